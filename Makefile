@@ -1,0 +1,28 @@
+# `make check` is what .ci/run runs after installing.
+PYTHON ?= python3
+
+.PHONY: install check test lint types imports docs bench
+
+install:
+	$(PYTHON) -m pip install -e ".[dev]"
+
+check: test lint types imports docs
+
+test:
+	$(PYTHON) -m pytest
+
+lint:
+	$(PYTHON) -m ruff check .
+	$(PYTHON) -m ruff format --check .
+
+types:
+	$(PYTHON) -m mypy
+
+imports:
+	lint-imports
+
+docs:
+	$(PYTHON) -m sphinx -W --keep-going -q -b html docs docs/_build/html
+
+bench:
+	@set -e; for script in benchmarks/[a-z]*.py; do echo "== $$script"; $(PYTHON) "$$script"; done

@@ -1,0 +1,1 @@
+"""The DeadLetter aggregate: its events, its state, and the rules that decide."""

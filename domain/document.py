@@ -1,0 +1,40 @@
+"""Policies as documents: checked when they are made, and refused by naming field and accepted range."""
+
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from redrive.domain.errors import InvalidValue
+from redrive.domain.values import clean_integer
+
+
+class Document(BaseModel):
+    """A frozen model that raises InvalidValue instead of pydantic's error."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    def __init__(self, **data: Any) -> None:
+        try:
+            super().__init__(**data)
+        except ValidationError as error:
+            raise _refusal(error, type(self).__name__) from None
+
+
+def _refusal(error: ValidationError, model: str) -> InvalidValue:
+    first = error.errors()[0]
+    path = [str(part) for part in first["loc"]]
+    cause = first.get("ctx", {}).get("error")
+    if not isinstance(cause, InvalidValue):
+        return InvalidValue(".".join(path) or model, first["input"], first["msg"].removeprefix("Value error, "))
+    if path[-1:] != [cause.field]:
+        path.append(cause.field)
+    return InvalidValue(".".join(path), cause.value, cause.accepted)
+
+
+def within(low: int, high: int) -> Any:
+    """A validator: an integer (no bool, no float, no text) from *low* to *high*."""
+
+    def check(cls: type, value: object, info: Any) -> int:
+        return clean_integer(value, info.field_name, low, high)
+
+    return check

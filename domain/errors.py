@@ -1,0 +1,175 @@
+"""Everything redrive raises, drawn as a tree.
+
+RedriveError
+├── InvalidValue (ValueError)   bad input: field, value, what would be accepted          CLI exit 2
+│   └── InvalidFlow             a graph that cannot be run: cycle, dangling parent, …     CLI exit 2
+├── Refused                     the rules say no; nothing was written                     CLI exit 3
+│   ├── NotRunning · StaleEpoch · StaleAttempt          fencing of reports
+│   ├── KeyReused · NotAllowed · NodeNotReady · AttemptsRunning
+│   ├── RetryUnavailable · BudgetSpent                  dead letters
+│   └── StreamReadOnly          holds an event of a newer version
+├── NotFound                    unknown, or another tenant's: both look the same          CLI exit 4
+├── Conflict                    another writer was first, again and again; try later      CLI exit 5
+└── StorageError                disk full, locked, read-only, corrupted, newer schema     CLI exit 5
+"""
+
+from typing import ClassVar
+
+
+class RedriveError(Exception):
+    """Base of every error that redrive raises on purpose."""
+
+    code: ClassVar[str] = "error"
+
+
+class InvalidValue(RedriveError, ValueError):
+    """A value from outside cannot be accepted."""
+
+    code = "invalid-value"
+
+    def __init__(self, field: str, value: object, accepted: str) -> None:
+        self.field, self.value, self.accepted = field, value, accepted
+        super().__init__(f"{field}: {_shown(value)} is not accepted; expected {accepted}")
+
+
+class InvalidFlow(InvalidValue):
+    """The nodes do not form a graph that can be run."""
+
+    code = "invalid-flow"
+
+
+class NotFound(RedriveError):
+    """No such record for this tenant; one of another tenant looks exactly the same."""
+
+    code = "not-found"
+
+    def __init__(self, kind: str, key: str) -> None:
+        self.kind, self.key = kind, key
+        super().__init__(f"{kind} {_shown(key)} was not found")
+
+
+class Conflict(RedriveError):
+    """Another writer moved a stream that this decision had read."""
+
+    code = "conflict"
+
+
+class StorageError(RedriveError):
+    """The log could not be read or written; nothing was acknowledged that is not durable."""
+
+    code = "storage"
+
+
+class Refused(RedriveError):
+    """The rules forbid the command in the present state; nothing was written."""
+
+    code = "refused"
+
+
+class NotRunning(Refused):
+    """The run is not being executed (any more), so that nobody can report on it."""
+
+    code = "not-running"
+
+    def __init__(self, run: str, status: str) -> None:
+        self.run, self.status = run, status
+        super().__init__(f"run {run} is {status}, not running")
+
+
+class StaleEpoch(Refused):
+    """The caller's claim was taken over by a later one."""
+
+    code = "stale-epoch"
+
+    def __init__(self, run: str, *, held: int, current: int) -> None:
+        self.run, self.held, self.current = run, held, current
+        super().__init__(f"run {run} is at epoch {current}; this claim holds {held}")
+
+
+class StaleAttempt(Refused):
+    """The attempt is no longer running, or it already ended in another way."""
+
+    code = "stale-attempt"
+
+    def __init__(self, run: str, node: str, lifetime: int, why: str) -> None:
+        self.run, self.node, self.lifetime = run, node, lifetime
+        super().__init__(f"attempt {lifetime} of node {_shown(node)} in run {run} {why}")
+
+
+class KeyReused(Refused):
+    """The same key came again with another content."""
+
+    code = "key-reused"
+
+    def __init__(self, key: str, what: str) -> None:
+        self.key = key
+        super().__init__(f"key {_shown(key)} was used before with another {what}")
+
+
+class NotAllowed(Refused):
+    """The command does not fit the state of its subject."""
+
+    code = "not-allowed"
+
+    def __init__(self, command: str, subject: str, why: str) -> None:
+        self.command, self.subject = command, subject
+        super().__init__(f"cannot {command} {subject}: {why}")
+
+
+class NodeNotReady(Refused):
+    """The node cannot start now: parents are open, a backoff holds, or nothing new may start."""
+
+    code = "node-not-ready"
+
+    def __init__(self, run: str, node: str, why: str) -> None:
+        self.run, self.node = run, node
+        super().__init__(f"node {_shown(node)} of run {run} cannot start: {why}")
+
+
+class AttemptsRunning(Refused):
+    """A claim cannot be released while attempts of it are running."""
+
+    code = "attempts-running"
+
+    def __init__(self, run: str, nodes: list[str]) -> None:
+        self.run, self.nodes = run, nodes
+        super().__init__(f"run {run} still runs {len(nodes)} attempt(s), of node {_shown(nodes[0])} first")
+
+
+class RetryUnavailable(Refused):
+    """A retry is not among the dead letter's options."""
+
+    code = "retry-unavailable"
+
+    def __init__(self, dead_letter: str, why: str) -> None:
+        self.dead_letter, self.why = dead_letter, why
+        super().__init__(f"dead letter {dead_letter} cannot be retried: {why}")
+
+
+class BudgetSpent(Refused):
+    """All dispatches that the redrive policy allows were used; an operator may grant more."""
+
+    code = "budget-spent"
+
+    def __init__(self, dead_letter: str, *, dispatches: int, budget: int) -> None:
+        self.dead_letter, self.dispatches, self.budget = dead_letter, dispatches, budget
+        super().__init__(f"dead letter {dead_letter} used {dispatches} of {budget} dispatches; grant retries first")
+
+
+class StreamReadOnly(Refused):
+    """The stream holds an event this version does not know; it may be read, never continued."""
+
+    code = "stream-read-only"
+
+    def __init__(self, stream: str, topic: str) -> None:
+        self.stream, self.topic = stream, topic
+        super().__init__(f"stream {stream} holds the unknown event {_shown(topic)}: read-only in this version")
+
+
+def _shown(value: object, most: int = 120) -> str:
+    """*value* as a short, printable, one-line text."""
+    try:
+        text = ascii(value) if not isinstance(value, str) else repr(value)
+    except (ValueError, RecursionError):  # an integer of more than 4,300 digits, a list that is too deep
+        text = f"<{type(value).__name__}>"
+    return text if len(text) <= most else text[: most - 1] + "…"

@@ -1,0 +1,54 @@
+"""A failure: its class (what the policy looks at), its reason, and a fingerprint that groups like failures."""
+
+import hashlib
+import re
+from dataclasses import dataclass
+
+from redrive.domain.values import clean_name, clean_text, cut_text
+
+MAX_REASON_BYTES = 4_096
+
+PROVIDER_TRANSIENT = "provider_transient"
+PROVIDER_AUTH = "provider_auth"
+EXECUTION_ERROR = "execution_error"
+INTERRUPTED = "interrupted"
+OUTCOME_UNKNOWN = "outcome_unknown"
+APPROVAL_DENIED = "approval_denied"
+POLICY_WITHHELD = "policy_withheld"
+
+
+def failure_class_named(name: object, field: str = "failure_class") -> str:
+    """*name* as a failure class: trimmed, lower case, ``-`` and space as ``_``."""
+    return re.sub(r"[\s-]", "_", clean_name(name, field).strip().lower())
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """Why an attempt failed.
+
+    *failure_class* is what retry policies decide by, *kind* refines it for people, *reason* is free text
+    (at most 4,096 bytes are kept). *classified_by* names the classifier's rule when the host gave no class.
+    """
+
+    failure_class: str
+    reason: str = ""
+    kind: str | None = None
+    classified_by: str | None = None
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "failure_class", failure_class_named(self.failure_class))
+        reason = cut_text(clean_text(self.reason, "reason", most=64 * MAX_REASON_BYTES), MAX_REASON_BYTES)
+        object.__setattr__(self, "reason", reason)
+        for field in ("kind", "classified_by"):
+            if getattr(self, field) is not None:
+                object.__setattr__(self, field, clean_name(getattr(self, field), field))
+
+
+_VARIABLE = re.compile(r"0x[0-9a-f]+|[0-9a-f]{8}-[0-9a-f-]{27}|\b[0-9a-f]{12,}\b|\d+")
+
+
+def fingerprint_of(failure: Failure) -> str:
+    """16 hex digits, equal for failures that differ only in numbers and identifiers."""
+    reason = _VARIABLE.sub("#", " ".join(failure.reason[:400].lower().split()))
+    text = f"{failure.failure_class}\n{failure.kind or ''}\n{reason[:200]}"
+    return hashlib.sha256(text.encode("utf-8", "replace")).hexdigest()[:16]

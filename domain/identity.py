@@ -1,0 +1,93 @@
+"""Who and what: tenants, principals, and ids that the same thing always gets again."""
+
+from dataclasses import dataclass
+from typing import Literal, NewType
+from uuid import UUID, uuid5
+
+from redrive.domain.errors import InvalidValue
+from redrive.domain.values import canonical_json, clean_name, clean_text
+
+StreamId = NewType("StreamId", str)
+RunId = NewType("RunId", str)
+DeadLetterId = NewType("DeadLetterId", str)
+NodeId = NewType("NodeId", str)
+FlowDigest = NewType("FlowDigest", str)
+PolicyId = NewType("PolicyId", str)
+EventId = NewType("EventId", str)
+
+NAMESPACE = UUID("6f1d3c52-8a57-5f0e-9b1c-2f6d7265ab10")
+
+
+@dataclass(frozen=True, slots=True)
+class Tenant:
+    """The owner of records; only a caller with the same three values sees them."""
+
+    org: str = "local"
+    workspace: str = "default"
+    deployment: str = "default"
+
+    def __post_init__(self) -> None:
+        for field in ("org", "workspace", "deployment"):
+            part = clean_text(getattr(self, field), f"tenant.{field}", most=100, blank=False)
+            if "/" in part or not part.isprintable():
+                raise InvalidValue(f"tenant.{field}", part, "printable text without '/'")
+            object.__setattr__(self, field, part)
+
+    def __str__(self) -> str:
+        return f"{self.org}/{self.workspace}/{self.deployment}"
+
+    @classmethod
+    def parse(cls, text: str) -> "Tenant":
+        """The tenant written as ``org/workspace/deployment``."""
+        parts = text.split("/")
+        if len(parts) != 3:
+            raise InvalidValue("tenant", text, "org/workspace/deployment")
+        return cls(*parts)
+
+
+ActorKind = Literal["human", "worker", "system", "external"]
+
+
+@dataclass(frozen=True, slots=True)
+class Principal:
+    """Who acts: a *kind*, an *id*, and whom they act for, if anybody."""
+
+    kind: ActorKind
+    id: str
+    on_behalf_of: str | None = None
+
+
+SYSTEM = Principal("system", "redrive")
+
+
+def human(actor: str | Principal, field: str = "actor") -> Principal:
+    """The operator named *actor*; a principal that the host authenticated is taken as it is."""
+    if isinstance(actor, Principal):
+        return actor
+    return Principal("human", clean_name(actor, field))
+
+
+def derived_id(tenant: Tenant, kind: str, *parts: str) -> str:
+    """UUIDv5 of [org, workspace, deployment, kind, parts…]: the same thing gets the same id."""
+    name = canonical_json([tenant.org, tenant.workspace, tenant.deployment, kind, *parts])
+    return str(uuid5(NAMESPACE, name.decode()))
+
+
+def run_id_of(tenant: Tenant, automation: str, key: str) -> RunId:
+    """The id of the run that *key* names within *automation*."""
+    return RunId(derived_id(tenant, "run", automation, key))
+
+
+def dead_letter_id_of(tenant: Tenant, run: RunId, node: NodeId, effect: str = "") -> DeadLetterId:
+    """The id of the one dead letter of a node (or of an effect of it): recurrences never start another."""
+    return DeadLetterId(derived_id(tenant, "dead-letter", run, node, effect))
+
+
+def flow_stream_of(tenant: Tenant, flow: FlowDigest) -> StreamId:
+    """The stream that keeps a flow."""
+    return StreamId(derived_id(tenant, "flow", flow))
+
+
+def policy_stream_of(tenant: Tenant, policy: PolicyId) -> StreamId:
+    """The stream that keeps the body of a policy."""
+    return StreamId(derived_id(tenant, "policy", policy))

@@ -1,0 +1,1 @@
+"""The Run aggregate: its events, its state, and the rules that decide."""

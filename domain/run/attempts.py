@@ -1,0 +1,208 @@
+"""Attempts: starting them, and what their reports mean."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from redrive.domain.errors import NodeNotReady, NotRunning, StaleAttempt, StaleEpoch
+from redrive.domain.event import Event
+from redrive.domain.failure import Failure
+from redrive.domain.identity import NodeId, RunId
+from redrive.domain.resource import node_resource
+from redrive.domain.retry_policy import RetryDecision
+from redrive.domain.run import events as e
+from redrive.domain.run.settle import Standing, settle, standing_of, wait_until, waits
+from redrive.domain.run.state import NodeState, NodeStatus, Run, Status
+from redrive.domain.values import JsonValue, cut_text, digest
+
+MAX_BACKOFF_REASON_BYTES = 500
+
+
+@dataclass(frozen=True, slots=True)
+class AttemptId:
+    """One try of a node: *number* counts since the last reset, *lifetime* never resets, *epoch* is the claim's."""
+
+    run_id: RunId
+    node: NodeId
+    number: int
+    lifetime: int
+    epoch: int
+
+
+def startable(run: Run, now_ms: int) -> list[NodeId]:
+    """The nodes that may start now: ready, or with a due time that has come."""
+    if run.pause_requested or run.stopped_by is not None:
+        return []
+    return [*run.ready, *(node for node, due in run.waiting.items() if due <= now_ms)]
+
+
+def start_attempt(run: Run, node: NodeId, *, epoch: int, now_ms: int) -> e.AttemptStarted:
+    """Start a try of *node*. Raises NotRunning, StaleEpoch, NodeNotReady."""
+    if run.status is not Status.RUNNING:
+        raise NotRunning(run.id, run.status)
+    if epoch != run.epoch:
+        raise StaleEpoch(run.id, held=epoch, current=run.epoch)
+    if why := _not_ready(run, node, now_ms):
+        raise NodeNotReady(run.id, node, why)
+    return started(run, node, epoch=epoch, now_ms=now_ms)
+
+
+def _not_ready(run: Run, node: NodeId, now_ms: int) -> str:
+    if node not in run.nodes:
+        return "it is not a node of this flow"
+    if run.pause_requested:
+        return "a pause was requested"
+    if run.stopped_by is not None:
+        return "a node failed for good in this generation"
+    if run.waiting.get(node, now_ms) > now_ms:
+        return f"it waits until {run.waiting[node]}"
+    if node not in run.ready and node not in run.waiting:
+        return f"it is {run.nodes[node].status}"
+    return ""
+
+
+def started(run: Run, node: NodeId, *, epoch: int, now_ms: int) -> e.AttemptStarted:
+    """The start of a node that is known to be startable."""
+    state, spec = run.nodes[node], run.flow.nodes[node]
+    return e.AttemptStarted(
+        node=node,
+        number=state.next_number,
+        lifetime=state.lifetime + 1,
+        epoch=epoch,
+        started_at_ms=now_ms,
+        deadline_ms=None if spec.timeout_ms is None else now_ms + spec.timeout_ms,
+    )
+
+
+def complete_attempt(run: Run, attempt: AttemptId, output: JsonValue, *, now_ms: int) -> list[Event]:
+    """Record a success, and what it makes ready. An identical report again gives no event.
+
+    Raises NotRunning, StaleEpoch, StaleAttempt.
+    """
+    report = f"succeeded:{digest(output)}"
+    if repeated(run, attempt, report):
+        return []
+    require_current(run, attempt)
+    event = e.AttemptSucceeded(**_names(attempt), output=output, report=report)
+    after = _after_end(run, attempt)
+    after.succeeded += 1
+    after.ready += sum(run.nodes[child].unmet == 1 for child in run.flow.children[attempt.node])
+    return [event, *_settled(run, attempt, after, now_ms)]
+
+
+def fail_attempt(run: Run, attempt: AttemptId, failure: Failure, *, now_ms: int, draw: float) -> list[Event]:
+    """Record a failed attempt and what the policy promises next; an identical report again gives no event.
+
+    *draw*, in [0, 1), comes from the caller: rules never roll dice. Raises NotRunning, StaleEpoch, StaleAttempt.
+    """
+    report = report_of(failure)
+    if repeated(run, attempt, report):
+        return []
+    require_current(run, attempt)
+    decision = decide(run, attempt.node, failure, now_ms=now_ms, draw=draw)
+    failed = e.AttemptFailed(**_names(attempt), failure=failure, decision=decision, report=report)
+    after = _after_end(run, attempt)
+    return [failed, *consequences(run, decision, attempt.node, after), *_settled(run, attempt, after, now_ms)]
+
+
+def snooze_attempt(run: Run, attempt: AttemptId, delay_ms: int, *, now_ms: int) -> list[Event]:
+    """End the try without an outcome; the node is due again after *delay_ms* with the same number.
+
+    Raises NotRunning, StaleEpoch, StaleAttempt.
+    """
+    report = f"snoozed:{delay_ms}"
+    if repeated(run, attempt, report):
+        return []
+    require_current(run, attempt)
+    due = now_ms + delay_ms
+    snoozed = e.AttemptSnoozed(**_names(attempt), delay_ms=delay_ms, due_ms=due, report=report)
+    after = _after_end(run, attempt)
+    wait_until(after, due, "snoozed")
+    return [snoozed, *_settled(run, attempt, after, now_ms)]
+
+
+def decide(run: Run, node: NodeId, failure: Failure, *, now_ms: int, draw: float) -> RetryDecision:
+    """What the node's policy says about a failure of its running attempt."""
+    state = run.nodes[node]
+    started_ms = now_ms if state.first_started_ms is None else state.first_started_ms
+    return run.flow.nodes[node].retry.decide(
+        failure, number=state.number, lifetime=state.lifetime, started_ms=started_ms, now_ms=now_ms, draw=draw
+    )
+
+
+def consequences(run: Run, decision: RetryDecision, node: NodeId, after: Standing) -> list[Event]:
+    """The backoff that *decision* promises, if any; *after* is told what becomes of the node."""
+    if decision.terminal:
+        _stop(after, decision)
+        return []
+    if decision.next_retry_at_ms is None:
+        after.ready += 1
+        return []
+    wait_until(after, decision.next_retry_at_ms, "retry_backoff")
+    return [
+        e.RetryBackoffScheduled(
+            node=node,
+            number=decision.number,
+            next_number=decision.number + 1,
+            max_attempts=decision.max_attempts,
+            backoff_ms=decision.next_retry_at_ms - decision.decided_at_ms,
+            retry_after_ms=decision.next_retry_at_ms,
+            resource_key=node_resource(run.automation, run.id, node),
+            reason=cut_text(decision.failure.reason, MAX_BACKOFF_REASON_BYTES),
+        )
+    ]
+
+
+def _stop(after: Standing, decision: RetryDecision) -> None:
+    mode = decision.mode
+    after.failing = after.failing or mode is mode.FAIL_RUN
+    if mode is mode.FAIL_RUN or (mode is mode.PAUSE_FOR_REVIEW and after.stopped_by is None):
+        after.stopped_by = mode
+
+
+def repeated(run: Run, attempt: AttemptId, report: str) -> bool:
+    """Whether exactly this report was recorded before."""
+    state = run.nodes.get(attempt.node)
+    known = state and state.reports and state.reports.get(attempt.lifetime)
+    return bool(known) and known[0] == report  # type: ignore[index]
+
+
+def report_of(failure: Failure) -> str:
+    """The mark by which the same failure report is known again."""
+    return f"failed:{digest([failure.failure_class, failure.kind, failure.reason])}"
+
+
+def require_current(run: Run, attempt: AttemptId) -> NodeState:
+    """The state of the attempt's node, when the attempt is the running one. Raises in this order:
+    NotRunning, StaleEpoch, StaleAttempt."""
+    if run.status is not Status.RUNNING:
+        raise NotRunning(run.id, run.status)
+    if attempt.epoch != run.epoch:
+        raise StaleEpoch(run.id, held=attempt.epoch, current=run.epoch)
+    state = run.nodes.get(attempt.node)
+    if state is None:
+        raise StaleAttempt(run.id, attempt.node, attempt.lifetime, "names a node that the flow does not have")
+    if state.status is not NodeStatus.RUNNING or state.lifetime != attempt.lifetime:
+        raise StaleAttempt(run.id, attempt.node, attempt.lifetime, "is no longer running or ended in another way")
+    return state
+
+
+def _after_end(run: Run, attempt: AttemptId) -> Standing:
+    after = standing_of(run)
+    after.running -= 1
+    return after
+
+
+def _settled(run: Run, attempt: AttemptId, after: Standing, now_ms: int) -> list[Event]:
+    if after.running:
+        return []
+    waits(run, after)
+    return settle(after, now_ms)
+
+
+def _names(attempt: AttemptId) -> dict[str, Any]:
+    return {
+        "node": attempt.node,
+        "number": attempt.number,
+        "lifetime": attempt.lifetime,
+        "epoch": attempt.epoch,
+    }

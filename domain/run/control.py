@@ -1,0 +1,85 @@
+"""What an operator (or the sweep) does to a run: pause, resume, cancel, requeue."""
+
+from collections.abc import Container, Iterable, Sequence
+
+from redrive.domain.errors import InvalidValue, NotAllowed
+from redrive.domain.event import Event
+from redrive.domain.flow import dependants
+from redrive.domain.identity import NodeId
+from redrive.domain.run import events as e
+from redrive.domain.run.settle import settle, standing_of, waits
+from redrive.domain.run.state import FINAL, NodeStatus, Run, Status
+from redrive.domain.values import digest
+
+
+def pause_run(run: Run, *, now_ms: int) -> list[Event]:
+    """Let nothing new start; running attempts finish. Raises NotAllowed when final or pausing already."""
+    if run.status in FINAL:
+        raise NotAllowed("pause", f"run {run.id}", f"it is {run.status}")
+    if run.pause_requested:
+        raise NotAllowed("pause", f"run {run.id}", "a pause was requested already")
+    after = standing_of(run)
+    after.pause_requested = True
+    waits(run, after)
+    return [e.RunPauseRequested(), *settle(after, now_ms)]
+
+
+def resume_run(run: Run, *, now_ms: int) -> list[Event]:
+    """Lift the pause; a backoff still holds. Raises NotAllowed when no pause was requested."""
+    if not run.pause_requested or run.status in FINAL:
+        raise NotAllowed("resume", f"run {run.id}", f"it is {run.status} and no pause was requested")
+    after = standing_of(run)
+    after.pause_requested, after.ready_reason = False, "resumed"
+    waits(run, after)
+    return [e.RunResumed(), *settle(after, now_ms)]
+
+
+def cancel_run(run: Run, *, now_ms: int) -> list[Event]:
+    """End the run for good. Raises NotAllowed when it is completed or cancelled."""
+    if run.status in FINAL:
+        raise NotAllowed("cancel", f"run {run.id}", f"it is {run.status}")
+    return [e.RunCancelled(was=run.status, finished_at_ms=now_ms)]
+
+
+def recover_run(run: Run, nodes: Sequence[str] | None, *, now_ms: int) -> list[Event]:
+    """Requeue a failed or blocked run: all its failed nodes, or *nodes*. Raises NotAllowed, InvalidValue."""
+    if nodes is not None and (unknown := [node for node in nodes if node not in run.nodes]):
+        raise InvalidValue("nodes", unknown[0], "ids of nodes of this run's flow")
+    return requeue_run(run, [NodeId(n) for n in nodes] if nodes else list(run.failed), "recover", now_ms=now_ms)
+
+
+def requeue_run(run: Run, roots: Iterable[NodeId], cause: e.RequeueCause, *, now_ms: int) -> list[Event]:
+    """Start the next generation: *roots* and all their dependants become pending.
+
+    Raises NotAllowed unless the run is failed or blocked and something could start afterwards.
+    """
+    if run.status not in (Status.FAILED, Status.BLOCKED):
+        raise NotAllowed("requeue", f"run {run.id}", f"it is {run.status}, not failed or blocked")
+    unique = sorted(run.nodes.keys() & set(roots))
+    reset = set(dependants(run.flow.children, unique))
+    ready = len(run.ready.keys() - reset) + sum(_would_be_ready(run, node, reset) for node in reset)
+    after = standing_of(run)
+    after.status, after.stopped_by, after.ready = Status.QUEUED, None, ready
+    waits(run, after, without=reset)
+    due = now_ms if ready else after.next_due_ms
+    if not unique or due is None:
+        raise NotAllowed("requeue", f"run {run.id}", "nothing could start: no failed node with all its parents succeeded")
+    requeued = e.RunRequeued(
+        cause=cause,
+        generation=run.generation + 1,
+        roots=tuple(unique),
+        reset_count=len(reset),
+        reset_digest=digest(sorted(reset)),
+        due_ms=due,
+    )
+    return [requeued, *([e.RunPaused()] if run.pause_requested else [])]
+
+
+def can_restart(run: Run, node: NodeId) -> bool:
+    """Whether *node*, once reset, could start: all its parents succeeded."""
+    return _would_be_ready(run, node, frozenset((node,)))
+
+
+def _would_be_ready(run: Run, node: NodeId, reset: Container[str]) -> bool:
+    parents = run.flow.nodes[node].after
+    return all(parent not in reset and run.nodes[NodeId(parent)].status is NodeStatus.SUCCEEDED for parent in parents)

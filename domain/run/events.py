@@ -1,0 +1,241 @@
+"""What can happen to a run. Times are UTC milliseconds."""
+
+from typing import ClassVar, Literal
+
+from redrive.domain.event import Event
+from redrive.domain.failure import Failure
+from redrive.domain.identity import DeadLetterId, FlowDigest, NodeId, RunId
+from redrive.domain.retry_policy import RetryDecision
+from redrive.domain.run.holder import Holder
+from redrive.domain.values import JsonValue
+
+QueueReason = Literal["submitted", "retry_backoff", "snoozed", "released", "no_handler", "reclaimed", "resumed"]
+RequeueCause = Literal["redrive", "recover"]
+
+
+class RunSubmitted(Event):
+    """A run of a flow was accepted; it is queued and due at once."""
+
+    TOPIC: ClassVar[str] = "run.submitted"
+
+    run: RunId
+    automation: str
+    key: str | None
+    flow: FlowDigest
+    nodes: int
+    input: JsonValue
+    content: str
+    submitted_at_ms: int
+
+
+class RunClaimed(Event):
+    """A worker won the right to execute the run until its lease expires."""
+
+    TOPIC: ClassVar[str] = "run.claimed"
+
+    epoch: int
+    generation: int
+    worker: str
+    holder: Holder | None
+    lease_ms: int
+    expires_at_ms: int
+
+
+class LeaseRenewed(Event):
+    """The holder of the claim is alive; the lease never gets shorter."""
+
+    TOPIC: ClassVar[str] = "run.lease-renewed"
+
+    epoch: int
+    expires_at_ms: int
+
+
+class ClaimReleased(Event):
+    """The holder gave the run back without having an attempt running."""
+
+    TOPIC: ClassVar[str] = "run.claim-released"
+
+    epoch: int
+    why: Literal["released", "no_handler"]
+
+
+class ClaimAbandoned(Event):
+    """The claim was taken from a holder that is gone; its epoch stays."""
+
+    TOPIC: ClassVar[str] = "run.claim-abandoned"
+
+    epoch: int
+    worker: str
+    why: Literal["lease_expired", "process_gone"]
+    expires_at_ms: int
+
+
+class AttemptStarted(Event):
+    """A try of a node began. *lifetime* identifies it for ever; *number* counts since the last reset."""
+
+    TOPIC: ClassVar[str] = "run.attempt-started"
+
+    node: NodeId
+    number: int
+    lifetime: int
+    epoch: int
+    started_at_ms: int
+    deadline_ms: int | None
+
+
+class AttemptSucceeded(Event):
+    """A node has its output; dependants may start."""
+
+    TOPIC: ClassVar[str] = "run.attempt-succeeded"
+
+    node: NodeId
+    number: int
+    lifetime: int
+    epoch: int
+    output: JsonValue
+    report: str
+
+
+class AttemptFailed(Event):
+    """A try failed; the decision says whether another follows, and from which inputs that was decided."""
+
+    TOPIC: ClassVar[str] = "run.attempt-failed"
+
+    node: NodeId
+    number: int
+    lifetime: int
+    epoch: int
+    failure: Failure
+    decision: RetryDecision
+    report: str
+
+
+class AttemptSnoozed(Event):
+    """The handler asked to be called again later; the number does not change."""
+
+    TOPIC: ClassVar[str] = "run.attempt-snoozed"
+
+    node: NodeId
+    number: int
+    lifetime: int
+    epoch: int
+    delay_ms: int
+    due_ms: int
+    report: str
+
+
+class AttemptInterrupted(Event):
+    """The executor went away during the try, which counts; the decision says what follows."""
+
+    TOPIC: ClassVar[str] = "run.attempt-interrupted"
+
+    node: NodeId
+    number: int
+    lifetime: int
+    epoch: int
+    decision: RetryDecision
+
+
+class RetryBackoffScheduled(Event):
+    """The node failed, may try again, and waits until *retry_after_ms*."""
+
+    TOPIC: ClassVar[str] = "run.retry-backoff-scheduled"
+
+    node: NodeId
+    number: int
+    next_number: int
+    max_attempts: int
+    backoff_ms: int
+    retry_after_ms: int
+    resource_key: str
+    reason: str
+
+
+class RunQueued(Event):
+    """The run waits to be claimed, from *due_ms* on."""
+
+    TOPIC: ClassVar[str] = "run.queued"
+
+    reason: QueueReason
+    due_ms: int
+
+
+class RunRequeued(Event):
+    """A failed or blocked run starts its next generation: *roots* and their dependants become pending."""
+
+    TOPIC: ClassVar[str] = "run.requeued"
+
+    cause: RequeueCause
+    generation: int
+    roots: tuple[NodeId, ...]
+    reset_count: int
+    reset_digest: str
+    due_ms: int
+
+
+class RunPauseRequested(Event):
+    """Nothing new starts until the run is resumed."""
+
+    TOPIC: ClassVar[str] = "run.pause-requested"
+
+
+class RunPaused(Event):
+    """The pause took hold: no attempt is running."""
+
+    TOPIC: ClassVar[str] = "run.paused"
+
+
+class RunResumed(Event):
+    """The pause request is lifted; a backoff still holds."""
+
+    TOPIC: ClassVar[str] = "run.resumed"
+
+
+class DeadLetterLinked(Event):
+    """A dead letter belongs to this run."""
+
+    TOPIC: ClassVar[str] = "run.dead-letter-linked"
+
+    node: NodeId
+    dead_letter: DeadLetterId
+
+
+class RunCompleted(Event):
+    """Every node succeeded. Final."""
+
+    TOPIC: ClassVar[str] = "run.completed"
+
+    finished_at_ms: int
+
+
+class RunBlocked(Event):
+    """Nothing can proceed without an operator."""
+
+    TOPIC: ClassVar[str] = "run.blocked"
+
+    finished_at_ms: int
+
+
+class RunFailed(Event):
+    """A node failed for good and its policy fails the run."""
+
+    TOPIC: ClassVar[str] = "run.failed"
+
+    finished_at_ms: int
+
+
+class RunCancelled(Event):
+    """An operator ended the run. Final: no late report and no backoff brings it back."""
+
+    TOPIC: ClassVar[str] = "run.cancelled"
+
+    was: str
+    finished_at_ms: int
+
+
+class NoteAdded(Event):
+    """Somebody wrote something down."""
+
+    TOPIC: ClassVar[str] = "run.note-added"
+
+    text: str

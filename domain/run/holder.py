@@ -1,0 +1,22 @@
+"""Which process holds a claim: enough to tell, on the same host, that it is gone."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Holder:
+    """A process: the boot of its host, its pid namespace, its pid and when it started (kernel ticks)."""
+
+    boot: str
+    namespace: str
+    pid: int
+    started: int
+
+    def __str__(self) -> str:
+        return f"{self.boot}/{self.namespace}/{self.pid}/{self.started}"
+
+    @classmethod
+    def parse(cls, text: str) -> "Holder":
+        """The holder that ``str()`` wrote."""
+        boot, namespace, pid, started = text.rsplit("/", 3)
+        return cls(boot, namespace, int(pid), int(started))

@@ -1,0 +1,307 @@
+"""The state of a run, and how events change it. Appliers only assign."""
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from redrive.domain.event import Evolve
+from redrive.domain.failure import Failure
+from redrive.domain.flow import Flow, dependants
+from redrive.domain.identity import DeadLetterId, NodeId, RunId, Tenant
+from redrive.domain.retry_policy import Mode, RetryDecision, Verdict
+from redrive.domain.run import events as e
+from redrive.domain.run.holder import Holder
+from redrive.domain.values import JsonValue
+
+
+class Status(StrEnum):
+    """Where a run stands."""
+
+    QUEUED = "queued"
+    RUNNING = "running"
+    PAUSED = "paused"
+    AWAITING_APPROVAL = "awaiting_approval"
+    COMPLETED = "completed"
+    BLOCKED = "blocked"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+
+FINAL = (Status.COMPLETED, Status.CANCELLED)
+FINISHED = (Status.COMPLETED, Status.BLOCKED, Status.FAILED, Status.CANCELLED)
+
+
+class NodeStatus(StrEnum):
+    """Where a node stands. That it is blocked by a failed ancestor is derived, never stored."""
+
+    PENDING = "pending"
+    READY = "ready"
+    RUNNING = "running"
+    WAITING = "waiting"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+
+
+@dataclass(slots=True)
+class NodeState:
+    """A node within a run. *reports* remembers, by lifetime, how an attempt ended: the same report again is no news."""
+
+    unmet: int
+    status: NodeStatus = NodeStatus.PENDING
+    number: int = 0
+    next_number: int = 1
+    lifetime: int = 0
+    first_started_ms: int | None = None
+    started_ms: int = 0
+    due_ms: int | None = None
+    due_reason: e.QueueReason = "retry_backoff"
+    output: JsonValue = None
+    failure: Failure | None = None
+    mode: Mode | None = None
+    reports: dict[int, tuple[str, RetryDecision | None]] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """Who may execute the run now."""
+
+    epoch: int
+    worker: str
+    holder: Holder | None
+    lease_ms: int
+    expires_at_ms: int
+
+
+@dataclass(slots=True)
+class Run:
+    """One execution of a flow. Counters and sets keep every decision O(changed edges). *stands_since* is the
+    version at which it last finished or was resumed: what the sweep held before that is judged again."""
+
+    flow: Flow
+    tenant: Tenant = field(default_factory=Tenant)
+    id: RunId = RunId("")
+    automation: str = ""
+    key: str | None = None
+    content: str = ""
+    input: JsonValue = None
+    status: Status = Status.QUEUED
+    generation: int = 1
+    epoch: int = 0
+    claim: Claim | None = None
+    due_ms: int | None = None
+    queue_reason: str = "submitted"
+    submitted_at_ms: int = 0
+    finished_at_ms: int | None = None
+    pause_requested: bool = False
+    nodes: dict[NodeId, NodeState] = field(default_factory=dict)
+    ready: dict[NodeId, None] = field(default_factory=dict)
+    running: dict[NodeId, None] = field(default_factory=dict)
+    waiting: dict[NodeId, int] = field(default_factory=dict)
+    failed: dict[NodeId, Mode] = field(default_factory=dict)
+    stopped_by: Mode | None = None
+    succeeded: int = 0
+    dead_letters: dict[NodeId, DeadLetterId] = field(default_factory=dict)
+    stands_since: int = 0
+    version: int = 0
+
+    @property
+    def redrivable(self) -> bool:
+        """Whether the sweep may requeue the run now."""
+        return self.status in (Status.FAILED, Status.BLOCKED) and not self.pause_requested
+
+
+evolve: Evolve[Run] = Evolve()
+evolve.inert(e.NoteAdded)
+
+
+@evolve.on(e.RunSubmitted)
+def _submitted(run: Run, event: e.RunSubmitted) -> None:
+    run.id, run.automation, run.key, run.content = event.run, event.automation, event.key, event.content
+    run.input, run.submitted_at_ms, run.due_ms = event.input, event.submitted_at_ms, event.submitted_at_ms
+    run.nodes = {node: NodeState(unmet=len(spec.after)) for node, spec in run.flow.nodes.items()}
+    for node, state in run.nodes.items():
+        if state.unmet == 0:
+            _make_ready(run, node)
+
+
+@evolve.on(e.RunClaimed)
+def _claimed(run: Run, event: e.RunClaimed) -> None:
+    run.status, run.due_ms, run.epoch = Status.RUNNING, None, event.epoch
+    run.claim = Claim(event.epoch, event.worker, event.holder, event.lease_ms, event.expires_at_ms)
+
+
+@evolve.on(e.LeaseRenewed)
+def _renewed(run: Run, event: e.LeaseRenewed) -> None:
+    claim = run.claim
+    assert claim is not None
+    run.claim = Claim(claim.epoch, claim.worker, claim.holder, claim.lease_ms, event.expires_at_ms)
+
+
+@evolve.on(e.ClaimReleased)
+def _released(run: Run, _event: e.ClaimReleased) -> None:
+    run.claim = None
+
+
+@evolve.on(e.ClaimAbandoned)
+def _abandoned(run: Run, _event: e.ClaimAbandoned) -> None:
+    run.claim = None
+
+
+@evolve.on(e.AttemptStarted)
+def _started(run: Run, event: e.AttemptStarted) -> None:
+    node = run.nodes[event.node]
+    run.ready.pop(event.node, None)
+    run.waiting.pop(event.node, None)
+    run.running[event.node] = None
+    node.status, node.due_ms = NodeStatus.RUNNING, None
+    node.number = node.next_number = event.number
+    node.lifetime, node.started_ms = event.lifetime, event.started_at_ms
+    if node.first_started_ms is None:
+        node.first_started_ms = event.started_at_ms
+
+
+@evolve.on(e.AttemptSucceeded)
+def _succeeded(run: Run, event: e.AttemptSucceeded) -> None:
+    node = _ended(run, event.node, event.lifetime, event.report, None)
+    node.status, node.output, node.failure = NodeStatus.SUCCEEDED, event.output, None
+    run.succeeded += 1
+    for child in run.flow.children[event.node]:
+        run.nodes[child].unmet -= 1
+        if run.nodes[child].unmet == 0:
+            _make_ready(run, child)
+
+
+@evolve.on(e.AttemptFailed)
+def _failed(run: Run, event: e.AttemptFailed) -> None:
+    node = _ended(run, event.node, event.lifetime, event.report, event.decision)
+    node.failure = event.failure
+    _after_decision(run, event.node, event.decision)
+
+
+@evolve.on(e.AttemptInterrupted)
+def _interrupted(run: Run, event: e.AttemptInterrupted) -> None:
+    node = _ended(run, event.node, event.lifetime, "interrupted", event.decision)
+    node.failure = event.decision.failure
+    if not event.decision.terminal:  # else AttemptFailed follows
+        _after_decision(run, event.node, event.decision)
+
+
+@evolve.on(e.AttemptSnoozed)
+def _snoozed(run: Run, event: e.AttemptSnoozed) -> None:
+    _ended(run, event.node, event.lifetime, event.report, None)
+    _make_waiting(run, event.node, event.due_ms, "snoozed")
+
+
+@evolve.on(e.RetryBackoffScheduled)
+def _backoff(run: Run, event: e.RetryBackoffScheduled) -> None:
+    _make_waiting(run, event.node, event.retry_after_ms, "retry_backoff")
+
+
+@evolve.on(e.RunQueued)
+def _queued(run: Run, event: e.RunQueued) -> None:
+    run.status, run.claim, run.finished_at_ms = Status.QUEUED, None, None
+    run.due_ms, run.queue_reason = event.due_ms, event.reason
+
+
+@evolve.on(e.RunRequeued)
+def _requeued(run: Run, event: e.RunRequeued) -> None:
+    reset = dependants(run.flow.children, event.roots)
+    _reset(run, reset)
+    run.generation, run.stopped_by, run.finished_at_ms = event.generation, None, None
+    run.status, run.due_ms, run.queue_reason = Status.QUEUED, event.due_ms, event.cause
+
+
+@evolve.on(e.RunPauseRequested)
+def _pause_requested(run: Run, _event: e.RunPauseRequested) -> None:
+    run.pause_requested = True
+
+
+@evolve.on(e.RunPaused)
+def _paused(run: Run, _event: e.RunPaused) -> None:
+    run.status, run.claim, run.due_ms, run.finished_at_ms = Status.PAUSED, None, None, None
+
+
+@evolve.on(e.RunResumed)
+def _resumed(run: Run, _event: e.RunResumed) -> None:
+    run.pause_requested, run.stands_since = False, run.version
+
+
+@evolve.on(e.DeadLetterLinked)
+def _linked(run: Run, event: e.DeadLetterLinked) -> None:
+    run.dead_letters[event.node] = event.dead_letter
+
+
+@evolve.on(e.RunCompleted)
+def _completed(run: Run, event: e.RunCompleted) -> None:
+    _finish(run, Status.COMPLETED, event.finished_at_ms)
+
+
+@evolve.on(e.RunBlocked)
+def _blocked(run: Run, event: e.RunBlocked) -> None:
+    _finish(run, Status.BLOCKED, event.finished_at_ms)
+
+
+@evolve.on(e.RunFailed)
+def _run_failed(run: Run, event: e.RunFailed) -> None:
+    _finish(run, Status.FAILED, event.finished_at_ms)
+
+
+@evolve.on(e.RunCancelled)
+def _cancelled(run: Run, event: e.RunCancelled) -> None:
+    _finish(run, Status.CANCELLED, event.finished_at_ms)
+    run.running.clear()
+    run.waiting.clear()
+    run.ready.clear()
+
+
+def _finish(run: Run, status: Status, at_ms: int) -> None:
+    run.status, run.claim, run.due_ms, run.finished_at_ms = status, None, None, at_ms
+    run.stands_since = run.version
+
+
+def _make_ready(run: Run, node: NodeId) -> None:
+    run.nodes[node].status = NodeStatus.READY
+    run.ready[node] = None
+
+
+def _make_waiting(run: Run, node: NodeId, due_ms: int, reason: e.QueueReason) -> None:
+    state = run.nodes[node]
+    run.ready.pop(node, None)
+    state.status, state.due_ms, state.due_reason = NodeStatus.WAITING, due_ms, reason
+    run.waiting[node] = due_ms
+
+
+def _ended(run: Run, node: NodeId, lifetime: int, report: str, decision: RetryDecision | None) -> NodeState:
+    run.running.pop(node, None)
+    state = run.nodes[node]
+    if state.reports is None:
+        state.reports = {}
+    state.reports[lifetime] = (report, decision)
+    return state
+
+
+def _after_decision(run: Run, node: NodeId, decision: RetryDecision) -> None:
+    state = run.nodes[node]
+    state.next_number = state.number + 1
+    if decision.terminal:
+        state.status, state.mode = NodeStatus.FAILED, decision.mode
+        run.failed[node] = decision.mode
+        if decision.mode is Mode.FAIL_RUN or (decision.mode is Mode.PAUSE_FOR_REVIEW and run.stopped_by is None):
+            run.stopped_by = decision.mode
+    elif decision.verdict is Verdict.RETRY_ALLOWED:
+        _make_ready(run, node)
+
+
+def _reset(run: Run, reset: list[NodeId]) -> None:
+    for node in reset:
+        state = run.nodes[node]
+        if state.status is NodeStatus.SUCCEEDED:
+            run.succeeded -= 1
+        for group in (run.ready, run.waiting, run.failed):
+            group.pop(node, None)
+        state.status, state.number, state.next_number, state.first_started_ms = NodeStatus.PENDING, 0, 1, None
+        state.due_ms = state.output = state.failure = state.mode = None
+    for node in reset:
+        parents = run.flow.nodes[node].after
+        run.nodes[node].unmet = sum(run.nodes[NodeId(p)].status is not NodeStatus.SUCCEEDED for p in parents)
+        if run.nodes[node].unmet == 0:
+            _make_ready(run, node)

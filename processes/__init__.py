@@ -1,0 +1,1 @@
+"""What acts: use cases, sweep, leases and workers over the rules and the views."""

@@ -1,0 +1,45 @@
+"""Intake: submitting runs. The same key gives the same run."""
+
+import uuid
+from collections.abc import Callable
+
+from redrive.domain.errors import KeyReused
+from redrive.domain.flow import Flow
+from redrive.domain.identity import RunId, Tenant, run_id_of
+from redrive.domain.ports import Transaction
+from redrive.domain.run.events import RunSubmitted
+from redrive.domain.values import JsonValue, clean_json, clean_name, digest
+
+
+def submission(
+    tenant: Tenant, flow: Flow, automation: str, key: str | None, run_input: JsonValue
+) -> Callable[[Transaction], RunId]:
+    """A command that submits a run of *flow*, or finds the run that *key* named before.
+
+    Raises InvalidValue here, KeyReused when the key came with another flow or input.
+    """
+    automation = clean_name(automation, "automation")
+    key = None if key is None else clean_name(key, "key")
+    run_input = clean_json(run_input, "input")
+    id_ = run_id_of(tenant, automation, key if key is not None else f"\x00{uuid.uuid4()}")
+    content = digest([flow.digest, run_input])
+
+    def submit(tx: Transaction) -> RunId:
+        known = tx.find_run(id_)
+        if known is not None:
+            if known.content != content:
+                raise KeyReused(str(key), "flow or input")
+            return known.id
+        submitted = RunSubmitted(
+            run=id_,
+            automation=automation,
+            key=key,
+            flow=flow.digest,
+            nodes=len(flow),
+            input=run_input,
+            content=content,
+            submitted_at_ms=tx.now_ms,
+        )
+        return tx.begin_run(tenant, flow, submitted, id_).id
+
+    return submit

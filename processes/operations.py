@@ -1,0 +1,109 @@
+"""Operations: what people decide about runs and dead letters. Actor and a reason that is not blank, one event each."""
+
+from collections.abc import Callable, Sequence
+
+from redrive.domain.dead_letter import rules
+from redrive.domain.dead_letter.events import DeadLetterNoted
+from redrive.domain.dead_letter.state import DeadLetter
+from redrive.domain.errors import NotFound
+from redrive.domain.event import Event
+from redrive.domain.identity import DeadLetterId, RunId
+from redrive.domain.ports import Transaction
+from redrive.domain.run import control
+from redrive.domain.run.events import NoteAdded
+from redrive.domain.run.state import Run, Status
+from redrive.domain.values import clean_integer, clean_text
+from redrive.processes.letters import PolicyOf
+
+MAX_OPERATOR_TEXT = 4_096
+RunCommand = Callable[[Transaction], Status]
+LetterCommand = Callable[[Transaction], DeadLetter]
+
+
+def reason_given(reason: object) -> str:
+    """A reason that is not blank. Raises InvalidValue."""
+    return clean_text(reason, "reason", most=MAX_OPERATOR_TEXT, blank=False)
+
+
+def pausing(id_: RunId) -> RunCommand:
+    """Let nothing new start in a run."""
+    return _on_run(id_, lambda tx, run: control.pause_run(run, now_ms=tx.now_ms))
+
+
+def resuming(id_: RunId) -> RunCommand:
+    """Lift a pause."""
+    return _on_run(id_, lambda tx, run: control.resume_run(run, now_ms=tx.now_ms))
+
+
+def cancelling(id_: RunId) -> RunCommand:
+    """End a run for good."""
+    return _on_run(id_, lambda tx, run: control.cancel_run(run, now_ms=tx.now_ms))
+
+
+def recovering(id_: RunId, nodes: Sequence[str] | None) -> RunCommand:
+    """Requeue a failed or blocked run from its failed nodes, or from *nodes*."""
+    return _on_run(id_, lambda tx, run: control.recover_run(run, nodes, now_ms=tx.now_ms))
+
+
+def noting_run(id_: RunId, text: str) -> RunCommand:
+    """Write something down about a run."""
+    note = clean_text(text, "text", most=MAX_OPERATOR_TEXT, blank=False)
+    return _on_run(id_, lambda _tx, _run: [NoteAdded(text=note)])
+
+
+def requesting_retry(id_: DeadLetterId, policy_of: PolicyOf, run: RunId | None) -> LetterCommand:
+    """Ask the sweep to do the work of a dead letter again."""
+    return _on_letter(id_, run, lambda tx, dl, r: rules.request_retry(dl, r, policy_of(r), now_ms=tx.now_ms))
+
+
+def granting_retries(id_: DeadLetterId, granted: int, run: RunId | None) -> LetterCommand:
+    """Allow more dispatches of a dead letter."""
+    clean_integer(granted, "n", 1, rules.MAX_GRANT)
+    return _on_letter(id_, run, lambda tx, dl, r: rules.grant_retries(dl, r, granted, now_ms=tx.now_ms))
+
+
+def ignoring(id_: DeadLetterId, run: RunId | None) -> LetterCommand:
+    """Decide that a dead letter does not matter."""
+    return _on_letter(id_, run, lambda _tx, dl, r: rules.ignore(dl, r))
+
+
+def abandoning(id_: DeadLetterId, run: RunId | None) -> LetterCommand:
+    """Give the work of a dead letter up."""
+    return _on_letter(id_, run, lambda _tx, dl, r: rules.abandon(dl, r))
+
+
+def resolving(id_: DeadLetterId, run: RunId | None) -> LetterCommand:
+    """Say that the work of a dead letter was done otherwise."""
+    return _on_letter(id_, run, lambda _tx, dl, r: rules.resolve(dl, r))
+
+
+def reopening(id_: DeadLetterId, run: RunId | None) -> LetterCommand:
+    """Put a settled dead letter back."""
+    return _on_letter(id_, run, lambda _tx, dl, _r: rules.reopen(dl))
+
+
+def noting_letter(id_: DeadLetterId, text: str, run: RunId | None) -> LetterCommand:
+    """Write something down about a dead letter."""
+    note = DeadLetterNoted(text=clean_text(text, "text", most=MAX_OPERATOR_TEXT, blank=False))
+    return _on_letter(id_, run, lambda _tx, _dl, _r: note)
+
+
+def _on_run(id_: RunId, rule: Callable[[Transaction, Run], list[Event]]) -> RunCommand:
+    def command(tx: Transaction) -> Status:
+        run = tx.run(id_)
+        return tx.append_run(run, *rule(tx, run)).status
+
+    return command
+
+
+def _on_letter(
+    id_: DeadLetterId, run_id: RunId | None, rule: Callable[[Transaction, DeadLetter, Run], Event]
+) -> LetterCommand:
+    def command(tx: Transaction) -> DeadLetter:
+        dl = tx.dead_letter(id_)
+        if run_id is not None and dl.run != run_id:
+            raise NotFound("dead letter", id_)
+        run = tx.run(dl.run)
+        return tx.append_dead_letter(id_, run, rule(tx, dl, run))
+
+    return command

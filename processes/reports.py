@@ -1,0 +1,66 @@
+"""Reports: what executors say about their attempts. The identical report again is a no-op."""
+
+from collections.abc import Callable
+
+from redrive.domain.failure import Failure
+from redrive.domain.ports import Transaction
+from redrive.domain.retry_policy import MAX_DELAY_MS, RetryDecision
+from redrive.domain.run.attempts import AttemptId, complete_attempt, fail_attempt, snooze_attempt
+from redrive.domain.run.events import AttemptFailed
+from redrive.domain.values import JsonValue, clean_integer, clean_json
+from redrive.processes.handout import Progress, progress_of
+from redrive.processes.letters import PolicyOf, dead_letter_final_failures, dead_letter_success
+
+
+def completing(attempt: AttemptId, output: JsonValue) -> Callable[[Transaction], Progress]:
+    """A command that records a success. Raises InvalidValue here; NotRunning, StaleEpoch, StaleAttempt."""
+    output = clean_json(output, "output")
+
+    def complete(tx: Transaction) -> Progress:
+        run = tx.run(attempt.run_id)
+        events = complete_attempt(run, attempt, output, now_ms=tx.now_ms)
+        if events:
+            tx.append_run(run, *events)
+            dead_letter_success(tx, run, attempt.node, attempt.lifetime)
+        return progress_of(run)
+
+    return complete
+
+
+def failing(attempt: AttemptId, failure: Failure, policy_of: PolicyOf) -> Callable[[Transaction], RetryDecision]:
+    """A command that records a failure and returns what the policy decided, with every input it used.
+
+    Raises NotRunning, StaleEpoch, StaleAttempt.
+    """
+
+    def fail(tx: Transaction) -> RetryDecision:
+        run = tx.run(attempt.run_id)
+        events = fail_attempt(run, attempt, failure, now_ms=tx.now_ms, draw=tx.draw())
+        if not events:
+            return _decided_before(run.nodes[attempt.node].reports, attempt.lifetime)
+        failed = events[0]
+        assert isinstance(failed, AttemptFailed)
+        tx.append_run(run, *events)
+        if failed.decision.terminal:
+            dead_letter_final_failures(tx, run, {attempt.node: failed.decision}, policy_of)
+        return failed.decision
+
+    return fail
+
+
+def snoozing(attempt: AttemptId, delay_ms: int) -> Callable[[Transaction], Progress]:
+    """A command that ends a try without an outcome, to be called again after *delay_ms*."""
+    clean_integer(delay_ms, "delay_ms", 0, MAX_DELAY_MS)
+
+    def snooze(tx: Transaction) -> Progress:
+        run = tx.run(attempt.run_id)
+        tx.append_run(run, *snooze_attempt(run, attempt, delay_ms, now_ms=tx.now_ms))
+        return progress_of(run)
+
+    return snooze
+
+
+def _decided_before(reports: dict[int, tuple[str, RetryDecision | None]] | None, lifetime: int) -> RetryDecision:
+    decision = (reports or {})[lifetime][1]
+    assert decision is not None
+    return decision

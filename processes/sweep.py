@@ -1,0 +1,128 @@
+"""The sweep: one pass of the dead-letter process manager. It reads what is due, and nothing else."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import structlog
+
+from redrive.domain.dead_letter.events import DeadLetterHeld
+from redrive.domain.dead_letter.judge import Act, dispatch, judge, park, stuck
+from redrive.domain.dead_letter.rules import succeed
+from redrive.domain.dead_letter.state import DeadLetter
+from redrive.domain.errors import Refused
+from redrive.domain.event import Cause
+from redrive.domain.identity import DeadLetterId, RunId, Tenant
+from redrive.domain.ports import Caller, Ledger, Transaction
+from redrive.domain.run.control import requeue_run
+from redrive.domain.run.state import Run
+from redrive.processes.letters import PolicyOf
+
+log = structlog.get_logger()
+PAGE = 200
+
+
+@dataclass(frozen=True, slots=True)
+class SweepAct:
+    """What the sweep did about a dead letter, or why it left it alone."""
+
+    dead_letter: DeadLetterId
+    run: RunId
+    node: str
+    act: Act
+    why: str
+
+
+@dataclass(slots=True)
+class SweepReport:
+    """What one pass did: *acted* wrote events, *skipped* did not."""
+
+    acted: list[SweepAct] = field(default_factory=list)
+    skipped: list[SweepAct] = field(default_factory=list)
+
+
+def sweep(ledger: Ledger, tenant: Tenant | None, policy_of: PolicyOf, engine: str) -> SweepReport:
+    """Dispatch, park, resolve or hold every dead letter that is due; each run in one transaction."""
+    report = SweepReport()
+    caller = Caller(tenant, cause=Cause("timer", "sweep"))
+    seen: set[RunId] = set()
+    after = (-1, -1)
+    while page := ledger.due_dead_letters(tenant, after, PAGE):
+        after = (page[-1].due_ms, page[-1].created)
+        for id_ in dict.fromkeys(row.run for row in page if row.run not in seen):
+            seen.add(id_)
+            _sweep_run(ledger, caller, redriving(id_, policy_of, engine), report)
+    return report
+
+
+def _sweep_run(
+    ledger: Ledger, caller: Caller, command: Callable[[Transaction], list[SweepAct]], report: SweepReport
+) -> None:
+    try:
+        acts = ledger.transact(caller, command)
+    except Refused as refused:
+        log.warning("sweep.refused", code=refused.code, why=str(refused))
+        return
+    for act in acts:
+        (report.skipped if act.act is Act.SKIP else report.acted).append(act)
+        log.info(f"dead_letter.{act.act}", run=act.run, dead_letter=act.dead_letter, node=act.node, why=act.why)
+
+
+def redriving(id_: RunId, policy_of: PolicyOf, engine: str) -> Callable[[Transaction], list[SweepAct]]:
+    """A command that judges the due dead letters of one run; those to dispatch go together, or not at all."""
+
+    def redrive(tx: Transaction) -> list[SweepAct]:
+        run = tx.find_run(id_)
+        if run is None:
+            return []
+        policy = policy_of(run)
+        acts: list[SweepAct] = []
+        going: list[DeadLetter] = []
+        for dl_id in tx.due_dead_letters(id_):
+            dl = tx.dead_letter(dl_id)
+            verdict = judge(dl, run, policy, now_ms=tx.now_ms)
+            acts.append(SweepAct(dl_id, id_, dl.node, verdict.act, verdict.why))
+            if verdict.act is Act.DISPATCH:
+                going.append(dl)
+        held = set(stuck(run, [dl.node for dl in going]))
+        going = [dl for dl in going if dl.node not in held]
+        acts = [_hold_stuck(act) if act.node in held and act.act is Act.DISPATCH else act for act in acts]
+        for act in acts:
+            _carry_out(tx, run, act, policy_of, engine)
+        _dispatch(tx, run, going, policy_of)
+        return acts
+
+    return redrive
+
+
+def _hold_stuck(act: SweepAct) -> SweepAct:
+    return SweepAct(act.dead_letter, act.run, act.node, Act.HOLD, "a parent of its node has not succeeded")
+
+
+def _carry_out(tx: Transaction, run: Run, act: SweepAct, policy_of: PolicyOf, engine: str) -> None:
+    dl = tx.dead_letter(act.dead_letter)
+    match act.act:
+        case Act.PARK:
+            _register(tx, run, policy_of)
+            tx.append_dead_letter(dl.id, run, park(dl, policy_of(run)))
+        case Act.RESOLVE:
+            tx.append_dead_letter(dl.id, run, *succeed(dl, run.nodes[dl.node].lifetime))
+        case Act.HOLD:
+            tx.append_dead_letter(dl.id, run, DeadLetterHeld(why=act.why, run_version=run.version, engine=engine))
+        case Act.SKIP | Act.DISPATCH:
+            pass
+
+
+def _dispatch(tx: Transaction, run: Run, going: list[DeadLetter], policy_of: PolicyOf) -> None:
+    if not going:
+        return
+    policy = policy_of(run)
+    _register(tx, run, policy_of)
+    cause = tx.moved_by(going[0].id)
+    tx.append_run(run, *requeue_run(run, [dl.node for dl in going], "redrive", now_ms=tx.now_ms), cause=cause)
+    for dl in going:
+        tx.append_dead_letter(dl.id, run, dispatch(dl, policy, generation=run.generation, now_ms=tx.now_ms))
+
+
+def _register(tx: Transaction, run: Run, policy_of: PolicyOf) -> None:
+    policy = policy_of(run)
+    tx.register_policy(run, policy.id, "redrive", policy.document())

@@ -1,0 +1,1 @@
+"""Views: the log folded into disposable SQLite databases."""

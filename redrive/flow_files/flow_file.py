@@ -1,0 +1,36 @@
+"""What a workflow file says."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+from redrive.domain.flow import Flow
+from redrive.domain.identity import FlowDigest, NodeId
+
+COMMAND_HANDLER = "redrive.command"
+SIMULATE_HANDLER = "redrive.simulate"
+PYTHON_PREFIX = "python:"
+
+
+@dataclass(frozen=True, slots=True)
+class FlowFile:
+    """A workflow file, read and checked.
+
+    *automation* is the name its runs go by. *ignored* lists the keys without a meaning here (WfFormat only; in the
+    own format an unknown key is an error). *runs_commands* tells whether a node has an argv to execute, *imports*
+    which ``module:function`` handlers its nodes name, sorted. *runtimes_ms* are the run times that a WfFormat file
+    recorded; nodes without one are absent.
+    """
+
+    automation: str
+    flow: Flow
+    kind: Literal["redrive", "wfformat"]
+    ignored: tuple[str, ...] = ()
+    runs_commands: bool = False
+    imports: tuple[str, ...] = ()
+    runtimes_ms: Mapping[NodeId, int] = field(default_factory=dict)
+
+    @property
+    def digest(self) -> FlowDigest:
+        """The name of the flow: equal for files that mean the same nodes, whatever their layout."""
+        return self.flow.digest

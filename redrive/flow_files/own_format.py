@@ -1,0 +1,52 @@
+"""redrive's own workflow files, turned into flows."""
+
+from typing import Any
+
+from redrive.domain.errors import InvalidFlow
+from redrive.domain.flow import DEFAULT_RETRY, Flow, Node
+from redrive.domain.retry_policy import RetryPolicy
+from redrive.domain.values import JsonValue
+from redrive.flow_files.flow_file import COMMAND_HANDLER, PYTHON_PREFIX, FlowFile
+from redrive.flow_files.graph import checked_ids, require_known, require_size
+from redrive.flow_files.own_document import DefaultsDocument, FlowDocument, NodeDocument
+from redrive.flow_files.strict import brief, validated
+
+
+def own_flow(document: dict[str, Any]) -> FlowFile:
+    """The flow of a *document* in redrive's own format. Raises InvalidValue, InvalidFlow."""
+    if "nodes" not in document:
+        raise InvalidFlow("document", brief(document), "the key 'nodes' (or 'workflow' in a WfFormat file)")
+    require_size(document["nodes"], "nodes")
+    described = validated(FlowDocument, document)
+    places = checked_ids([node.id for node in described.nodes], "nodes")
+    for place, node in enumerate(described.nodes):
+        require_known(node.after or (), places, f"nodes[{place}].after")
+    default = described.defaults.retry.policy() if described.defaults.retry else DEFAULT_RETRY
+    flow = Flow(_node(node, described.defaults, default) for node in described.nodes)
+    return FlowFile(
+        automation=described.automation,
+        flow=flow,
+        kind="redrive",
+        runs_commands=any(node.run is not None for node in described.nodes),
+        imports=tuple(sorted({node.handler for node in described.nodes if node.handler is not None})),
+    )
+
+
+def _node(node: NodeDocument, defaults: DefaultsDocument, default: RetryPolicy) -> Node:
+    params: dict[str, JsonValue] | None = None
+    if node.run is not None:
+        params = {"run": list(node.run)}
+        if node.env:
+            params["env"] = dict(node.env)
+        if node.cwd is not None:
+            params["cwd"] = node.cwd
+    return Node(
+        node.id,
+        after=node.after or (),
+        retry=node.retry.policy() if node.retry is not None else default,
+        handler=COMMAND_HANDLER if node.handler is None else f"{PYTHON_PREFIX}{node.handler}",
+        resource=node.resource,
+        timeout_ms=node.timeout_ms if node.timeout_ms is not None else defaults.timeout_ms,
+        input=node.input,
+        params=params,
+    )

@@ -1,0 +1,1 @@
+"""The append-only log on SQLite: mapper, recorder, agenda, states, committer."""

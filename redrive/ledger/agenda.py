@@ -1,0 +1,170 @@
+"""The agenda: one row per run or dead letter that has a due time, written in the append transaction.
+
+It can be rebuilt from the log, because each row is a function of aggregate states. Claims, sweeps and ticks read
+it in the order (due, created), so that they never scan what is not due.
+"""
+
+import json
+import sqlite3
+from collections.abc import Collection
+from heapq import merge
+from itertools import islice
+from typing import Any, NamedTuple
+
+from redrive.domain.dead_letter.state import REDRIVING, DeadLetter
+from redrive.domain.identity import DeadLetterId, RunId, Tenant
+from redrive.domain.ports import Due
+from redrive.domain.run.state import Run, Status
+from redrive.ledger.mapper import tenant_named
+
+DueKey = tuple[int, int]
+ANY_NEEDS = "*"
+MOST_NEEDS = 16
+
+
+class AgendaRow(NamedTuple):
+    """A row, in the order of the table's columns."""
+
+    subject: str
+    kind: str
+    due_ms: int | None
+    created: int
+    tenant: str
+    needs: str = ""
+    run: str = ""
+    not_before_ms: int = 0
+    holder: str | None = None
+
+
+def row_of_run(run: Run, created: int) -> AgendaRow | None:
+    """A queued run is due at its time, a claimed one when its lease expires; any other is not on the agenda."""
+    tenant = str(run.tenant)
+    if run.status is Status.QUEUED and run.due_ms is not None:
+        return AgendaRow(run.id, "run", run.due_ms, created, tenant, needs_of(run), run.id)
+    if run.status is Status.RUNNING and run.claim is not None:
+        holder = None if run.claim.holder is None else str(run.claim.holder)
+        return AgendaRow(run.id, "lease", run.claim.expires_at_ms, created, tenant, "", run.id, 0, holder)
+    return None
+
+
+def row_of_dead_letter(dl: DeadLetter, run: Run | None, created: int, engine: str) -> AgendaRow | None:
+    """A dead letter that waits for a dispatch is due when its backoff has ended and its run may be requeued."""
+    if dl.status not in REDRIVING:
+        return None
+    held = dl.held is not None and dl.held.engine == engine
+    if held and run is not None and dl.held is not None:
+        held = dl.held.run_version >= run.stands_since
+    armed = (run is None or run.redrivable) and not held
+    due = dl.not_before_ms if armed else None
+    return AgendaRow(dl.id, "dead_letter", due, created, str(dl.tenant), "", dl.run, dl.not_before_ms)
+
+
+def needs_of(run: Run) -> str:
+    """The handlers that can go on with a queued run, as a sorted JSON list; ``*`` when there are many."""
+    due = run.due_ms or 0
+    nodes = [*run.ready, *(node for node, at in run.waiting.items() if at <= due)]
+    names = {run.flow.nodes[node].handled_by for node in nodes}
+    return ANY_NEEDS if len(names) > MOST_NEEDS else json.dumps(sorted(names))
+
+
+class Agenda:
+    """The agenda's table, through one connection."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._connection = connection
+
+    def put(self, row: AgendaRow) -> None:
+        """Write a row."""
+        self._connection.execute("INSERT OR REPLACE INTO agenda VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", row)
+
+    def remove(self, subject: str) -> None:
+        """Take a subject off."""
+        self._connection.execute("DELETE FROM agenda WHERE subject = ?", (subject,))
+
+    def arm(self, run: RunId, redrivable: bool) -> None:
+        """Make the dead letters of a run due, or not, because the run may be requeued, or not."""
+        self._connection.execute(
+            "UPDATE agenda SET due_ms = CASE WHEN ? THEN not_before_ms END WHERE run = ? AND kind = 'dead_letter'",
+            (redrivable, run),
+        )
+
+    def claimable(self, tenant: Tenant | None, handlers: Collection[str] | None, now_ms: int, limit: int) -> list[Due]:
+        """Due queued runs, the oldest first, that a worker with *handlers* (None: any) may execute."""
+        if tenant is None and handlers is None:
+            return self.due("run", None, now_ms, limit)
+        groups = [
+            self._connection.execute(
+                "SELECT subject, tenant, due_ms, run, holder, created FROM agenda INDEXED BY agenda_queue "
+                "WHERE kind = 'run' AND tenant = ? AND needs = ? AND due_ms <= ? ORDER BY due_ms, created LIMIT ?",
+                (owner, needs, now_ms, limit),
+            )
+            for owner, needs in self._groups(tenant)
+            if handlers is None or needs == ANY_NEEDS or not set(json.loads(needs)).isdisjoint(handlers)
+        ]
+        return [_due(row) for row in islice(merge(*groups, key=lambda row: (row[2], row[5])), limit)]
+
+    def _groups(self, tenant: Tenant | None) -> list[tuple[str, str]]:
+        """The distinct (tenant, needs) of queued runs, found by seeking from one to the next."""
+        found: list[tuple[str, str]] = []
+        here = ("" if tenant is None else str(tenant), "")
+        last = "\U0010ffff" if tenant is None else str(tenant)
+        while row := self._connection.execute(
+            "SELECT tenant, needs FROM agenda INDEXED BY agenda_queue WHERE kind = 'run' "
+            "AND (tenant, needs) > (?, ?) AND tenant <= ? ORDER BY tenant, needs LIMIT 1",
+            (*here, last),
+        ).fetchone():
+            found.append(row)
+            here = row
+        return found
+
+    def due(self, kind: str, tenant: Tenant | None, now_ms: int, limit: int, after: DueKey = (-1, -1)) -> list[Due]:
+        """What of *kind* is due, the oldest first, beyond *after*."""
+        where, values = ("", []) if tenant is None else ("AND tenant = ? ", [str(tenant)])
+        rows = self._connection.execute(
+            "SELECT subject, tenant, due_ms, run, holder, created FROM agenda INDEXED BY agenda_due "
+            f"WHERE kind = ? AND due_ms <= ? AND (due_ms, created) > (?, ?) {where}ORDER BY due_ms, created LIMIT ?",
+            (kind, now_ms, *after, *values, limit),
+        )
+        return [_due(row) for row in rows]
+
+    def dead_letters(self, run: RunId, now_ms: int) -> list[DeadLetterId]:
+        """The dead letters of *run* that are due."""
+        rows = self._connection.execute(
+            "SELECT subject FROM agenda WHERE run = ? AND kind = 'dead_letter' AND due_ms <= ? ORDER BY created",
+            (run, now_ms),
+        )
+        return [DeadLetterId(row[0]) for row in rows]
+
+    def next_due_ms(self, tenant: Tenant | None) -> int | None:
+        """When the next thing is due."""
+        where, values = ("", []) if tenant is None else ("AND tenant = ?", [str(tenant)])
+        dues = [
+            self._connection.execute(
+                "SELECT due_ms FROM agenda INDEXED BY agenda_due WHERE kind = ? AND due_ms IS NOT NULL "
+                f"{where} ORDER BY due_ms LIMIT 1",
+                [kind, *values],
+            ).fetchone()
+            for kind in ("run", "lease", "dead_letter")
+        ]
+        return min((row[0] for row in dues if row), default=None)
+
+    def due_needs(self, tenant: Tenant | None, now_ms: int) -> list[str]:
+        """The needs of due queued runs, each once."""
+        return [
+            needs
+            for owner, needs in self._groups(tenant)
+            if needs != ANY_NEEDS
+            and self._connection.execute(
+                "SELECT 1 FROM agenda INDEXED BY agenda_queue "
+                "WHERE kind = 'run' AND tenant = ? AND needs = ? AND due_ms <= ? LIMIT 1",
+                (owner, needs, now_ms),
+            ).fetchone()
+        ]
+
+    def rows(self) -> list[AgendaRow]:
+        """The whole table, sorted: for checks and rebuilds."""
+        return [AgendaRow(*row) for row in self._connection.execute("SELECT * FROM agenda ORDER BY subject")]
+
+
+def _due(row: Any) -> Due:
+    return Due(row[0], tenant_named(row[1]), row[2], RunId(row[3]), row[4], row[5])

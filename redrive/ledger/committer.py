@@ -1,0 +1,209 @@
+"""One committer: a queue of commands, one transaction for all that wait, results released after the commit.
+
+A thread that finds nobody committing does it itself, for everybody who queued up meanwhile (group commit). One
+refusal harms no other command: a command writes nothing to the database before it has decided.
+"""
+
+import contextlib
+import sqlite3
+import threading
+from collections import deque
+from collections.abc import Callable, Iterable, Mapping
+from typing import Generic, TypeVar, cast
+
+from redrive.domain.errors import StorageError
+from redrive.domain.event import Recorded
+from redrive.domain.ports import Caller
+from redrive.ledger.agenda import Agenda
+from redrive.ledger.application import LogApplication
+from redrive.ledger.mapper import LoggedEvent
+from redrive.ledger.recorder import LogRecorder
+from redrive.ledger.states import States
+from redrive.ledger.storage_errors import storage_error
+from redrive.ledger.transaction import LedgerTransaction
+
+T = TypeVar("T")
+MOST_PER_COMMIT = 1_000
+
+
+class Pending(Generic[T]):
+    """A command's result, which exists once its batch is durable."""
+
+    __slots__ = ("_done", "_error", "_value", "caller", "command")
+
+    def __init__(self, caller: Caller, command: Callable[[LedgerTransaction], T]) -> None:
+        self.caller, self.command = caller, command
+        self._done = False
+        self._value: T | None = None
+        self._error: BaseException | None = None
+
+    def done(self) -> bool:
+        """Whether the outcome is known."""
+        return self._done
+
+    def result(self) -> T:
+        """What the command returned, or raises what it raised. Only after the batch was committed."""
+        if not self._done:
+            raise RuntimeError("the batch is not committed yet: ask after its with block")
+        if self._error is not None:
+            raise self._error
+        return cast(T, self._value)
+
+    def settle(self, value: T | None, error: BaseException | None = None) -> None:
+        """Set the outcome."""
+        self._value, self._error = value, error
+
+    def release(self) -> None:
+        """Make the outcome known."""
+        self._done = True
+
+
+class Committer:
+    """The only writer of this process to a log."""
+
+    def __init__(
+        self,
+        application: LogApplication,
+        *,
+        clock: Callable[[], int],
+        dice: Callable[[], float],
+        engine: str,
+        cache_bytes: int,
+        after_commit: Callable[[list[Recorded]], None],
+    ) -> None:
+        self._application = application
+        self.recorder: LogRecorder = application.recorder
+        self._connection = self.recorder.writer
+        self.states = States(self.recorder, cache_bytes)
+        self.agenda = Agenda(self._connection)
+        self.known_streams: set[str] = set()
+        self.clock, self.dice, self.engine = clock, dice, engine
+        self.recorded_at_ms = 0
+        self._after_commit = after_commit
+        self._data_version: int | None = None
+        self._lock = threading.Lock()
+        self._queue: deque[Pending[object]] = deque()
+        self.commits = 0
+        self.closed = False
+
+    def transact(self, caller: Caller, command: Callable[[LedgerTransaction], T]) -> T:
+        """Run one command and return its result once it is durable."""
+        job = Pending(caller, command)
+        self.commit_together([job])
+        return job.result()
+
+    def commit_together(self, jobs: Iterable[Pending[T]]) -> None:
+        """Run *jobs* in as few transactions as possible; afterwards each knows its outcome."""
+        mine = cast("list[Pending[object]]", list(jobs))
+        if not mine:
+            return
+        self._queue.extend(mine)
+        while not mine[-1].done():
+            with self._lock:
+                if not mine[-1].done():
+                    self._commit_some()
+
+    def under_lock(self) -> threading.Lock:
+        """The writer's lock, for maintenance."""
+        return self._lock
+
+    def put(self, events: list[Recorded], unchanged: Mapping[str, int]) -> int:
+        """Insert events in the open transaction; the bytes stored per event, on average."""
+        stored = [self._application.mapper.to_stored_event(event) for event in events]
+        self.recorder.insert_events(stored, unchanged=unchanged)
+        return _mean_size(stored)
+
+    def rows_changed(self, subjects: Iterable[str]) -> None:
+        """The agenda's rows of *subjects* were changed in bulk."""
+        self.states.rows_changed(subjects)
+
+    def _commit_some(self) -> None:
+        jobs = [self._queue.popleft() for _ in range(min(len(self._queue), MOST_PER_COMMIT))]
+        transactions: list[LedgerTransaction] = []
+        try:
+            self._begin()
+            for job in jobs:
+                self._decide(job, transactions)
+            self._end(transactions)
+        except BaseException as error:
+            self._undo(transactions)
+            failure = self._failure(error)
+            for job in jobs:
+                job.settle(None, failure)
+            if not isinstance(error, Exception):
+                raise
+        else:
+            self._after_commit([event for transaction in transactions for event in transaction.pending])
+        finally:
+            for job in jobs:
+                job.release()
+
+    def _failure(self, error: BaseException) -> Exception:
+        """What the callers of an undone transaction are told."""
+        if isinstance(error, sqlite3.Error):
+            return storage_error(error, self.recorder.path)
+        if isinstance(error, Exception):
+            return error
+        return StorageError(f"{self.recorder.path}: the commit was interrupted ({error!r}); look before trying again")
+
+    def _begin(self) -> None:
+        if self.closed:
+            raise StorageError(f"{self.recorder.path}: the engine is closed")
+        self._connection.execute("BEGIN IMMEDIATE")
+        version = self._connection.execute("PRAGMA data_version").fetchone()[0]
+        if version != self._data_version or len(self.recorder.heads) > 100_000:
+            self._data_version = version
+            self.states.foreign_changes += 1
+            self.recorder.heads.clear()
+            row = self._connection.execute(
+                "SELECT recorded_at_ms FROM events ORDER BY position DESC LIMIT 1"
+            ).fetchone()
+            self.recorded_at_ms = max(self.recorded_at_ms, row[0]) if row else self.recorded_at_ms
+
+    def _decide(self, job: Pending[object], transactions: list[LedgerTransaction]) -> None:
+        now = self.clock()
+        self.recorded_at_ms = max(self.recorded_at_ms, now)
+        transaction = LedgerTransaction(self, job.caller, now)
+        try:
+            value = job.command(transaction)
+        except Exception as error:
+            transaction.discard()
+            job.settle(None, error)
+            return
+        transactions.append(transaction)
+        transaction.flush()
+        job.settle(value)
+
+    def _end(self, transactions: list[LedgerTransaction]) -> None:
+        last = next((t.pending[-1] for t in reversed(transactions) if t.pending), None)
+        if last is None:
+            self._connection.execute("ROLLBACK")
+            return
+        try:
+            self._connection.execute("COMMIT")
+        except sqlite3.Error:
+            if not self._is_durable(last):
+                raise
+        self.commits += 1
+        self.states.shrink()
+
+    def _is_durable(self, last: Recorded) -> bool:
+        """Whether a commit that reported an error took place all the same: its last event is in the log."""
+        with contextlib.suppress(sqlite3.Error):
+            if self._connection.in_transaction:
+                self._connection.execute("ROLLBACK")
+        rows = self.recorder.rows_of(last.stream, last.version - 1)
+        return bool(rows) and last.event_id.encode() in rows[0][4]
+
+    def _undo(self, transactions: list[LedgerTransaction]) -> None:
+        with contextlib.suppress(sqlite3.Error):
+            if self._connection.in_transaction:
+                self._connection.execute("ROLLBACK")
+        self.recorder.heads.clear()
+        self._data_version = None
+        for transaction in transactions:
+            transaction.discard()
+
+
+def _mean_size(stored: list[LoggedEvent]) -> int:
+    return sum(len(event.state) for event in stored) // len(stored)

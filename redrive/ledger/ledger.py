@@ -1,0 +1,205 @@
+"""The ledger on one SQLite file: what the use cases and queries see of it."""
+
+import json
+from collections.abc import Callable, Iterator, Sequence
+from contextvars import ContextVar
+from typing import Any, TypeVar, cast
+
+import structlog
+
+from redrive.domain.event import Recorded
+from redrive.domain.identity import Tenant
+from redrive.domain.ports import Caller, Due
+from redrive.domain.run.state import Run
+from redrive.ledger.agenda import Agenda, AgendaRow, row_of_dead_letter, row_of_run
+from redrive.ledger.application import LogApplication
+from redrive.ledger.committer import Committer, Pending
+from redrive.ledger.mapper import decode
+from redrive.ledger.recorder import COLUMNS
+from redrive.ledger.schema import prepare
+from redrive.ledger.storage_errors import storage_errors
+from redrive.ledger.transaction import LedgerTransaction
+
+T = TypeVar("T")
+Listener = Callable[[Recorded], None]
+_collecting: ContextVar[list[Pending[Any]] | None] = ContextVar("redrive_batch", default=None)
+log = structlog.get_logger()
+
+
+class SqliteLedger:
+    """An append-only log in one SQLite file, shared by any number of threads and processes."""
+
+    def __init__(
+        self,
+        path: str,
+        *,
+        clock: Callable[[], int],
+        dice: Callable[[], float],
+        engine: str,
+        cache_bytes: int = 256 * 1024 * 1024,
+        busy_timeout_ms: int = 10_000,
+        durable: bool = True,
+        listeners: Sequence[Listener] = (),
+    ) -> None:
+        self.path = path
+        self._clock = clock
+        self._listeners = tuple(listeners)
+        self._application = LogApplication(path, busy_timeout_ms=busy_timeout_ms, durable=durable)
+        self.recorder = self._application.recorder
+        try:
+            self.id = prepare(self.recorder.writer, path)
+            self.committer = Committer(
+                self._application,
+                clock=clock,
+                dice=dice,
+                engine=engine,
+                cache_bytes=cache_bytes,
+                after_commit=self._tell_listeners,
+            )
+            self._note_engine(engine)
+        except BaseException:
+            self._application.close()
+            raise
+
+    def now_ms(self) -> int:
+        """The time by the ledger's clock."""
+        return self._clock()
+
+    def transact(self, caller: Caller, command: Callable[[LedgerTransaction], T]) -> T:
+        """Run *command* in a transaction of its own; within ``collect()``, only queue it."""
+        collected = _collecting.get()
+        if collected is not None:
+            pending = Pending(caller, command)
+            collected.append(pending)
+            return cast(T, pending)
+        return self.committer.transact(caller, command)
+
+    def collect(self, call: Callable[[], T]) -> Pending[T]:
+        """Run *call* so that the one command it transacts is queued, not committed."""
+        jobs: list[Pending[Any]] = []
+        token = _collecting.set(jobs)
+        try:
+            call()
+        finally:
+            _collecting.reset(token)
+        assert len(jobs) == 1, "a batch takes calls that transact exactly one command"
+        return jobs[0]
+
+    def read(self, after: int = 0, limit: int = 1_000, until: int | None = None) -> list[Recorded]:
+        """At most *limit* events beyond position *after*, in log order."""
+        return [decode(*row) for row in self.recorder.rows_after(after, limit, until)]
+
+    def replay(self, after: int = 0, until: int | None = None, batch: int = 2_000) -> Iterator[list[Recorded]]:
+        """The log beyond position *after*, batch by batch; memory stays flat."""
+        while rows := self.recorder.rows_after(after, batch, until):
+            yield [decode(*row) for row in rows]
+            after = rows[-1][0]
+
+    def correlated(self, correlation: str, after: int, limit: int, newest_first: bool = False) -> list[Recorded]:
+        """At most *limit* events with this correlation beyond position *after* (before it, when newest first)."""
+        side, order = ("<", "DESC") if newest_first else (">", "ASC")
+        query = (
+            f"SELECT {COLUMNS} FROM events INDEXED BY events_correlation "
+            f"WHERE correlation = ? AND position {side} ? ORDER BY position {order} LIMIT ?"
+        )
+        return self._decoded(query, (correlation, after, limit))
+
+    def at_positions(self, positions: Sequence[int]) -> list[Recorded]:
+        """The events at these positions, in log order."""
+        marks = ", ".join("?" * len(positions))
+        return self._decoded(f"SELECT {COLUMNS} FROM events WHERE position IN ({marks}) ORDER BY position", positions)
+
+    def stream(self, stream: str) -> list[Recorded]:
+        """All events of a stream."""
+        with storage_errors(self.path):
+            return [decode(*row) for row in self.recorder.rows_of(stream, 0)]
+
+    def last_position(self) -> int:
+        """The last position of the log, 0 when it is empty."""
+        return self.recorder.max_notification_id()
+
+    def due_dead_letters(self, tenant: Tenant | None, after: tuple[int, int], limit: int) -> Sequence[Due]:
+        """Dead letters whose dispatch is due, the oldest first, beyond *after* (due_ms, created)."""
+        return self._read_agenda(lambda agenda: agenda.due("dead_letter", tenant, self._clock(), limit, after))
+
+    def expired_claims(self, tenant: Tenant | None, limit: int) -> Sequence[Due]:
+        """Claims whose lease has expired."""
+        return self._read_agenda(lambda agenda: agenda.due("lease", tenant, self._clock(), limit))
+
+    def claims(self, tenant: Tenant | None) -> Sequence[Due]:
+        """All claims, with their holders."""
+        return self._read_agenda(lambda agenda: agenda.due("lease", tenant, 2**62, 2**31))
+
+    def next_due_ms(self, tenant: Tenant | None) -> int | None:
+        """When the next thing on the agenda is due; None when there is nothing."""
+        return self._read_agenda(lambda agenda: agenda.next_due_ms(tenant))
+
+    def due_needs(self, tenant: Tenant | None) -> list[list[str]]:
+        """The sets of handlers that due queued runs wait for."""
+        due = self._read_agenda(lambda agenda: agenda.due_needs(tenant, self._clock()))
+        return [json.loads(needs) for needs in due]
+
+    def agenda_rows(self) -> list[AgendaRow]:
+        """The agenda as it is kept."""
+        return self._read_agenda(lambda agenda: agenda.rows())
+
+    def agenda_from_log(self) -> list[AgendaRow]:
+        """The agenda as the log alone says it must be: equal to ``agenda_rows()``."""
+        query = "SELECT originator_id FROM events WHERE originator_version = 1 AND topic IN (?, ?)"
+        topics = ("run.submitted/1", "dead-letter.opened/1")
+        with self.committer.under_lock(), storage_errors(self.path):
+            streams = [row[0] for row in self.recorder.writer.execute(query, topics).fetchall()]
+            found = (self._row_from_log(stream) for stream in streams)
+            return sorted(row for row in found if row is not None)
+
+    def close(self) -> None:
+        """Close every connection; commands are refused from now on."""
+        with self.committer.under_lock():
+            self.committer.closed = True
+            self._application.close()
+
+    def _row_from_log(self, stream: str) -> AgendaRow | None:
+        states = self.committer.states
+        states.foreign_changes += 1
+        entry = states.get(stream)
+        if entry is None or entry.unknown:
+            return None
+        if isinstance(entry.state, Run):
+            return row_of_run(entry.state, entry.created)
+        run = states.get(entry.state.run)
+        state = run.state if run and isinstance(run.state, Run) else None
+        return row_of_dead_letter(entry.state, state, entry.created, self.committer.engine)
+
+    def _note_engine(self, engine: str) -> None:
+        """A new engine version judges again what an older one held."""
+        writer = self.recorder.writer
+        with storage_errors(self.path):
+            known = writer.execute("SELECT value FROM meta WHERE name = 'engine'").fetchone()
+            if known is not None and known[0] == engine:
+                return
+            writer.execute("BEGIN IMMEDIATE")
+            writer.execute("INSERT OR REPLACE INTO meta VALUES ('engine', ?)", (engine,))
+            agenda = Agenda(writer)
+            for row in agenda.rows():
+                fresh = self._row_from_log(row.subject) if row.kind == "dead_letter" else row
+                if fresh is not None and fresh != row:
+                    agenda.put(fresh)
+            writer.execute("COMMIT")
+
+    def _read_agenda(self, query: Callable[[Agenda], T]) -> T:
+        with storage_errors(self.path):
+            return query(Agenda(self.recorder.reader()))
+
+    def _decoded(self, query: str, values: Sequence[Any]) -> list[Recorded]:
+        with storage_errors(self.path):
+            rows = self.recorder.reader().execute(query, values).fetchall()
+        return [decode(*row) for row in rows]
+
+    def _tell_listeners(self, events: list[Recorded]) -> None:
+        for listener in self._listeners:
+            for event in events:
+                try:
+                    listener(event)
+                except Exception:
+                    log.exception("listener.failed", topic=event.topic)
+

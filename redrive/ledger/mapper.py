@@ -1,0 +1,187 @@
+"""Events to stored bytes and back, by pydantic-core.
+
+The topic column holds ``topic/version``; the state is one JSON object: the envelope, and the event's body under
+``data``. A topic or version this code does not know is kept verbatim as ``UnknownEvent``.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+import pydantic_core
+from eventsourcing.persistence import Mapper, StoredEvent
+from pydantic import TypeAdapter
+from typing_extensions import TypedDict
+
+import redrive.domain.dead_letter.state
+import redrive.domain.records
+import redrive.domain.run.state  # noqa: F401  (the catalogue is complete once these are imported)
+from redrive.domain.errors import StorageError
+from redrive.domain.event import CATALOGUE, Cause, Event, Recorded, UnknownEvent
+from redrive.domain.identity import EventId, Principal, StreamId, Tenant
+
+
+@dataclass(frozen=True, slots=True)
+class LoggedEvent(StoredEvent):
+    """A stored event with the columns that queries and proofs need beside its state."""
+
+    tenant: str = ""
+    correlation: str = ""
+    recorded_at_ms: int = 0
+    position: int = 0
+
+
+class EventMapper(Mapper[str]):
+    """Maps ``Recorded`` to ``LoggedEvent`` and back."""
+
+    def to_stored_event(self, domain_event: Recorded) -> LoggedEvent:  # type: ignore[override]
+        """The row of an event, ready to insert."""
+        tenant = str(domain_event.tenant)
+        event = domain_event.event
+        if isinstance(event, UnknownEvent):
+            topic, state = event.topic, event.state
+        else:
+            topic, state = event.stored_as(), _encode(domain_event, event, tenant)
+        return LoggedEvent(
+            originator_id=domain_event.stream,
+            originator_version=domain_event.version,
+            topic=topic,
+            state=state,
+            tenant=tenant,
+            correlation=domain_event.correlation,
+            recorded_at_ms=domain_event.recorded_at_ms,
+        )
+
+    def to_domain_event(self, stored_event: StoredEvent) -> Recorded:
+        """The event of a row. Raises StorageError when the bytes of a known topic make no sense."""
+        assert isinstance(stored_event, LoggedEvent)
+        s = stored_event
+        return decode(
+            s.position, str(s.originator_id), s.originator_version, s.topic, s.state, s.tenant, s.correlation,
+            s.recorded_at_ms,
+        )  # fmt: skip
+
+
+def _encode(recorded: Recorded, event: Event, tenant: str) -> bytes:
+    actor, cause = recorded.actor, recorded.causation
+    return pydantic_core.to_json(
+        {
+            "id": recorded.event_id,
+            "at": recorded.occurred_at_ms,
+            "tenant": tenant,
+            "actor": (actor.kind, actor.id, actor.on_behalf_of),
+            "reason": recorded.reason,
+            "correlation": recorded.correlation,
+            "cause": None if cause is None else (cause.kind, cause.id),
+            "engine": recorded.engine,
+            "data": event,
+        }
+    )
+
+
+def decode(
+    position: int,
+    stream: str,
+    version: int,
+    topic: str,
+    state: bytes,
+    tenant: str,
+    correlation: str,
+    recorded_at_ms: int,
+) -> Recorded:
+    """The event of a row, given as its columns in the order of the table."""
+    try:
+        body: _Stored = _decoder(topic)(state)
+    except (pydantic_core.ValidationError, ValueError, TypeError) as error:
+        raise StorageError(f"event {stream} version {version} ({topic}) cannot be read: {error}") from error
+    cause = body["cause"]
+    return Recorded(
+        StreamId(stream),
+        version,
+        body["data"],
+        EventId(body["id"]),
+        body["at"],
+        tenant_named(tenant),
+        correlation,
+        _principal(*body["actor"]),
+        body["reason"],
+        None if cause is None else Cause(*cause),
+        body["engine"],
+        position,
+        recorded_at_ms,
+    )
+
+
+class _Stored(TypedDict):
+    id: str
+    at: int
+    tenant: str
+    actor: tuple[Any, str, str | None]
+    reason: str | None
+    correlation: str
+    cause: tuple[Any, str] | None
+    engine: str
+    data: Any
+
+
+@lru_cache(maxsize=None)
+def _decoder(topic: str) -> Callable[[bytes], _Stored]:
+    """The function that decodes the states of *topic* (``topic/version``)."""
+    if (cls := CATALOGUE.get(topic)) is not None:
+        return _validator(cls)
+    name, _, version = topic.rpartition("/")
+    current = next((c for c in CATALOGUE.values() if name == c.TOPIC), None)
+    if current is not None and version.isdigit() and int(version) < current.VERSION:
+        return _upcaster(current, int(version))
+    return lambda state: _unknown(topic, state)
+
+
+def _validator(cls: type[Event]) -> Callable[[bytes], _Stored]:
+    shape: Any = TypedDict("Stored", {**_Stored.__annotations__, "data": cls})  # type: ignore[misc]
+    validate: Callable[[bytes], _Stored] = TypeAdapter(shape).validator.validate_json
+    return validate
+
+
+def _upcaster(cls: type[Event], version: int) -> Callable[[bytes], _Stored]:
+    validate = _validator(cls)
+
+    def decode_old(state: bytes) -> _Stored:
+        body = pydantic_core.from_json(state)
+        body["data"] = cls.upcast(body["data"], version)
+        return validate(pydantic_core.to_json(body))
+
+    return decode_old
+
+
+def _unknown(topic: str, state: bytes) -> _Stored:
+    """What can be known of an unknown event: its envelope, when it has one of ours."""
+    found: Any = {}
+    try:
+        found = pydantic_core.from_json(state)
+    except ValueError:
+        pass
+    if not isinstance(found, dict):
+        found = {}
+    return _Stored(
+        id=str(found.get("id", "")),
+        at=found["at"] if isinstance(found.get("at"), int) else 0,
+        tenant="",
+        actor=("external", "unknown", None),
+        reason=None,
+        correlation="",
+        cause=None,
+        engine=str(found.get("engine", "")),
+        data=UnknownEvent(topic, bytes(state)),
+    )
+
+
+@lru_cache(maxsize=4096)
+def tenant_named(text: str) -> Tenant:
+    """The tenant of a column."""
+    return Tenant.parse(text)
+
+
+@lru_cache(maxsize=4096)
+def _principal(kind: Any, id_: str, on_behalf_of: str | None) -> Principal:
+    return Principal(kind, id_, on_behalf_of)

@@ -1,0 +1,113 @@
+"""The log file: its tables, how it is opened, and how its version is checked."""
+
+import sqlite3
+import uuid
+from pathlib import Path
+
+from redrive.domain.errors import StorageError
+from redrive.ledger.storage_errors import storage_errors
+
+APPLICATION_ID = 0x72647276  # "rdrv"
+SCHEMA_VERSION = 1
+
+_TABLES = """
+CREATE TABLE events (
+    position           INTEGER PRIMARY KEY AUTOINCREMENT,
+    originator_id      TEXT NOT NULL,
+    originator_version INTEGER NOT NULL,
+    topic              TEXT NOT NULL,
+    state              BLOB NOT NULL,
+    tenant             TEXT NOT NULL,
+    correlation        TEXT NOT NULL,
+    recorded_at_ms     INTEGER NOT NULL
+);
+CREATE UNIQUE INDEX events_stream ON events (originator_id, originator_version);
+CREATE INDEX events_correlation ON events (correlation);
+CREATE TRIGGER events_no_update BEFORE UPDATE ON events BEGIN SELECT RAISE(ABORT, 'the log is append-only'); END;
+CREATE TRIGGER events_no_delete BEFORE DELETE ON events BEGIN SELECT RAISE(ABORT, 'the log is append-only'); END;
+
+CREATE TABLE agenda (
+    subject       TEXT PRIMARY KEY,
+    kind          TEXT NOT NULL,
+    due_ms        INTEGER,
+    created       INTEGER NOT NULL,
+    tenant        TEXT NOT NULL,
+    needs         TEXT NOT NULL,
+    run           TEXT NOT NULL,
+    not_before_ms INTEGER NOT NULL,
+    holder        TEXT
+) WITHOUT ROWID;
+CREATE INDEX agenda_due ON agenda (kind, due_ms, created) WHERE due_ms IS NOT NULL;
+CREATE INDEX agenda_queue ON agenda (tenant, needs, due_ms, created) WHERE kind = 'run';
+CREATE INDEX agenda_letters ON agenda (run) WHERE kind = 'dead_letter';
+
+CREATE TABLE meta (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+"""
+
+
+def connect(path: str, *, busy_timeout_ms: int, read_only: bool = False, durable: bool = True) -> sqlite3.Connection:
+    """A connection in autocommit mode; the caller says BEGIN."""
+    uri = f"{Path(path).absolute().as_uri()}?mode={'ro' if read_only else 'rwc'}"
+    with storage_errors(path):
+        connection = sqlite3.connect(
+            uri,
+            uri=True,
+            isolation_level=None,
+            check_same_thread=False,
+            cached_statements=256,
+            timeout=busy_timeout_ms / 1000,
+        )
+        connection.execute(f"PRAGMA synchronous = {'FULL' if durable else 'OFF'}")
+        return connection
+
+
+def prepare(connection: sqlite3.Connection, path: str) -> str:
+    """Create the tables in an empty file, or check that this version may use what is there; the ledger's id.
+
+    Raises StorageError for a file that is no log, is damaged, or was written by a newer version.
+    """
+    with storage_errors(path):
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute("PRAGMA journal_size_limit = 67108864")
+        if connection.execute("PRAGMA application_id").fetchone()[0] == 0:
+            _create(connection, path)
+        if connection.execute("PRAGMA application_id").fetchone()[0] != APPLICATION_ID:
+            raise StorageError(f"{path}: this SQLite database is not a redrive log")
+        version = connection.execute("PRAGMA user_version").fetchone()[0]
+        if version > SCHEMA_VERSION:
+            raise StorageError(
+                f"{path}: the log has schema {version}, this redrive knows {SCHEMA_VERSION}: install a newer redrive"
+            )
+        row = connection.execute("SELECT value FROM meta WHERE name = 'ledger_id'").fetchone()
+    if row is None:
+        raise StorageError(f"{path}: the log has lost its identity (table meta); restore a backup")
+    return str(row[0])
+
+
+def _create(connection: sqlite3.Connection, path: str) -> None:
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        if connection.execute("PRAGMA application_id").fetchone()[0] == 0:
+            if connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
+                raise StorageError(f"{path}: this SQLite database belongs to something else")
+            for statement in _statements():
+                connection.execute(statement)
+            connection.execute("INSERT INTO meta VALUES ('ledger_id', ?)", (str(uuid.uuid4()),))
+            connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+            connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+        connection.execute("COMMIT")
+    except BaseException:
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+        raise
+
+
+def _statements() -> list[str]:
+    """The statements of the schema; a trigger's body holds a semicolon of its own."""
+    statements, pending = [], ""
+    for line in _TABLES.splitlines():
+        pending += line + "\n"
+        if sqlite3.complete_statement(pending):
+            statements.append(pending)
+            pending = ""
+    return [statement for statement in statements if statement.strip()]

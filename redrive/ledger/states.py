@@ -1,0 +1,171 @@
+"""The states of runs and dead letters in memory: folded once, then only from newer events; bounded by bytes."""
+
+from collections import OrderedDict
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from redrive.domain.dead_letter import events as dead_letter_events
+from redrive.domain.dead_letter.state import DeadLetter
+from redrive.domain.dead_letter.state import evolve as evolve_dead_letter
+from redrive.domain.errors import NotFound, StorageError, StreamReadOnly
+from redrive.domain.event import Cause, Event, Recorded, UnknownEvent
+from redrive.domain.flow import Flow
+from redrive.domain.identity import EventId, FlowDigest, Tenant, flow_stream_of
+from redrive.domain.records import FlowRegistered
+from redrive.domain.run import events as run_events
+from redrive.domain.run.state import Run
+from redrive.domain.run.state import evolve as evolve_run
+from redrive.ledger.agenda import AgendaRow
+from redrive.ledger.mapper import decode
+from redrive.ledger.recorder import LogRecorder, Row
+
+BYTES_PER_NODE = 400
+BYTES_PER_STORED_BYTE = 3
+_QUIET = (dead_letter_events.DeadLetterNoted, dead_letter_events.DeadLetterHeld)
+
+
+@dataclass(slots=True)
+class Entry:
+    """A stream in memory. *created* is the position of its first event, *row* what the agenda holds of it
+    (False: not known), *checked* the count of foreign changes after which it was last compared with the log."""
+
+    stream: str
+    state: Run | DeadLetter
+    created: int
+    size: int = 0
+    checked: int = -1
+    row: AgendaRow | None | bool = False
+    moved_by: EventId = EventId("")
+    unknown: str = ""
+
+    def apply(self, event: Event, event_id: EventId) -> None:
+        """Fold one event."""
+        if isinstance(self.state, Run):
+            evolve_run(self.state, event)
+        else:
+            evolve_dead_letter(self.state, event)
+        if not isinstance(event, _QUIET):
+            self.moved_by = event_id
+
+    def require_writable(self) -> None:
+        """Raises StreamReadOnly when the stream holds an event that this version does not know."""
+        if self.unknown:
+            raise StreamReadOnly(self.stream, self.unknown)
+
+
+class States:
+    """The cache. All use is under the writer's lock."""
+
+    def __init__(self, recorder: LogRecorder, most_bytes: int) -> None:
+        self._recorder = recorder
+        self._most_bytes = most_bytes
+        self._bytes = 0
+        self._entries: OrderedDict[str, Entry] = OrderedDict()
+        self._flows: OrderedDict[FlowDigest, Flow] = OrderedDict()
+        self.foreign_changes = 0
+
+    def get(self, stream: str) -> Entry | None:
+        """The stream as of now, or None when it has no event."""
+        entry = self._entries.get(stream)
+        if entry is None:
+            return self._load(stream)
+        self._entries.move_to_end(stream)
+        if entry.checked != self.foreign_changes:
+            if self._recorder.head(stream) != entry.state.version:
+                rows = self._recorder.rows_of(stream, entry.state.version, self._recorder.writer)
+                entry.row = False
+                self._fold(entry, [decode(*row) for row in rows], rows)
+            entry.checked = self.foreign_changes
+        return entry
+
+    def begin(self, entry: Entry) -> None:
+        """Keep a stream that this process begins."""
+        entry.checked = self.foreign_changes
+        self._keep(entry)
+
+    def forget(self, stream: str) -> None:
+        """Drop a stream whose events were not committed; it will be read again."""
+        entry = self._entries.pop(stream, None)
+        if entry is not None:
+            self._bytes -= entry.size
+
+    def rows_changed(self, subjects: Iterable[str]) -> None:
+        """The agenda's rows of *subjects* were changed in bulk: what is remembered of them is void."""
+        for subject in subjects:
+            if subject in self._entries:
+                self._entries[subject].row = False
+
+    def shrink(self) -> None:
+        """Drop what was used least recently until the bound holds."""
+        while self._bytes > self._most_bytes and len(self._entries) > 1:
+            self.forget(next(iter(self._entries)))
+
+    def grew(self, entry: Entry, stored_bytes: int) -> None:
+        """Account for events that were appended."""
+        size = stored_bytes * BYTES_PER_STORED_BYTE
+        entry.size += size
+        self._bytes += size
+
+    def remember(self, flow: Flow) -> Flow:
+        """Keep one object per flow."""
+        known = self._flows.setdefault(flow.digest, flow)
+        self._flows.move_to_end(flow.digest)
+        if len(self._flows) > 256:
+            self._flows.popitem(last=False)
+        return known
+
+    def flow(self, tenant: Tenant, digest: FlowDigest) -> Flow:
+        """A flow that the log has. Raises NotFound."""
+        if (known := self._flows.get(digest)) is not None:
+            return known
+        rows = self._recorder.rows_of(flow_stream_of(tenant, digest), 0, self._recorder.writer)
+        event = decode(*rows[0]).event if rows else None
+        if not isinstance(event, FlowRegistered) or not isinstance(event.document, dict):
+            raise NotFound("flow", digest)
+        return self.remember(Flow.from_document(event.document))
+
+    def _load(self, stream: str) -> Entry | None:
+        rows = self._recorder.rows_of(stream, 0, self._recorder.writer)
+        if not rows:
+            return None
+        events = [decode(*row) for row in rows]
+        entry = Entry(stream, self._blank(events[0]), created=rows[0][0], checked=self.foreign_changes)
+        if isinstance(entry.state, Run):
+            entry.size = BYTES_PER_NODE * len(entry.state.flow)
+        self._fold(entry, events, rows, kept=False)
+        self._keep(entry)
+        return entry
+
+    def _blank(self, first: Recorded) -> Run | DeadLetter:
+        match first.event:
+            case run_events.RunSubmitted(flow=digest):
+                return Run(flow=self.flow(first.tenant, digest), tenant=first.tenant)
+            case dead_letter_events.DeadLetterOpened():
+                return DeadLetter(tenant=first.tenant)
+            case UnknownEvent(topic=topic):
+                raise StreamReadOnly(first.stream, topic)
+            case _:
+                raise StorageError(f"stream {first.stream} begins with {first.topic}, which begins nothing")
+
+    def _fold(self, entry: Entry, events: list[Recorded], rows: list[Row], kept: bool = True) -> None:
+        for recorded in events:
+            if isinstance(recorded.event, UnknownEvent):
+                entry.unknown = entry.unknown or recorded.event.topic
+                entry.state.version += 1
+            elif entry.unknown:
+                entry.state.version += 1  # what follows an unknown event cannot be understood
+            else:
+                entry.apply(recorded.event, recorded.event_id)
+        size = BYTES_PER_STORED_BYTE * sum(len(row[4]) for row in rows)
+        entry.size += size
+        if kept:
+            self._bytes += size
+
+    def _keep(self, entry: Entry) -> None:
+        self._entries[entry.stream] = entry
+        self._bytes += entry.size
+
+
+def as_cause(event_id: EventId) -> Cause:
+    """An event as the cause of another."""
+    return Cause("event", event_id)

@@ -1,0 +1,218 @@
+"""One decision on the SQLite log: reads under the write lock, appends and agenda rows in one transaction."""
+
+import os
+from collections.abc import Callable, Collection, Sequence
+from typing import TYPE_CHECKING
+
+from redrive.domain.dead_letter.state import DeadLetter
+from redrive.domain.errors import NotFound
+from redrive.domain.event import Cause, Event, Recorded
+from redrive.domain.flow import Flow
+from redrive.domain.identity import (
+    DeadLetterId,
+    EventId,
+    PolicyId,
+    RunId,
+    StreamId,
+    Tenant,
+    flow_stream_of,
+    policy_stream_of,
+)
+from redrive.domain.ports import Caller, Due
+from redrive.domain.records import FlowRegistered, PolicyKind, PolicyRegistered
+from redrive.domain.run.state import Run
+from redrive.domain.values import JsonValue
+from redrive.ledger.agenda import AgendaRow, row_of_dead_letter, row_of_run
+from redrive.ledger.states import BYTES_PER_NODE, Entry, as_cause
+
+if TYPE_CHECKING:
+    from redrive.ledger.committer import Committer
+
+
+class LedgerTransaction:
+    """The unit of work of one command. Nothing reaches the database before ``flush``."""
+
+    def __init__(self, committer: "Committer", caller: Caller, now_ms: int) -> None:
+        self._ledger = committer
+        self.caller = caller
+        self.now_ms = now_ms
+        self.pending: list[Recorded] = []
+        self._root = caller.cause or Cause("command", os.urandom(8).hex())
+        self._read: dict[str, int] = {}
+        self._written: dict[str, Entry] = {}
+        self._redrivable: dict[str, bool] = {}
+
+    def draw(self) -> float:
+        """A die in [0, 1)."""
+        return self._ledger.dice()
+
+    def run(self, id_: RunId) -> Run:
+        """The run as of now. Raises NotFound."""
+        if (run := self.find_run(id_)) is None:
+            raise NotFound("run", id_)
+        return run
+
+    def find_run(self, id_: RunId) -> Run | None:
+        """The run as of now, or None."""
+        entry = self._entry(id_)
+        return entry.state if entry and isinstance(entry.state, Run) else None
+
+    def dead_letter(self, id_: DeadLetterId) -> DeadLetter:
+        """The dead letter as of now. Raises NotFound."""
+        if (found := self.find_dead_letter(id_)) is None:
+            raise NotFound("dead letter", id_)
+        return found
+
+    def find_dead_letter(self, id_: DeadLetterId) -> DeadLetter | None:
+        """The dead letter as of now, or None."""
+        entry = self._entry(id_)
+        return entry.state if entry and isinstance(entry.state, DeadLetter) else None
+
+    def begin_run(self, tenant: Tenant, flow: Flow, event: Event, id_: RunId) -> Run:
+        """Begin the stream of a new run and return its state; the flow is registered when it is new."""
+        flow = self._ledger.states.remember(flow)
+        run = Run(flow=flow, tenant=tenant, id=id_)
+        for policy in flow.policies.values():
+            self.register_policy(run, policy.id, "retry", policy.document())
+        stream = flow_stream_of(tenant, flow.digest)
+        if self._is_new(stream):
+            self._record(stream, 1, FlowRegistered(flow=flow.digest, document=flow.document()), run)
+        entry = Entry(id_, run, created=0, size=BYTES_PER_NODE * len(flow))
+        self._ledger.states.begin(entry)
+        self._append(entry, (event,), run, None)
+        return run
+
+    def append_run(self, run: Run, *events: Event, cause: Cause | None = None) -> Run:
+        """Append to a run's stream and return its new state."""
+        entry = self._require(run.id)
+        self._redrivable.setdefault(run.id, run.redrivable)
+        self._append(entry, events, run, cause)
+        return run
+
+    def append_dead_letter(self, id_: DeadLetterId, run: Run, *events: Event) -> DeadLetter:
+        """Append to a dead letter's stream (*run* is the one it belongs to) and return its new state."""
+        entry = self._entry(id_)
+        if entry is None:
+            entry = Entry(id_, DeadLetter(tenant=run.tenant), created=0)
+            self._ledger.states.begin(entry)
+        self._append(entry, events, run, None)
+        assert isinstance(entry.state, DeadLetter)
+        return entry.state
+
+    def register_policy(self, run: Run, id_: PolicyId, kind: PolicyKind, body: JsonValue) -> None:
+        """Log the body of a policy, unless the log of the run's tenant has it."""
+        stream = policy_stream_of(run.tenant, id_)
+        if self._is_new(stream):
+            self._record(stream, 1, PolicyRegistered(policy=id_, kind=kind, body=body), run)
+
+    def moved_by(self, id_: DeadLetterId) -> Cause:
+        """The last event that changed a dead letter, as a cause."""
+        return as_cause(self._require(id_).moved_by)
+
+    def next_claimable(self, handlers: Collection[str] | None, limit: int) -> Sequence[Due]:
+        """Due queued runs in the order (due, created) that a worker with *handlers* (None: any) may execute."""
+        return self._ledger.agenda.claimable(self.caller.tenant, handlers, self.now_ms, limit)
+
+    def due_dead_letters(self, run: RunId) -> Sequence[DeadLetterId]:
+        """The dead letters of *run* whose dispatch is due."""
+        return self._ledger.agenda.dead_letters(run, self.now_ms)
+
+    def flush(self) -> None:
+        """Insert what was appended, and bring the agenda up to it."""
+        if not self.pending:
+            return
+        for recorded in self.pending:
+            recorded.recorded_at_ms = self._ledger.recorded_at_ms
+        sizes = self._ledger.put(self.pending, {s: v for s, v in self._read.items() if s not in self._written})
+        last = self._ledger.recorder.last_position()
+        for recorded, position in zip(self.pending, range(last - len(self.pending) + 1, last + 1), strict=True):
+            recorded.position = position
+            entry = self._written.get(recorded.stream)
+            if entry is not None:
+                entry.created = entry.created or position
+                self._ledger.states.grew(entry, sizes)
+        for stream, entry in self._written.items():
+            self._bring_agenda(stream, entry)
+
+    def discard(self) -> None:
+        """Forget the states that this command changed in memory."""
+        for stream in self._written:
+            self._ledger.states.forget(stream)
+        for recorded in self.pending:
+            self._ledger.known_streams.discard(recorded.stream)
+
+    def _entry(self, stream: str) -> Entry | None:
+        entry = self._ledger.states.get(stream)
+        if entry is None:
+            return None
+        tenant = self.caller.tenant
+        if tenant is not None and entry.state.tenant != tenant:
+            return None
+        if stream not in self._written:
+            self._read[stream] = entry.state.version
+        return entry
+
+    def _require(self, stream: str) -> Entry:
+        entry = self._entry(stream)
+        assert entry is not None, f"stream {stream} was not read before it was written"
+        return entry
+
+    def _append(self, entry: Entry, events: Sequence[Event], run: Run, cause: Cause | None) -> None:
+        if not events:
+            return
+        entry.require_writable()
+        self._written[entry.stream] = entry
+        for event in events:
+            recorded = self._record(entry.stream, entry.state.version + 1, event, run, cause)
+            entry.apply(event, recorded.event_id)
+
+    def _record(self, stream: str, version: int, event: Event, run: Run, cause: Cause | None = None) -> Recorded:
+        caller = self.caller
+        if cause is None:
+            cause = as_cause(self.pending[0].event_id) if self.pending else self._root
+        recorded = Recorded(
+            StreamId(stream),
+            version,
+            event,
+            EventId(os.urandom(12).hex()),
+            self.now_ms,
+            run.tenant,
+            run.id,
+            caller.actor,
+            caller.reason,
+            cause,
+            self._ledger.engine,
+        )
+        self.pending.append(recorded)
+        return recorded
+
+    def _is_new(self, stream: str) -> bool:
+        """Whether a write-once stream is empty; from now on it is not."""
+        known = self._ledger.known_streams
+        if stream in known:
+            return False
+        if len(known) > 100_000:
+            known.clear()
+        known.add(stream)
+        return self._ledger.recorder.head(stream) == 0
+
+    def _bring_agenda(self, stream: str, entry: Entry) -> None:
+        state, agenda = entry.state, self._ledger.agenda
+        row: AgendaRow | None
+        if isinstance(state, Run):
+            row = row_of_run(state, entry.created)
+            if state.dead_letters and self._redrivable.get(state.id, False) != state.redrivable:
+                agenda.arm(state.id, state.redrivable)
+                self._ledger.rows_changed(state.dead_letters.values())
+        else:
+            row = row_of_dead_letter(state, self.find_run(state.run), entry.created, self._ledger.engine)
+        if row == entry.row:
+            return
+        if row is not None:
+            agenda.put(row)
+        elif entry.row is not None:
+            agenda.remove(stream)
+        entry.row = row
+
+
+Command = Callable[[LedgerTransaction], object]

@@ -1,0 +1,1 @@
+"""Tests of what is shipped: the wheel, its refusal to be built empty, the cost of the import."""

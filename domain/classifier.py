@@ -23,6 +23,19 @@ _MAX_KIND = 100
 _SHOWN = 1_000  # characters, so that 4,000 bytes at most
 
 
+def _class_name(item: object) -> str:
+    if isinstance(item, type) and issubclass(item, BaseException):
+        return f"{item.__module__}.{item.__qualname__}"
+    return clean_name(item, "rule.exceptions")
+
+
+def _compiled(pattern: str) -> re.Pattern[str]:
+    try:
+        return re.compile(pattern, re.IGNORECASE)  # the module keeps compiled patterns
+    except (re.error, OverflowError, RecursionError) as error:
+        raise InvalidValue("rule.pattern", pattern, f"a regular expression ({error})") from None
+
+
 @dataclass(frozen=True, slots=True)
 class Rule:
     """A line of the table. It matches when any of its criteria does; at least one is needed.
@@ -213,12 +226,6 @@ def _names_of(error: BaseException) -> frozenset[str]:
     return frozenset([cls.__name__ for cls in mro] + [f"{cls.__module__}.{cls.__qualname__}" for cls in mro])
 
 
-def _class_name(item: object) -> str:
-    if isinstance(item, type) and issubclass(item, BaseException):
-        return f"{item.__module__}.{item.__qualname__}"
-    return clean_name(item, "rule.exceptions")
-
-
 def _message(error: BaseException) -> str:
     try:
         return str(error)
@@ -233,10 +240,3 @@ def _ended(how: str, stderr: str) -> str:
     """
     tail = redact_text(stderr[-2 * MAX_INSPECTED :]).strip()[-_SHOWN:]
     return f"{how}: {tail}" if tail else how
-
-
-def _compiled(pattern: str) -> re.Pattern[str]:
-    try:
-        return re.compile(pattern, re.IGNORECASE)  # the module keeps compiled patterns
-    except (re.error, OverflowError, RecursionError) as error:
-        raise InvalidValue("rule.pattern", pattern, f"a regular expression ({error})") from None

@@ -4,9 +4,10 @@ import hashlib
 import re
 from dataclasses import dataclass
 
-from redrive.domain.values import clean_name, clean_text, cut_text
+from redrive.domain.values import clean_integer, clean_name, clean_text, cut_text
 
 MAX_REASON_BYTES = 4_096
+MAX_RETRY_AFTER_MS = 86_400_000
 
 PROVIDER_TRANSIENT = "provider_transient"
 PROVIDER_AUTH = "provider_auth"
@@ -28,12 +29,16 @@ class Failure:
 
     *failure_class* is what retry policies decide by, *kind* refines it for people, *reason* is free text
     (at most 4,096 bytes are kept). *classified_by* names the classifier's rule when the host gave no class.
+    *final*: no other attempt whatever the policy says. *retry_after_ms*: the delay that the provider (or the
+    handler) asked for; it takes the place of the policy's delay.
     """
 
     failure_class: str
     reason: str = ""
     kind: str | None = None
     classified_by: str | None = None
+    final: bool = False
+    retry_after_ms: int | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "failure_class", failure_class_named(self.failure_class))

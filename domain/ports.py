@@ -1,11 +1,11 @@
 """What the use cases need from a ledger: one transaction for one decision."""
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Container, Sequence
 from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
 from redrive.domain.dead_letter.state import DeadLetter
-from redrive.domain.event import Cause, Event
+from redrive.domain.event import Cause, Event, Recorded
 from redrive.domain.flow import Flow
 from redrive.domain.identity import SYSTEM, DeadLetterId, PolicyId, Principal, RunId, Tenant
 from redrive.domain.records import PolicyKind
@@ -13,6 +13,7 @@ from redrive.domain.run.state import Run
 from redrive.domain.values import JsonValue
 
 T = TypeVar("T")
+T_co = TypeVar("T_co", covariant=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,11 +79,19 @@ class Transaction(Protocol):
     def moved_by(self, id_: DeadLetterId) -> Cause:
         """The last event that changed a dead letter, as a cause."""
 
-    def next_claimable(self, handlers: Collection[str] | None, limit: int) -> Sequence[Due]:
-        """Due queued runs in the order (due, created) that a worker with *handlers* (None: any) may execute."""
+    def next_claimable(self, handlers: Container[str] | None, limit: int, run: RunId | None) -> Sequence[Due]:
+        """Due queued runs in the order (due, created) that a worker with *handlers* (None: any) may execute; only
+        *run*, when it is given."""
 
     def due_dead_letters(self, run: RunId) -> Sequence[DeadLetterId]:
         """The dead letters of *run* whose dispatch is due."""
+
+
+class Outcome(Protocol[T_co]):
+    """What became of a command."""
+
+    def result(self) -> T_co:
+        """What it returned; raises what it raised."""
 
 
 class Ledger(Protocol):
@@ -91,8 +100,26 @@ class Ledger(Protocol):
     def transact(self, caller: Caller, command: Callable[[Transaction], T]) -> T:
         """Run *command* in a transaction of its own; it may be run again after a conflict."""
 
+    def transact_together(self, jobs: Sequence[tuple[Caller, Callable[[Transaction], T]]]) -> Sequence[Outcome[T]]:
+        """Run several commands in one commit; one refusal harms no other."""
+
     def now_ms(self) -> int:
         """The time by the ledger's clock."""
+
+    def next_work_ms(
+        self, tenant: Tenant | None, handlers: Container[str] | None, run: RunId | None
+    ) -> int | None:
+        """When the next run that *handlers* can go on with (only *run*, when given), or the next dispatch, is due;
+        None: there is none."""
+
+    def subscribe(self, listener: Callable[[Sequence[Recorded]], None]) -> Callable[[], None]:
+        """Call *listener* with what this process commits, until the returned function is called."""
+
+    def live_claims(self, runs: Sequence[RunId]) -> set[RunId]:
+        """Those of *runs* that are claimed by anybody."""
+
+    def next_due_ms(self, tenant: Tenant | None) -> int | None:
+        """When the next thing on the agenda is due; None when there is nothing."""
 
     def due_dead_letters(self, tenant: Tenant | None, after: tuple[int, int], limit: int) -> Sequence[Due]:
         """Dead letters whose dispatch is due, the oldest first, beyond *after* (due_ms, created)."""

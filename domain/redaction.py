@@ -57,7 +57,10 @@ _WHOLE = (
     re.compile(r"\A[A-Za-z0-9+/=\s\\]*-----END [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----"),  # the end of a cut output
     re.compile(r"(?<=://)[^\s/?#\\\"'<>]+(?=@)|(?<=:\\/\\/)[^\s/?#\\\"'<>]+(?=@)"),
     # A password with / ? or #, which no URL may hold but many do; a port is no password.
-    re.compile(r"(?<=://)[^\s/?#@:\[\"'<>]{1,256}:(?!\d{1,5}(?:[\s/?#\"']|\Z))[^\s@\"'<>]{1,256}(?=@)"),
+    re.compile(
+        r"(?<=://)[^\s/?#@:\[\"'<>]{1,256}:(?!\d{1,5}(?:[\s/?#\"']|\Z))[^\s@\"'<>]{1,256}"
+        r"(?:@[^\s/?#@\\\"'<>]{0,256}){0,8}(?=@)"
+    ),
     re.compile(r"(?i)(?<=\bbearer[ \t])[ \t]{0,8}(?:\[redacted\]|[^\s\"',;<>)}\]]+)"),
 )
 _KEY = re.compile(
@@ -79,6 +82,7 @@ _SOURCE_FILE = re.compile(r"\.[A-Za-z]\w{0,3}\Z")
 _LINE_NUMBER = re.compile(r"\d{1,7}(?=[:,\s)]|\Z)")
 _OPTION = re.compile(r"-\w|--?\w[\w.-]+(?:=.*)?", re.DOTALL)
 _TRAILING = ",;.:)}]\\"
+_PASSES = 4  # what one rule took away may have hidden something from another; two are enough for sane text
 _FAR = 16_384  # characters; a quote further away closes nothing
 _JSON = json.JSONDecoder()
 _JSON_TRIES = 16  # for each text, else nested brackets that never close would be read again and again
@@ -134,16 +138,22 @@ class Redactor:
 
     def text(self, text: str) -> str:
         """The text without its secrets."""
+        for _ in range(_PASSES):
+            before, text = text, self._pass(text)
+            if text == before:
+                break
+        for pattern in self._patterns:
+            text = pattern.sub(_without_secret, text)
+        return text
+
+    def _pass(self, text: str) -> str:
         for pattern in _WHOLE:
             text = pattern.sub(REDACTED, text)
         parts, done = [], 0
         for start, end in self._values(text):
             parts += [text[done:start], REDACTED]
             done = end
-        text = "".join([*parts, text[done:]])
-        for pattern in self._patterns:
-            text = pattern.sub(_without_secret, text)
-        return text
+        return "".join([*parts, text[done:]])
 
     def argv(self, argv: Sequence[str]) -> list[str]:
         """The arguments without secrets, also where name and value are two of them (`--token abc`)."""
@@ -178,10 +188,13 @@ class Redactor:
             name = found["key"] or found["flag"]
             if not self._secret(name) or (_SOURCE_FILE.search(name) and _LINE_NUMBER.match(text, position)):
                 continue
+            if text.startswith(REDACTED, position):
+                position += len(REDACTED)
+                continue
             if self._counts(name) and (numbers := _NUMBERS.match(text, position)):
                 position = numbers.end()
                 continue
-            if text.startswith(("[", "{", "("), position) and not text.startswith(REDACTED, position):
+            if text.startswith(("[", "{", "("), position):
                 start, end = position, _end_of_brackets(text, position, tries < _JSON_TRIES)
                 tries += 1
             else:

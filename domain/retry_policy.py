@@ -215,6 +215,8 @@ class RetryPolicy(Document):
         delay = backoff.delay_ms(number)
         if delay is None and failure.failure_class == PROVIDER_TRANSIENT:
             delay = TRANSIENT_BACKOFF.delay_ms(number)
+        if failure.retry_after_ms is not None:
+            delay = failure.retry_after_ms
         verdict = self._verdict(failure, number, elapsed, delay)
         jitter = next_at = None
         if verdict is Verdict.RETRY_SCHEDULED and delay is not None:
@@ -239,7 +241,7 @@ class RetryPolicy(Document):
         )
 
     def _verdict(self, failure: Failure, number: int, elapsed_ms: int, delay_ms: int | None) -> Verdict:
-        if not self.accepts(failure.failure_class):
+        if failure.final or not self.accepts(failure.failure_class):
             return Verdict.NOT_RETRYABLE
         if number >= self.max_attempts:
             return Verdict.ATTEMPTS_EXHAUSTED

@@ -41,8 +41,8 @@ class CommandResult:
     """How a command ended and what it said.
 
     One of *exit_status*, *signal* (which ended it) and *start_error* (a sentence; nothing ran) is set; none of them
-    when it was timed out or cancelled before it began. *stdout* and *stderr* are redacted; *truncated* says that the
-    middle of one of them is missing.
+    when it was timed out or cancelled before it began, or cannot be killed. *stdout* and *stderr* are redacted;
+    *truncated* says that the middle of one of them is missing.
     """
 
     exit_status: int | None
@@ -193,7 +193,7 @@ class _Running:
 
     def watch(self, stdout: _Output, stderr: _Output, stop: _Stop) -> _Ending:
         """Read until the command is reported dead and its output is at its end."""
-        said = bytearray()
+        said, ending = bytearray(), _Ending()
         assert self.process.stdout is not None
         assert self.process.stderr is not None
         with selectors.DefaultSelector() as selector:
@@ -208,12 +208,13 @@ class _Running:
                     key.data(data)
                     over = key.fileobj is self.control and (not data or said.count(b"\n") == 2)
                     if over:
+                        ending = self.ending(said.decode("utf-8", "replace").splitlines())
                         stop.command_is_gone()
                     if over or not data:
                         selector.unregister(key.fileobj)
                 if order := stop.order():
                     self.tell(order)
-        return self.ending(said.decode("utf-8", "replace").splitlines())
+        return ending
 
     def tell(self, message: bytes) -> None:
         """Send to the supervisor; one that is gone has no use for it."""

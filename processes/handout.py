@@ -3,19 +3,32 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from redrive.domain.identity import NodeId, RunId, Tenant
+from redrive.domain.dead_letter.state import DeadLetter, Disposition
+from redrive.domain.identity import DeadLetterId, NodeId, RunId, Tenant
 from redrive.domain.run import events as e
 from redrive.domain.run.attempts import AttemptId
 from redrive.domain.run.state import Run, Status
 from redrive.domain.values import JsonValue
 
 
-@dataclass(slots=True)
 class Signals:
-    """What the holder of a claim is told while it works: set by heartbeats and by its worker."""
+    """What the holder of a claim, or of one attempt of it, is told while it works."""
 
-    cancelled: bool = False
-    pausing: bool = False
+    __slots__ = ("_cancelled", "_claim", "pausing")
+
+    def __init__(self, claim: "Signals | None" = None) -> None:
+        self._claim = claim
+        self._cancelled = False
+        self.pausing = False
+
+    @property
+    def cancelled(self) -> bool:
+        """Whether to stop: this attempt, or the whole claim."""
+        return self._cancelled or (self._claim is not None and self._claim.cancelled)
+
+    def cancel(self) -> None:
+        """Tell to stop."""
+        self._cancelled = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +47,7 @@ class Attempt:
     number: int
     lifetime: int
     epoch: int
+    worker: str
     handler: str
     input: JsonValue
     run_input: JsonValue
@@ -89,6 +103,25 @@ class Progress:
     next_due_ms: int | None
 
 
+@dataclass(frozen=True, slots=True)
+class LetterStanding:
+    """Where a dead letter stands after a command: *dispatches* are used, *granted* were added to the policy's
+    budget, the next dispatch comes at *not_before_ms* at the earliest."""
+
+    id: DeadLetterId
+    run_id: RunId
+    node: NodeId
+    status: Disposition
+    dispatches: int
+    granted: int
+    not_before_ms: int
+
+
+def standing_of_letter(dl: DeadLetter) -> LetterStanding:
+    """Where *dl* stands."""
+    return LetterStanding(dl.id, dl.run, dl.node, dl.status, dl.dispatches, dl.granted, dl.not_before_ms)
+
+
 def attempt_of(run: Run, event: e.AttemptStarted, signals: Signals) -> Attempt:
     """The attempt that *event* started."""
     spec = run.flow.nodes[event.node]
@@ -101,6 +134,7 @@ def attempt_of(run: Run, event: e.AttemptStarted, signals: Signals) -> Attempt:
         number=event.number,
         lifetime=event.lifetime,
         epoch=event.epoch,
+        worker=run.claim.worker if run.claim else "",
         handler=spec.handled_by,
         input=spec.input,
         run_input=run.input,
@@ -109,7 +143,7 @@ def attempt_of(run: Run, event: e.AttemptStarted, signals: Signals) -> Attempt:
         resource=spec.resource,
         started_at_ms=event.started_at_ms,
         deadline_ms=event.deadline_ms,
-        signals=signals,
+        signals=Signals(signals),
     )
 
 

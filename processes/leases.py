@@ -1,11 +1,11 @@
 """Leases: claiming runs, keeping them, giving them back, and taking them from holders that are gone."""
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Container
+from dataclasses import dataclass
 
 from redrive.domain.errors import StreamReadOnly
 from redrive.domain.identity import NodeId, RunId
 from redrive.domain.ports import Transaction
-from redrive.domain.run import events as e
 from redrive.domain.run.attempts import start_attempt, started, startable
 from redrive.domain.run.claims import (
     DEFAULT_LEASE_MS,
@@ -21,81 +21,85 @@ from redrive.domain.run.holder import Holder
 from redrive.domain.run.state import Run, Status
 from redrive.domain.values import clean_integer, clean_name
 from redrive.processes.handout import Attempt, Claim, Lease, Signals, attempt_of
-from redrive.processes.letters import dead_letter_final_failures
+from redrive.processes.letters import PolicyOf, dead_letter_final_failures
 
 MOST_CLAIMS = 1_000
 
 
-def claiming(
-    worker: str, holder: Holder | None, lease_ms: int, handlers: Collection[str] | None, limit: int, start: bool
-) -> Callable[[Transaction], list[Claim]]:
-    """A command that claims up to *limit* due runs, the oldest first, that a worker with *handlers* can execute."""
-    clean_name(worker, "worker")
-    clean_integer(lease_ms, "lease_ms", MIN_LEASE_MS, MAX_LEASE_MS)
+@dataclass(frozen=True, slots=True)
+class Claimant:
+    """Who claims: a worker's name, its process, its lease, the handlers it has (None: any), the one run it is for."""
+
+    worker: str
+    holder: Holder | None = None
+    lease_ms: int = DEFAULT_LEASE_MS
+    handlers: Container[str] | None = None
+    run: RunId | None = None
+
+    def __post_init__(self) -> None:
+        clean_name(self.worker, "worker")
+        clean_integer(self.lease_ms, "lease_ms", MIN_LEASE_MS, MAX_LEASE_MS)
+
+    def can_execute(self, run: Run, node: NodeId) -> bool:
+        """Whether this claimant has the handler of *node*."""
+        return self.handlers is None or run.flow.nodes[node].handled_by in self.handlers
+
+
+def claiming(claimant: Claimant, limit: int, most: int | None = 0) -> Callable[[Transaction], list[Claim]]:
+    """A command that claims up to *limit* due runs, the oldest first, and starts up to *most* of their nodes in
+    all (None: every one that can start); with a *most* above 0 it stops claiming once they are used up."""
     clean_integer(limit, "n", 1, MOST_CLAIMS)
-    known = None if handlers is None else frozenset(handlers)
 
     def claim(tx: Transaction) -> list[Claim]:
         claims: list[Claim] = []
-        page = limit
         seen: set[str] = set()
-        while len(claims) < limit:
-            due = [row for row in tx.next_claimable(known, page) if row.subject not in seen]
-            for row in due[: limit - len(claims)]:
+        page, left = limit, most
+        while len(claims) < limit and page <= 2 * MOST_CLAIMS:
+            due = [row for row in tx.next_claimable(claimant.handlers, page, claimant.run) if row.subject not in seen]
+            for row in due:
+                if len(claims) == limit or (most and left is not None and left <= 0):
+                    return claims
                 seen.add(row.subject)
-                if (won := _claim_one(tx, row.run, worker, holder, lease_ms, known, start)) is not None:
+                if (won := _claim_one(tx, row.run, claimant, left)) is not None:
                     claims.append(won)
-            if not due or page > MOST_CLAIMS:
-                break
-            page = min(2 * page + len(seen), 2 * MOST_CLAIMS)
+                    left = None if left is None else left - len(won.attempts)
+            if not due:
+                return claims
+            page = 2 * page + len(seen)
         return claims
 
     return claim
 
 
-def _claim_one(
-    tx: Transaction,
-    id_: RunId,
-    worker: str,
-    holder: Holder | None,
-    lease_ms: int,
-    handlers: frozenset[str] | None,
-    start: bool,
-) -> Claim | None:
+def _claim_one(tx: Transaction, id_: RunId, claimant: Claimant, most: int | None) -> Claim | None:
     """Win one run; None when it cannot be executed here (its stream is read-only, or no handler fits)."""
     run = tx.find_run(id_)
     if run is None or run.status is not Status.QUEUED:
         return None
-    if handlers is not None and not any(_can(run, node, handlers) for node in startable(run, tx.now_ms)):
+    nodes = [node for node in startable(run, tx.now_ms) if claimant.can_execute(run, node)]
+    if claimant.handlers is not None and not nodes:
         return None
-    events = claim_run(run, worker=worker, holder=holder, lease_ms=lease_ms, now_ms=tx.now_ms)
-    claimed = events[0]
-    assert isinstance(claimed, e.RunClaimed)
-    if start:
-        nodes = [n for n in startable(run, tx.now_ms) if handlers is None or _can(run, n, handlers)]
-        events += [started(run, node, epoch=claimed.epoch, now_ms=tx.now_ms) for node in nodes]
+    claimed = claim_run(
+        run, worker=claimant.worker, holder=claimant.holder, lease_ms=claimant.lease_ms, now_ms=tx.now_ms
+    )
+    starts = [started(run, node, epoch=claimed.epoch, now_ms=tx.now_ms) for node in nodes[:most]]
     try:
-        run = tx.append_run(run, *events)
+        tx.append_run(run, claimed, *starts)
     except StreamReadOnly:
         return None
     signals = Signals()
-    attempts = tuple(attempt_of(run, event, signals) for event in events if isinstance(event, e.AttemptStarted))
     return Claim(
         tenant=run.tenant,
         run_id=run.id,
         automation=run.automation,
         generation=run.generation,
         epoch=claimed.epoch,
-        worker=worker,
-        lease_ms=lease_ms,
+        worker=claimant.worker,
+        lease_ms=claimant.lease_ms,
         expires_at_ms=claimed.expires_at_ms,
-        attempts=attempts,
+        attempts=tuple(attempt_of(run, event, signals) for event in starts),
         signals=signals,
     )
-
-
-def _can(run: Run, node: NodeId, handlers: frozenset[str]) -> bool:
-    return run.flow.nodes[node].handled_by in handlers
 
 
 def starting(claim: Claim, node: str) -> Callable[[Transaction], Attempt]:
@@ -110,16 +114,15 @@ def starting(claim: Claim, node: str) -> Callable[[Transaction], Attempt]:
 
 
 def starting_all(
-    claim: Claim, handlers: Collection[str] | None = None, most: int | None = None
+    claim: Claim, claimant: Claimant | None = None, most: int | None = None
 ) -> Callable[[Transaction], list[Attempt]]:
-    """A command that starts every node that can start now and has a handler, *most* at the most."""
-    known = None if handlers is None else frozenset(handlers)
+    """A command that starts every node that can start now (and that *claimant* can execute), at most *most*."""
 
     def start(tx: Transaction) -> list[Attempt]:
         run = tx.run(claim.run_id)
         require_claim(run, claim.epoch)
-        nodes = [n for n in startable(run, tx.now_ms) if known is None or _can(run, n, known)][:most]
-        events = [started(run, node, epoch=claim.epoch, now_ms=tx.now_ms) for node in nodes]
+        nodes = [node for node in startable(run, tx.now_ms) if claimant is None or claimant.can_execute(run, node)]
+        events = [started(run, node, epoch=claim.epoch, now_ms=tx.now_ms) for node in nodes[:most]]
         tx.append_run(run, *events)
         return [attempt_of(run, event, claim.signals) for event in events]
 
@@ -134,7 +137,7 @@ def renewing(claim: Claim, lease_ms: int | None) -> Callable[[Transaction], Leas
     def renew(tx: Transaction) -> Lease:
         run = tx.run(claim.run_id)
         if run.status is Status.CANCELLED:
-            claim.signals.cancelled = True
+            claim.signals.cancel()
             return Lease(claim.expires_at_ms, cancelled=True, pausing=False)
         tx.append_run(run, *renew_lease(run, claim.epoch, lease_ms=lease_ms, now_ms=tx.now_ms))
         assert run.claim is not None
@@ -155,7 +158,7 @@ def releasing(claim: Claim, no_handler: bool) -> Callable[[Transaction], Status]
     return release
 
 
-def reclaiming(id_: RunId, gone: Holder | None = None) -> Callable[[Transaction], bool]:
+def reclaiming(id_: RunId, policy_of: PolicyOf, gone: Holder | None = None) -> Callable[[Transaction], bool]:
     """A command that takes a run from a holder whose lease expired, or whose process *gone* is known to be gone.
 
     Returns False when the claim has changed meanwhile. Interrupted attempts are judged and settled in the same
@@ -173,20 +176,10 @@ def reclaiming(id_: RunId, gone: Holder | None = None) -> Callable[[Transaction]
         events, final = abandon_claim(run, now_ms=tx.now_ms, process_gone=not expired, draws=draws)
         try:
             tx.append_run(run, *events)
-            dead_letter_final_failures(tx, run, final)
+            dead_letter_final_failures(tx, run, final, policy_of)
         except StreamReadOnly:
             return False
         return True
 
     return reclaim
 
-
-__all__ = [
-    "DEFAULT_LEASE_MS",
-    "claiming",
-    "reclaiming",
-    "releasing",
-    "renewing",
-    "starting",
-    "starting_all",
-]

@@ -20,7 +20,7 @@ def default_policy_of(_run: Run) -> RedrivePolicy:
 
 
 def dead_letter_final_failures(
-    tx: Transaction, run: Run, final: Mapping[NodeId, RetryDecision], policy_of: PolicyOf = default_policy_of
+    tx: Transaction, run: Run, final: Mapping[NodeId, RetryDecision], policy_of: PolicyOf
 ) -> None:
     """Open a dead letter for each final failure, or record its recurrence."""
     for node, decision in final.items():

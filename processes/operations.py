@@ -13,11 +13,12 @@ from redrive.domain.run import control
 from redrive.domain.run.events import NoteAdded
 from redrive.domain.run.state import Run, Status
 from redrive.domain.values import clean_integer, clean_text
+from redrive.processes.handout import LetterStanding, standing_of_letter
 from redrive.processes.letters import PolicyOf
 
 MAX_OPERATOR_TEXT = 4_096
 RunCommand = Callable[[Transaction], Status]
-LetterCommand = Callable[[Transaction], DeadLetter]
+LetterCommand = Callable[[Transaction], LetterStanding]
 
 
 def reason_given(reason: object) -> str:
@@ -99,11 +100,11 @@ def _on_run(id_: RunId, rule: Callable[[Transaction, Run], list[Event]]) -> RunC
 def _on_letter(
     id_: DeadLetterId, run_id: RunId | None, rule: Callable[[Transaction, DeadLetter, Run], Event]
 ) -> LetterCommand:
-    def command(tx: Transaction) -> DeadLetter:
+    def command(tx: Transaction) -> LetterStanding:
         dl = tx.dead_letter(id_)
         if run_id is not None and dl.run != run_id:
             raise NotFound("dead letter", id_)
         run = tx.run(dl.run)
-        return tx.append_dead_letter(id_, run, rule(tx, dl, run))
+        return standing_of_letter(tx.append_dead_letter(id_, run, rule(tx, dl, run)))
 
     return command

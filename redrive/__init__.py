@@ -1,1 +1,144 @@
-"""An event-sourced reliability engine: retries, dead letters and redrives as facts in a log."""
+"""redrive: an event-sourced reliability engine.
+
+Every retry decision, dead letter, requeue and operator action is a fact in an append-only log; queue views are
+folded from it; a process manager drives requeues; any incident can be replayed. Start with ``redrive.open``.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+__version__ = "0.1.0"
+
+_PUBLIC = {
+    "redrive.engine": ("Batch", "Engine", "open"),
+    "redrive.tenant_engine": ("TenantEngine",),
+    "redrive.run_detail": ("NodeDetail", "RunDetail"),
+    "redrive.history": ("HistoryEntry",),
+    "redrive.settings": ("Settings",),
+    "redrive.ledger.committer": ("Pending",),
+    "redrive.domain.classifier": ("Classifier", "Rule"),
+    "redrive.domain.errors": (
+        "AttemptsRunning",
+        "BudgetSpent",
+        "Conflict",
+        "InvalidFlow",
+        "InvalidValue",
+        "KeyReused",
+        "NodeNotReady",
+        "NotAllowed",
+        "NotFound",
+        "NotRunning",
+        "RedriveError",
+        "Refused",
+        "RetryUnavailable",
+        "StaleAttempt",
+        "StaleEpoch",
+        "StorageError",
+        "StreamReadOnly",
+    ),
+    "redrive.domain.event": ("Recorded",),
+    "redrive.domain.failure": ("Failure",),
+    "redrive.domain.flow": ("Flow", "Node"),
+    "redrive.domain.identity": ("DeadLetterId", "NodeId", "Principal", "RunId", "Tenant"),
+    "redrive.domain.redaction": ("Redactor",),
+    "redrive.domain.redrive_policy": ("RedrivePolicy",),
+    "redrive.domain.retry_policy": ("Backoff", "Mode", "RetryDecision", "RetryPolicy", "Strategy", "TerminalBehavior"),
+    "redrive.domain.run.state": ("Status",),
+    "redrive.processes.handlers": ("AttemptError", "Fatal", "Retry", "Snooze"),
+    "redrive.processes.handout": ("Attempt", "Claim", "Lease", "LetterStanding", "Progress"),
+    "redrive.processes.sweep": ("SweepAct", "SweepReport"),
+    "redrive.processes.ticker": ("Ticker", "TickReport"),
+    "redrive.processes.worker": ("Worker",),
+    "redrive.projections.models": (
+        "Counts",
+        "DeadLetterGroup",
+        "DeadLetterSummary",
+        "Page",
+        "QueueEntry",
+        "RunSummary",
+    ),
+}
+_HOME = {name: module for module, names in _PUBLIC.items() for name in names}
+
+__all__ = ["__version__", *sorted(_HOME)]  # noqa: PLE0604
+
+if TYPE_CHECKING:
+    from redrive.domain.classifier import Classifier as Classifier
+    from redrive.domain.classifier import Rule as Rule
+    from redrive.domain.errors import AttemptsRunning as AttemptsRunning
+    from redrive.domain.errors import BudgetSpent as BudgetSpent
+    from redrive.domain.errors import Conflict as Conflict
+    from redrive.domain.errors import InvalidFlow as InvalidFlow
+    from redrive.domain.errors import InvalidValue as InvalidValue
+    from redrive.domain.errors import KeyReused as KeyReused
+    from redrive.domain.errors import NodeNotReady as NodeNotReady
+    from redrive.domain.errors import NotAllowed as NotAllowed
+    from redrive.domain.errors import NotFound as NotFound
+    from redrive.domain.errors import NotRunning as NotRunning
+    from redrive.domain.errors import RedriveError as RedriveError
+    from redrive.domain.errors import Refused as Refused
+    from redrive.domain.errors import RetryUnavailable as RetryUnavailable
+    from redrive.domain.errors import StaleAttempt as StaleAttempt
+    from redrive.domain.errors import StaleEpoch as StaleEpoch
+    from redrive.domain.errors import StorageError as StorageError
+    from redrive.domain.errors import StreamReadOnly as StreamReadOnly
+    from redrive.domain.event import Recorded as Recorded
+    from redrive.domain.failure import Failure as Failure
+    from redrive.domain.flow import Flow as Flow
+    from redrive.domain.flow import Node as Node
+    from redrive.domain.identity import DeadLetterId as DeadLetterId
+    from redrive.domain.identity import NodeId as NodeId
+    from redrive.domain.identity import Principal as Principal
+    from redrive.domain.identity import RunId as RunId
+    from redrive.domain.identity import Tenant as Tenant
+    from redrive.domain.redaction import Redactor as Redactor
+    from redrive.domain.redrive_policy import RedrivePolicy as RedrivePolicy
+    from redrive.domain.retry_policy import Backoff as Backoff
+    from redrive.domain.retry_policy import Mode as Mode
+    from redrive.domain.retry_policy import RetryDecision as RetryDecision
+    from redrive.domain.retry_policy import RetryPolicy as RetryPolicy
+    from redrive.domain.retry_policy import Strategy as Strategy
+    from redrive.domain.retry_policy import TerminalBehavior as TerminalBehavior
+    from redrive.domain.run.state import Status as Status
+    from redrive.engine import Batch as Batch
+    from redrive.engine import Engine as Engine
+    from redrive.engine import open as open
+    from redrive.history import HistoryEntry as HistoryEntry
+    from redrive.ledger.committer import Pending as Pending
+    from redrive.processes.handlers import AttemptError as AttemptError
+    from redrive.processes.handlers import Fatal as Fatal
+    from redrive.processes.handlers import Retry as Retry
+    from redrive.processes.handlers import Snooze as Snooze
+    from redrive.processes.handout import Attempt as Attempt
+    from redrive.processes.handout import Claim as Claim
+    from redrive.processes.handout import Lease as Lease
+    from redrive.processes.handout import LetterStanding as LetterStanding
+    from redrive.processes.handout import Progress as Progress
+    from redrive.processes.sweep import SweepAct as SweepAct
+    from redrive.processes.sweep import SweepReport as SweepReport
+    from redrive.processes.ticker import Ticker as Ticker
+    from redrive.processes.ticker import TickReport as TickReport
+    from redrive.processes.worker import Worker as Worker
+    from redrive.projections.models import Counts as Counts
+    from redrive.projections.models import DeadLetterGroup as DeadLetterGroup
+    from redrive.projections.models import DeadLetterSummary as DeadLetterSummary
+    from redrive.projections.models import Page as Page
+    from redrive.projections.models import QueueEntry as QueueEntry
+    from redrive.projections.models import RunSummary as RunSummary
+    from redrive.run_detail import NodeDetail as NodeDetail
+    from redrive.run_detail import RunDetail as RunDetail
+    from redrive.settings import Settings as Settings
+    from redrive.tenant_engine import TenantEngine as TenantEngine
+
+
+def __getattr__(name: str) -> Any:
+    """Import a public name when it is first used: ``import redrive`` stays fast."""
+    if name not in _HOME:
+        raise AttributeError(f"module 'redrive' has no attribute {name!r}")
+    value = getattr(import_module(_HOME[name]), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -99,7 +99,7 @@ def fail_attempt(run: Run, attempt: AttemptId, failure: Failure, *, now_ms: int,
         return []
     require_current(run, attempt)
     decision = decide(run, attempt.node, failure, now_ms=now_ms, draw=draw)
-    failed = e.AttemptFailed(**_names(attempt), failure=failure, decision=decision, report=report)
+    failed = e.AttemptFailed(**_names(attempt), decision=decision, report=report)
     after = _after_end(run, attempt)
     return [failed, *consequences(run, decision, attempt.node, after), *_settled(run, attempt, after, now_ms)]
 
@@ -168,7 +168,7 @@ def repeated(run: Run, attempt: AttemptId, report: str) -> bool:
 
 def report_of(failure: Failure) -> str:
     """The mark by which the same failure report is known again."""
-    return f"failed:{digest([failure.failure_class, failure.kind, failure.reason])}"
+    return f"failed:{digest([failure.failure_class, failure.kind, failure.reason, failure.final, failure.retry_after_ms])}"
 
 
 def require_current(run: Run, attempt: AttemptId) -> NodeState:

@@ -8,7 +8,7 @@ from redrive.domain.failure import INTERRUPTED, Failure
 from redrive.domain.identity import NodeId
 from redrive.domain.retry_policy import RetryDecision
 from redrive.domain.run import events as e
-from redrive.domain.run.attempts import consequences, decide, started, startable
+from redrive.domain.run.attempts import consequences, decide
 from redrive.domain.run.holder import Holder
 from redrive.domain.run.settle import Standing, settle, standing_of, waits
 from redrive.domain.run.state import Claim, Run, Status
@@ -18,28 +18,22 @@ MIN_LEASE_MS = 5_000
 MAX_LEASE_MS = 21_600_000
 
 
-def claim_run(
-    run: Run, *, worker: str, holder: Holder | None, lease_ms: int, now_ms: int, start: bool = False
-) -> list[Event]:
-    """Win a queued, due run; with *start*, its startable nodes start at once. Raises NotAllowed."""
+def claim_run(run: Run, *, worker: str, holder: Holder | None, lease_ms: int, now_ms: int) -> e.RunClaimed:
+    """Win a queued, due run: the epoch rises by one. Raises NotAllowed."""
     if run.status is not Status.QUEUED:
         raise NotAllowed("claim", f"run {run.id}", f"it is {run.status}")
     if run.due_ms is None or run.due_ms > now_ms:
         raise NotAllowed("claim", f"run {run.id}", f"it is due at {run.due_ms}")
     if run.pause_requested:
         raise NotAllowed("claim", f"run {run.id}", "a pause was requested")
-    epoch = run.epoch + 1
-    claimed = e.RunClaimed(
-        epoch=epoch,
+    return e.RunClaimed(
+        epoch=run.epoch + 1,
         generation=run.generation,
         worker=worker,
         holder=holder,
         lease_ms=lease_ms,
         expires_at_ms=now_ms + lease_ms,
     )
-    if not start:
-        return [claimed]
-    return [claimed, *(started(run, node, epoch=epoch, now_ms=now_ms) for node in startable(run, now_ms))]
 
 
 def require_claim(run: Run, epoch: int) -> Claim:
@@ -106,5 +100,5 @@ def _interrupt(run: Run, node: NodeId, decision: RetryDecision, after: Standing)
     names: dict[str, Any] = {"node": node, "number": state.number, "lifetime": state.lifetime, "epoch": run.epoch}
     events: list[Event] = [e.AttemptInterrupted(**names, decision=decision)]
     if decision.terminal:
-        events.append(e.AttemptFailed(**names, failure=decision.failure, decision=decision, report="interrupted"))
+        events.append(e.AttemptFailed(**names, decision=decision, report="interrupted"))
     return [*events, *consequences(run, decision, node, after)]

@@ -105,9 +105,13 @@ class AttemptFailed(Event):
     number: int
     lifetime: int
     epoch: int
-    failure: Failure
     decision: RetryDecision
     report: str
+
+    @property
+    def failure(self) -> Failure:
+        """What went wrong: an input of the decision."""
+        return self.decision.failure
 
 
 class AttemptSnoozed(Event):

@@ -30,7 +30,7 @@ def decoded(source: str | bytes, name: str) -> str:
 def load_document(text: str, name: str) -> Any:
     """The document that *text* holds. JSON when it looks like it, unless *name* says YAML and JSON cannot read it."""
     suffix = PurePath(name).suffix.lower()
-    if suffix != ".json" and not text.lstrip()[:1] in ("{", "["):
+    if suffix != ".json" and text.lstrip()[:1] not in ("{", "["):
         return load_yaml(text, name)
     try:
         return _load_json(text, name)

@@ -3,7 +3,7 @@
 import math
 from typing import Annotated
 
-from pydantic import BeforeValidator, FailFast, Field
+from pydantic import BeforeValidator, Field
 
 from redrive.domain.errors import InvalidValue
 from redrive.domain.retry_policy import MAX_ATTEMPTS, MAX_DELAY_MS
@@ -23,8 +23,16 @@ def _name(value: object) -> str:
     return clean_name(value, "")
 
 
+def _names(value: object) -> list[str]:
+    if not isinstance(value, list):
+        raise InvalidValue("", value, "a list of texts")
+    return [clean_name(item, f"[{place}]") for place, item in enumerate(value)]
+
+
 def _version(value: object) -> int:
-    return clean_integer(value, "", 1, 1)
+    if type(value) is not int or value != 1:
+        raise InvalidValue("", value, "1, the only version there is")
+    return 1
 
 
 def _multiplier(value: object) -> float:
@@ -82,7 +90,7 @@ def _handler(value: object) -> str:
 
 
 Name = Annotated[str, Field(min_length=1, max_length=512), BeforeValidator(_name)]
-Names = Annotated[list[Name], FailFast()]
+Names = Annotated[list[str], BeforeValidator(_names)]
 Version = Annotated[int, Field(json_schema_extra={"const": 1}), BeforeValidator(_version)]
 Attempts = Annotated[int, Field(ge=1, le=MAX_ATTEMPTS), _whole(1, MAX_ATTEMPTS)]
 DelayMs = Annotated[int, Field(ge=0, le=MAX_DELAY_MS), _whole(0, MAX_DELAY_MS)]

@@ -6,6 +6,7 @@ from pydantic import ConfigDict, FailFast, Field, model_validator
 
 from redrive.domain.errors import InvalidValue
 from redrive.domain.retry_policy import RetryPolicy
+from redrive.domain.values import JsonValue
 from redrive.flow_files.fields import (
     Argv,
     Attempts,
@@ -29,7 +30,7 @@ class BackoffDocument(Strict):
 
     strategy: Literal["none", "fixed", "exponential"] = "none"
     initial_delay_ms: DelayMs = 0
-    max_delay_ms: DelayMs = Field(0, description="The cap of the delay in milliseconds; 0 for one day.")
+    max_delay_ms: DelayMs = Field(default=0, description="The cap of the delay in milliseconds; 0 for one day.")
     multiplier: Multiplier = 2.0
     jitter_ms: DelayMs = 0
 
@@ -53,7 +54,7 @@ class RetryDocument(Strict):
     version: Version = 1
     max_attempts: Attempts = 3
     retryable_failure_classes: Names | None = Field(
-        None, description="Absent: the default list. Empty or '*': all but a few that no retry can help."
+        default=None, description="Absent: the default list. Empty or '*': all but a few that no retry can help."
     )
     backoff: BackoffDocument = BackoffDocument()
     max_elapsed_ms: ElapsedMs | None = None
@@ -72,7 +73,7 @@ class DefaultsDocument(Strict):
     timeout_ms: TimeoutMs | None = None
 
 
-_ONE_OF = [
+_ONE_OF: list[JsonValue] = [
     {"required": ["run"], "properties": {"run": {"type": "array"}}},
     {"required": ["handler"], "properties": {"handler": {"type": "string"}}},
 ]
@@ -84,17 +85,17 @@ class NodeDocument(Strict):
     model_config = ConfigDict(json_schema_extra={"oneOf": _ONE_OF})
 
     id: Name
-    after: Names | None = Field(None, description="The ids of the nodes that must succeed before.")
-    run: Argv | None = Field(None, description="The program and its arguments; no shell is involved.")
-    handler: Handler | None = Field(None, description="module:function, called with the attempt.")
-    input: Any = Field(None, description="Any JSON value, handed to the command or function.")
-    env: Env | None = Field(None, description="Environment variables of the command, added to those of redrive.")
+    after: Names | None = Field(default=None, description="The ids of the nodes that must succeed before.")
+    run: Argv | None = Field(default=None, description="The program and its arguments; no shell is involved.")
+    handler: Handler | None = Field(default=None, description="module:function, called with the attempt.")
+    input: Any = Field(default=None, description="Any JSON value, handed to the command or function.")
+    env: Env | None = Field(default=None, description="Environment variables, added to those of redrive.")
     cwd: Folder | None = Field(
-        None, description="Working directory of the command; a relative one starts where redrive was started."
+        default=None, description="Working directory of the command; a relative one starts where redrive was started."
     )
-    resource: Name | None = Field(None, description="What the node uses outside, such as a host name.")
+    resource: Name | None = Field(default=None, description="What the node uses outside, such as a host name.")
     retry: RetryDocument | None = None
-    timeout_ms: TimeoutMs | None = Field(None, description="How long one attempt may take, in milliseconds.")
+    timeout_ms: TimeoutMs | None = Field(default=None, description="How long one attempt may take, in milliseconds.")
 
     @model_validator(mode="after")
     def _one_way(self) -> "NodeDocument":

@@ -22,7 +22,8 @@ def own_flow(document: dict[str, Any]) -> FlowFile:
     for place, node in enumerate(described.nodes):
         require_known(node.after or (), places, f"nodes[{place}].after")
     default = described.defaults.retry.policy() if described.defaults.retry else DEFAULT_RETRY
-    flow = Flow(_node(node, described.defaults, default) for node in described.nodes)
+    policies: dict[str, RetryPolicy] = {}
+    flow = Flow(_node(node, described.defaults, default, policies) for node in described.nodes)
     return FlowFile(
         automation=described.automation,
         flow=flow,
@@ -32,7 +33,13 @@ def own_flow(document: dict[str, Any]) -> FlowFile:
     )
 
 
-def _node(node: NodeDocument, defaults: DefaultsDocument, default: RetryPolicy) -> Node:
+def _node(
+    node: NodeDocument, defaults: DefaultsDocument, default: RetryPolicy, policies: dict[str, RetryPolicy]
+) -> Node:
+    retry = default
+    if node.retry is not None:  # ten thousand nodes often share a few policies: each is made, and digested, once
+        key = node.retry.model_dump_json()
+        retry = policies[key] = policies.get(key) or node.retry.policy()
     params: dict[str, JsonValue] | None = None
     if node.run is not None:
         params = {"run": list(node.run)}
@@ -43,7 +50,7 @@ def _node(node: NodeDocument, defaults: DefaultsDocument, default: RetryPolicy) 
     return Node(
         node.id,
         after=node.after or (),
-        retry=node.retry.policy() if node.retry is not None else default,
+        retry=retry,
         handler=COMMAND_HANDLER if node.handler is None else f"{PYTHON_PREFIX}{node.handler}",
         resource=node.resource,
         timeout_ms=node.timeout_ms if node.timeout_ms is not None else defaults.timeout_ms,

@@ -2,7 +2,8 @@
 
 import os
 import stat
-from pathlib import Path
+from itertools import islice
+from pathlib import Path, PurePath
 
 from redrive.domain.errors import InvalidFlow, InvalidValue
 from redrive.flow_files.documents import decoded, load_document
@@ -19,23 +20,14 @@ def read_flow_file(path: str | os.PathLike[str], *, max_bytes: int = DEFAULT_MAX
 
     Raises InvalidValue for a file that cannot be read or understood, InvalidFlow for nodes that form no graph.
     """
-    name = os.fspath(path)
+    file = Path(path)
     try:
-        found = Path(name).stat()
-        if stat.S_ISDIR(found.st_mode):
-            raise InvalidValue("flow file", name, "a file; this is a directory")
-        _bounded(found.st_size, name, max_bytes)
-        with Path(name).open("rb") as file:
-            raw = file.read(max_bytes + 1)
+        raw = _read(file, max_bytes)
     except FileNotFoundError:
-        raise InvalidValue("flow file", name, f"a file that exists{_sibling(name)}") from None
+        raise InvalidValue("flow file", str(file), f"a file that exists{_sibling(file)}") from None
     except OSError as error:
-        raise InvalidValue("flow file", name, f"a file that can be read ({error.strerror or error})") from None
-    except ValueError as error:
-        if isinstance(error, InvalidValue):
-            raise
-        raise InvalidValue("flow file", name, f"the path of a file ({error})") from None
-    return parse_flow(raw, name=Path(name).name, max_bytes=max_bytes)
+        raise InvalidValue("flow file", str(file), f"a file that can be read ({error.strerror or error})") from None
+    return parse_flow(raw, name=file.name, max_bytes=max_bytes)
 
 
 def parse_flow(source: str | bytes, *, name: str, max_bytes: int = DEFAULT_MAX_BYTES) -> FlowFile:
@@ -45,26 +37,36 @@ def parse_flow(source: str | bytes, *, name: str, max_bytes: int = DEFAULT_MAX_B
     """
     _bounded(len(source), name, max_bytes)
     text = decoded(source, name)
-    if not text.strip():
-        raise InvalidFlow(name, "", "a workflow; this file is empty")
-    document = load_document(text, name)
+    document = load_document(text, name) if text.strip() else None
+    if document is None:
+        raise InvalidFlow(name, "", "a workflow; there is none in this file")
     if not isinstance(document, dict):
         raise InvalidFlow(name, f"<{type(document).__name__}>", "an object with the keys automation, version, nodes")
     if "nodes" not in document and ("workflow" in document or "schemaVersion" in document):
-        return wfformat_flow(document, stem=Path(name.replace("\0", "")).stem or "flow")
+        return wfformat_flow(document, stem=PurePath(name).stem or "flow")
     return own_flow(document)
+
+
+def _read(file: Path, max_bytes: int) -> bytes:
+    """The bytes of *file*, one more than *max_bytes* at most: what has no size of its own is bounded as well."""
+    if not str(file).isprintable():
+        raise InvalidValue("flow file", str(file), "a printable path")
+    found = file.stat()
+    if stat.S_ISDIR(found.st_mode):
+        raise InvalidValue("flow file", str(file), "a file; this is a directory")
+    _bounded(found.st_size, str(file), max_bytes)
+    with file.open("rb") as opened:
+        return opened.read(max_bytes + 1)
 
 
 def _bounded(size: int, name: str, max_bytes: int) -> None:
     if size > max_bytes:
-        raise InvalidValue("flow file", name, f"at most {max_bytes:,} bytes (it has {size:,} or more; raise the limit)")
+        raise InvalidValue("flow file", name, f"at most {max_bytes} bytes, a limit that can be raised; it has {size}")
 
 
-def _sibling(name: str) -> str:
+def _sibling(file: Path) -> str:
     """A hint at a file of a similar name in the same folder."""
-    folder = Path(name).parent
     try:
-        names = [entry.name for _, entry in zip(range(2_000), os.scandir(folder), strict=False)]
-    except (OSError, ValueError):
+        return nearest(file.name, [entry.name for entry in islice(file.parent.iterdir(), 2_000)])
+    except OSError:
         return ""
-    return nearest(Path(name).name, names)

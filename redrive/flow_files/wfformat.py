@@ -40,7 +40,7 @@ class _Task(_Part):
 
 class _Record(_Part):
     id: Name
-    runtime: Seconds | None = Field(None, alias="runtimeInSeconds")
+    runtime: Seconds | None = Field(default=None, alias="runtimeInSeconds")
     command: Any = None
 
 

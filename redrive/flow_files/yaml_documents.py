@@ -27,8 +27,9 @@ _WORDS: dict[str, Any] = {
     **dict.fromkeys(("-.inf", "-.Inf", "-.INF"), float("-inf")),
     **dict.fromkeys((".nan", ".NaN", ".NAN"), float("nan")),
 }
-_INTEGER = re.compile(r"[-+]?[0-9]{1,100}|0o[0-7]{1,100}|0x[0-9a-fA-F]{1,100}")
-_FLOAT = re.compile(r"[-+]?(?:\.[0-9]{1,100}|[0-9]{1,100}(?:\.[0-9]{0,100})?)(?:[eE][-+]?[0-9]{1,10})?")
+_INTEGER = re.compile(r"[-+]?[0-9]+|0o[0-7]+|0x[0-9a-fA-F]+")
+_FLOAT = re.compile(r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?")
+_MAX_DIGITS = 400  # beyond any float; Python's own conversions get slow, or refuse, later
 
 
 def load_yaml(text: str, name: str) -> Any:
@@ -48,14 +49,18 @@ def load_yaml(text: str, name: str) -> Any:
 
 
 def scalar(text: str) -> Any:
-    """What a plain scalar means by the core schema of YAML 1.2."""
+    """What a plain scalar means by the core schema of YAML 1.2. Raises ValueError for a number of endless length."""
     if text in _WORDS:
         return _WORDS[text]
     if text[0] in "+-.0123456789":
-        if _INTEGER.fullmatch(text):
-            return int(text, 0) if text[:2] in ("0o", "0x") else int(text)
-        if _FLOAT.fullmatch(text):
+        integer = _INTEGER.fullmatch(text)
+        if integer is None and _FLOAT.fullmatch(text) is None:
+            return text
+        if len(text) > _MAX_DIGITS:
+            raise ValueError("too long")
+        if integer is None:
             return float(text)
+        return int(text, 0) if text[:2] in ("0o", "0x") else int(text)
     return text
 
 
@@ -102,8 +107,12 @@ class _Builder:
             raise self._refusal(event, event.tag, "YAML without tags")
         self.weight += 1 + len(text)
         is_key = bool(self.open) and isinstance(self.open[-1].value, dict) and self.open[-1].key is None
-        plain = event.style is None and event.tag is None and event.implicit[0] and not is_key
-        self._put(scalar(text) if plain else text, event, event.anchor, 1 + len(text))
+        plain = event.tag is None and event.implicit[0] and not is_key
+        try:
+            value = scalar(text) if plain else text
+        except ValueError:
+            raise self._refusal(event, text[:40], "numbers of a reasonable length") from None
+        self._put(value, event, event.anchor, 1 + len(text))
 
     def _start(self, event: Any) -> None:
         if event.tag is not None:

@@ -6,7 +6,7 @@ it in the order (due, created), so that they never scan what is not due.
 
 import json
 import sqlite3
-from collections.abc import Collection
+from collections.abc import Container, Sequence
 from heapq import merge
 from itertools import islice
 from typing import Any, NamedTuple
@@ -88,7 +88,7 @@ class Agenda:
             (redrivable, run),
         )
 
-    def claimable(self, tenant: Tenant | None, handlers: Collection[str] | None, now_ms: int, limit: int) -> list[Due]:
+    def claimable(self, tenant: Tenant | None, handlers: Container[str] | None, now_ms: int, limit: int) -> list[Due]:
         """Due queued runs, the oldest first, that a worker with *handlers* (None: any) may execute."""
         if tenant is None and handlers is None:
             return self.due("run", None, now_ms, limit)
@@ -99,9 +99,27 @@ class Agenda:
                 (owner, needs, now_ms, limit),
             )
             for owner, needs in self._groups(tenant)
-            if handlers is None or needs == ANY_NEEDS or not set(json.loads(needs)).isdisjoint(handlers)
+            if handlers is None or needs == ANY_NEEDS or any(n in handlers for n in json.loads(needs))
         ]
         return [_due(row) for row in islice(merge(*groups, key=lambda row: (row[2], row[5])), limit)]
+
+    def claimable_run(self, run: RunId, now_ms: int) -> list[Due]:
+        """The run itself, when it is queued and due."""
+        rows = self._connection.execute(
+            "SELECT subject, tenant, due_ms, run, holder, created FROM agenda "
+            "WHERE subject = ? AND kind = 'run' AND due_ms <= ?",
+            (run, now_ms),
+        )
+        return [_due(row) for row in rows]
+
+    def next_of_run(self, run: RunId) -> int | None:
+        """When the run, or a dispatch of it, is due."""
+        query = (
+            "SELECT min(due_ms) FROM (SELECT due_ms FROM agenda WHERE subject = ?1 AND kind = 'run' "
+            "UNION ALL SELECT due_ms FROM agenda WHERE run = ?1 AND kind = 'dead_letter')"
+        )
+        due: int | None = self._connection.execute(query, (run,)).fetchone()[0]
+        return due
 
     def _groups(self, tenant: Tenant | None) -> list[tuple[str, str]]:
         """The distinct (tenant, needs) of queued runs, found by seeking from one to the next."""
@@ -135,18 +153,34 @@ class Agenda:
         )
         return [DeadLetterId(row[0]) for row in rows]
 
+    def claimed(self, runs: Sequence[RunId]) -> set[RunId]:
+        """Those of *runs* that are claimed."""
+        marks = ", ".join("?" * len(runs))
+        query = f"SELECT subject FROM agenda WHERE subject IN ({marks}) AND kind = 'lease'"
+        return {RunId(row[0]) for row in self._connection.execute(query, runs)}
+
     def next_due_ms(self, tenant: Tenant | None) -> int | None:
         """When the next thing is due."""
+        dues = [self._next_of_kind(kind, tenant) for kind in ("run", "lease", "dead_letter")]
+        return min((due for due in dues if due is not None), default=None)
+
+    def _next_of_kind(self, kind: str, tenant: Tenant | None) -> int | None:
         where, values = ("", []) if tenant is None else ("AND tenant = ?", [str(tenant)])
-        dues = [
-            self._connection.execute(
-                "SELECT due_ms FROM agenda INDEXED BY agenda_due WHERE kind = ? AND due_ms IS NOT NULL "
-                f"{where} ORDER BY due_ms LIMIT 1",
-                [kind, *values],
-            ).fetchone()
-            for kind in ("run", "lease", "dead_letter")
-        ]
-        return min((row[0] for row in dues if row), default=None)
+        row = self._connection.execute(
+            "SELECT due_ms FROM agenda INDEXED BY agenda_due WHERE kind = ? AND due_ms IS NOT NULL "
+            f"{where} ORDER BY due_ms LIMIT 1",
+            [kind, *values],
+        ).fetchone()
+        return row[0] if row else None
+
+    def next_work_ms(self, tenant: Tenant | None, handlers: Container[str] | None) -> int | None:
+        """When the next run that *handlers* can go on with, or the next dispatch, is due."""
+        found = [self._next_of_kind("dead_letter", tenant)]
+        for owner, needs in self._groups(tenant):
+            if handlers is None or needs == ANY_NEEDS or any(name in handlers for name in json.loads(needs)):
+                query = "SELECT min(due_ms) FROM agenda WHERE kind = 'run' AND tenant = ? AND needs = ?"
+                found.append(self._connection.execute(query, (owner, needs)).fetchone()[0])
+        return min((due for due in found if due is not None), default=None)
 
     def due_needs(self, tenant: Tenant | None, now_ms: int) -> list[str]:
         """The needs of due queued runs, each once."""

@@ -1,14 +1,15 @@
 """The ledger on one SQLite file: what the use cases and queries see of it."""
 
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Container, Iterator, Sequence
 from contextvars import ContextVar
 from typing import Any, TypeVar, cast
 
 import structlog
 
+from redrive.domain.errors import NotFound
 from redrive.domain.event import Recorded
-from redrive.domain.identity import Tenant
+from redrive.domain.identity import RunId, Tenant
 from redrive.domain.ports import Caller, Due
 from redrive.domain.run.state import Run
 from redrive.ledger.agenda import Agenda, AgendaRow, row_of_dead_letter, row_of_run
@@ -21,9 +22,14 @@ from redrive.ledger.storage_errors import storage_errors
 from redrive.ledger.transaction import LedgerTransaction
 
 T = TypeVar("T")
-Listener = Callable[[Recorded], None]
+Subscriber = Callable[[Sequence[Recorded]], None]
 _collecting: ContextVar[list[Pending[Any]] | None] = ContextVar("redrive_batch", default=None)
 log = structlog.get_logger()
+
+
+def collecting() -> bool:
+    """Whether commands are being queued for a batch, not committed."""
+    return _collecting.get() is not None
 
 
 class SqliteLedger:
@@ -39,11 +45,11 @@ class SqliteLedger:
         cache_bytes: int = 256 * 1024 * 1024,
         busy_timeout_ms: int = 10_000,
         durable: bool = True,
-        listeners: Sequence[Listener] = (),
+        listeners: Sequence[Subscriber] = (),
     ) -> None:
         self.path = path
         self._clock = clock
-        self._listeners = tuple(listeners)
+        self._subscribers: tuple[Subscriber, ...] = tuple(listeners)
         self._application = LogApplication(path, busy_timeout_ms=busy_timeout_ms, durable=durable)
         self.recorder = self._application.recorder
         try:
@@ -54,7 +60,7 @@ class SqliteLedger:
                 dice=dice,
                 engine=engine,
                 cache_bytes=cache_bytes,
-                after_commit=self._tell_listeners,
+                after_commit=self._tell,
             )
             self._note_engine(engine)
         except BaseException:
@@ -73,6 +79,14 @@ class SqliteLedger:
             collected.append(pending)
             return cast(T, pending)
         return self.committer.transact(caller, command)
+
+    def transact_together(
+        self, jobs: Sequence[tuple[Caller, Callable[[LedgerTransaction], T]]]
+    ) -> Sequence[Pending[T]]:
+        """Run several commands in one commit; one refusal harms no other."""
+        pending = [Pending(caller, command) for caller, command in jobs]
+        self.committer.commit_together(pending)
+        return pending
 
     def collect(self, call: Callable[[], T]) -> Pending[T]:
         """Run *call* so that the one command it transacts is queued, not committed."""
@@ -114,6 +128,15 @@ class SqliteLedger:
         with storage_errors(self.path):
             return [decode(*row) for row in self.recorder.rows_of(stream, 0)]
 
+    def run_state(self, tenant: Tenant | None, id_: RunId, until: int | None = None) -> Run:
+        """The run as the log tells it up to position *until*. Raises NotFound."""
+        with storage_errors(self.path):
+            rows = [row for row in self.recorder.rows_of(id_, 0) if until is None or row[0] <= until]
+        state = None if rows and tenant is not None and rows[0][5] != str(tenant) else self.committer.states.fold(rows)
+        if not isinstance(state, Run):
+            raise NotFound("run", id_)
+        return state
+
     def last_position(self) -> int:
         """The last position of the log, 0 when it is empty."""
         return self.recorder.max_notification_id()
@@ -129,6 +152,30 @@ class SqliteLedger:
     def claims(self, tenant: Tenant | None) -> Sequence[Due]:
         """All claims, with their holders."""
         return self._read_agenda(lambda agenda: agenda.due("lease", tenant, 2**62, 2**31))
+
+    def next_work_ms(
+        self, tenant: Tenant | None, handlers: Container[str] | None, run: RunId | None
+    ) -> int | None:
+        """When the next run that *handlers* can go on with, or the next dispatch, is due; None: there is none."""
+        return self._read_agenda(lambda agenda: agenda.next_of_run(run) if run else agenda.next_work_ms(tenant, handlers))
+
+    def subscribe(self, listener: Callable[[Sequence[Recorded]], None]) -> Callable[[], None]:
+        """Call *listener* with what this process commits, until the returned function is called."""
+        self._subscribers = (*self._subscribers, listener)
+
+        def leave() -> None:
+            self._subscribers = tuple(known for known in self._subscribers if known is not listener)
+
+        return leave
+
+    def live_claims(self, runs: Sequence[RunId]) -> set[RunId]:
+        """Those of *runs* that are claimed by anybody."""
+        return self._read_agenda(lambda agenda: agenda.claimed(runs))
+
+    def event_id_at(self, position: int) -> str | None:
+        """The id of the event at *position*; None when there is none."""
+        found = self.at_positions([position])
+        return found[0].event_id if found else None
 
     def next_due_ms(self, tenant: Tenant | None) -> int | None:
         """When the next thing on the agenda is due; None when there is nothing."""
@@ -195,11 +242,9 @@ class SqliteLedger:
             rows = self.recorder.reader().execute(query, values).fetchall()
         return [decode(*row) for row in rows]
 
-    def _tell_listeners(self, events: list[Recorded]) -> None:
-        for listener in self._listeners:
-            for event in events:
-                try:
-                    listener(event)
-                except Exception:
-                    log.exception("listener.failed", topic=event.topic)
-
+    def _tell(self, events: list[Recorded]) -> None:
+        for listener in self._subscribers if events else ():
+            try:
+                listener(events)
+            except Exception:
+                log.exception("listener.failed", events=len(events))

@@ -1,5 +1,6 @@
 """The states of runs and dead letters in memory: folded once, then only from newer events; bounded by bytes."""
 
+import threading
 from collections import OrderedDict
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -19,6 +20,7 @@ from redrive.ledger.agenda import AgendaRow
 from redrive.ledger.mapper import decode
 from redrive.ledger.recorder import LogRecorder, Row
 
+MOST_FLOWS = 256
 BYTES_PER_NODE = 400
 BYTES_PER_STORED_BYTE = 3
 _QUIET = (dead_letter_events.DeadLetterNoted, dead_letter_events.DeadLetterHeld)
@@ -62,6 +64,7 @@ class States:
         self._bytes = 0
         self._entries: OrderedDict[str, Entry] = OrderedDict()
         self._flows: OrderedDict[FlowDigest, Flow] = OrderedDict()
+        self._flows_lock = threading.Lock()
         self.foreign_changes = 0
 
     def get(self, stream: str) -> Entry | None:
@@ -108,21 +111,31 @@ class States:
 
     def remember(self, flow: Flow) -> Flow:
         """Keep one object per flow."""
-        known = self._flows.setdefault(flow.digest, flow)
-        self._flows.move_to_end(flow.digest)
-        if len(self._flows) > 256:
-            self._flows.popitem(last=False)
+        with self._flows_lock:
+            known = self._flows.setdefault(flow.digest, flow)
+            self._flows.move_to_end(flow.digest)
+            if len(self._flows) > MOST_FLOWS:
+                self._flows.popitem(last=False)
         return known
 
     def flow(self, tenant: Tenant, digest: FlowDigest) -> Flow:
         """A flow that the log has. Raises NotFound."""
         if (known := self._flows.get(digest)) is not None:
             return known
-        rows = self._recorder.rows_of(flow_stream_of(tenant, digest), 0, self._recorder.writer)
+        rows = self._recorder.rows_of(flow_stream_of(tenant, digest), 0)
         event = decode(*rows[0]).event if rows else None
         if not isinstance(event, FlowRegistered) or not isinstance(event.document, dict):
             raise NotFound("flow", digest)
         return self.remember(Flow.from_document(event.document))
+
+    def fold(self, rows: list[Row]) -> Run | DeadLetter | None:
+        """The state after *rows* of one stream, beside the cache: for reading, also of a past moment."""
+        if not rows:
+            return None
+        events = [decode(*row) for row in rows]
+        entry = Entry(events[0].stream, self._blank(events[0]), created=rows[0][0])
+        self._fold(entry, events, rows, kept=False)
+        return entry.state
 
     def _load(self, stream: str) -> Entry | None:
         rows = self._recorder.rows_of(stream, 0, self._recorder.writer)

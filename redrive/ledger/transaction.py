@@ -1,7 +1,7 @@
 """One decision on the SQLite log: reads under the write lock, appends and agenda rows in one transaction."""
 
 import os
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Container, Sequence
 from typing import TYPE_CHECKING
 
 from redrive.domain.dead_letter.state import DeadLetter
@@ -109,8 +109,10 @@ class LedgerTransaction:
         """The last event that changed a dead letter, as a cause."""
         return as_cause(self._require(id_).moved_by)
 
-    def next_claimable(self, handlers: Collection[str] | None, limit: int) -> Sequence[Due]:
+    def next_claimable(self, handlers: Container[str] | None, limit: int, run: RunId | None) -> Sequence[Due]:
         """Due queued runs in the order (due, created) that a worker with *handlers* (None: any) may execute."""
+        if run is not None:
+            return self._ledger.agenda.claimable_run(run, self.now_ms)
         return self._ledger.agenda.claimable(self.caller.tenant, handlers, self.now_ms, limit)
 
     def due_dead_letters(self, run: RunId) -> Sequence[DeadLetterId]:

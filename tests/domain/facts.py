@@ -3,6 +3,7 @@
 from typing import Any
 
 from redrive.domain.dead_letter import events as letters
+from redrive.domain.event import Event
 from redrive.domain.failure import Failure, fingerprint_of
 from redrive.domain.flow import Flow, Node
 from redrive.domain.identity import DeadLetterId, NodeId, RunId
@@ -109,7 +110,6 @@ def failed(node: str, mode: str = "fail_run", number: int = 1, lifetime: int = 1
         number=number,
         lifetime=lifetime,
         epoch=epoch,
-        failure=BROKEN,
         decision=decided(mode=mode, number=number, lifetime=lifetime),
         report="failed",
     )
@@ -199,3 +199,21 @@ def resolved(lifetime: int = 1, *, by_operator: bool = False) -> letters.DeadLet
     return letters.DeadLetterResolved(
         disposition="resolved_by_operator" if by_operator else "retry_succeeded", lifetime=lifetime
     )
+
+
+LETTERS: dict[str, tuple[Event, ...]] = {
+    "open": (),
+    "retry_requested": (requested(),),
+    "retrying": (requested(), dispatched(1)),
+    "parked": (requested(), dispatched(5), exhausted()),
+    "resolved": (resolved(1),),
+    "ignored": (ignored(1),),
+    "abandoned": (abandoned(1),),
+}
+SETTLED = ("resolved", "ignored", "abandoned")
+UNSETTLED = ("open", "retry_requested", "retrying", "parked")
+
+
+def letter_after(status: str) -> tuple[Event, ...]:
+    """The shortest history of a dead letter that ends in *status*."""
+    return (opened(), *LETTERS[status])

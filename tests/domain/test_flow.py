@@ -1,6 +1,7 @@
 """Flows: checked graphs, named by their content; what depends on what."""
 
 import time
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -45,11 +46,12 @@ def test_a_graph_that_cannot_be_run_is_refused(nodes: list[Node], says: str) -> 
 
 def test_a_cycle_is_named_along_its_edges() -> None:
     """The message shows the way round, parents before children, so that it can be cut."""
-    nodes = {NodeId(n.id): n for n in (Node("x"), Node("a", after=["x", "b"]), Node("b", after="c"), Node("c", after="a"))}
+    three = (Node("x"), Node("a", after=["x", "b"]), Node("b", after="c"), Node("c", after="a"))
+    nodes = {NodeId(node.id): node for node in three}
     cycle = find_cycle(nodes, graph(x="a", a="c", c="b", b="a"))
     assert cycle[0] == cycle[-1]
     assert set(cycle) == {"a", "b", "c"}
-    assert all(parent in nodes[NodeId(child)].after for parent, child in zip(cycle, cycle[1:], strict=False))
+    assert all(parent in nodes[NodeId(child)].after for parent, child in pairwise(cycle))
 
 
 @pytest.mark.parametrize(
@@ -91,7 +93,7 @@ def test_a_flow_reads_back_from_its_document() -> None:
     """Runs of years ago are replayed with the flow that they used."""
     nodes = [Node("a", retry=policy(7, delay_ms=5), params={"k": [1]}), Node("b", after="a", handler="h", timeout_ms=9)]
     flow = Flow(nodes)
-    again = Flow.from_document(flow.document())  # type: ignore[arg-type]
+    again = Flow.from_document(flow.document())
     assert again == flow
     assert hash(again) == hash(flow)
     assert again.nodes == flow.nodes

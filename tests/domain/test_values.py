@@ -28,7 +28,7 @@ HUGE = pytest.param(10**5_000, id="more digits than Python prints")
 
 ANYTHING = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(st.characters()),
-    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(st.characters(), max_size=8), inner, max_size=4),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=8), inner, max_size=4),
     max_leaves=12,
 )
 
@@ -43,7 +43,13 @@ def nested(depth: int) -> list[Any]:
 
 @pytest.mark.parametrize(
     ("text", "cleaned"),
-    [("plain", "plain"), ("a\ud800b", "a\ufffdb"), ("\udfff\ud800", "\ufffd\ufffd"), ("nul\x00", "nul\x00"), ("é😀", "é😀")],
+    [
+        ("plain", "plain"),
+        ("a\ud800b", "a\ufffdb"),
+        ("\udfff\ud800", "\ufffd" * 2),
+        ("nul\x00", "nul\x00"),
+        ("é😀", "é😀"),
+    ],
 )
 def test_a_lone_surrogate_is_replaced_and_nul_is_kept(text: str, cleaned: str) -> None:
     """What is stored must be valid UTF-8, and must not lose what was valid."""
@@ -67,7 +73,7 @@ def test_texts_are_bounded_in_bytes_not_in_characters(value: str, *, fits: bool)
     if fits:
         assert clean_text(value, "t") == value
     else:
-        with pytest.raises(InvalidValue, match="^t: .*at most 16384 bytes"):
+        with pytest.raises(InvalidValue, match=r"^t: .*at most 16384 bytes"):
             clean_text(value, "t")
 
 
@@ -87,7 +93,7 @@ def test_an_integer_within_its_range_is_accepted(value: int) -> None:
 @pytest.mark.parametrize("value", [0, 11, True, 1.0, "1", None, HUGE])
 def test_anything_else_than_an_integer_in_range_is_refused(value: object) -> None:
     """True is no integer, and a refusal can be shown even for a number that Python will not print."""
-    with pytest.raises(InvalidValue, match="n: .* expected an integer from 1 to 10"):
+    with pytest.raises(InvalidValue, match=r"n: .* expected an integer from 1 to 10"):
         clean_integer(value, "n", 1, 10)
 
 
@@ -101,7 +107,9 @@ def test_what_is_no_json_is_refused_by_naming_the_field(value: object) -> None:
         clean_json({"deep": [value]}, "input")
 
 
-@pytest.mark.parametrize("value", [2**53 - 1, -(2**53) + 1, 0.1, -0.0, True, None, (1, "a"), {"b": 1, "a": {}}, nested(64)])
+@pytest.mark.parametrize(
+    "value", [2**53 - 1, 1 - 2**53, 0.1, -0.0, True, None, (1, "a"), {"b": 1, "a": {}}, nested(64)]
+)
 def test_what_is_json_is_accepted(value: object) -> None:
     """The largest values that can be read back equal are not refused."""
     assert clean_json(value, "input") == (list(value) if isinstance(value, tuple) else value)
@@ -124,10 +132,10 @@ def test_a_document_too_large_is_refused() -> None:
 def test_keys_that_become_equal_are_refused() -> None:
     """Replacing surrogates must not silently drop one of two entries."""
     with pytest.raises(InvalidValue, match="keys that differ"):
-        clean_json({"\ud800": 1, "\ud801": 2}, "input")
+        clean_json(dict.fromkeys(("\ud800", "\udfff")), "input")
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60, deadline=None)
 @for_all(ANYTHING)
 def test_whatever_passes_can_be_written_and_read_back_equal(value: object) -> None:
     """The boundary's promise: a clean value survives the log byte for byte."""
@@ -148,7 +156,15 @@ def test_the_canonical_form_ignores_order_and_the_digest_is_sha_256_of_it() -> N
 
 @pytest.mark.parametrize(
     ("text", "most", "cut"),
-    [("abc", 3, "abc"), ("abcd", 3, "abc…"), ("aé", 2, "a…"), ("é", 2, "é"), ("😀😀", 7, "😀…"), ("", 0, ""), ("a", 0, "…")],
+    [
+        ("abc", 3, "abc"),
+        ("abcd", 3, "abc…"),
+        ("aé", 2, "a…"),
+        ("é", 2, "é"),
+        ("😀" * 2, 7, "😀…"),
+        ("", 0, ""),
+        ("a", 0, "…"),
+    ],
 )
 def test_a_text_is_cut_on_a_character_boundary(text: str, most: int, cut: str) -> None:
     """Half a character is no text."""

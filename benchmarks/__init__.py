@@ -1,0 +1,1 @@
+"""Benchmarks: run them by hand (``make bench``), never as tests. Each prints a Markdown table."""

@@ -1,0 +1,66 @@
+"""What handlers are, and what they may say: return a value, return Snooze, raise Retry or Fatal, or fail."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import TypeAlias
+
+from redrive.domain.failure import EXECUTION_ERROR, PROVIDER_TRANSIENT, Failure
+from redrive.domain.values import JsonValue
+from redrive.processes.handout import Attempt
+
+Delay: TypeAlias = int | timedelta
+
+
+def milliseconds(delay: Delay) -> int:
+    """A delay in milliseconds: an integer is taken as milliseconds."""
+    return round(delay / timedelta(milliseconds=1)) if isinstance(delay, timedelta) else delay
+
+
+@dataclass(frozen=True, slots=True)
+class Snooze:
+    """Return it to be called again after *delay* (milliseconds, or a timedelta); the attempt's number stays."""
+
+    delay: Delay
+
+
+HandlerResult: TypeAlias = JsonValue | Snooze
+Handler: TypeAlias = Callable[[Attempt], HandlerResult] | Callable[[Attempt], Awaitable[HandlerResult]]
+
+
+class Retry(Exception):
+    """Raise it to fail the attempt in a way that is worth another; *delay* takes the place of the policy's."""
+
+    def __init__(self, reason: str, delay: Delay | None = None, *, failure_class: str = PROVIDER_TRANSIENT) -> None:
+        super().__init__(reason)
+        self.reason, self.delay, self.failure_class = reason, delay, failure_class
+
+
+class Fatal(Exception):
+    """Raise it to fail the attempt for good, whatever the policy allows."""
+
+    def __init__(self, reason: str, *, failure_class: str = EXECUTION_ERROR) -> None:
+        super().__init__(reason)
+        self.reason, self.failure_class = reason, failure_class
+
+
+class AttemptError(Exception):
+    """Raise it to fail the attempt with a failure that is classified already."""
+
+    def __init__(self, failure: Failure) -> None:
+        super().__init__(failure.reason)
+        self.failure = failure
+
+
+def failure_raised(error: BaseException) -> Failure | BaseException:
+    """The failure that a handler meant by raising *error*; the error itself when the classifier must tell."""
+    match error:
+        case AttemptError(failure=failure):
+            return failure
+        case Retry():
+            delay = None if error.delay is None else min(max(milliseconds(error.delay), 0), 86_400_000)
+            return Failure(error.failure_class, error.reason, kind="retry", retry_after_ms=delay)
+        case Fatal():
+            return Failure(error.failure_class, error.reason, kind="fatal", final=True)
+        case _:
+            return error

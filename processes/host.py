@@ -1,0 +1,43 @@
+"""This process, as others can check it: whether the holder of a claim is gone from this host."""
+
+import os
+import sys
+from functools import lru_cache
+from pathlib import Path
+
+from redrive.domain.run.holder import Holder
+
+
+@lru_cache(maxsize=1)
+def _host() -> tuple[str, str] | None:
+    """The boot id and pid namespace; None where the system does not tell (then leases alone decide)."""
+    if not sys.platform.startswith("linux"):
+        return None
+    try:
+        boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+        return boot, os.readlink("/proc/self/ns/pid")
+    except OSError:
+        return None
+
+
+def started_at(pid: int) -> int | None:
+    """When the process started, in kernel ticks since boot; None when it is gone or a zombie."""
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return None
+    return None if fields[0] in ("Z", "X") else int(fields[19])
+
+
+def this_process() -> Holder | None:
+    """The holder that this process is; None where it cannot be told."""
+    host, started = _host(), started_at(os.getpid())
+    return None if host is None or started is None else Holder(*host, os.getpid(), started)
+
+
+def is_gone(holder: Holder) -> bool:
+    """Whether *holder* is known to be gone: it ran on this host, since this boot, and its process is no more."""
+    host = _host()
+    if host is None or (holder.boot, holder.namespace) != host:
+        return False
+    return started_at(holder.pid) != holder.started

@@ -1,0 +1,47 @@
+"""What the acting parts share: the ledger, the policies, the classifier, and who this process is."""
+
+from dataclasses import dataclass, replace
+from typing import Protocol
+
+from redrive.domain.classifier import Classifier
+from redrive.domain.failure import Failure
+from redrive.domain.identity import Principal, Tenant
+from redrive.domain.ports import Caller, Ledger
+from redrive.domain.redaction import Redactor
+from redrive.domain.run.holder import Holder
+from redrive.processes.letters import PolicyOf
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """The engine's parts, for workers and tickers."""
+
+    ledger: Ledger
+    policy_of: PolicyOf
+    classifier: Classifier
+    redactor: Redactor
+    engine: str
+    holder: Holder | None
+
+    def failure(self, failure: Failure | BaseException) -> Failure:
+        """*failure* as it is recorded: classified when it is an exception, and redacted."""
+        if isinstance(failure, BaseException):
+            failure = self.classifier.classify_exception(failure)
+        return replace(failure, reason=self.redactor.text(failure.reason))
+
+
+class Embedded(Protocol):
+    """An engine, for all tenants (*tenant* is None) or for one."""
+
+    @property
+    def services(self) -> Services:
+        """The engine's parts."""
+
+    @property
+    def tenant(self) -> Tenant | None:
+        """Whose runs; None for everybody's."""
+
+
+def worker_caller(embedded: Embedded, worker: str) -> Caller:
+    """A worker as the caller of commands."""
+    return Caller(embedded.tenant, Principal("worker", worker))

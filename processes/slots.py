@@ -1,0 +1,98 @@
+"""Slots: where a worker's handlers run, in threads or on one event loop, and how one that hangs is given up."""
+
+import asyncio
+import inspect
+import threading
+from collections.abc import Callable
+from queue import SimpleQueue
+from typing import Any
+
+from redrive.domain.run.attempts import AttemptId
+from redrive.processes.handlers import Handler
+from redrive.processes.handout import Attempt
+
+Done = Callable[[Attempt, Any, BaseException | None], None]
+
+
+class Slots:
+    """Runs handlers; *done* is called from their thread with the result or the error. A thread is reused, unless
+    its attempt was given up: then it ends with its handler, and its late result goes nowhere."""
+
+    def __init__(self, name: str, done: Done) -> None:
+        self._name = name
+        self._done = done
+        self._idle = 0
+        self._waiting: SimpleQueue[tuple[Handler, Attempt] | None] = SimpleQueue()
+        self._lock = threading.Lock()
+        self._threads = 0
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._tasks: dict[AttemptId, Any] = {}
+
+    def run(self, handler: Handler, attempt: Attempt) -> None:
+        """Start *handler*; never blocks."""
+        if inspect.iscoroutinefunction(handler) or inspect.iscoroutinefunction(getattr(handler, "__call__", None)):  # noqa: B004
+            self._run_async(handler, attempt)
+            return
+        with self._lock:
+            fresh = self._idle == 0
+            if fresh:
+                self._threads += 1
+                number = self._threads
+            else:
+                self._idle -= 1
+        self._waiting.put((handler, attempt))
+        if fresh:
+            threading.Thread(target=self._serve, name=f"{self._name}-{number}", daemon=True).start()
+
+    def give_up(self, attempt: Attempt) -> None:
+        """Tell a handler to stop: an async one is cancelled, one in a thread sees ``attempt.cancelled``."""
+        attempt.signals.cancel()
+        task = self._tasks.pop(attempt.id, None)
+        if task is not None:
+            task.cancel()
+
+    def close(self) -> None:
+        """Let idle threads end, and the loop."""
+        with self._lock:
+            for _ in range(self._threads):
+                self._waiting.put(None)
+        if self._loop is not None:
+            self._loop.call_soon_threadsafe(self._loop.stop)
+
+    def _serve(self) -> None:
+        while (job := self._waiting.get()) is not None:
+            handler, attempt = job
+            result: Any = None
+            error: BaseException | None = None
+            try:
+                result = handler(attempt)
+            except BaseException as caught:
+                error = caught
+            with self._lock:
+                self._idle += 1
+            self._done(attempt, result, error)
+
+    def _run_async(self, handler: Handler, attempt: Attempt) -> None:
+        task = asyncio.run_coroutine_threadsafe(_call(handler, attempt), self._running_loop())
+        self._tasks[attempt.id] = task
+        task.add_done_callback(lambda finished: self._finished(attempt, finished))
+
+    def _finished(self, attempt: Attempt, finished: Any) -> None:
+        self._tasks.pop(attempt.id, None)
+        if finished.cancelled():
+            self._done(attempt, None, asyncio.CancelledError("cancelled"))
+        elif (error := finished.exception()) is not None:
+            self._done(attempt, None, error)
+        else:
+            self._done(attempt, finished.result(), None)
+
+    def _running_loop(self) -> asyncio.AbstractEventLoop:
+        if self._loop is None:
+            self._loop = asyncio.new_event_loop()
+            threading.Thread(target=self._loop.run_forever, name=f"{self._name}-loop", daemon=True).start()
+        return self._loop
+
+
+async def _call(handler: Handler, attempt: Attempt) -> Any:
+    answer: Any = handler(attempt)
+    return await answer

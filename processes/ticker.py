@@ -1,0 +1,107 @@
+"""The ticker: takes runs from holders that are gone, and sweeps dead letters; once, or on a timer."""
+
+import threading
+from dataclasses import dataclass, field
+
+import structlog
+
+from redrive.domain.errors import StorageError
+from redrive.domain.event import Cause
+from redrive.domain.identity import RunId, Tenant
+from redrive.domain.ports import Caller
+from redrive.domain.run.holder import Holder
+from redrive.processes.host import is_gone
+from redrive.processes.leases import reclaiming
+from redrive.processes.services import Embedded, Services
+from redrive.processes.sweep import SweepReport, sweep
+
+log = structlog.get_logger()
+DEFAULT_INTERVAL_MS = 1_000
+PAGE = 200
+
+
+@dataclass(slots=True)
+class TickReport:
+    """What one tick did."""
+
+    reclaimed: list[RunId] = field(default_factory=list)
+    sweep: SweepReport = field(default_factory=SweepReport)
+
+
+def tick(services: Services, tenant: Tenant | None, *, check_processes: bool = True) -> TickReport:
+    """Reclaim what is expired (and, with *check_processes*, what a dead process of this host holds), then sweep."""
+    report = TickReport(reclaim_expired(services, tenant))
+    if check_processes:
+        report.reclaimed += reclaim_from_the_dead(services, tenant)
+    report.sweep = sweep(services.ledger, tenant, services.policy_of, services.engine)
+    return report
+
+
+def reclaim_expired(services: Services, tenant: Tenant | None) -> list[RunId]:
+    """Take every run whose lease has expired."""
+    reclaimed: list[RunId] = []
+    while runs := [due.run for due in services.ledger.expired_claims(tenant, PAGE)]:
+        taken = [run for run in runs if _reclaim(services, tenant, run, None)]
+        reclaimed += taken
+        if not taken:
+            break
+    return reclaimed
+
+
+def reclaim_from_the_dead(services: Services, tenant: Tenant | None) -> list[RunId]:
+    """Take every run that is held by a process of this host that is gone."""
+    held: dict[str, list[RunId]] = {}
+    for due in services.ledger.claims(tenant):
+        if due.holder is not None:
+            held.setdefault(due.holder, []).append(due.run)
+    reclaimed: list[RunId] = []
+    for text, runs in held.items():
+        holder = Holder.parse(text)
+        if is_gone(holder):
+            reclaimed += [run for run in runs if _reclaim(services, tenant, run, holder)]
+    return reclaimed
+
+
+def _reclaim(services: Services, tenant: Tenant | None, run: RunId, gone: Holder | None) -> bool:
+    caller = Caller(tenant, cause=Cause("timer", "tick"))
+    taken = services.ledger.transact(caller, reclaiming(run, services.policy_of, gone))
+    if taken:
+        log.warning("run.claim_abandoned", run=run, why="lease expired" if gone is None else "process gone")
+    return taken
+
+
+class Ticker:
+    """Ticks on a timer, in a thread of its own: ``with Ticker(engine): …``."""
+
+    def __init__(self, engine: Embedded, *, interval_ms: int = DEFAULT_INTERVAL_MS) -> None:
+        self._engine = engine
+        self._interval_s = interval_ms / 1000
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self.run, name="redrive-ticker", daemon=True)
+
+    def run(self) -> None:
+        """Tick until ``stop()``; a storage error is logged, and the next tick tries again."""
+        while True:
+            try:
+                tick(self._engine.services, self._engine.tenant)
+            except StorageError as error:
+                log.error("ticker.storage", error=str(error))
+            if self._stop.wait(self._interval_s):
+                return
+
+    def start(self) -> None:
+        """Start the thread."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Stop after the tick that is under way."""
+        self._stop.set()
+        if self._thread.is_alive():
+            self._thread.join()
+
+    def __enter__(self) -> "Ticker":
+        self.start()
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        self.stop()

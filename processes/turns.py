@@ -1,0 +1,223 @@
+"""Turns: what a worker does in one commit.
+
+A turn reports everything that ended, starts what became ready, claims what is due, and renews leases; each of
+these is a command of its own, so that one refusal harms no other.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import structlog
+
+from redrive.domain.errors import InvalidValue, NotFound, Refused, StaleAttempt
+from redrive.domain.failure import EXECUTION_ERROR, PROVIDER_TRANSIENT, Failure
+from redrive.domain.ports import Caller, Outcome, Transaction
+from redrive.domain.run.attempts import AttemptId
+from redrive.domain.run.state import Status
+from redrive.processes.handlers import AttemptError, Handler, Snooze, failure_raised, milliseconds
+from redrive.processes.handout import Attempt, Claim, Progress
+from redrive.processes.leases import Claimant, claiming, releasing, renewing, starting_all
+from redrive.processes.reports import completing, failing, snoozing
+from redrive.processes.services import Services
+from redrive.processes.slots import Slots
+
+log = structlog.get_logger()
+LOOK_AGAIN_MS = 2_000
+OWN_DEADLINE_GRACE_MS = 10_000
+Ended = tuple[Attempt, Any, BaseException | None]
+Command = Callable[[Transaction], Any]
+After = Callable[[Outcome[Any]], None]
+
+
+@dataclass(slots=True)
+class Held:
+    """A claim that this worker holds, and its attempts that run here. Before *look_again_ms* nothing of it can
+    start unless an attempt of it ends."""
+
+    claim: Claim
+    expires_at_ms: int
+    running: dict[AttemptId, Attempt] = field(default_factory=dict)
+    look_again_ms: int = 0
+
+
+@dataclass(slots=True)
+class Free:
+    """The slots that are left while a turn's commands start attempts one after the other."""
+
+    slots: int
+
+
+class Turns:
+    """The claims of one worker, and the commands that move them."""
+
+    def __init__(
+        self,
+        services: Services,
+        caller: Caller,
+        claimant: Claimant,
+        handlers: Mapping[str, Handler],
+        concurrency: int,
+    ) -> None:
+        self._services, self._ledger, self._caller = services, services.ledger, caller
+        self._claimant, self._handlers, self._concurrency = claimant, handlers, concurrency
+        self.held: dict[str, Held] = {}
+
+    def running(self) -> list[Attempt]:
+        """The attempts that run here."""
+        return [attempt for held in self.held.values() for attempt in held.running.values()]
+
+    def turn(self, ended: list[Ended], slots: Slots, *, claim: bool) -> bool:
+        """Commit one turn; whether it did anything. With *claim* false nothing new is started or claimed.
+
+        Raises StorageError; then nothing is lost: the same *ended* may be given again.
+        """
+        now = self._ledger.now_ms()
+        jobs: list[tuple[Command, After]] = []
+        for attempt, result, error in [*ended, *self._overdue(now, slots)]:
+            held = self.held.get(attempt.run_id)
+            if held is not None and held.running.get(attempt.id) is attempt:
+                held.look_again_ms = 0
+                jobs.append((self._report(attempt, result, error), self._after_report(held, attempt, slots)))
+        free = Free(self._concurrency - len(self.running()) + len(jobs))
+        if claim and free.slots > 0:
+            looking = [held for held in self.held.values() if held.look_again_ms <= now]
+            jobs += [(self._go_on(held, free), self._after_start(held, slots)) for held in looking]
+            jobs.append((self._claim(free), lambda outcome: self._after_claim(outcome, slots)))
+        third = self._claimant.lease_ms // 3
+        due = [held for held in self.held.values() if held.expires_at_ms - now <= 2 * third]
+        jobs += [(renewing(held.claim, None), self._after_renewal(held, slots)) for held in due]
+        if not jobs:
+            return False
+        before = len(self.running())
+        outcomes = self._ledger.transact_together([(self._caller, command) for command, _ in jobs])
+        for (_, after), outcome in zip(jobs, outcomes, strict=True):
+            after(outcome)
+        return bool(ended) or len(self.running()) > before
+
+    def drop_lost(self, slots: Slots) -> None:
+        """Give up the claims that are no longer on the agenda: cancelled, or taken over."""
+        live = self._ledger.live_claims([held.claim.run_id for held in self.held.values()])
+        for run in [run for run in self.held if run not in live]:
+            self._lose(run, slots)
+
+    def release_all(self) -> None:
+        """Give back every claim; none has an attempt running."""
+        for held in self.held.values():
+            try:
+                self._ledger.transact(self._caller, releasing(held.claim, no_handler=False))
+            except (Refused, NotFound) as refused:
+                log.info("worker.release_refused", run=held.claim.run_id, code=refused.code)
+        self.held.clear()
+
+    def _report(self, attempt: Attempt, result: Any, error: BaseException | None) -> Command:
+        """The command that reports how an attempt ended; a result that cannot be stored fails it for good."""
+        if error is None:
+            try:
+                if isinstance(result, Snooze):
+                    return snoozing(attempt.id, milliseconds(result.delay))
+                return completing(attempt.id, result)
+            except InvalidValue as invalid:
+                error = AttemptError(Failure(EXECUTION_ERROR, str(invalid), kind="invalid_output", final=True))
+        failure = self._services.failure(failure_raised(error))
+        return failing(attempt.id, failure, self._services.policy_of)
+
+    def _after_report(self, held: Held, attempt: Attempt, slots: Slots) -> After:
+        def after(outcome: Outcome[Any]) -> None:
+            try:
+                answer = outcome.result()
+            except (Refused, NotFound) as refused:
+                log.info("attempt.report_refused", run=attempt.run_id, node=attempt.node, code=refused.code)
+                if not isinstance(refused, StaleAttempt):
+                    self._lose(attempt.run_id, slots)
+                answer = None
+            held.running.pop(attempt.id, None)
+            if isinstance(answer, Progress) and answer.status is not Status.RUNNING:
+                self._forget(held)
+
+        return after
+
+    def _go_on(self, held: Held, free: Free) -> Command:
+        """Start what is ready in a claim; give the run back when nothing runs and nothing here can start."""
+
+        def go_on(tx: Transaction) -> tuple[list[Attempt], int]:
+            again = tx.now_ms + LOOK_AGAIN_MS
+            if free.slots <= 0:
+                return [], 0
+            attempts = starting_all(held.claim, self._claimant, free.slots)(tx)
+            free.slots -= len(attempts)
+            run = tx.run(held.claim.run_id)
+            if not run.running:
+                releasing(held.claim, no_handler=True)(tx)
+            return attempts, 0 if free.slots <= 0 else min([again, *run.waiting.values()])
+
+        return go_on
+
+    def _after_start(self, held: Held, slots: Slots) -> After:
+        def after(outcome: Outcome[Any]) -> None:
+            try:
+                attempts, held.look_again_ms = outcome.result()
+            except (Refused, NotFound):  # the run settled, or the claim is gone
+                if not held.running:
+                    self._forget(held)
+                return
+            self._launch(held, attempts, slots)
+
+        return after
+
+    def _claim(self, free: Free) -> Command:
+        def claim(tx: Transaction) -> list[Claim]:
+            if free.slots <= 0:
+                return []
+            return claiming(self._claimant, free.slots, free.slots)(tx)
+
+        return claim
+
+    def _after_claim(self, outcome: Outcome[Any], slots: Slots) -> None:
+        claims: list[Claim] = outcome.result()
+        for claim in claims:
+            held = self.held[claim.run_id] = Held(claim, claim.expires_at_ms)
+            self._launch(held, claim.attempts, slots)
+
+    def _after_renewal(self, held: Held, slots: Slots) -> After:
+        def after(outcome: Outcome[Any]) -> None:
+            try:
+                lease = outcome.result()
+            except (Refused, NotFound):
+                if held.running:
+                    self._lose(held.claim.run_id, slots)
+                return
+            held.expires_at_ms = lease.expires_at_ms
+            if lease.cancelled:
+                self._lose(held.claim.run_id, slots)
+
+        return after
+
+    def _launch(self, held: Held, attempts: tuple[Attempt, ...] | list[Attempt], slots: Slots) -> None:
+        for attempt in attempts:
+            held.running[attempt.id] = attempt
+            slots.run(self._handlers[attempt.handler], attempt)
+
+    def _forget(self, held: Held) -> None:
+        if self.held.get(held.claim.run_id) is held:
+            del self.held[held.claim.run_id]
+
+    def _lose(self, run: str, slots: Slots) -> None:
+        """The claim is gone: its handlers are told, and their results go nowhere."""
+        held = self.held.pop(run, None)
+        if held is not None:
+            log.info("worker.claim_lost", run=run, running=len(held.running))
+            held.claim.signals.cancel()
+            for attempt in held.running.values():
+                slots.give_up(attempt)
+
+    def _overdue(self, now: int, slots: Slots) -> list[Ended]:
+        """Attempts beyond their deadline; their handlers are told, and their late results are stale."""
+        found: list[Ended] = []
+        for attempt in self.running():
+            grace = OWN_DEADLINE_GRACE_MS * getattr(self._handlers[attempt.handler], "enforces_deadline", False)
+            if attempt.deadline_ms is not None and attempt.deadline_ms + grace <= now:
+                slots.give_up(attempt)
+                reason = f"no result within {attempt.deadline_ms - attempt.started_at_ms} ms"
+                found.append((attempt, None, AttemptError(Failure(PROVIDER_TRANSIENT, reason, kind="timeout"))))
+        return found

@@ -1,0 +1,166 @@
+"""The worker: claims runs, runs their handlers, reports, and keeps its leases; one commit per turn."""
+
+import os
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from queue import Empty, SimpleQueue
+
+import structlog
+
+from redrive.domain.errors import Conflict, StorageError
+from redrive.domain.event import Recorded
+from redrive.domain.identity import RunId
+from redrive.domain.run.claims import DEFAULT_LEASE_MS
+from redrive.domain.values import clean_integer
+from redrive.processes.handlers import Handler
+from redrive.processes.leases import Claimant
+from redrive.processes.services import Embedded, worker_caller
+from redrive.processes.slots import Slots
+from redrive.processes.ticker import DEFAULT_INTERVAL_MS, tick
+from redrive.processes.turns import Ended, Turns
+
+log = structlog.get_logger()
+DEFAULT_POLL_MS = 500
+MOST_STALLED = 3
+WAKING = frozenset(("run.submitted", "run.queued", "run.requeued", "run.resumed", "run.cancelled"))
+
+
+class Worker:
+    """Executes runs of *engine* with *handlers* (name → function of an Attempt, sync or async).
+
+    *concurrency* attempts run at a time; each claim is held for *lease_ms* and renewed at a third of it. The
+    worker also ticks (reclaims and sweeps) every *tick_ms*; None leaves that to a ``Ticker``. What other processes
+    do is noticed within *poll_ms*. *only* limits it to one run. All times are milliseconds.
+    """
+
+    def __init__(
+        self,
+        engine: Embedded,
+        handlers: Mapping[str, Handler],
+        *,
+        name: str | None = None,
+        concurrency: int = 8,
+        lease_ms: int = DEFAULT_LEASE_MS,
+        tick_ms: int | None = DEFAULT_INTERVAL_MS,
+        poll_ms: int = DEFAULT_POLL_MS,
+        only: RunId | None = None,
+    ) -> None:
+        self.name = name or f"{os.uname().nodename}-{os.getpid()}-{os.urandom(2).hex()}"
+        self.concurrency = clean_integer(concurrency, "concurrency", 1, 1_024)
+        self._services, self._tenant = engine.services, engine.tenant
+        self._ledger, self._handlers = self._services.ledger, handlers
+        self._only = only
+        claimant = Claimant(self.name, self._services.holder, lease_ms, handlers, only)
+        caller = worker_caller(engine, self.name)
+        self._turns = Turns(self._services, caller, claimant, handlers, self.concurrency)
+        self._tick_ms, self._poll_ms = tick_ms, poll_ms
+        self._ended: SimpleQueue[Ended | None] = SimpleQueue()
+        self._stopping = threading.Event()
+        self._slots: Slots | None = None
+        self._next_tick = self._next_poll = 0.0
+        self._stalled = 0
+
+    def run(self) -> None:
+        """Work until ``stop()``. A storage error is logged and survived: nothing unacknowledged is lost."""
+        self._work(lambda: False)
+
+    def run_until_idle(self, *, wait: bool = True) -> None:
+        """Work until nothing is left that this worker could do; with *wait*, backoffs and redrives that lie in
+        the future are waited for, else it returns when nothing is due now."""
+        self._work(lambda: self._is_idle(wait))
+
+    def stop(self) -> None:
+        """Claim and start nothing more; ``run`` returns once the running attempts have ended."""
+        self._stopping.set()
+        self._ended.put(None)
+
+    def abort(self) -> None:
+        """Stop, and tell the running handlers to."""
+        for attempt in self._turns.running():
+            attempt.signals.cancel()
+        self.stop()
+
+    def _work(self, idle: Callable[[], bool]) -> None:
+        self._slots = Slots(self.name, lambda *ended: self._ended.put(ended))
+        leave = self._ledger.subscribe(self._wake)
+        self._next_tick = 0.0
+        self._stalled = 0
+        try:
+            self._loop(self._slots, idle)
+        finally:
+            leave()
+            self._slots.close()
+            self._stopping.clear()
+
+    def _loop(self, slots: Slots, idle: Callable[[], bool]) -> None:
+        ended: list[Ended] = []
+        trouble = 0
+        while True:
+            active = False
+            try:
+                self._tick_when_due(slots)
+                active = self._turns.turn(ended, slots, claim=not self._stopping.is_set())
+                ended, trouble = [], 0
+            except (StorageError, Conflict) as error:
+                trouble = min(trouble + 1, 6)
+                log.error("worker.storage", worker=self.name, error=str(error), unreported=len(ended))
+                time.sleep(0.1 * 2**trouble)
+            if not ended and not self._turns.running():
+                if self._stopping.is_set():
+                    self._turns.release_all()
+                    return
+                if active:
+                    self._stalled = 0
+                elif idle():
+                    return
+            ended += self._wait(0.0 if active else self._pause_s())
+
+    def _tick_when_due(self, slots: Slots) -> None:
+        now = time.monotonic()
+        if self._tick_ms is not None and now >= self._next_tick:
+            self._next_tick = now + self._tick_ms / 1000
+            tick(self._services, self._tenant)
+        if now >= self._next_poll and self._turns.held:
+            self._next_poll = now + self._poll_ms / 1000
+            self._turns.drop_lost(slots)
+
+    def _pause_s(self) -> float:
+        """How long nothing needs to be looked at unless an attempt ends or somebody calls."""
+        now = self._ledger.now_ms()
+        running = self._turns.running()
+        until = [now + self._poll_ms, *(a.deadline_ms for a in running if a.deadline_ms is not None)]
+        if len(running) < self.concurrency:
+            next_due = self._ledger.next_work_ms(self._tenant, self._handlers, self._only)
+            until += [] if next_due is None or next_due <= now else [next_due]
+            until += [held.look_again_ms for held in self._turns.held.values()]
+        return max(0.001, (min(until) - now) / 1000)
+
+    def _wait(self, seconds: float) -> list[Ended]:
+        """What has ended, waiting up to *seconds* for the first."""
+        found: list[Ended] = []
+        try:
+            item = self._ended.get(timeout=seconds) if seconds else self._ended.get_nowait()
+            while True:
+                found += [] if item is None else [item]
+                item = self._ended.get_nowait()
+        except Empty:
+            return found
+
+    def _wake(self, events: Sequence[Recorded]) -> None:
+        """Look at once when somebody else in this process made work, or ended it."""
+        if any(event.actor.id != self.name and event.topic in WAKING for event in events):
+            self._next_poll = 0.0
+            self._ended.put(None)
+
+    def _is_idle(self, wait: bool) -> bool:
+        """Whether nothing is left. What is due, yet neither a turn nor a tick could move, is not waited for."""
+        due = self._ledger.next_work_ms(self._tenant, self._handlers, self._only)
+        if due is None:
+            return True
+        if due > self._ledger.now_ms():
+            self._stalled = 0
+            return not wait
+        self._stalled += 1
+        self._next_tick = 0.0
+        return self._stalled > MOST_STALLED

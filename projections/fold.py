@@ -1,0 +1,173 @@
+"""The fold: events into rows. A batch loads the rows it touches once, changes them in memory, writes each once."""
+
+import hashlib
+import json
+import sqlite3
+from collections import Counter
+from collections.abc import Sequence
+from functools import lru_cache
+from itertools import groupby
+from operator import attrgetter
+from pathlib import Path
+
+from sqlite_utils import Database
+
+from redrive.domain.dead_letter.events import DeadLetterOpened
+from redrive.domain.event import CATALOGUE, Event, Recorded, UnknownEvent
+from redrive.domain.records import FlowRegistered
+from redrive.domain.run.events import RunCancelled, RunRequeued, RunSubmitted
+from redrive.projections import counts, dead_letters, lifecycle, queues
+from redrive.projections.batch import Batch
+from redrive.projections.counts import COUNTS, UNKNOWN
+from redrive.projections.dead_letters import DEAD_LETTERS
+from redrive.projections.graphs import FLOWS
+from redrive.projections.lifecycle import MENTIONS, SAYS, TEXTS
+from redrive.projections.queues import BACKOFFS, RUNS
+from redrive.projections.tables import Table
+
+TABLES: tuple[Table, ...] = (RUNS, BACKOFFS, FLOWS, DEAD_LETTERS, TEXTS, MENTIONS, COUNTS, UNKNOWN)
+
+_OF_RUN = queues.folds.by_class
+_OF_LETTER = dead_letters.folds.by_class
+_LETTER_CLASSES = frozenset(_OF_LETTER)
+_BEGINNINGS = frozenset({RunSubmitted, DeadLetterOpened, FlowRegistered})
+_NEEDS_WAITING = (RunRequeued, RunCancelled)
+
+
+def create(connection: sqlite3.Connection) -> None:
+    """Create the tables that a fold needs, without the indexes that only queries need."""
+    db = Database(connection, execute_plugins=False)
+    lifecycle.create(db)
+    for table in TABLES:
+        table.create(db)
+
+
+def index(connection: sqlite3.Connection) -> None:
+    """Create the indexes: after a rebuild, which is faster without them."""
+    db = Database(connection, execute_plugins=False)
+    for table in TABLES:
+        table.index(db)
+
+
+@lru_cache(maxsize=1)
+def fingerprint() -> str:
+    """Names this code: a view that other code folded, or code that knew other events, is not used."""
+    digest = hashlib.sha256(json.dumps(sorted(CATALOGUE)).encode())
+    for source in sorted(Path(__file__).parent.glob("*.py")):
+        digest.update(source.read_bytes())
+    for table in TABLES:
+        digest.update(repr((table.name, table.key, table.columns, table.indexes)).encode())
+    return digest.hexdigest()[:32]
+
+
+def fold(batch: Batch, events: Sequence[Recorded]) -> None:
+    """Fold *events*, in log order, into the rows of *batch*."""
+    _count(batch, events)
+    _load(batch, events)
+    runs, letters = batch.runs, batch.letters
+    for recorded in events:
+        event = recorded.event
+        cls = event.__class__
+        if (of_run := _OF_RUN.get(cls)) is not None:  # type: ignore[arg-type]
+            row = runs.get(recorded.stream)
+            if row is not None and row["readable"]:
+                of_run(batch, row, event, recorded.position)
+                row["updated"] = recorded.position
+        elif (of_letter := _OF_LETTER.get(cls)) is not None:  # type: ignore[arg-type]
+            row = letters.get(recorded.stream)
+            if row is not None and row["readable"]:
+                of_letter(batch, row, event, recorded)
+                row["updated"], row["updated_at_ms"] = recorded.position, recorded.occurred_at_ms
+        elif cls in _BEGINNINGS:
+            _begin(batch, recorded)
+        elif cls is UnknownEvent:
+            _meet_unknown(batch, recorded)
+        if cls in SAYS or recorded.reason:
+            _listen(batch, recorded)
+
+
+def write(batch: Batch) -> None:
+    """Write every row of *batch*, in the open transaction."""
+    connection = batch.connection
+    if batch.flows:
+        Database(connection, execute_plugins=False).table("flows").insert_all(batch.flows, ignore=True)
+    counts.write(batch)
+    for row in batch.runs.values():
+        row["needs_review"] = queues.needs_review(row)
+        row["succeeded_bits"] = f"{row['succeeded_bits']:x}" if row["succeeded_bits"] else ""
+    RUNS.write(connection, batch.runs.values())
+    DEAD_LETTERS.write(connection, batch.letters.values())
+    over: list[tuple[str, str]] = []
+    held = []
+    for run, nodes in batch.waiting.items():
+        for node, backoff in nodes.items():
+            if backoff is None:
+                over.append((run, node))
+            else:
+                held.append(backoff)
+    connection.executemany("DELETE FROM backoffs WHERE run_id = ? AND node = ?", over)
+    BACKOFFS.write(connection, held)
+    lifecycle.write(batch)
+
+
+def _count(batch: Batch, events: Sequence[Recorded]) -> None:
+    for tenant, of_tenant in groupby(events, attrgetter("tenant")):
+        name = str(tenant)
+        by_class = Counter([recorded.event.__class__ for recorded in of_tenant])
+        for cls, n in by_class.items():
+            if issubclass(cls, Event):
+                batch.events[name, cls.TOPIC] += n
+
+
+def _load(batch: Batch, events: Sequence[Recorded]) -> None:
+    """Load the rows that *events* may touch and that are not in memory yet."""
+    wanted = {recorded.correlation for recorded in events}
+    of_letters = {recorded.stream for recorded in events if recorded.event.__class__ in _LETTER_CLASSES}
+    strange = {recorded.stream for recorded in events if recorded.event.__class__ is UnknownEvent}
+    if new := (wanted | strange) - batch.seen:
+        for row in RUNS.load(batch.connection, "run_id", new):
+            row["succeeded_bits"] = int(row["succeeded_bits"] or "0", 16)
+            batch.runs[row["run_id"]] = row
+            batch.before[row["run_id"]] = row["status"]
+    if new_letters := (of_letters | strange) - batch.letters.keys():
+        for row in DEAD_LETTERS.load(batch.connection, "id", new_letters):
+            batch.letters[row["id"]] = row
+            batch.before[row["id"]] = row["status"]
+    batch.seen |= wanted | strange
+    if held := {recorded.stream for recorded in events if recorded.event.__class__ in _NEEDS_WAITING}:
+        for row in BACKOFFS.load(batch.connection, "run_id", held):
+            batch.waiting.setdefault(row["run_id"], {}).setdefault(row["node"], row)
+
+
+def _begin(batch: Batch, recorded: Recorded) -> None:
+    event = recorded.event
+    if isinstance(event, FlowRegistered):
+        batch.learn(event, recorded.position)
+    elif isinstance(event, RunSubmitted):
+        batch.runs[recorded.stream] = queues.submitted(str(recorded.tenant), event, recorded.position)
+        batch.before[recorded.stream] = None
+    elif isinstance(event, DeadLetterOpened):
+        row = dead_letters.opened(str(recorded.tenant), event, recorded.position)
+        row["updated"], row["updated_at_ms"] = recorded.position, recorded.occurred_at_ms
+        batch.letters[recorded.stream] = row
+        batch.before[recorded.stream] = None
+        if (run := batch.runs.get(row["run_id"])) is not None:
+            run["open_letters"] += 1
+
+
+def _meet_unknown(batch: Batch, recorded: Recorded) -> None:
+    """What this code does not understand ends what it can say about the stream: its row stays as it was."""
+    values = (recorded.position, recorded.stream, recorded.version, recorded.topic, str(recorded.tenant))
+    batch.unknown.append(dict(zip(UNKNOWN.columns, (*values, recorded.correlation), strict=True)))
+    for rows in (batch.runs, batch.letters):
+        if (row := rows.get(recorded.stream)) is not None:
+            row["readable"] = 0
+
+
+def _listen(batch: Batch, recorded: Recorded) -> None:
+    says = SAYS.get(recorded.event.__class__)  # type: ignore[arg-type]
+    said = [says(recorded.event)] if says is not None else []
+    if recorded.reason:
+        said.append(recorded.reason)
+    text = (recorded.position, "\n".join(said), recorded.stream, recorded.correlation, str(recorded.tenant))
+    batch.texts.append(text)

@@ -1,0 +1,76 @@
+"""The queues by name: who waits for what, and for how long."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from redrive.projections.models import Page, QueueEntry
+from redrive.projections.paging import Selection, decode_cursor, page_of, word
+from redrive.projections.view import View
+
+BY_STATUS = ("running", "paused", "awaiting_approval", "blocked", "failed")
+QUEUES = ("ready", "scheduled", "retry_backoff", *BY_STATUS, "needs_review")
+
+_RUN = (
+    "run_id",
+    "tenant",
+    "automation",
+    "key",
+    "status",
+    "generation",
+    "worker",
+    "lease_expires_ms",
+    "pause_requested",
+    "open_letters",
+    "created",
+)
+_NODE = ("node", "number", "next_number", "max_attempts", "backoff_ms", "resource_key", "text", "due_ms", "reason")
+_OF_RUN = ", ".join(f"r.{name}" for name in _RUN)
+_RUNS = f"SELECT {_OF_RUN}, r.due_ms, r.queue_reason FROM runs r"  # noqa: S608 - names are ours
+_BACKOFFS = (
+    f"SELECT {_OF_RUN}, {', '.join(f'b.{name}' for name in _NODE)} "  # noqa: S608
+    "FROM backoffs b JOIN runs r ON r.run_id = b.run_id"
+)
+
+
+def entries(view: View, name: str, chosen: Selection, *, now_ms: int, limit: int, cursor: str | None) -> Page[QueueEntry]:
+    """A page of the queue called *name*, of the runs that *chosen* admits. Raises InvalidValue for an unknown name."""
+    queue = word(name, "queue", QUEUES)
+    chosen.where("? = ?", queue, queue)
+    if queue == "retry_backoff":
+        chosen.where("r.status IN ('queued', 'running', 'paused', 'awaiting_approval')")
+        names, select, order = (*_RUN, *_NODE), _BACKOFFS, ("b.due_ms", "b.created", "b.node")
+    elif queue in ("ready", "scheduled"):
+        chosen.where("r.status = 'queued' AND r.due_ms IS NOT NULL")
+        chosen.where("r.due_ms <= ?" if queue == "ready" else "r.due_ms > ?", now_ms, drifts=True)
+        names, select, order = (*_RUN, "due_ms", "reason"), _RUNS, ("r.due_ms", "r.created")
+    else:
+        chosen.where("r.needs_review = 1") if queue == "needs_review" else chosen.where("r.status = ?", queue)
+        names, select, order = (*_RUN, "due_ms", "reason"), _RUNS, ("r.created",)
+    return _page(view, queue, (select, names, order), chosen, now_ms, limit, cursor)
+
+
+def _page(
+    view: View,
+    queue: str,
+    shape: tuple[str, Sequence[str], Sequence[str]],
+    chosen: Selection,
+    now_ms: int,
+    limit: int,
+    cursor: str | None,
+) -> Page[QueueEntry]:
+    select, names, order = shape
+    soonest_first = len(order) > 1
+    key = decode_cursor(chosen, cursor, [str if column.endswith("node") else int for column in order])
+    place = f"({', '.join(order)}) {'>' if soonest_first else '<'} ({', '.join('?' * len(order))})"
+    by = ", ".join(f"{column} {'ASC' if soonest_first else 'DESC'}" for column in order)
+    query = f"{select}{chosen.sql(place if key else None)} ORDER BY {by} LIMIT ?"
+    found = view.rows(query, [*chosen.values, *(key or ()), limit + 1])
+    rows = [dict(zip(names, row, strict=True)) for row in found]
+    plain = [column.partition(".")[2] for column in order]
+    kept, after = page_of(rows, limit, chosen, lambda row: [row[column] for column in plain])
+    return Page(items=tuple(_entry(queue, row, now_ms) for row in kept), cursor=after)
+
+
+def _entry(queue: str, row: dict[str, Any], now_ms: int) -> QueueEntry:
+    due = row["due_ms"]
+    return QueueEntry(queue=queue, remaining_ms=None if due is None else max(0, due - now_ms), **row)

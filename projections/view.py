@@ -1,0 +1,307 @@
+"""A view: a SQLite database that is folded from the log up to a position, and thrown away without regret."""
+
+import contextlib
+import sqlite3
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, Protocol, TypeVar
+
+import structlog
+from sqlite_utils import Database
+
+from redrive.domain.errors import StorageError
+from redrive.domain.event import Recorded
+from redrive.projections import fold
+from redrive.projections.batch import Batch
+from redrive.projections.graphs import Graphs
+from redrive.projections.models import ViewStatus
+from redrive.projections.view_file import APPLICATION_ID, ViewFile, is_damage, view_errors
+
+CHUNK = 256
+MOST_PER_TRANSACTION = 10_000
+REBUILD_FROM = 20_000
+
+T = TypeVar("T")
+log = structlog.get_logger()
+
+
+class Source(Protocol):
+    """The log, as far as a view needs it."""
+
+    @property
+    def id(self) -> str:
+        """Which log this is."""
+
+    def replay(self, after: int = 0, until: int | None = None, batch: int = CHUNK) -> Iterator[list[Recorded]]:
+        """The log beyond position *after*, batch by batch."""
+
+    def last_position(self) -> int:
+        """The last position of the log, 0 when it is empty."""
+
+    def event_id_at(self, position: int) -> str | None:
+        """The id of the event at *position*, None when there is none."""
+
+
+def view_path(log_path: str) -> str:
+    """Where the live view of the log at *log_path* lies: each version of this code has its own."""
+    return f"{log_path}.views-{fold.fingerprint()[:8]}.db"
+
+
+class View:
+    """The projections of a log, in a file that threads and processes share, or in memory (*path* None).
+
+    *until* is the last position that is folded; without it the view follows the log. Every event is folded exactly
+    once, whoever does it. Raises StorageError when the view cannot be written; it then stays as it was.
+    """
+
+    def __init__(self, source: Source, path: str | None, *, until: int | None = None) -> None:
+        self._source = source
+        self._until = until
+        self._lock = threading.RLock()
+        self._graphs = Graphs()
+        self._position = 0
+        self.path = path
+        with view_errors(path):
+            self._file = self._opened()
+        try:
+            self._sound(self._prepare)
+        except BaseException:
+            self.close()
+            raise
+
+    @property
+    def id(self) -> str:
+        """Which log this is a view of."""
+        return self._source.id
+
+    def catch_up(self) -> int:
+        """Fold what is new in the log; the position that the view has reached."""
+        return self._sound(self._catch_up)
+
+    def fold(self, events: Sequence[Recorded]) -> int:
+        """Fold *events*, in log order; those that the view has already change nothing. When the log holds others
+        before them, these are read first. Returns the position that the view has reached."""
+        return self._sound(lambda: self._fold_given(events))
+
+    def rebuild(self) -> int:
+        """Fold the whole log anew, beside the view, which serves until the new one takes its place."""
+        with view_errors(self.path):
+            return self._rebuild()
+
+    def rows(self, query: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
+        """What a query finds in the view as it is."""
+        return self._sound(lambda: self._rows(query, values))
+
+    def status(self) -> ViewStatus:
+        """Where the view stands, without catching up."""
+        return self._sound(self._status)
+
+    def close(self) -> None:
+        """Close the view's connections."""
+        with self._lock:
+            self._file.close()
+
+    def _sound(self, do: Callable[[], T]) -> T:
+        """Do something with the view; a damaged one is thrown away and folded anew, once."""
+        with view_errors(self.path):
+            try:
+                return do()
+            except sqlite3.DatabaseError as error:
+                if not is_damage(error):
+                    raise
+                log.warning("view.damaged", path=self.path, error=str(error))
+        try:
+            self.rebuild()
+            with view_errors(self.path):
+                return do()
+        except sqlite3.DatabaseError as error:
+            raise StorageError(f"{self.path}: the view is damaged and a new one is no better ({error})") from error
+
+    def _opened(self) -> ViewFile:
+        try:
+            return ViewFile(self.path)
+        except sqlite3.DatabaseError as error:
+            if self.path is None or not is_damage(error):
+                raise
+            log.warning("view.damaged", path=self.path, error=str(error))
+            ViewFile.discard(self.path)
+            return ViewFile(self.path)
+
+    def _prepare(self) -> None:
+        """Create the tables, or make sure that what is there is this log's."""
+        with self._lock:
+            writer = self._file.writer
+            if _is_empty(writer):
+                with _transaction(writer):
+                    if _is_empty(writer):
+                        self._create(writer)
+                        fold.index(writer)
+            application = writer.execute("PRAGMA application_id").fetchone()[0]
+            if application != APPLICATION_ID:
+                raise StorageError(f"{self.path}: this SQLite database belongs to something else")
+            if (why := self._mismatch()) is not None:
+                log.warning("view.rebuild", path=self.path, why=why)
+                self._rebuild()
+            elif self._position == 0 and self._target() > REBUILD_FROM:
+                self._rebuild()
+
+    def _create(self, connection: sqlite3.Connection) -> None:
+        fold.create(connection)
+        row = {"ledger": self.id, "position": 0, "event_id": "", "fingerprint": fold.fingerprint()}
+        Database(connection, execute_plugins=False).table("view").insert(row)
+        connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+
+    def _target(self) -> int:
+        last = self._source.last_position()
+        return last if self._until is None else min(last, self._until)
+
+    def _mismatch(self) -> str | None:
+        """Why the view as it stands is not one of this log; learns its position."""
+        try:
+            ledger, position, event_id, fingerprint = _state_of(self._file.writer)
+        except (sqlite3.OperationalError, TypeError) as error:  # somebody dropped the table, or emptied it
+            return f"its own state is missing ({error})"
+        self._position = position
+        if ledger != self.id:
+            return "it was folded from another log"
+        if fingerprint != fold.fingerprint():
+            return "other code folded it"
+        return self._departure(position, event_id)
+
+    def _departure(self, position: int, event_id: str) -> str | None:
+        """Why the log is not the one that was folded up to *position*."""
+        if position > self._target():
+            return "the log is shorter"
+        if position and self._source.event_id_at(position) != event_id:
+            return "the log holds another event at the view's position"
+        return None
+
+    def _catch_up(self) -> int:
+        position = self._position
+        moved = self._file.moved()
+        if not moved and self._target() == position:
+            return position
+        with self._lock:
+            if self._file.moved():
+                self._file.reopen()
+                self._prepare()
+            while self._fold_some():
+                pass
+            return self._position
+
+    def _fold_some(self) -> bool:
+        """Fold one transaction's worth; whether there may be more."""
+        writer = self._file.writer
+        with _transaction(writer):
+            _, position, event_id, _ = _state_of(writer)
+            self._position = position
+            target = self._target()
+            if position == target:
+                return False
+            why = self._departure(position, event_id)
+            if why is None:
+                self._fold_from(writer, position, target, MOST_PER_TRANSACTION)
+        if why is not None:
+            log.warning("view.rebuild", path=self.path, why=why)
+            self._rebuild()
+            return True
+        return self._learn_position() < target
+
+    def _fold_given(self, events: Sequence[Recorded]) -> int:
+        with self._lock:
+            writer = self._file.writer
+            gap = self._file.moved()
+            if not gap:
+                with _transaction(writer):
+                    position = _state_of(writer)[1]
+                    most = 2**62 if self._until is None else self._until
+                    new = [recorded for recorded in events if position < recorded.position <= most]
+                    gap = bool(new) and new[0].position != position + 1
+                    if new and not gap:
+                        batch = Batch(writer, self._graphs)
+                        fold.fold(batch, new)
+                        _finish(batch, new[-1])
+                self._learn_position()
+            return self._catch_up() if gap else self._position
+
+    def _fold_from(self, connection: sqlite3.Connection, position: int, target: int, most: int) -> int:
+        """Fold the log beyond *position* in the open transaction, *most* events or a few more."""
+        batch, folded, last = Batch(connection, self._graphs), 0, None
+        for events in self._source.replay(position, target, CHUNK):
+            fold.fold(batch, events)
+            folded, last = folded + len(events), events[-1]
+            if folded >= most:
+                break
+        if last is None:
+            raise StorageError(f"the log ends before its position {target}")
+        _finish(batch, last)
+        return last.position
+
+    def _rebuild(self) -> int:
+        with self._lock:
+            with self._file.replacement() as fresh:
+                with _transaction(fresh):
+                    self._create(fresh)
+                position, target = 0, self._target()
+                while position < target:
+                    with _transaction(fresh):
+                        position = self._fold_from(fresh, position, target, MOST_PER_TRANSACTION)
+                with _transaction(fresh):
+                    fold.index(fresh)
+            return self._learn_position()
+
+    def _learn_position(self) -> int:
+        self._position = _state_of(self._file.writer)[1]
+        return self._position
+
+    def _rows(self, query: str, values: Sequence[Any]) -> list[tuple[Any, ...]]:
+        with contextlib.ExitStack() as stack:
+            if self.path is None:
+                stack.enter_context(self._lock)
+            return stack.enter_context(self._file.reading()).execute(query, values).fetchall()
+
+    def _status(self) -> ViewStatus:
+        with self._lock:
+            if self._file.moved():
+                self._file.reopen()
+            position = self._learn_position()
+            log_position = self._target()
+            return ViewStatus(
+                path=self.path,
+                position=position,
+                log_position=log_position,
+                lag=log_position - position,
+                fingerprint=fold.fingerprint(),
+                size_bytes=self._file.size(),
+            )
+
+
+def _is_empty(connection: sqlite3.Connection) -> bool:
+    return bool(connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0] == 0)
+
+
+def _state_of(connection: sqlite3.Connection) -> tuple[str, int, str, str]:
+    ledger, position, event_id, fingerprint = connection.execute(
+        "SELECT ledger, position, event_id, fingerprint FROM view"
+    ).fetchone()
+    return ledger, position, event_id, fingerprint
+
+
+def _finish(batch: Batch, last: Recorded) -> None:
+    """Write the batch, and with it the position that it reaches."""
+    fold.write(batch)
+    batch.connection.execute("UPDATE view SET position = ?, event_id = ?", (last.position, last.event_id))
+
+
+@contextlib.contextmanager
+def _transaction(connection: sqlite3.Connection) -> Iterator[None]:
+    """A write transaction; the lock is taken before anything is read in it."""
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        yield
+        connection.execute("COMMIT")
+    except BaseException:
+        with contextlib.suppress(sqlite3.Error):
+            if connection.in_transaction:
+                connection.execute("ROLLBACK")
+        raise

@@ -1,0 +1,229 @@
+"""The file of a view: its connections, and how another file takes its place while others have it open.
+
+Whoever opens the file holds the lock file shared until SQLite has opened the write-ahead log too; whoever replaces
+it holds the lock exclusively. So no connection ever pairs one file with the log of another. Connections that had
+the old file open go on reading it until they notice; SQLite itself leaves alone the files of a database that moved.
+"""
+
+import contextlib
+import fcntl
+import os
+import sqlite3
+import time
+from collections import deque
+from collections.abc import Iterator
+from pathlib import Path
+from secrets import token_hex
+
+from redrive.domain.errors import StorageError
+
+APPLICATION_ID = 0x72647677  # "rdvw"
+BUSY_TIMEOUT_S = 30.0
+ABANDONED_S = 3_600.0
+MOST_IDLE_READERS = 32
+
+_SENTENCES = {
+    sqlite3.SQLITE_FULL: "the disk is full; the view stays as it was, and catches up when there is space again",
+    sqlite3.SQLITE_READONLY: "the view or its folder is read-only",
+    sqlite3.SQLITE_BUSY: "another process holds the view's write lock for too long; try again",
+    sqlite3.SQLITE_LOCKED: "another connection holds the view's write lock for too long; try again",
+    sqlite3.SQLITE_CORRUPT: "the view is damaged; rebuild it",
+    sqlite3.SQLITE_NOTADB: "the view is damaged; rebuild it",
+    sqlite3.SQLITE_CANTOPEN: "the view cannot be opened: does its folder exist, and may this user write there?",
+    sqlite3.SQLITE_IOERR: "reading or writing the view failed (disk full, or a failing disk)",
+}
+
+
+def is_damage(error: sqlite3.Error) -> bool:
+    """Whether *error* says that the file is not, or no longer, a sound database."""
+    return (getattr(error, "sqlite_errorcode", 0) & 0xFF) in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
+
+
+@contextlib.contextmanager
+def view_errors(path: str | None) -> Iterator[None]:
+    """Raise the errors of SQLite and of the file system as StorageError, damage excepted."""
+    try:
+        yield
+    except sqlite3.Error as error:
+        if is_damage(error):
+            raise
+        sentence = _SENTENCES.get(getattr(error, "sqlite_errorcode", 0) & 0xFF, "the database refused")
+        raise StorageError(f"{path or 'view in memory'}: {sentence} ({error})") from error
+    except OSError as error:
+        raise StorageError(f"{path}: the view's file cannot be used ({error})") from error
+
+
+class ViewFile:
+    """A view's database: one connection that writes, as many that read as are used at once.
+
+    In memory (*path* None) there is one connection for both; its user takes turns.
+    """
+
+    def __init__(self, path: str | None) -> None:
+        self.path = path
+        self._idle: deque[tuple[int, sqlite3.Connection]] = deque()
+        self._inode = 0
+        self._turn = 0
+        self._closed = False
+        self.writer = self._open()
+
+    def moved(self) -> bool:
+        """Whether another file has taken the place of the one that is open."""
+        if self.path is None:
+            return False
+        try:
+            return os.stat(self.path).st_ino != self._inode  # noqa: PTH116 - asked before every query
+        except FileNotFoundError:
+            return True
+
+    def reopen(self) -> None:
+        """Open the file that is there now."""
+        old, self.writer = self.writer, self._open()
+        old.close()
+
+    @contextlib.contextmanager
+    def reading(self) -> Iterator[sqlite3.Connection]:
+        """A connection for reading; in memory, the only one."""
+        if self.path is None:
+            yield self.writer
+            return
+        turn, connection = self._take()
+        try:
+            yield connection
+        finally:
+            if turn == self._turn and len(self._idle) < MOST_IDLE_READERS:
+                self._idle.append((turn, connection))
+            else:
+                connection.close()
+
+    @contextlib.contextmanager
+    def replacement(self) -> Iterator[sqlite3.Connection]:
+        """A new, empty database to fill; it takes this one's place at the end of the with block."""
+        if self.path is None:
+            fresh = _connect(":memory:")
+            try:
+                yield fresh
+            except BaseException:
+                fresh.close()
+                raise
+            old, self.writer = self.writer, fresh
+            old.close()
+            return
+        self._sweep_abandoned()
+        path = f"{self.path}.rebuild-{os.getpid()}-{token_hex(4)}"
+        try:
+            with contextlib.closing(_connect(path)) as fresh:
+                fresh.execute("PRAGMA journal_mode = OFF")  # nobody else sees the file, and a crash leaves nothing to keep
+                fresh.execute("PRAGMA synchronous = OFF")
+                yield fresh
+            self._replace_by(path)
+        finally:
+            _remove(path, f"{path}-wal", f"{path}-shm")
+        self.reopen()
+
+    @classmethod
+    def discard(cls, path: str) -> None:
+        """Throw a file away that is no database."""
+        with _locked(path, fcntl.LOCK_EX):
+            _remove(path, f"{path}-wal", f"{path}-shm")
+
+    def close(self) -> None:
+        """Close every connection that is not in use; the others close when they are given back."""
+        self._closed = True
+        self._turn += 1
+        self.writer.close()
+        self._close_idle()
+
+    def size(self) -> int:
+        """Bytes on disk, or in memory."""
+        pages = self.writer.execute("PRAGMA page_count").fetchone()[0]
+        return int(pages * self.writer.execute("PRAGMA page_size").fetchone()[0])
+
+    def _open(self) -> sqlite3.Connection:
+        if self.path is None:
+            return _connect(":memory:")
+        with _locked(self.path, fcntl.LOCK_SH):
+            connection = _connect(self.path)
+            try:
+                connection.execute("PRAGMA journal_mode = WAL")
+                connection.execute("PRAGMA synchronous = NORMAL")
+                connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
+            except BaseException:
+                connection.close()
+                raise
+            self._inode = Path(self.path).stat().st_ino
+            self._turn += 1
+        self._close_idle()
+        return connection
+
+    def _take(self) -> tuple[int, sqlite3.Connection]:
+        while self._idle:
+            with contextlib.suppress(IndexError):
+                turn, connection = self._idle.pop()
+                if turn == self._turn:
+                    return turn, connection
+                connection.close()
+        assert self.path is not None
+        if self._closed:
+            raise StorageError(f"{self.path}: the view is closed")
+        with _locked(self.path, fcntl.LOCK_SH):
+            turn = self._turn
+            connection = _connect(self.path)
+            connection.execute("PRAGMA query_only = ON")
+            connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
+            return turn, connection
+
+    def _close_idle(self) -> None:
+        with contextlib.suppress(IndexError):
+            while True:
+                self._idle.pop()[1].close()
+
+    def _replace_by(self, fresh: str) -> None:
+        """Put *fresh* in place. The old name goes first: a crash in between leaves no file, never a wrong pair."""
+        assert self.path is not None
+        _sync(fresh)
+        with _locked(self.path, fcntl.LOCK_EX):
+            _remove(self.path, f"{self.path}-wal", f"{self.path}-shm")
+            Path(fresh).rename(self.path)
+
+    def _sweep_abandoned(self) -> None:
+        """Remove what rebuilds left behind whose process died."""
+        assert self.path is not None
+        place = Path(self.path)
+        for found in place.parent.iterdir():
+            if found.name.startswith(f"{place.name}.rebuild-"):
+                with contextlib.suppress(OSError):
+                    if time.time() - found.stat().st_mtime > ABANDONED_S:
+                        found.unlink()
+
+
+@contextlib.contextmanager
+def _locked(path: str, how: int) -> Iterator[None]:
+    """Hold the lock file of the view at *path*."""
+    descriptor = os.open(f"{path}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+    try:
+        fcntl.flock(descriptor, how)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _connect(path: str) -> sqlite3.Connection:
+    connection = sqlite3.connect(
+        path, isolation_level=None, check_same_thread=False, cached_statements=256, timeout=BUSY_TIMEOUT_S
+    )
+    connection.execute("PRAGMA cache_size = -32768")
+    return connection
+
+
+def _sync(path: str) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _remove(*paths: str) -> None:
+    for path in paths:
+        Path(path).unlink(missing_ok=True)

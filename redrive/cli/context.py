@@ -1,0 +1,97 @@
+"""The session of one command: its settings, its output, and the engine once it needs one."""
+
+import shlex
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from redrive.cli.output import Output
+
+if TYPE_CHECKING:
+    from redrive.domain.identity import Tenant
+    from redrive.engine import Engine
+    from redrive.settings import Settings
+    from redrive.tenant_engine import TenantEngine
+
+
+class Session:
+    """What the global options say, and what follows from it. Everything heavy is imported when it is used."""
+
+    def __init__(self) -> None:
+        self.given: dict[str, Any] = {}
+
+    def give(self, name: str, value: object) -> None:
+        """A global option was given."""
+        self.given[name] = value
+
+    @cached_property
+    def settings(self) -> "Settings":
+        """Argument > ``REDRIVE_*`` > ``redrive.toml`` > default. Raises InvalidValue."""
+        from redrive.settings import Settings
+
+        return Settings.load(**{name: value for name, value in self.given.items() if name != "json"})
+
+    @cached_property
+    def output(self) -> Output:
+        """Where to print."""
+        return Output.here(json=bool(self.given.get("json")))
+
+    @cached_property
+    def tenant(self) -> "Tenant | None":
+        """The tenant that was named; None when none was: the default one, for commands that serve a single one."""
+        from redrive.domain.identity import Tenant
+
+        return None if self.settings.tenant is None else Tenant.parse(self.settings.tenant)
+
+    def engine(self, *, create: bool = False) -> "Engine":
+        """Open the log, until the command ends. Without *create*, NotFound when there is none."""
+        from redrive.domain.redrive_policy import RedrivePolicy
+        from redrive.engine import open as open_engine
+        from redrive.logs import configure_logs
+
+        settings, _ = self.settings, self.tenant
+        configure_logs(settings)
+        if not create:
+            self._require_log(settings.db)
+        engine = open_engine(
+            settings.db,
+            redrive_policy=RedrivePolicy(
+                max_dispatches=settings.max_dispatches,
+                base_delay_ms=settings.base_delay_ms,
+                max_delay_ms=settings.max_delay_ms,
+                continue_after_recurrence=settings.continue_after_recurrence,
+            ),
+            busy_timeout_ms=settings.busy_timeout_ms,
+            cache_bytes=settings.cache_bytes,
+        )
+        click.get_current_context().find_root().call_on_close(engine.close)
+        return engine
+
+    def tenant_engine(self, *, create: bool = False) -> "TenantEngine":
+        """The log as one tenant sees it: the one that was named, or the default one."""
+        engine = self.engine(create=create)
+        return engine.local if self.tenant is None else engine.for_tenant(self.tenant)
+
+    def command(self, *words: str) -> str:
+        """A command line to type next: with the log and the tenant, when they were arguments of this one."""
+        named = [part for name in ("db", "tenant") if name in self.given for part in (f"--{name}", self.given[name])]
+        return shlex.join(["redrive", *named, *words])
+
+    def _require_log(self, url: str) -> None:
+        """A query never creates a log."""
+        from pathlib import Path
+
+        from redrive.cli.failures import NoLog
+        from redrive.engine import path_of
+
+        path = path_of(url)
+        try:
+            missing = not Path(path).exists()
+        except (OSError, ValueError):  # a name that is too long; opening it says so
+            missing = False
+        if missing:
+            raise NoLog(path, named="db" in self.given)
+
+
+pass_session = click.make_pass_decorator(Session, ensure=True)

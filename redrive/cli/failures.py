@@ -1,0 +1,83 @@
+"""How a command ends: every error as a sentence and an exit code, never as a traceback."""
+
+import json
+import os
+import sys
+from collections.abc import Sequence
+
+import click
+
+from redrive.cli.output import printable
+from redrive.domain.errors import Conflict, InvalidValue, NotFound, RedriveError, Refused, StorageError
+
+DONE, RUN_DID_NOT_SUCCEED, USAGE, REFUSED, NOT_FOUND, STORAGE = range(6)
+BUG = 70
+INTERRUPTED = 130
+BROKEN_PIPE = 141
+
+_CODES: tuple[tuple[type[RedriveError], int], ...] = (
+    (InvalidValue, USAGE),
+    (Refused, REFUSED),
+    (NotFound, NOT_FOUND),
+    (Conflict, STORAGE),
+    (StorageError, STORAGE),
+)
+
+
+class NoLog(NotFound):
+    """There is no log where one was looked for."""
+
+    def __init__(self, path: str, *, named: bool) -> None:
+        super().__init__("log", path)
+        other = "" if named else ", and --db URL names another one"
+        self.args = (f"there is no log at {printable(path, 200)}: `redrive run` and `redrive submit` create one{other}",)
+
+
+def exit_code_of(error: RedriveError) -> int:
+    """The exit code that tells what kind of *error* it is."""
+    return next((code for kind, code in _CODES if isinstance(error, kind)), STORAGE)
+
+
+def told(error: BaseException, args: Sequence[str]) -> int:
+    """Tell *error* on standard error, as JSON when the command line asked for it; the exit code."""
+    code, name, sentence = _judged(error)
+    if "--json" in args:
+        _to_stderr(json.dumps({"schema": "redrive.error/1", "code": name, "message": sentence}))
+    elif isinstance(error, click.UsageError):
+        error.message = printable(error.message)
+        error.show()
+    elif code != BROKEN_PIPE:
+        _to_stderr(f"Error: {sentence}" if code != REFUSED else f"Refused ({name}): {sentence}")
+    return code
+
+
+def _judged(error: BaseException) -> tuple[int, str, str]:
+    match error:
+        case RedriveError():
+            return exit_code_of(error), error.code, printable(error)
+        case click.ClickException():
+            return USAGE, "usage", printable(error.format_message())
+        case click.Abort() | KeyboardInterrupt():
+            return INTERRUPTED, "interrupted", "interrupted; what was acknowledged is kept"
+        case BrokenPipeError():
+            return BROKEN_PIPE, "broken-pipe", "the reader of the output went away"
+        case MemoryError():
+            return STORAGE, "out-of-memory", "there is not enough memory for this"
+        case OSError():
+            return STORAGE, "storage", printable(error)
+    return BUG, "bug", f"a bug in redrive: {type(error).__name__}: {printable(error, 300)}"
+
+
+def _to_stderr(line: str) -> None:
+    try:
+        sys.stderr.write(f"{line}\n")
+        sys.stderr.flush()
+    except OSError:
+        pass
+
+
+def close_stdout() -> None:
+    """Nobody reads any more: let the interpreter's last flush go nowhere."""
+    devnull = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(devnull, sys.stdout.fileno())
+    os.close(devnull)

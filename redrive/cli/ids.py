@@ -1,0 +1,88 @@
+"""Ids as people type and read them: a prefix of at least six characters, if it names one thing of the tenant."""
+
+import re
+from collections.abc import Callable, Iterable
+from os.path import commonprefix
+from typing import TYPE_CHECKING
+
+from redrive.domain.errors import InvalidValue, NotFound
+from redrive.domain.identity import DeadLetterId, RunId
+
+if TYPE_CHECKING:
+    from redrive.projections.view import View
+    from redrive.tenant_engine import TenantEngine
+
+LEAST_TYPED = 6
+LEAST_SHOWN = 8
+MOST_CANDIDATES = 5
+WHOLE = 36
+
+_TABLES = {"run": ("runs", "run_id"), "dead letter": ("dead_letters", "id")}
+_PREFIX = re.compile(r"[0-9a-f-]{6,36}\Z")
+
+
+class AmbiguousId(InvalidValue):
+    """More than one thing has an id that begins like this."""
+
+    code = "ambiguous-id"
+
+
+def run_named(acme: "TenantEngine", text: str) -> RunId:
+    """The run whose id begins with *text*. Raises InvalidValue, NotFound."""
+    return RunId(_only(acme, text, "run")[1])
+
+
+def letter_named(acme: "TenantEngine", text: str) -> DeadLetterId:
+    """The dead letter whose id begins with *text*. Raises InvalidValue, NotFound."""
+    return DeadLetterId(_only(acme, text, "dead letter")[1])
+
+
+def named(acme: "TenantEngine", text: str) -> tuple[str, str]:
+    """``run`` or ``dead letter``, and the id that begins with *text*. Raises InvalidValue, NotFound."""
+    return _only(acme, text, *_TABLES)
+
+
+def shortener(acme: "TenantEngine", ids: Iterable[str | None]) -> Callable[[str | None], str | None]:
+    """What shortens each of *ids* to what names no other run or dead letter: eight characters as a rule."""
+    view = acme.engine.views
+    short = {id_: id_[: _distinct(view, id_)] for id_ in set(ids) if id_ is not None}
+    return lambda id_: None if id_ is None else short.get(id_, id_)
+
+
+def _only(acme: "TenantEngine", text: str, *kinds: str) -> tuple[str, str]:
+    called = " or ".join(kinds)
+    prefix = text.strip().lower()
+    if len(prefix) < LEAST_TYPED:
+        raise InvalidValue(called, text, f"an id, or at least its first {LEAST_TYPED} characters")
+    found = _beginning(acme, prefix, kinds) if _PREFIX.match(prefix) else []
+    if not found:
+        raise NotFound(called, text)
+    if len(found) > 1:
+        names = ", ".join(f"{kind} {id_}" for kind, id_ in found[:MOST_CANDIDATES])
+        more = ", …" if len(found) > MOST_CANDIDATES else ""
+        raise AmbiguousId(called, text, f"more of the id: it begins {names}{more}")
+    return found[0]
+
+
+def _beginning(acme: "TenantEngine", prefix: str, kinds: Iterable[str]) -> list[tuple[str, str]]:
+    """What begins with *prefix*, a few at most: a range of the primary key."""
+    acme.engine.views.catch_up()
+    found: list[tuple[str, str]] = []
+    for kind in kinds:
+        table, column = _TABLES[kind]
+        query = f"SELECT {column} FROM {table} WHERE {column} >= ? AND {column} < ? AND tenant = ? ORDER BY 1 LIMIT ?"  # noqa: S608
+        values = (prefix, f"{prefix}g", str(acme.tenant), MOST_CANDIDATES + 1)
+        found += [(kind, row[0]) for row in acme.engine.views.rows(query, values)]
+    return found
+
+
+def _distinct(view: "View", id_: str) -> int:
+    """How many characters tell *id_* from its neighbours in the order of ids."""
+    longest = LEAST_SHOWN - 1
+    for table, column in _TABLES.values():
+        for order, sign in (("max", "<"), ("min", ">")):
+            query = f"SELECT {order}({column}) FROM {table} WHERE {column} {sign} ?"  # noqa: S608
+            neighbour = view.rows(query, (id_,))[0][0]
+            if neighbour is not None:
+                longest = max(longest, len(commonprefix([id_, neighbour])))
+    return min(longest + 1, WHOLE)

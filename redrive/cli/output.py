@@ -1,0 +1,97 @@
+"""What the command line prints: tables for people, plain lines for pipes, JSON for programs."""
+
+import json
+import shutil
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, is_dataclass
+from typing import Any
+
+from redrive.cli.tables import Column, plain_lines, print_table
+
+WIDE = 120
+
+
+def printable(text: object, most: int | None = None) -> str:
+    r"""*text* on one line, at most *most* characters: what a terminal would act on is shown as ``\x00``."""
+    whole = text if isinstance(text, str) else str(text)
+    if most is not None:
+        whole = whole[: most + 1]
+    if not whole.isprintable():
+        whole = "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in whole)
+    return whole if most is None or len(whole) <= most else whole[: most - 1] + "…"
+
+
+@dataclass(frozen=True)
+class Output:
+    """Where and how to print. *json*: one document per command, or one object per line of a stream."""
+
+    json: bool
+    terminal: bool
+    width: int
+
+    @classmethod
+    def here(cls, *, json: bool) -> "Output":
+        """To this process's standard output."""
+        return cls(json=json, terminal=sys.stdout.isatty(), width=shutil.get_terminal_size().columns)
+
+    @property
+    def wide(self) -> bool:
+        """Whether there is room for whole ids and further columns: always in a pipe."""
+        return not self.terminal or self.width >= WIDE
+
+    def items(self, schema: str, items: Iterable[object], cursor: str | None = None) -> None:
+        """A list, as JSON."""
+        self._json({"schema": f"redrive.{schema}/1", "items": [document_of(item) for item in items], "cursor": cursor})
+
+    def item(self, schema: str, item: object) -> None:
+        """A single object, as JSON."""
+        self._json({"schema": f"redrive.{schema}/1", "item": document_of(item)})
+
+    def entry(self, schema: str, entry: object) -> None:
+        """An object of a stream, as JSON on a line of its own."""
+        self._json({"schema": f"redrive.{schema}/1", **document_of(entry)})
+
+    def say(self, text: str = "") -> None:
+        """A line of the answer. Hostile parts of it are ``printable`` already."""
+        sys.stdout.write(f"{text}\n")
+
+    def remark(self, text: str) -> None:
+        """A line about the answer: in a pipe it goes to standard error, where it is not taken for data."""
+        (sys.stdout if self.terminal else sys.stderr).write(f"{text}\n")
+
+    def next(self, *commands: tuple[str, str]) -> None:
+        """Commands worth typing now, each with what it is good for."""
+        width = max((len(command) for command, _ in commands), default=0)
+        lines = [f"  {command.ljust(min(width, 60))}  # {purpose}" for command, purpose in commands]
+        self.remark("\n".join(["Next:", *lines]))
+
+    def table(self, columns: Sequence[Column], rows: Iterable[Sequence[object]]) -> None:
+        """Rows under headings; columns that are only for wide terminals go where there is no room."""
+        shown = [n for n, column in enumerate(columns) if self.wide or not column.wide]
+        chosen = [columns[n] for n in shown]
+        cells = [["" if row[n] is None else printable(row[n], 2_000) for n in shown] for row in rows]
+        if self.terminal:
+            print_table(chosen, cells, self.width)
+        else:
+            sys.stdout.writelines(f"{line}\n" for line in plain_lines(chosen, cells))
+
+    def facts(self, facts: Iterable[tuple[str, object]]) -> None:
+        """Names and values, one to a line; what is None is left out."""
+        told = [(name, printable(value)) for name, value in facts if value is not None]
+        width = max((len(name) for name, _ in told), default=0)
+        for name, value in told:
+            self.say(f"{name.ljust(width)}  {value}")
+
+    def _json(self, document: Mapping[str, Any]) -> None:
+        sys.stdout.write(json.dumps(document, allow_nan=False) + "\n")  # ASCII: safe for every terminal and locale
+
+
+def document_of(item: object) -> dict[str, Any]:
+    """*item*, a model, dataclass or dict, as a JSON object."""
+    if isinstance(item, dict):
+        return item
+    if is_dataclass(item) and not isinstance(item, type):
+        return asdict(item)
+    document: dict[str, Any] = item.model_dump(mode="json")  # type: ignore[attr-defined]
+    return document

@@ -1,0 +1,84 @@
+"""The ``redrive`` command itself: a group whose commands are imported when they are needed."""
+
+import contextlib
+import io
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+from typing import Any, NoReturn
+
+import click
+
+from redrive import __version__
+from redrive.cli.options import Group
+
+COMMANDS = {
+    "run": "redrive.cli.run:run",
+    "submit": "redrive.cli.submit:submit",
+    "work": "redrive.cli.work:work",
+    "tick": "redrive.cli.tick:tick",
+    "runs": "redrive.cli.runs:runs",
+    "show": "redrive.cli.show:show",
+    "queues": "redrive.cli.queues:queues",
+    "history": "redrive.cli.history:history",
+    "dead-letters": "redrive.cli.dead_letters:dead_letters",
+    "pause": "redrive.cli.run_operations:pause",
+    "resume": "redrive.cli.run_operations:resume",
+    "cancel": "redrive.cli.run_operations:cancel",
+    "recover": "redrive.cli.run_operations:recover",
+    "views": "redrive.cli.views:views",
+    "log": "redrive.cli.log:log",
+}
+
+
+class Root(Group):
+    """Imports the modules of its commands late, and turns every error into a sentence and an exit code."""
+
+    def list_commands(self, _ctx: click.Context) -> list[str]:
+        """In the order of a day's work."""
+        return list(COMMANDS)
+
+    def get_command(self, _ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """The command of that name."""
+        if cmd_name not in COMMANDS:
+            return None
+        module, _, name = COMMANDS[cmd_name].partition(":")
+        command = getattr(import_module(module), name)
+        assert isinstance(command, click.Command)
+        return command
+
+    def main(  # type: ignore[override]
+        self,
+        args: Sequence[str] | None = None,
+        prog_name: str | None = None,
+        complete_var: str | None = None,
+        **extra: Any,
+    ) -> NoReturn:
+        """Run, and exit. A command returns None, or the exit code."""
+        from redrive.cli import failures
+
+        given = list(sys.argv[1:] if args is None else args)
+        for stream in (sys.stdout, sys.stderr):
+            if isinstance(stream, io.TextIOWrapper):
+                stream.reconfigure(errors="backslashreplace")
+        try:
+            extra["standalone_mode"] = False
+            returned = super().main(given, prog_name, complete_var, **extra)
+            sys.stdout.flush()
+            code = returned if isinstance(returned, int) else failures.DONE
+        except BaseException as error:  # noqa: BLE001 - a user never meets a traceback
+            code = failures.told(error, given)
+            if isinstance(error, BrokenPipeError):
+                with contextlib.suppress(OSError, ValueError):
+                    failures.close_stdout()
+        sys.exit(code)
+
+
+@click.group(cls=Root, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(__version__, prog_name="redrive")
+def cli() -> None:
+    """Run workflows that survive failure: every retry, dead letter and decision is kept in a log.
+
+    Start with `redrive run FLOW_FILE`. When something is wrong, `redrive dead-letters list` and `redrive queues`
+    say what; `redrive show ID` and `redrive history RUN` say why.
+    """

@@ -1,0 +1,88 @@
+"""``redrive runs``: the runs of a tenant, newest first."""
+
+import click
+
+from redrive.cli.context import Session, pass_session
+from redrive.cli.ids import shortener
+from redrive.cli.options import Command, paged
+from redrive.cli.paging import tell_rest
+from redrive.cli.tables import Column
+from redrive.cli.times import Moment, absolute, relative
+from redrive.cli.words import RUN_STATUSES, Word
+
+COLUMNS = (
+    Column("run"),
+    Column("status"),
+    Column("automation", elastic=True),
+    Column("key", wide=True),
+    Column("done", right=True),
+    Column("dead", right=True),
+    Column("attempts", wide=True, right=True),
+    Column("retries", wide=True, right=True),
+    Column("submitted"),
+    Column("submitted at", wide=True),
+    Column("last failure", wide=True, elastic=True),
+)
+
+
+@click.command(cls=Command)
+@click.option("--status", multiple=True, type=Word(*RUN_STATUSES), help="Only runs that stand so; may be repeated.")
+@click.option("--automation", help="Only runs of this automation.")
+@click.option("--needs-review", is_flag=True, help="Only runs that nothing but an operator will move.")
+@click.option("--text", help="Only runs in whose history these words stand.")
+@click.option("--since", type=Moment(), help="Submitted since then: 2h (ago), or 2026-11-22T05:44Z.")
+@click.option("--until", type=Moment(), help="Submitted before then.")
+@paged
+@pass_session
+def runs(
+    session: Session,
+    status: tuple[str, ...],
+    automation: str | None,
+    needs_review: bool,
+    text: str | None,
+    since: int | None,
+    until: int | None,
+    limit: int,
+    cursor: str | None,
+) -> None:
+    """List runs, the newest first."""
+    acme, out = session.tenant_engine(), session.output
+    page = acme.runs(
+        status=status or None,
+        automation=automation,
+        needs_review=needs_review or None,
+        text=text,
+        since_ms=since,
+        until_ms=until,
+        limit=limit,
+        cursor=cursor,
+    )
+    if out.json:
+        out.items("runs", page.items, page.cursor)
+        return
+    if not page.items:
+        out.remark("No run is like that." if acme.counts().runs else "There are no runs yet.")
+        out.next((session.command("submit", "FLOW_FILE"), "submit one"), (session.command("queues"), "what waits"))
+        return
+    now = acme.engine.now_ms()
+    short = (lambda id_: id_) if out.wide else shortener(acme, [run.run_id for run in page.items])
+    out.table(
+        COLUMNS,
+        (
+            (
+                short(run.run_id),
+                run.status if not run.pause_requested or run.status == "paused" else f"{run.status} (pausing)",
+                run.automation,
+                run.key,
+                f"{run.succeeded}/{run.nodes}",
+                run.open_letters or "",
+                run.attempts,
+                run.retries,
+                relative(run.submitted_at_ms, now),
+                absolute(run.submitted_at_ms),
+                run.last_failure_reason and f"{run.last_failure_node}: {run.last_failure_reason}",
+            )
+            for run in page.items
+        ),
+    )
+    tell_rest(session, len(page.items), "run", page.cursor)

@@ -1,0 +1,143 @@
+"""What an event means, in a few words: for histories and logs."""
+
+from collections.abc import Callable
+from typing import Any
+
+from redrive.cli.output import printable
+from redrive.cli.times import duration
+from redrive.history import HistoryEntry
+
+MOST_REASON = 240
+Data = dict[str, Any]
+
+
+def sentence_of(entry: HistoryEntry) -> str:
+    """What happened, who did it and why; safe for every terminal."""
+    words = _WORDS.get(entry.topic)
+    if words is None or "unknown" in entry.data:
+        what = f"{entry.topic} (of a version that is not known here)" if "unknown" in entry.data else entry.topic
+    else:
+        what = words(entry.data)
+    node = f"{entry.node}: " if entry.node is not None else ""
+    return printable(f"{node}{what}{_who(entry)}")
+
+
+def _who(entry: HistoryEntry) -> str:
+    kind, _, name = entry.actor.partition(":")
+    told = []
+    if kind not in ("system", "worker"):
+        told.append(f"by {name}" + (f" for {entry.on_behalf_of}" if entry.on_behalf_of else ""))
+    if entry.reason:
+        told.append(entry.reason[:MOST_REASON])
+    return f" ({': '.join(told)})" if told else ""
+
+
+def failure_words(failure: Data, most: int = MOST_REASON) -> str:
+    """``provider_transient/timeout: timeout after 90 s``."""
+    name = f"{failure['failure_class']}/{failure['kind']}" if failure.get("kind") else str(failure["failure_class"])
+    reason = str(failure.get("reason") or "")
+    return f"{name}: {printable(reason, most)}" if reason else name
+
+
+def _decided(decision: Data) -> str:
+    match decision["verdict"]:
+        case "retry_scheduled":
+            return f"retry in {duration(decision['next_retry_at_ms'] - decision['decided_at_ms'])}"
+        case verdict:
+            return str(verdict).replace("_", " ")
+
+
+def _failed(data: Data) -> str:
+    decision = data["decision"]
+    tried = f"attempt {data['number']} of {decision['max_attempts']}"
+    return f"{tried} failed, {_decided(decision)}; {failure_words(data['failure'])}"
+
+
+def _interrupted(data: Data) -> str:
+    return f"attempt {data['number']} was interrupted, {_decided(data['decision'])}"
+
+
+def _opened(data: Data) -> str:
+    return f"dead letter {data['dead_letter'][:8]} opened, {_plain(data['verdict'])}; {failure_words(data['failure'])}"
+
+
+def _recurred(data: Data) -> str:
+    return f"failed again, {_plain(data['verdict'])}, the dead letter is {_plain(data['status'])}; " + failure_words(
+        data["failure"]
+    )
+
+
+def _dispatched(data: Data) -> str:
+    used = f"dispatch {data['count']} of {data['budget']}"
+    return f"{used}, generation {data['generation']}; the next not before {duration(data['backoff_ms'])} from now"
+
+
+def _requeued(data: Data) -> str:
+    roots = ", ".join(data["roots"][:3]) + (", …" if len(data["roots"]) > 3 else "")
+    return f"requeued by {data['cause']} as generation {data['generation']}: {data['reset_count']} node(s) from {roots}"
+
+
+def _claimed(data: Data) -> str:
+    return f"claimed by {data['worker']} (epoch {data['epoch']}, lease {duration(data['lease_ms'])})"
+
+
+def _abandoned(data: Data) -> str:
+    return f"taken from {data['worker']}: {_plain(data['why'])} (epoch {data['epoch']})"
+
+
+def _plain(word: object) -> str:
+    return str(word).replace("_", " ")
+
+
+def _succeeded(data: Data) -> str:
+    return "succeeded" + (f" (attempt {data['number']})" if data["lifetime"] > 1 else "")
+
+
+def _submitted(data: Data) -> str:
+    key = f", key {data['key']}" if data["key"] is not None else ""
+    return f"submitted: {data['automation']}, {data['nodes']} node(s){key}"
+
+
+def _backoff(data: Data) -> str:
+    return f"waits {duration(data['backoff_ms'])} for attempt {data['next_number']} of {data['max_attempts']}"
+
+
+_WORDS: dict[str, Callable[[Data], str]] = {
+    "flow.registered": lambda data: f"flow {data['flow'][:12]} registered",
+    "policy.registered": lambda data: f"{data['kind']} policy {data['policy'][-12:]} registered",
+    "run.submitted": _submitted,
+    "run.claimed": _claimed,
+    "run.lease-renewed": lambda data: f"lease renewed (epoch {data['epoch']})",
+    "run.claim-released": lambda data: f"claim given back: {_plain(data['why'])} (epoch {data['epoch']})",
+    "run.claim-abandoned": _abandoned,
+    "run.attempt-started": lambda data: f"attempt {data['number']} started",
+    "run.attempt-succeeded": _succeeded,
+    "run.attempt-failed": _failed,
+    "run.attempt-snoozed": lambda data: f"snoozed for {duration(data['delay_ms'])}",
+    "run.attempt-interrupted": _interrupted,
+    "run.retry-backoff-scheduled": _backoff,
+    "run.queued": lambda data: f"queued: {_plain(data['reason'])}",
+    "run.requeued": _requeued,
+    "run.pause-requested": lambda _: "a pause was requested",
+    "run.paused": lambda _: "paused",
+    "run.resumed": lambda _: "resumed",
+    "run.dead-letter-linked": lambda data: f"has dead letter {data['dead_letter'][:8]}",
+    "run.completed": lambda _: "the run completed",
+    "run.blocked": lambda _: "the run is blocked",
+    "run.failed": lambda _: "the run failed",
+    "run.cancelled": lambda data: f"the run was cancelled, it was {_plain(data['was'])}",
+    "run.note-added": lambda data: f"note: {data['text']}",
+    "dead-letter.opened": _opened,
+    "dead-letter.recurred": _recurred,
+    "dead-letter.retry-requested": lambda _: "retry requested",
+    "dead-letter.retry-dispatched": _dispatched,
+    "dead-letter.retry-exhausted": lambda data: f"parked: {data['dispatches']} of {data['budget']} dispatches are used",
+    "dead-letter.retry-budget-granted": lambda data: f"{data['granted']} more dispatch(es) granted",
+    "dead-letter.held": lambda data: f"held: {data['why']}",
+    "dead-letter.superseded": lambda _: "superseded by a later success",
+    "dead-letter.resolved": lambda data: f"resolved: {_plain(data['disposition'])}",
+    "dead-letter.ignored": lambda _: "ignored",
+    "dead-letter.abandoned": lambda _: "abandoned",
+    "dead-letter.reopened": lambda data: "reopened" + (" with a fresh budget" if data["renewed"] else ""),
+    "dead-letter.noted": lambda data: f"note: {data['text']}",
+}

@@ -1,0 +1,85 @@
+"""Tables: with rich on a terminal, as aligned plain lines in a pipe."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+MOST_PADDING = 40
+LEAST_ELASTIC = 12
+LEAST_OTHER = 8
+GAP = 2
+
+_STYLES = {
+    "open": "bold red",
+    "failed": "red",
+    "blocked": "red",
+    "needs_review": "bold red",
+    "parked": "bold magenta",
+    "running": "cyan",
+    "retrying": "cyan",
+    "retry_requested": "cyan",
+    "completed": "green",
+    "succeeded": "green",
+    "resolved": "green",
+}
+
+
+@dataclass(frozen=True)
+class Column:
+    """A heading. *wide*: shown only where there is room; *elastic*: gives way when there is none; *right*: numbers."""
+
+    name: str
+    wide: bool = False
+    elastic: bool = False
+    right: bool = False
+
+
+def print_table(columns: Sequence[Column], cells: Sequence[Sequence[str]], width: int) -> None:
+    """Print with rich, within *width*. Cells are texts, never markup."""
+    from rich.console import Console
+
+    Console(width=width, highlight=False, emoji=False, markup=False).print(_table(columns, cells, width))
+
+
+def plain_lines(columns: Sequence[Column], cells: Sequence[Sequence[str]]) -> Iterator[str]:
+    """Headings and rows, two spaces between columns; nothing is cut."""
+    lines = [[column.name.upper() for column in columns], *cells]
+    widths = [min(max(len(line[n]) for line in lines), MOST_PADDING) for n in range(len(columns))]
+    for line in lines:
+        parts = [
+            cell.rjust(width) if column.right else cell.ljust(width)
+            for cell, width, column in zip(line, widths, columns, strict=True)
+        ]
+        yield (" " * GAP).join(parts).rstrip()
+
+
+def fitted(columns: Sequence[Column], natural: Sequence[int], width: int) -> list[int]:
+    """The widths of the columns within *width*: elastic ones give way first, always the widest of them."""
+    widths = [min(wanted, width) for wanted in natural]
+    for elastic, least in ((True, LEAST_ELASTIC), (False, LEAST_OTHER)):
+        giving = [n for n, column in enumerate(columns) if column.elastic is elastic]
+        while giving and sum(widths) + GAP * (len(widths) - 1) > width:
+            widest = max(giving, key=widths.__getitem__)
+            if widths[widest] <= least:
+                break
+            widths[widest] -= 1
+    return widths
+
+
+def _table(columns: Sequence[Column], cells: Sequence[Sequence[str]], width: int) -> "Table":
+    from rich import box
+    from rich.cells import cell_len
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, GAP, 0, 0), header_style="bold")
+    natural = [max(map(cell_len, (column.name, *(row[n] for row in cells)))) for n, column in enumerate(columns)]
+    for column, fit in zip(columns, fitted(columns, natural, width), strict=True):
+        justify = "right" if column.right else "left"
+        table.add_column(column.name.upper(), justify=justify, no_wrap=True, overflow="ellipsis", width=fit)  # type: ignore[arg-type]
+    for row in cells:
+        table.add_row(*(Text(cell, style=_STYLES.get(cell, "")) for cell in row))
+    return table

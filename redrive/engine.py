@@ -1,0 +1,194 @@
+"""The engine: one log, its views, and everything that acts on them."""
+
+import random
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, ParamSpec, TypeVar
+from urllib.parse import unquote
+
+from redrive import __version__
+from redrive.domain.classifier import Classifier
+from redrive.domain.errors import InvalidValue
+from redrive.domain.event import Recorded
+from redrive.domain.identity import Tenant
+from redrive.domain.redaction import Redactor
+from redrive.domain.redrive_policy import RedrivePolicy
+from redrive.domain.run.claims import DEFAULT_LEASE_MS
+from redrive.domain.run.state import Run
+from redrive.ledger.committer import Pending
+from redrive.ledger.ledger import SqliteLedger
+from redrive.processes.handout import Claim
+from redrive.processes.host import this_process
+from redrive.processes.leases import Claimant, claiming
+from redrive.processes.services import Services, worker_caller
+from redrive.processes.sweep import SweepReport, sweep
+from redrive.processes.ticker import TickReport, tick
+from redrive.projections.view import View, view_path
+from redrive.tenant_engine import TenantEngine
+
+P = ParamSpec("P")
+T = TypeVar("T")
+Listener = Callable[[Recorded], None]
+RedrivePolicies = RedrivePolicy | Callable[[Tenant, str], RedrivePolicy]
+
+
+class Engine:
+    """One log, for every tenant. Commands and queries live on ``for_tenant(…)``; ``local`` is the default tenant.
+
+    Any number of threads may use it, and any number of processes may open the same log. Close it when done, or
+    use it as a context manager.
+    """
+
+    tenant: Tenant | None = None
+
+    def __init__(self, ledger: SqliteLedger, services: Services, views: View) -> None:
+        self.ledger = ledger
+        self.services = services
+        self.views = views
+
+    @property
+    def local(self) -> TenantEngine:
+        """The default tenant, local/default/default."""
+        return self.for_tenant(Tenant())
+
+    def for_tenant(self, tenant: Tenant) -> TenantEngine:
+        """Commands and queries of one tenant; nothing of any other can be seen through it."""
+        return TenantEngine(self, tenant)
+
+    def claim_many(
+        self,
+        n: int,
+        *,
+        worker: str,
+        lease_ms: int = DEFAULT_LEASE_MS,
+        handlers: Mapping[str, Any] | None = None,
+        start: bool = False,
+    ) -> list[Claim]:
+        """Claim up to *n* due runs of any tenant, the oldest first, in one commit."""
+        claimant = Claimant(worker, self.services.holder, lease_ms, handlers)
+        return self.ledger.transact(worker_caller(self, worker), claiming(claimant, n, None if start else 0))
+
+    def tick(self) -> TickReport:
+        """Reclaim what expired or is held by a dead process of this host, then sweep."""
+        return tick(self.services, self.tenant)
+
+    def sweep(self) -> SweepReport:
+        """One pass of the dead-letter process manager over what is due."""
+        return sweep(self.ledger, self.tenant, self.services.policy_of, self.services.engine)
+
+    def batch(self) -> "Batch":
+        """Several commands in one commit: ``with engine.batch() as batch: pending = batch.add(acme.submit, …)``."""
+        return Batch(self.ledger)
+
+    def now_ms(self) -> int:
+        """The time by the engine's clock."""
+        return self.ledger.now_ms()
+
+    def close(self) -> None:
+        """Close the log and the views; commands are refused from now on."""
+        self.views.close()
+        self.ledger.close()
+
+    def __enter__(self) -> "Engine":
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        self.close()
+
+
+class Batch:
+    """Commands that are committed together when the ``with`` block ends. One refusal harms no other."""
+
+    def __init__(self, ledger: SqliteLedger) -> None:
+        self._ledger = ledger
+        self._jobs: list[Pending[Any]] = []
+
+    def add(self, command: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> Pending[T]:
+        """Queue a command of a ``TenantEngine``; its ``result()`` exists after the block. Bad values raise here."""
+        pending = self._ledger.collect(lambda: command(*args, **kwargs))
+        self._jobs.append(pending)
+        return pending
+
+    def __enter__(self) -> "Batch":
+        return self
+
+    def __exit__(self, error_type: type[BaseException] | None, *_error: object) -> None:
+        if error_type is None:
+            self._ledger.committer.commit_together(self._jobs)
+
+
+def open(  # noqa: A001  (redrive.open reads well)
+    url: str = "sqlite:///redrive.db",
+    *,
+    clock: Callable[[], int] | None = None,
+    dice: Callable[[], float] | None = None,
+    listeners: Sequence[Listener] = (),
+    redrive_policy: RedrivePolicies = RedrivePolicy(),
+    classifier: Classifier | None = None,
+    redactor: Redactor | None = None,
+    views: str | None = None,
+    busy_timeout_ms: int = 10_000,
+    cache_bytes: int = 268_435_456,
+) -> Engine:
+    """Open a log, creating it when there is none.
+
+    *url*: ``sqlite:///relative.db`` or ``sqlite:////absolute.db``. *clock* returns UTC milliseconds, *dice* a
+    float in [0, 1). *listeners* are told every event after its commit, best effort. *redrive_policy* is one for
+    all, or a function of tenant and automation. *views* is the folder for the query views (default: beside the
+    log). Raises InvalidValue, StorageError.
+    """
+    path = path_of(url)
+    ledger = SqliteLedger(
+        path,
+        clock=clock or _milliseconds,
+        dice=dice or random.random,
+        engine=__version__,
+        cache_bytes=cache_bytes,
+        busy_timeout_ms=busy_timeout_ms,
+        listeners=[_one_by_one(listener) for listener in listeners],
+    )
+    services = Services(
+        ledger=ledger,
+        policy_of=_policy_of(redrive_policy),
+        classifier=classifier or Classifier(),
+        redactor=redactor or Redactor(),
+        engine=__version__,
+        holder=this_process(),
+    )
+    folder = Path(path).parent if views is None else Path(views)
+    try:
+        return Engine(ledger, services, View(ledger, view_path(str(folder / Path(path).name))))
+    except BaseException:
+        ledger.close()
+        raise
+
+
+def path_of(url: str) -> str:
+    """The file that a ``sqlite:///`` URL names. Raises InvalidValue."""
+    scheme, separator, rest = url.partition(":///")
+    path = unquote(rest)
+    if scheme != "sqlite" or not separator or not path or "\x00" in path or path.startswith(":memory:"):
+        raise InvalidValue("db", url, "sqlite:///relative/path.db or sqlite:////absolute/path.db")
+    return path
+
+
+def _milliseconds() -> int:
+    return time.time_ns() // 1_000_000
+
+
+def _one_by_one(listener: Listener) -> Callable[[Sequence[Recorded]], None]:
+    def tell(events: Sequence[Recorded]) -> None:
+        for event in events:
+            listener(event)
+
+    return tell
+
+
+def _policy_of(policies: RedrivePolicies) -> Callable[[Run], RedrivePolicy]:
+    if isinstance(policies, RedrivePolicy):
+        return lambda _run: policies
+    return lambda run: policies(run.tenant, run.automation)
+
+
+__all__ = ["Batch", "Engine", "open", "path_of"]

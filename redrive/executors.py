@@ -1,0 +1,153 @@
+"""What executes the nodes of a flow file: commands, Python functions, or a simulation. Nothing is executed or
+imported that was not allowed."""
+
+import importlib
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import Any, cast
+
+from redrive.domain.classifier import Classifier
+from redrive.domain.errors import InvalidValue
+from redrive.domain.failure import INTERRUPTED, Failure
+from redrive.domain.flow import DEFAULT_RETRY, Flow, Node
+from redrive.domain.values import JsonValue
+from redrive.flow_files import FlowFile
+from redrive.flow_files.flow_file import COMMAND_HANDLER, PYTHON_PREFIX, SIMULATE_HANDLER
+from redrive.processes.command_handler import CommandHandler
+from redrive.processes.handlers import AttemptError, Handler
+from redrive.processes.handout import Attempt
+from redrive.simulation import SIMULATED_RETRY, Simulation
+
+DEFAULT_RUNTIME_MS = 1_000
+STEP_S = 0.05
+
+
+@dataclass(frozen=True, slots=True)
+class Allowed:
+    """What flows may do on this machine: run commands, and import handlers whose module:function has a prefix."""
+
+    commands: bool = False
+    handler_prefixes: tuple[str, ...] = ()
+
+    def handler(self, reference: str) -> bool:
+        """Whether ``module:function`` may be imported."""
+        return any(reference.startswith(prefix) for prefix in self.handler_prefixes)
+
+
+class Handlers(Mapping[str, Handler]):
+    """The handlers that are allowed, by name; functions are imported when they are first looked up."""
+
+    def __init__(self, allowed: Allowed, classifier: Classifier, known: Mapping[str, Handler] | None = None) -> None:
+        self._allowed = allowed
+        self._known: dict[str, Handler] = dict(known or {})
+        if allowed.commands:
+            self._known.setdefault(COMMAND_HANDLER, CommandHandler(classifier))
+
+    def __contains__(self, name: object) -> bool:
+        if name in self._known:
+            return True
+        return isinstance(name, str) and name.startswith(PYTHON_PREFIX) and self._allowed.handler(_reference(name))
+
+    def __getitem__(self, name: str) -> Handler:
+        if name not in self:
+            raise KeyError(name)
+        if name not in self._known:
+            self._known[name] = imported(_reference(name))
+        return self._known[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._known)
+
+    def __len__(self) -> int:
+        return len(self._known)
+
+
+def imported(reference: str) -> Handler:
+    """The function that ``module:function`` names. Raises InvalidValue."""
+    module, _, name = reference.partition(":")
+    try:
+        found: Any = importlib.import_module(module)
+        for part in name.split("."):
+            found = getattr(found, part)
+    except (ImportError, AttributeError, ValueError) as error:
+        raise InvalidValue("handler", reference, f"a function that can be imported ({error})") from None
+    if not callable(found):
+        raise InvalidValue("handler", reference, "a function")
+    return cast(Handler, found)
+
+
+def handlers_for(
+    file: FlowFile, allowed: Allowed, classifier: Classifier, simulation: Simulation | None
+) -> Mapping[str, Handler]:
+    """The handlers of every node of *file*. Raises InvalidValue when one needs what was not allowed."""
+    names = {node.handled_by for node in file.flow.nodes.values()}
+    if simulation is not None:
+        simulated = SimulatedHandler(simulation, {str(node): ms for node, ms in file.runtimes_ms.items()})
+        return dict.fromkeys(names, simulated)
+    if file.kind == "wfformat":
+        if not allowed.commands:
+            accepted = "--simulate, or --allow-commands to execute what it recorded"
+            raise InvalidValue("flow file", file.automation, f"{accepted}: it was imported from WfFormat")
+        return {SIMULATE_HANDLER: RecordedCommandHandler(classifier)}
+    own = Allowed(commands=True, handler_prefixes=allowed.handler_prefixes or file.imports)
+    handlers = Handlers(own, classifier)
+    for name in names:
+        if name not in handlers:
+            raise InvalidValue("handler", name, "a handler that --allow-handlers allows")
+        handlers[name]
+    return handlers
+
+
+def simulated_flow(flow: Flow) -> Flow:
+    """*flow* with the default retry of simulated nodes where a node names none."""
+    nodes = (node if node.retry != DEFAULT_RETRY else _with_retry(node) for node in flow.nodes.values())
+    return Flow(nodes)
+
+
+def _with_retry(node: Node) -> Node:
+    return Node(
+        node.id,
+        after=node.after,
+        retry=SIMULATED_RETRY,
+        handler=node.handler,
+        resource=node.resource,
+        timeout_ms=node.timeout_ms,
+        input=node.input,
+        params=node.params,
+    )
+
+
+class SimulatedHandler:
+    """Takes the time that the simulation says, and fails when it says so."""
+
+    def __init__(self, simulation: Simulation, runtimes_ms: Mapping[str, int]) -> None:
+        self._simulation = simulation
+        self._runtimes_ms = runtimes_ms
+
+    def __call__(self, attempt: Attempt) -> JsonValue:
+        runtime = self._runtimes_ms.get(attempt.node, DEFAULT_RUNTIME_MS)
+        outcome = self._simulation.outcome(attempt.node, attempt.lifetime, runtime)
+        end = time.monotonic() + outcome.duration_ms / 1000
+        while (left := end - time.monotonic()) > 0:
+            if attempt.cancelled:
+                raise AttemptError(Failure(INTERRUPTED, "the simulated task was stopped", kind="cancelled"))
+            time.sleep(min(left, STEP_S))
+        if outcome.failure is not None:
+            raise AttemptError(outcome.failure)
+        return {"simulated_ms": outcome.duration_ms}
+
+
+class RecordedCommandHandler(CommandHandler):
+    """Executes the program and arguments that a WfFormat file recorded."""
+
+    def __call__(self, attempt: Attempt) -> JsonValue:
+        params: Any = attempt.params or {}
+        words = [params.get("program"), *params.get("arguments", [])]
+        if not words[0]:
+            raise AttemptError(Failure("missing_config", "the file recorded no program for this task", final=True))
+        return super().__call__(replace(attempt, params={"run": words}))
+
+
+def _reference(name: str) -> str:
+    return name.removeprefix(PYTHON_PREFIX)

@@ -1,0 +1,105 @@
+"""A run in full: what ``show`` prints. Folded from the log itself, not from a view."""
+
+from pydantic import BaseModel, ConfigDict, JsonValue
+
+from redrive.domain.identity import NodeId
+from redrive.domain.run.state import NodeState, NodeStatus, Run
+
+
+class NodeDetail(BaseModel):
+    """A node of a run. *status* is ``blocked`` when an ancestor failed for good. Times are UTC milliseconds."""
+
+    model_config = ConfigDict(frozen=True)
+
+    node: str
+    status: str
+    after: tuple[str, ...]
+    handler: str
+    number: int
+    max_attempts: int
+    lifetime: int
+    due_ms: int | None
+    failure_class: str | None
+    failure_reason: str | None
+    output: JsonValue
+    dead_letter: str | None
+
+
+class RunDetail(BaseModel):
+    """A run: its standing, its claim, and every node. Times are UTC milliseconds."""
+
+    model_config = ConfigDict(frozen=True)
+
+    run_id: str
+    tenant: str
+    automation: str
+    key: str | None
+    flow: str
+    status: str
+    pause_requested: bool
+    generation: int
+    epoch: int
+    worker: str | None
+    lease_expires_ms: int | None
+    queue_reason: str | None
+    due_ms: int | None
+    submitted_at_ms: int
+    finished_at_ms: int | None
+    input: JsonValue
+    events: int
+    nodes: tuple[NodeDetail, ...]
+
+
+def detail_of(run: Run) -> RunDetail:
+    """*run* as it stands."""
+    blocked = _blocked(run)
+    return RunDetail(
+        run_id=run.id,
+        tenant=str(run.tenant),
+        automation=run.automation,
+        key=run.key,
+        flow=run.flow.digest,
+        status=run.status,
+        pause_requested=run.pause_requested,
+        generation=run.generation,
+        epoch=run.epoch,
+        worker=run.claim.worker if run.claim else None,
+        lease_expires_ms=run.claim.expires_at_ms if run.claim else None,
+        queue_reason=run.queue_reason if run.due_ms is not None else None,
+        due_ms=run.due_ms,
+        submitted_at_ms=run.submitted_at_ms,
+        finished_at_ms=run.finished_at_ms,
+        input=run.input,
+        events=run.version,
+        nodes=tuple(_node(run, node, state, node in blocked) for node, state in run.nodes.items()),
+    )
+
+
+def _node(run: Run, node: NodeId, state: NodeState, blocked: bool) -> NodeDetail:
+    spec = run.flow.nodes[node]
+    return NodeDetail(
+        node=node,
+        status="blocked" if blocked else state.status,
+        after=tuple(spec.after),
+        handler=spec.handled_by,
+        number=state.number,
+        max_attempts=spec.retry.max_attempts,
+        lifetime=state.lifetime,
+        due_ms=state.due_ms,
+        failure_class=state.failure.failure_class if state.failure else None,
+        failure_reason=state.failure.reason if state.failure else None,
+        output=state.output,
+        dead_letter=run.dead_letters.get(node),
+    )
+
+
+def _blocked(run: Run) -> set[NodeId]:
+    """The pending descendants of failed nodes."""
+    found: set[NodeId] = set()
+    waiting = list(run.failed)
+    while waiting:
+        for child in run.flow.children[waiting.pop()]:
+            if child not in found and run.nodes[child].status is NodeStatus.PENDING:
+                found.add(child)
+                waiting.append(child)
+    return found

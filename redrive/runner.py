@@ -1,0 +1,148 @@
+"""What ``redrive run`` does: find the run that the file means, execute it until nothing is left, and sum it up."""
+
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from types import FrameType
+from typing import Any
+
+from redrive.domain.errors import InvalidValue
+from redrive.domain.flow import Flow
+from redrive.domain.identity import RunId
+from redrive.domain.run.state import FINAL, Status
+from redrive.domain.values import JsonValue
+from redrive.processes.handlers import Handler
+from redrive.processes.worker import Worker
+from redrive.projections.models import RunSummary
+from redrive.settings import Settings
+from redrive.tenant_engine import TenantEngine
+
+
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """The run to execute; *resumed* when it was there before."""
+
+    run_id: RunId
+    resumed: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """How the user wants the run to be found: by *key*, the unfinished one (*resume*), or always a *new* one."""
+
+    key: str | None = None
+    input: JsonValue = None
+    resume: bool = False
+    new: bool = False
+
+
+def choose_run(tenant: TenantEngine, automation: str, flow: Flow, choice: Choice, actor: str) -> Chosen:
+    """The newest unfinished run of this automation and flow, or a new one.
+
+    Raises InvalidValue when an unfinished run has another flow and neither resume nor new was asked for; KeyReused.
+    """
+
+    def submit(key: str | None) -> RunId:
+        return tenant.submit(flow, automation=automation, key=key, input=choice.input, actor=actor)
+
+    if choice.key is not None:
+        before = tenant.ledger_position()
+        run_id = submit(choice.key)
+        return Chosen(run_id, resumed=tenant.run(run_id).created <= before)
+    if choice.new:
+        return Chosen(submit(None), resumed=False)
+    unfinished = newest_unfinished(tenant, automation)
+    if unfinished is None:
+        if choice.resume:
+            raise InvalidValue("--resume", automation, "an automation with an unfinished run")
+        return Chosen(submit(None), resumed=False)
+    if unfinished.flow != flow.digest and not choice.resume:
+        raise InvalidValue(
+            "flow file",
+            automation,
+            f"the flow of the unfinished run {unfinished.run_id}; it has changed: "
+            "--resume goes on with that run as it is, --new starts another",
+        )
+    return Chosen(RunId(unfinished.run_id), resumed=True)
+
+
+def newest_unfinished(tenant: TenantEngine, automation: str) -> RunSummary | None:
+    """The newest run of *automation* that is neither completed nor cancelled."""
+    cursor: str | None = None
+    while True:
+        page = tenant.runs(automation=automation, cursor=cursor)
+        for run in page.items:
+            if run.status not in FINAL:
+                return run
+        if (cursor := page.cursor) is None:
+            return None
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """How a run stands after it was executed; *seconds* were spent here."""
+
+    run: RunSummary
+    seconds: float
+    interrupted: bool
+
+    @property
+    def exit_code(self) -> int:
+        """0 completed, 130 interrupted by the user, else 1."""
+        if self.run.status == Status.COMPLETED:
+            return 0
+        return 130 if self.interrupted else 1
+
+
+def execute(
+    tenant: TenantEngine,
+    run_id: RunId,
+    handlers: Mapping[str, Handler],
+    settings: Settings,
+    say: Callable[[str], None],
+) -> Summary:
+    """Execute one run until nothing of it is left that could go on by itself. What a dead process held is taken
+    over first, and dead letters whose retry was requested are swept."""
+    begun = time.monotonic()
+    tenant.tick()
+    worker = Worker(
+        tenant,
+        handlers,
+        concurrency=settings.concurrency,
+        lease_ms=settings.lease_ms,
+        tick_ms=settings.tick_ms,
+        poll_ms=settings.poll_ms,
+        only=run_id,
+    )
+    with stopping_on_signals(worker, say) as interrupted:
+        worker.run_until_idle()
+    return Summary(tenant.run(run_id), time.monotonic() - begun, interrupted.is_set())
+
+
+@contextmanager
+def stopping_on_signals(worker: Worker, say: Callable[[str], None]) -> Iterator[threading.Event]:
+    """The first Ctrl-C (or SIGTERM) lets running attempts finish, the second stops them."""
+    interrupted = threading.Event()
+
+    def stop(_number: int, _frame: FrameType | None) -> None:
+        if interrupted.is_set():
+            say("stopping the running attempts; the same command resumes the run")
+            worker.abort()
+            return
+        interrupted.set()
+        say("finishing what is running; again to stop it at once")
+        worker.stop()
+
+    main = threading.current_thread() is threading.main_thread()
+    before: dict[int, Any] = {number: signal.signal(number, stop) for number in _SIGNALS} if main else {}
+    try:
+        yield interrupted
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+_SIGNALS = (signal.SIGINT, signal.SIGTERM)

@@ -1,0 +1,60 @@
+"""Settings: argument > ``REDRIVE_*`` > ``redrive.toml`` > default; one frozen model, every field with its unit."""
+
+import os
+import tomllib
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from redrive.domain.errors import InvalidValue
+
+FILE = "redrive.toml"
+
+
+class Settings(BaseModel):
+    """How the engine and its command line behave. Environment variables are ``REDRIVE_`` and the name in capitals."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    db: str = Field("sqlite:///redrive.db", description="URL of the log: sqlite:///relative or sqlite:////absolute")
+    tenant: str | None = Field(None, description="org/workspace/deployment; none: local/default/default")
+    lease_ms: int = Field(1_800_000, ge=5_000, le=21_600_000, description="how long a claim lasts unrenewed, ms")
+    concurrency: int = Field(8, ge=1, le=1_024, description="attempts that a worker runs at a time")
+    tick_ms: int = Field(1_000, ge=10, le=3_600_000, description="time between two ticks of a worker, ms")
+    poll_ms: int = Field(500, ge=10, le=60_000, description="within what time other processes' acts are noticed, ms")
+    busy_timeout_ms: int = Field(10_000, ge=0, le=600_000, description="how long to wait for the write lock, ms")
+    cache_bytes: int = Field(268_435_456, ge=1_048_576, description="memory for the states of runs, bytes")
+    max_flow_bytes: int = Field(33_554_432, ge=1_024, description="the largest flow file that is read, bytes")
+    max_dispatches: int = Field(5, ge=1, le=1_000, description="redrive policy: dispatches per dead letter")
+    base_delay_ms: int = Field(1_000, ge=0, le=86_400_000, description="redrive policy: base of the backoff, ms")
+    max_delay_ms: int = Field(300_000, ge=0, le=86_400_000, description="redrive policy: longest backoff, ms")
+    continue_after_recurrence: bool = Field(True, description="redrive policy: go on after a recurrence")
+    log_format: Literal["console", "json"] = Field("console", description="how log lines are written to stderr")
+    log_level: Literal["debug", "info", "warning", "error"] = Field("warning", description="the least that is logged")
+
+    @classmethod
+    def load(cls, folder: Path | None = None, **arguments: Any) -> "Settings":
+        """The settings in force; None among *arguments* means not given. Raises InvalidValue."""
+        given = {name: value for name, value in arguments.items() if value is not None}
+        merged = {**_from_file((folder or Path.cwd()) / FILE), **_from_environment(cls), **given}
+        try:
+            return cls(**merged)
+        except ValidationError as error:
+            first = error.errors()[0]
+            field = ".".join(str(part) for part in first["loc"])
+            raise InvalidValue(f"setting {field}", first["input"], first["msg"]) from None
+
+
+def _from_file(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return {}
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise InvalidValue(str(path), str(error), "a readable TOML file") from None
+
+
+def _from_environment(cls: type[Settings]) -> dict[str, str]:
+    names = {name: f"REDRIVE_{name.upper()}" for name in cls.model_fields}
+    return {name: os.environ[key] for name, key in names.items() if os.environ.get(key)}

@@ -1,0 +1,209 @@
+"""Commands and queries of one tenant: each command is one transaction, and says so in the log."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from redrive.domain.failure import Failure
+from redrive.domain.flow import Flow
+from redrive.domain.identity import SYSTEM, DeadLetterId, Principal, RunId, Tenant, human
+from redrive.domain.ports import Caller, Transaction
+from redrive.domain.retry_policy import RetryDecision
+from redrive.domain.run.claims import DEFAULT_LEASE_MS
+from redrive.domain.run.state import Status
+from redrive.domain.values import JsonValue
+from redrive.ledger.ledger import collecting
+from redrive.processes import operations
+from redrive.processes.handout import Attempt, Claim, Lease, LetterStanding, Progress, standing_of_letter
+from redrive.processes.intake import submission
+from redrive.processes.leases import Claimant, claiming, releasing, renewing, starting, starting_all
+from redrive.processes.reports import completing, failing, snoozing
+from redrive.processes.services import Services
+from redrive.processes.sweep import SweepReport, sweep
+from redrive.processes.ticker import TickReport, tick
+from redrive.tenant_queries import TenantQueries
+
+if TYPE_CHECKING:
+    from redrive.engine import Engine
+
+T = TypeVar("T")
+Actor = str | Principal
+
+
+class TenantEngine(TenantQueries):
+    """The engine, for one tenant. *actor* is who acts: a name, or a Principal that the host authenticated."""
+
+    def __init__(self, engine: "Engine", tenant: Tenant) -> None:
+        super().__init__(engine.ledger, engine.views, tenant)
+        self.engine = engine
+        self.services: Services = engine.services
+
+    def submit(
+        self,
+        flow: Flow,
+        *,
+        automation: str,
+        key: str | None = None,
+        input: JsonValue = None,  # noqa: A002  (the word of the field)
+        actor: Actor | None = None,
+    ) -> RunId:
+        """Submit a run of *flow*; the same *key* of the same *automation* gives the same run.
+
+        Raises InvalidValue; KeyReused when the key came with another flow or input.
+        """
+        return self._do(submission(self.tenant, flow, automation, key, input), actor)
+
+    def claim(
+        self,
+        *,
+        worker: str,
+        lease_ms: int = DEFAULT_LEASE_MS,
+        handlers: Mapping[str, Any] | None = None,
+        start: bool = False,
+    ) -> Claim | None:
+        """Claim the due run that has waited longest, or None. With *start* its ready nodes start in the same commit;
+        *handlers* limits the claim to runs that these can go on with. *lease_ms*: 5,000 to 21,600,000."""
+        command = claiming(Claimant(worker, self.services.holder, lease_ms, handlers), 1, None if start else 0)
+
+        def claim(tx: Transaction) -> Claim | None:
+            return next(iter(command(tx)), None)
+
+        return self._as_worker(worker, claim)
+
+    def claim_many(
+        self,
+        n: int,
+        *,
+        worker: str,
+        lease_ms: int = DEFAULT_LEASE_MS,
+        handlers: Mapping[str, Any] | None = None,
+        start: bool = False,
+    ) -> list[Claim]:
+        """Claim up to *n* (at most 1,000) due runs in one commit."""
+        claimant = Claimant(worker, self.services.holder, lease_ms, handlers)
+        return self._as_worker(worker, claiming(claimant, n, None if start else 0))
+
+    def start_attempt(self, claim: Claim, node: str) -> Attempt:
+        """Start a try of *node*. Raises NotRunning, StaleEpoch, NodeNotReady."""
+        return self._as_worker(claim.worker, starting(claim, node))
+
+    def start_attempts(self, claim: Claim) -> list[Attempt]:
+        """Start every node that can start now, in one commit. Raises NotRunning, StaleEpoch."""
+        return self._as_worker(claim.worker, starting_all(claim))
+
+    def complete_attempt(self, attempt: Attempt, output: JsonValue = None) -> Progress:
+        """Report a success. The identical report again is a no-op.
+
+        Raises InvalidValue, NotRunning, StaleEpoch, StaleAttempt.
+        """
+        return self._as_worker(attempt.worker, completing(attempt.id, output))
+
+    def fail_attempt(self, attempt: Attempt, failure: Failure | BaseException) -> RetryDecision:
+        """Report a failure (an exception is classified) and get the policy's decision with all its inputs.
+
+        The identical report again returns the same decision. Raises NotRunning, StaleEpoch, StaleAttempt.
+        """
+        recorded = self.services.failure(failure)
+        return self._as_worker(attempt.worker, failing(attempt.id, recorded, self.services.policy_of))
+
+    def snooze_attempt(self, attempt: Attempt, delay_ms: int) -> Progress:
+        """End a try without an outcome; it is due again after *delay_ms* with the same number."""
+        return self._as_worker(attempt.worker, snoozing(attempt.id, delay_ms))
+
+    def heartbeat(self, claim: Claim, lease_ms: int | None = None) -> Lease:
+        """Renew the lease, and learn whether the run was cancelled or is to pause. Raises NotRunning, StaleEpoch."""
+        return self._as_worker(claim.worker, renewing(claim, lease_ms))
+
+    def release(self, claim: Claim) -> Status:
+        """Give the run back. Raises NotRunning, StaleEpoch, AttemptsRunning."""
+        return self._as_worker(claim.worker, releasing(claim, no_handler=False))
+
+    def pause(self, run_id: RunId, *, actor: Actor, reason: str) -> Status:
+        """Let nothing new start; running attempts finish."""
+        return self._operate(operations.pausing(run_id), actor, reason)
+
+    def resume(self, run_id: RunId, *, actor: Actor, reason: str) -> Status:
+        """Lift the pause; a backoff still holds."""
+        return self._operate(operations.resuming(run_id), actor, reason)
+
+    def cancel(self, run_id: RunId, *, actor: Actor, reason: str) -> Status:
+        """End the run for good."""
+        return self._operate(operations.cancelling(run_id), actor, reason)
+
+    def recover(
+        self, run_id: RunId, *, actor: Actor, reason: str, nodes: Sequence[str] | None = None
+    ) -> Status:
+        """Requeue a failed or blocked run from its failed nodes, or from *nodes*, with all their dependants."""
+        return self._operate(operations.recovering(run_id, nodes), actor, reason)
+
+    def note(self, run_id: RunId, text: str, *, actor: Actor) -> Status:
+        """Write something down about a run."""
+        return self._do(operations.noting_run(run_id, self._redacted(text)), actor)
+
+    def request_retry(
+        self, dead_letter: DeadLetterId, *, actor: Actor, reason: str, run_id: RunId | None = None
+    ) -> LetterStanding:
+        """Have the work of a dead letter done again; the sweep looks at once, and may already have dispatched it.
+
+        Raises NotFound (also when the dead letter is not of *run_id*), NotAllowed, RetryUnavailable, BudgetSpent.
+        """
+        command = operations.requesting_retry(dead_letter, self.services.policy_of, run_id)
+        return self._then_sweep(self._operate(command, actor, reason))
+
+    def grant_retries(
+        self, dead_letter: DeadLetterId, n: int, *, actor: Actor, reason: str, run_id: RunId | None = None
+    ) -> LetterStanding:
+        """Allow *n* (1 to 100) more dispatches; open or parked becomes retry_requested."""
+        return self._then_sweep(self._operate(operations.granting_retries(dead_letter, n, run_id), actor, reason))
+
+    def ignore(self, dead_letter: DeadLetterId, *, actor: Actor, reason: str, run_id: RunId | None = None) -> LetterStanding:
+        """Decide that a dead letter does not matter."""
+        return self._operate(operations.ignoring(dead_letter, run_id), actor, reason)
+
+    def abandon(
+        self, dead_letter: DeadLetterId, *, actor: Actor, reason: str, run_id: RunId | None = None
+    ) -> LetterStanding:
+        """Give the work of a dead letter up."""
+        return self._operate(operations.abandoning(dead_letter, run_id), actor, reason)
+
+    def resolve(
+        self, dead_letter: DeadLetterId, *, actor: Actor, reason: str, run_id: RunId | None = None
+    ) -> LetterStanding:
+        """Say that the work of a dead letter was done otherwise."""
+        return self._operate(operations.resolving(dead_letter, run_id), actor, reason)
+
+    def reopen(self, dead_letter: DeadLetterId, *, actor: Actor, reason: str, run_id: RunId | None = None) -> LetterStanding:
+        """Put a settled dead letter back."""
+        return self._operate(operations.reopening(dead_letter, run_id), actor, reason)
+
+    def note_dead_letter(
+        self, dead_letter: DeadLetterId, text: str, *, actor: Actor, run_id: RunId | None = None
+    ) -> LetterStanding:
+        """Write something down about a dead letter."""
+        return self._do(operations.noting_letter(dead_letter, self._redacted(text), run_id), actor)
+
+    def tick(self) -> TickReport:
+        """Reclaim and sweep, for this tenant."""
+        return tick(self.services, self.tenant)
+
+    def sweep(self) -> SweepReport:
+        """Sweep, for this tenant."""
+        return sweep(self.services.ledger, self.tenant, self.services.policy_of, self.services.engine)
+
+    def _operate(self, command: Callable[[Transaction], T], actor: Actor, reason: str) -> T:
+        return self._do(command, actor, self._redacted(operations.reason_given(reason)))
+
+    def _do(self, command: Callable[[Transaction], T], actor: Actor | None, reason: str | None = None) -> T:
+        principal = SYSTEM if actor is None else human(actor)
+        return self.engine.ledger.transact(Caller(self.tenant, principal, reason), command)
+
+    def _as_worker(self, worker: str, command: Callable[[Transaction], T]) -> T:
+        return self.engine.ledger.transact(Caller(self.tenant, Principal("worker", worker)), command)
+
+    def _then_sweep(self, dead_letter: LetterStanding) -> LetterStanding:
+        if collecting():  # the batch has not committed yet: its sweep comes with the timer
+            return dead_letter
+        self.sweep()
+        return self._do(lambda tx: standing_of_letter(tx.dead_letter(dead_letter.id)), None)
+
+    def _redacted(self, text: str) -> str:
+        return self.services.redactor.text(text)

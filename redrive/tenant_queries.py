@@ -1,0 +1,113 @@
+"""Queries of one tenant. The views catch up first: callers read their own writes."""
+
+import base64
+import json
+from collections.abc import Iterator
+from typing import Any
+
+from redrive.domain.errors import InvalidValue
+from redrive.domain.identity import DeadLetterId, RunId, Tenant
+from redrive.domain.values import clean_integer
+from redrive.history import HistoryEntry, entry_of
+from redrive.ledger.ledger import SqliteLedger
+from redrive.projections.models import (
+    Counts,
+    DeadLetterGroup,
+    DeadLetterSummary,
+    Page,
+    QueueEntry,
+    RunSummary,
+)
+from redrive.projections.queries import Queries
+from redrive.projections.view import View
+from redrive.run_detail import RunDetail, detail_of
+
+DEFAULT_LIMIT = 250
+MOST_LIMIT = 1_000
+HISTORY_PAGE = 1_000
+
+
+class TenantQueries:
+    """What can be asked. *limit* is 250 where not given, at most 1,000; *cursor* goes on where a page ended."""
+
+    def __init__(self, ledger: SqliteLedger, views: View, tenant: Tenant | None) -> None:
+        self._ledger = ledger
+        self._views = views
+        self.tenant = tenant or Tenant()
+        self._queries = Queries(views, tenant)
+
+    def runs(self, **filters: Any) -> Page[RunSummary]:
+        """Runs, newest first. Filters: status, automation, flow, needs_review, text, since_ms, until_ms, limit, cursor."""
+        return self._queries.runs(**filters)
+
+    def run(self, run_id: RunId) -> RunSummary:
+        """One run as the views have it. Raises NotFound."""
+        return self._queries.run(run_id)
+
+    def show(self, run_id: RunId) -> RunDetail:
+        """One run in full, with every node, folded from the log. Raises NotFound."""
+        return detail_of(self._ledger.run_state(self.tenant, run_id))
+
+    def queue(self, name: str, **filters: Any) -> Page[QueueEntry]:
+        """A queue: ready, scheduled, retry_backoff, running, paused, awaiting_approval, blocked, failed, needs_review."""
+        return self._queries.queue(name, now_ms=self._ledger.now_ms(), **filters)
+
+    def dead_letters(self, **filters: Any) -> Page[DeadLetterSummary]:
+        """Dead letters, newest first. Filters: status, source, run, node, automation, failure_class, fingerprint,
+        text, since_ms, until_ms, active_only, limit, cursor."""
+        return self._queries.dead_letters(**filters)
+
+    def dead_letter(self, dead_letter: DeadLetterId) -> DeadLetterSummary:
+        """One dead letter. Raises NotFound."""
+        return self._queries.dead_letter(dead_letter)
+
+    def groups(self, **filters: Any) -> Page[DeadLetterGroup]:
+        """Dead letters grouped by the fingerprint of their failure."""
+        return self._queries.groups(**filters)
+
+    def counts(self) -> Counts:
+        """How many runs and dead letters there are, by status, and how many events, by topic."""
+        return self._queries.counts()
+
+    def history(
+        self, run_id: RunId, *, text: str | None = None, limit: int = DEFAULT_LIMIT, cursor: str | None = None
+    ) -> Page[HistoryEntry]:
+        """Every event of a run and of its dead letters in log order; with *text*, those that say all of its words,
+        the newest first. Raises NotFound, and InvalidValue for a cursor of another query."""
+        self._queries.run(run_id)
+        if text is not None:
+            found = self._queries.search(text, run=run_id, limit=limit, cursor=cursor)
+            events = self._ledger.at_positions(found.items)
+            return Page(items=tuple(entry_of(event) for event in reversed(events)), cursor=found.cursor)
+        clean_integer(limit, "limit", 1, MOST_LIMIT)
+        events = self._ledger.correlated(run_id, _position_of(cursor, run_id), limit + 1)
+        more = _cursor(events[limit - 1].position, run_id) if len(events) > limit else None
+        return Page(items=tuple(entry_of(event) for event in events[:limit]), cursor=more)
+
+    def ledger_position(self) -> int:
+        """The last position of the log."""
+        return self._ledger.last_position()
+
+    def whole_history(self, run_id: RunId) -> Iterator[HistoryEntry]:
+        """Every event of a run and of its dead letters in log order, page by page. Raises NotFound."""
+        self._queries.run(run_id)
+        after = 0
+        while found := self._ledger.correlated(run_id, after, HISTORY_PAGE):
+            yield from (entry_of(event) for event in found)
+            after = found[-1].position
+
+
+def _cursor(position: int, run_id: str) -> str:
+    return base64.urlsafe_b64encode(json.dumps([position, run_id]).encode()).decode()
+
+
+def _position_of(cursor: str | None, run_id: str) -> int:
+    if cursor is None:
+        return 0
+    try:
+        position, run = json.loads(base64.urlsafe_b64decode(cursor.encode()))
+    except (ValueError, TypeError):
+        position, run = None, None
+    if run != run_id or type(position) is not int:
+        raise InvalidValue("cursor", cursor, "the cursor of a page of this very query")
+    return position

@@ -1,0 +1,92 @@
+"""What must hold of any log, whatever happened: the oracles of the state machine and of the acceptance tests."""
+
+from collections import Counter
+from collections.abc import Iterable
+
+from redrive import Engine, Recorded
+from redrive.domain.dead_letter import events as dl
+from redrive.domain.run import events as e
+from redrive.projections.view import View
+
+
+def check_log(engine: Engine) -> None:
+    """Every invariant that one pass over the log can show."""
+    events = [event for batch in engine.ledger.replay() for event in batch]
+    one_success_per_node_and_generation(events)
+    claims_never_overlap(events)
+    nothing_follows_the_end(events)
+    dispatches_stay_within_the_budget(events)
+    versions_are_dense(events)
+    recorded_times_never_go_back(events)
+
+
+def check_views(engine: Engine) -> None:
+    """The agenda and the live views equal those that the log alone gives."""
+    assert engine.ledger.agenda_rows() == engine.ledger.agenda_from_log()
+    engine.views.catch_up()
+    fresh = View(engine.ledger, None)
+    fresh.catch_up()
+    tables = engine.views.rows("SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE '%_fts%'")
+    for (name,) in tables:
+        if name not in ("view", "sqlite_sequence"):
+            live, rebuilt = (sorted(map(repr, view.rows(f"SELECT * FROM [{name}]"))) for view in (engine.views, fresh))
+            assert live == rebuilt, name
+    fresh.close()
+
+
+def one_success_per_node_and_generation(events: Iterable[Recorded]) -> None:
+    """No node succeeds twice in a generation."""
+    generation: Counter[str] = Counter()
+    seen: set[tuple[str, int, str]] = set()
+    for event in events:
+        match event.event:
+            case e.RunRequeued():
+                generation[event.stream] += 1
+            case e.AttemptSucceeded(node=node):
+                success = (event.stream, generation[event.stream], node)
+                assert success not in seen
+                seen.add(success)
+
+
+def claims_never_overlap(events: Iterable[Recorded]) -> None:
+    """Epochs rise by one, and every attempt starts and ends under the epoch that is in force."""
+    epochs: Counter[str] = Counter()
+    for event in events:
+        match event.event:
+            case e.RunClaimed(epoch=epoch):
+                assert epoch == epochs[event.stream] + 1
+                epochs[event.stream] = epoch
+            case e.AttemptStarted() | e.AttemptSucceeded() | e.AttemptFailed() | e.AttemptSnoozed():
+                assert event.event.epoch == epochs[event.stream]
+
+
+def nothing_follows_the_end(events: Iterable[Recorded]) -> None:
+    """Completed and cancelled are final."""
+    ended: set[str] = set()
+    for event in events:
+        assert event.stream not in ended or isinstance(event.event, e.NoteAdded)
+        if isinstance(event.event, (e.RunCompleted, e.RunCancelled)):
+            ended.add(event.stream)
+
+
+def dispatches_stay_within_the_budget(events: Iterable[Recorded]) -> None:
+    """No dead letter is dispatched more often than policy and grants allow."""
+    for event in events:
+        if isinstance(event.event, dl.DeadLetterRetryDispatched):
+            assert event.event.count <= event.event.budget
+
+
+def versions_are_dense(events: Iterable[Recorded]) -> None:
+    """Each stream counts from 1 without a hole."""
+    heads: Counter[str] = Counter()
+    for event in events:
+        heads[event.stream] += 1
+        assert event.version == heads[event.stream]
+
+
+def recorded_times_never_go_back(events: Iterable[Recorded]) -> None:
+    """Positions and recorded times rise together, whatever the clock did."""
+    last = 0
+    for event in events:
+        assert event.recorded_at_ms >= last
+        last = event.recorded_at_ms

@@ -1,0 +1,1 @@
+"""Workflow files: what they mean, and how what cannot be meant is refused."""

@@ -69,6 +69,12 @@ class View:
             self.close()
             raise
 
+    def __enter__(self) -> "View":
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        self.close()
+
     @property
     def id(self) -> str:
         """Which log this is a view of."""

@@ -1,6 +1,7 @@
 """The session of one command: its settings, its output, and the engine once it needs one."""
 
 import shlex
+from collections.abc import Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -18,7 +19,8 @@ if TYPE_CHECKING:
 class Session:
     """What the global options say, and what follows from it. Everything heavy is imported when it is used."""
 
-    def __init__(self) -> None:
+    def __init__(self, args: Sequence[str] = ()) -> None:
+        self.args = tuple(args)
         self.given: dict[str, Any] = {}
 
     def give(self, name: str, value: object) -> None:
@@ -77,6 +79,24 @@ class Session:
         """A command line to type next: with the log and the tenant, when they were arguments of this one."""
         named = [part for name in ("db", "tenant") if name in self.given for part in (f"--{name}", self.given[name])]
         return shlex.join(["redrive", *named, *words])
+
+    def again(self, cursor: str) -> str:
+        """The command line of this very command, going on at *cursor*."""
+        kept: list[str] = []
+        words = iter(self.args)
+        for word in words:
+            if word == "--cursor":
+                next(words, None)
+            elif not word.startswith("--cursor="):
+                kept.append(word)
+        return shlex.join(["redrive", *kept, "--cursor", cursor])
+
+    def tell_rest(self, shown: int, noun: str, cursor: str | None) -> None:
+        """Say how many rows a table has, and the command that goes on where it ends."""
+        if cursor is not None:
+            self.output.remark(f"\n{shown} {noun}s are shown; there are more:\n  {self.again(cursor)}")
+        elif self.output.terminal:
+            self.output.remark(f"\n{shown} {noun}{'' if shown == 1 else 's'}.")
 
     def _require_log(self, url: str) -> None:
         """A query never creates a log."""

@@ -1,44 +1,22 @@
 """Progress of a run: a live bar on a terminal, one plain line per fact when piped."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
-from typing import Any
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from redrive.cli.output import printable
+from redrive.cli.saying import sentence_of
 from redrive.domain.event import Recorded
 from redrive.history import HistoryEntry, entry_of
 
 Say = Callable[[str], None]
 
 
-def line_of(entry: HistoryEntry) -> str | None:
-    """What an event means to somebody who watches, on one line; None when it is no news."""
-    data: dict[str, Any] = entry.data
-    node = printable(entry.node or "")
-    match entry.topic:
-        case "run.attempt-succeeded":
-            return f"{node} succeeded" + (f" (attempt {data['number']})" if data["lifetime"] > 1 else "")
-        case "run.attempt-failed":
-            failure = data["decision"]["failure"]
-            return f"{node} failed, attempt {data['number']} of {data['decision']['max_attempts']}: " + printable(
-                f"{failure['failure_class']}: {failure['reason'].splitlines()[0] if failure['reason'] else ''}", 200
-            )
-        case "run.retry-backoff-scheduled":
-            return f"{node} tries again in {data['backoff_ms'] / 1000:g} s"
-        case "run.attempt-interrupted":
-            return f"{node} was interrupted, attempt {data['number']}"
-        case "run.claim-abandoned":
-            return f"took the run over from {printable(data['worker'])} ({data['why'].replace('_', ' ')})"
-        case "run.requeued":
-            return f"requeued as generation {data['generation']}: {data['reset_count']} node(s) start afresh"
-        case "dead-letter.opened" | "dead-letter.recurred" | "dead-letter.resolved" | "dead-letter.retry-exhausted":
-            return f"dead letter {entry.stream[:8]} {entry.topic.removeprefix('dead-letter.').replace('-', ' ')}"
-        case "run.paused" | "run.cancelled" | "run.blocked" | "run.failed" | "run.completed":
-            return f"run {entry.topic.removeprefix('run.')}"
-    return None
+QUIET = frozenset(
+    "flow.registered policy.registered run.submitted run.claimed run.lease-renewed run.claim-released "
+    "run.attempt-started run.queued run.dead-letter-linked run.retry-backoff-scheduled".split()
+)
 
 
 class Lines:
@@ -47,10 +25,12 @@ class Lines:
     def __init__(self, run_id: str, say: Say) -> None:
         self._run_id, self._say = run_id, say
 
-    def __call__(self, recorded: Recorded) -> None:
-        if recorded.correlation == self._run_id and (line := line_of(entry_of(recorded))) is not None:
-            at = datetime.fromtimestamp(recorded.occurred_at_ms / 1000, UTC)
-            self._say(f"{at:%H:%M:%S} {line}")
+    def follow(self, events: Sequence[Recorded]) -> None:
+        """Say what is news among *events*."""
+        for recorded in events:
+            if recorded.correlation == self._run_id and recorded.topic not in QUIET:
+                at = datetime.fromtimestamp(recorded.occurred_at_ms / 1000, UTC)
+                self._say(f"{at:%H:%M:%S} {sentence_of(entry_of(recorded))}")
 
     def __enter__(self) -> "Lines":
         return self
@@ -76,10 +56,13 @@ class Bar:
         self._running: set[str] = set()
         self._retries = self._dead = 0
 
-    def __call__(self, recorded: Recorded) -> None:
-        if recorded.correlation != self._run_id:
-            return
-        entry = entry_of(recorded)
+    def follow(self, events: Sequence[Recorded]) -> None:
+        """Move the bar by *events*."""
+        for recorded in events:
+            if recorded.correlation == self._run_id:
+                self._move(entry_of(recorded))
+
+    def _move(self, entry: HistoryEntry) -> None:
         topic, node = entry.topic, entry.node or ""
         if topic == "run.attempt-started":
             self._running.add(node)
@@ -94,8 +77,8 @@ class Bar:
             retries=self._retries,
             dead=self._dead,
         )
-        if topic not in ("run.attempt-succeeded", "run.retry-backoff-scheduled") and (line := line_of(entry)):
-            self._bar.console.print(line, markup=False, highlight=False)
+        if topic not in QUIET and topic != "run.attempt-succeeded":
+            self._bar.console.print(sentence_of(entry), markup=False, highlight=False)
 
     def __enter__(self) -> "Bar":
         self._bar.start()

@@ -56,13 +56,14 @@ class Root(Group):
     ) -> NoReturn:
         """Run, and exit. A command returns None, or the exit code."""
         from redrive.cli import failures
+        from redrive.cli.context import Session
 
         given = list(sys.argv[1:] if args is None else args)
         for stream in (sys.stdout, sys.stderr):
             if isinstance(stream, io.TextIOWrapper):
                 stream.reconfigure(errors="backslashreplace")
         try:
-            extra["standalone_mode"] = False
+            extra |= {"standalone_mode": False, "obj": Session(given)}
             returned = super().main(given, prog_name, complete_var, **extra)
             sys.stdout.flush()
             code = returned if isinstance(returned, int) else failures.DONE

@@ -5,7 +5,6 @@ import click
 from redrive.cli.context import Session, pass_session
 from redrive.cli.ids import shortener
 from redrive.cli.options import Command, paged
-from redrive.cli.paging import tell_rest
 from redrive.cli.tables import Column
 from redrive.cli.times import Moment, absolute, relative
 from redrive.cli.words import RUN_STATUSES, Word
@@ -85,4 +84,4 @@ def runs(
             for run in page.items
         ),
     )
-    tell_rest(session, len(page.items), "run", page.cursor)
+    session.tell_rest(len(page.items), "run", page.cursor)

@@ -50,7 +50,7 @@ def _decided(decision: Data) -> str:
 def _failed(data: Data) -> str:
     decision = data["decision"]
     tried = f"attempt {data['number']} of {decision['max_attempts']}"
-    return f"{tried} failed, {_decided(decision)}; {failure_words(data['failure'])}"
+    return f"{tried} failed, {_decided(decision)}; {failure_words(decision['failure'])}"
 
 
 def _interrupted(data: Data) -> str:

@@ -93,24 +93,24 @@ def decode(
     """The event of a row, given as its columns in the order of the table."""
     try:
         body: _Stored = _decoder(topic)(state)
-    except (pydantic_core.ValidationError, ValueError, TypeError) as error:
+        cause = body["cause"]
+        return Recorded(
+            StreamId(stream),
+            version,
+            body["data"],
+            EventId(body["id"]),
+            body["at"],
+            tenant_named(tenant),
+            correlation,
+            _principal(*body["actor"]),
+            body["reason"],
+            None if cause is None else Cause(*cause),
+            body["engine"],
+            position,
+            recorded_at_ms,
+        )
+    except (ValueError, TypeError, LookupError) as error:  # also an upcaster's, and pydantic's ValidationError
         raise StorageError(f"event {stream} version {version} ({topic}) cannot be read: {error}") from error
-    cause = body["cause"]
-    return Recorded(
-        StreamId(stream),
-        version,
-        body["data"],
-        EventId(body["id"]),
-        body["at"],
-        tenant_named(tenant),
-        correlation,
-        _principal(*body["actor"]),
-        body["reason"],
-        None if cause is None else Cause(*cause),
-        body["engine"],
-        position,
-        recorded_at_ms,
-    )
 
 
 class _Stored(TypedDict):
@@ -132,7 +132,7 @@ def _decoder(topic: str) -> Callable[[bytes], _Stored]:
         return _validator(cls)
     name, _, version = topic.rpartition("/")
     current = next((c for c in CATALOGUE.values() if name == c.TOPIC), None)
-    if current is not None and version.isdigit() and int(version) < current.VERSION:
+    if current is not None and version.isascii() and version.isdigit() and int(version) < current.VERSION:
         return _upcaster(current, int(version))
     return lambda state: _unknown(topic, state)
 

@@ -1,7 +1,7 @@
 """A log with something in it: a ledger, and hands that do at random what workers and operators do."""
 
 import random
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -15,7 +15,7 @@ from redrive.domain.retry_policy import Backoff, Mode, RetryPolicy, Strategy, Te
 from redrive.domain.run.state import Run
 from redrive.ledger.ledger import SqliteLedger
 from redrive.processes import intake, leases, operations, reports, sweep
-from redrive.processes.handout import Attempt
+from redrive.processes.handout import Attempt, Claim
 from redrive.processes.letters import default_policy_of
 from redrive.projections.fold import TABLES
 from redrive.projections.view import View
@@ -47,6 +47,7 @@ class Plant:
         self.runs: list[tuple[Tenant, RunId]] = []
         self.letters: list[tuple[Tenant, DeadLetterId]] = []
         self.attempts: list[tuple[Tenant, Attempt]] = []
+        self.claims: list[Claim] = []
 
     def do(self, command: Callable[[Transaction], T], tenant: Tenant | None = ACME, reason: str | None = None) -> T:
         """Run a command."""
@@ -62,7 +63,14 @@ class Plant:
     def claim(self, most: int = 1) -> list[Attempt]:
         """Claim runs and start what can start."""
         claims = self.do(leases.claiming(leases.Claimant("w", lease_ms=60_000), most, None), None)
-        found = [attempt for claim in claims for attempt in claim.attempts]
+        self.claims += claims
+        return self._keep([attempt for claim in claims for attempt in claim.attempts])
+
+    def start(self, claim: Claim) -> list[Attempt]:
+        """Start what has become ready in a claimed run."""
+        return self._keep(self.do(leases.starting_all(claim), claim.tenant))
+
+    def _keep(self, found: list[Attempt]) -> list[Attempt]:
         self.attempts += [(attempt.tenant, attempt) for attempt in found]
         return found
 
@@ -87,7 +95,7 @@ class Plant:
     def live(self, steps: int) -> None:
         """Do *steps* things at random."""
         acts: list[Callable[[], object]] = [self._submit, self._claim, self._report, self._report, self._operate]
-        acts += [self._report, self._claim, self.sweep, self._letter, self._wait]
+        acts += [self._report, self._claim, self._start, self._start, self.sweep, self._letter, self._wait]
         for _ in range(steps):
             try:
                 self.dice.choice(acts)()
@@ -101,6 +109,10 @@ class Plant:
 
     def _claim(self) -> None:
         self.claim(self.dice.randint(1, 3))
+
+    def _start(self) -> None:
+        if self.claims:
+            self.start(self.dice.choice(self.claims))
 
     def _submit(self) -> None:
         names = [f"n{i}" for i in range(self.dice.randint(1, 5))]
@@ -166,16 +178,9 @@ class Plant:
 
 
 def contents(view: View) -> dict[str, list[tuple[Any, ...]]]:
-    """Every row of every table, and a check that the full-text index agrees with the texts."""
+    """Every row of every table, and what the full-text index finds."""
     view.catch_up()
-    view.rows("SELECT count(*) FROM texts_fts WHERE texts_fts MATCH 'broke'")
-    return {
-        table.name: view.rows(f"SELECT * FROM {table.name} ORDER BY {', '.join(table.key)}")
-        for table in TABLES
-    }
-
-
-def views(plant: Plant, *paths: Path | None) -> Iterator[View]:
-    """Views of the plant's log."""
-    for path in paths:
-        yield View(plant.ledger, None if path is None else str(path))
+    found = {table.name: view.rows(f"SELECT * FROM {table.name} ORDER BY {', '.join(table.key)}") for table in TABLES}
+    words = ("broke*", "90", "look", "rotated", "nightly*", "n3")
+    query = "SELECT rowid FROM texts_fts WHERE texts_fts MATCH ? ORDER BY rowid"
+    return {**found, **{f"texts about {word}": view.rows(query, [word]) for word in words}}

@@ -1,0 +1,171 @@
+"""Carrying out a decision about one dead letter or many, and telling what came of each."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from redrive.cli.context import Session
+from redrive.cli.failures import REFUSED
+from redrive.cli.ids import letter_named
+from redrive.cli.letter_filters import Filters, asked, given
+from redrive.cli.output import printable
+from redrive.domain.errors import RedriveError, Refused
+
+if TYPE_CHECKING:
+    from redrive.domain.identity import DeadLetterId
+    from redrive.processes.sweep import SweepReport
+    from redrive.projections.models import DeadLetterSummary
+    from redrive.tenant_engine import TenantEngine
+
+PER_COMMIT = 200
+
+
+@dataclass(frozen=True)
+class Decision:
+    """A verb, the command of the engine that it means, and which dead letters ``--all`` means without a status."""
+
+    verb: str
+    method: str
+    status: str
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What came of it for one dead letter: *error* says why nothing did."""
+
+    letter: "DeadLetterSummary"
+    error: RedriveError | None
+    why: str = ""
+
+
+_DONE = {
+    "ignore": "ignored",
+    "abandon": "abandoned",
+    "reopen": "open again",
+    "note": "noted",
+}
+
+
+def decide(session: Session, decision: Decision, ids: Sequence[str], all_: bool, filters: Filters, **said: Any) -> int:
+    """Carry *decision* out for the dead letters named by *ids*, or for all that *filters* leave.
+
+    Every id must be known, else nothing is done. What the rules refuse for one harms no other; the exit code then
+    tells that something was refused.
+    """
+    _require_choice(decision, ids, all_, filters)
+    acme = session.tenant_engine()
+    letters = [letter_named(acme, text) for text in ids] if ids else _all(acme, decision, filters)
+    errors: dict[DeadLetterId, RedriveError | None] = {}
+    failure: RedriveError | None = None
+    try:
+        for id_, error in _carried_out(acme, decision, list(dict.fromkeys(letters)), said):
+            errors[id_] = error
+    except RedriveError as error:  # storage: what was acknowledged before is told, then the error
+        if not errors:
+            raise
+        failure = error
+    report = acme.sweep() if decision.verb in ("retry", "grant") and failure is None else None
+    outcomes = _outcomes(acme, errors, report)
+    _tell(session, decision, outcomes)
+    if failure is not None:
+        raise failure
+    return REFUSED if any(outcome.error for outcome in outcomes) else 0
+
+
+def _require_choice(decision: Decision, ids: Sequence[str], all_: bool, filters: Filters) -> None:
+    if not ids and not all_:
+        raise click.UsageError(f"name the dead letters to {decision.verb} by id, or say --all (with filters, if need be).")
+    if ids and (all_ or given(filters)):
+        raise click.UsageError("ids and --all (or filters) exclude each other.")
+
+
+def _all(acme: "TenantEngine", decision: Decision, filters: Filters) -> "list[DeadLetterId]":
+    """Every dead letter that the filters leave, the oldest first."""
+    from redrive.domain.identity import DeadLetterId
+
+    chosen = {"status": decision.status, **asked(acme, filters)}
+    found: list[DeadLetterId] = []
+    cursor = None
+    while True:
+        page = acme.dead_letters(**chosen, limit=1_000, cursor=cursor)
+        found += [DeadLetterId(letter.id) for letter in page.items]
+        cursor = page.cursor
+        if cursor is None:
+            return found[::-1]
+
+
+def _carried_out(
+    acme: "TenantEngine", decision: Decision, letters: "Sequence[DeadLetterId]", said: Mapping[str, Any]
+) -> "Iterator[tuple[DeadLetterId, RedriveError | None]]":
+    """Many in one commit; the sweep comes after the last, so that dead letters of one run are dispatched together."""
+    command = getattr(acme, decision.method)
+    for start in range(0, len(letters), PER_COMMIT):
+        some = letters[start : start + PER_COMMIT]
+        with acme.engine.batch() as batch:
+            pending = [(id_, batch.add(command, id_, **said)) for id_ in some]
+        for id_, outcome in pending:
+            error: RedriveError | None = None
+            try:
+                outcome.result()
+            except Refused as refused:
+                error = refused
+            yield id_, error
+
+
+def _outcomes(
+    acme: "TenantEngine", errors: "Mapping[DeadLetterId, RedriveError | None]", report: "SweepReport | None"
+) -> list[Outcome]:
+    whys = {act.dead_letter: act.why for act in (*report.acted, *report.skipped)} if report else {}
+    return [Outcome(acme.dead_letter(id_), error, whys.get(id_, "")) for id_, error in errors.items()]
+
+
+def _tell(session: Session, decision: Decision, outcomes: Sequence[Outcome]) -> None:
+    out = session.output
+    if out.json:
+        out.items("dead-letter-decisions", [_document(decision, outcome) for outcome in outcomes])
+        return
+    if not outcomes:
+        out.remark(f"No dead letter is like that: nothing to {decision.verb}.")
+        out.next((session.command("dead-letters", "list"), "all of them"))
+        return
+    for outcome in outcomes:
+        out.say(_sentence(session, decision, outcome))
+    refused = sum(outcome.error is not None for outcome in outcomes)
+    if len(outcomes) > 1:
+        out.say(f"{decision.verb}: {len(outcomes) - refused} done, {refused} refused.")
+    out.next(*_next(session, outcomes))
+
+
+def _document(decision: Decision, outcome: Outcome) -> dict[str, Any]:
+    error = None if outcome.error is None else {"code": outcome.error.code, "message": printable(outcome.error)}
+    return {"command": decision.verb, "done": error is None, "error": error, **outcome.letter.model_dump(mode="json")}
+
+
+def _sentence(session: Session, decision: Decision, outcome: Outcome) -> str:
+    letter = outcome.letter
+    name = f"{letter.id[:8]} (run {letter.run_id[:8]}, node {printable(letter.node, 40)})"
+    if outcome.error is not None:
+        return f"{name}: refused ({outcome.error.code}): {printable(outcome.error)}"
+    if decision.verb not in ("retry", "grant"):
+        return f"{name}: {_DONE[decision.verb]}"
+    used = f"{letter.dispatches} of {session.settings.max_dispatches + letter.budget_granted} dispatches used"
+    match letter.status:
+        case "retrying":
+            return f"{name}: dispatched, its run is queued again; {used}"
+        case "retry_requested":
+            why = outcome.why or "its run is still going on"
+            return f"{name}: retry requested, dispatched later: {printable(why)}; {used}"
+        case status:
+            return f"{name}: {status.replace('_', ' ')}; {used}"
+
+
+def _next(session: Session, outcomes: Sequence[Outcome]) -> list[tuple[str, str]]:
+    if any(outcome.letter.status in ("retrying", "retry_requested") for outcome in outcomes):
+        first = (session.command("work"), "execute what is queued")
+    elif any(outcome.error is not None and outcome.error.code == "budget-spent" for outcome in outcomes):
+        first = (session.command("dead-letters", "grant", outcomes[0].letter.id[:8], "1", "--reason", "…"), "allow one more")
+    else:
+        first = (session.command("dead-letters", "list", "--active"), "what is left")
+    return [first, (session.command("show", outcomes[0].letter.id[:8]), "how it stands")]

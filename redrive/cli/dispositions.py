@@ -1,0 +1,81 @@
+"""What is decided about dead letters: retry, ignore, abandon, grant, reopen, note."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import click
+
+from redrive.cli.context import Session, pass_session
+from redrive.cli.decide import Decision, decide
+from redrive.cli.letter_filters import letter_filters
+from redrive.cli.options import Command, acted, reasoned
+
+
+_ALL = click.option("--all", "all_", is_flag=True, help="All that the filters leave; look with `dead-letters list` first.")
+
+
+@click.command(cls=Command)
+@click.argument("ids", nargs=-1, metavar="[ID]…")
+@_ALL
+@letter_filters
+@reasoned
+@pass_session
+def retry(session: Session, ids: Sequence[str], all_: bool, actor: str, reason: str, **filters: Any) -> int:
+    """Do the work of dead letters again: those named, or --all that the filters leave (open ones, unless --status)."""
+    return decide(session, Decision("retry", "request_retry", "open"), ids, all_, filters, actor=actor, reason=reason)
+
+
+@click.command(cls=Command)
+@click.argument("ids", nargs=-1, metavar="[ID]…")
+@_ALL
+@letter_filters
+@reasoned
+@pass_session
+def ignore(session: Session, ids: Sequence[str], all_: bool, actor: str, reason: str, **filters: Any) -> int:
+    """Decide that dead letters do not matter. `reopen` takes it back."""
+    return decide(session, Decision("ignore", "ignore", "open"), ids, all_, filters, actor=actor, reason=reason)
+
+
+@click.command(cls=Command)
+@click.argument("ids", nargs=-1, metavar="[ID]…")
+@_ALL
+@letter_filters
+@reasoned
+@pass_session
+def abandon(session: Session, ids: Sequence[str], all_: bool, actor: str, reason: str, **filters: Any) -> int:
+    """Give the work of dead letters up. `reopen` takes it back."""
+    return decide(session, Decision("abandon", "abandon", "open"), ids, all_, filters, actor=actor, reason=reason)
+
+
+@click.command(cls=Command)
+@click.argument("ids", nargs=-1, metavar="[ID]…")
+@_ALL
+@letter_filters
+@reasoned
+@pass_session
+def reopen(session: Session, ids: Sequence[str], all_: bool, actor: str, reason: str, **filters: Any) -> int:
+    """Put settled dead letters back: those named, or --all that the filters leave (ignored ones, unless --status)."""
+    return decide(session, Decision("reopen", "reopen", "ignored"), ids, all_, filters, actor=actor, reason=reason)
+
+
+@click.command(cls=Command)
+@click.argument("id_", metavar="ID")
+@click.argument("n", type=int)
+@reasoned
+@pass_session
+def grant(session: Session, id_: str, n: int, actor: str, reason: str) -> int:
+    """Allow N more dispatches (1 to 100) of a dead letter, and retry it."""
+    return decide(session, Decision("grant", "grant_retries", "parked"), [id_], False, {}, n=n, actor=actor, reason=reason)
+
+
+@click.command(cls=Command)
+@click.argument("id_", metavar="ID")
+@click.argument("text")
+@acted
+@pass_session
+def note(session: Session, id_: str, text: str, actor: str) -> int:
+    """Write something down about a dead letter, for whoever looks next."""
+    return decide(session, Decision("note", "note_dead_letter", "open"), [id_], False, {}, text=text, actor=actor)
+
+
+DISPOSITIONS = (retry, ignore, abandon, grant, reopen, note)

@@ -1,0 +1,118 @@
+"""``redrive queues``: what waits, and for what."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import click
+
+from redrive.cli.context import Session, pass_session
+from redrive.cli.ids import shortener
+from redrive.cli.options import Command, paged
+from redrive.cli.tables import Column
+from redrive.cli.times import moment, relative
+from redrive.cli.words import QUEUES, Word
+
+if TYPE_CHECKING:
+    from redrive.projections.models import QueueEntry
+    from redrive.tenant_engine import TenantEngine
+
+_MEANINGS = {
+    "ready": "due, and waiting for a worker",
+    "scheduled": "queued, and due later",
+    "retry_backoff": "nodes that failed and wait to be tried again",
+    "running": "held by a worker",
+    "paused": "until an operator resumes them",
+    "awaiting_approval": "until somebody decides",
+    "blocked": "cannot go on: dead letters",
+    "failed": "a node failed for good",
+    "needs_review": "nothing but an operator will move them",
+}
+
+
+@click.command(cls=Command)
+@click.argument("name", required=False, type=Word(*QUEUES), metavar="[NAME]")
+@click.option("--automation", help="Only runs of this automation.")
+@paged
+@pass_session
+def queues(session: Session, name: str | None, automation: str | None, limit: int, cursor: str | None) -> None:
+    """Count what waits in every queue, or list the queue called NAME.
+
+    NAME is ready, scheduled, retry_backoff, running, paused, awaiting_approval, blocked, failed or needs_review.
+    """
+    acme = session.tenant_engine()
+    if name is None:
+        _print_counts(session, acme, automation)
+        return
+    out = session.output
+    page = acme.queue(name, automation=automation, limit=limit, cursor=cursor)
+    if out.json:
+        out.items("queue", page.items, page.cursor)
+    elif not page.items:
+        out.remark(f"Queue {name} is empty.")
+        out.next((session.command("queues"), "what waits elsewhere"))
+    else:
+        _print_entries(session, acme, name, page.items)
+        session.tell_rest(len(page.items), "row", page.cursor)
+
+
+def _print_counts(session: Session, acme: "TenantEngine", automation: str | None) -> None:
+    out = session.output
+    counts = queue_counts(acme, automation)
+    if out.json:
+        out.items("queues", [{"queue": queue, "count": n} for queue, n in counts.items()])
+        return
+    columns = (Column("queue"), Column("count", right=True), Column("what", elastic=True))
+    out.table(columns, ((queue, n, _MEANINGS[queue]) for queue, n in counts.items()))
+    worst = next((queue for queue in ("needs_review", "blocked", "failed", "ready", "retry_backoff") if counts[queue]), None)
+    letters = (session.command("dead-letters", "groups", "--active"), "what fails, by cause")
+    out.next(*([(session.command("queues", worst), f"the {counts[worst]} in {worst}")] if worst else []), letters)
+
+
+def queue_counts(acme: "TenantEngine", automation: str | None = None) -> dict[str, int]:
+    """How many there are in each queue now."""
+    acme.engine.views.catch_up()
+    now = acme.engine.now_ms()
+    mine = "r.tenant = ?" if automation is None else "r.tenant = ? AND r.automation = ?"
+    values = (str(acme.tenant),) if automation is None else (str(acme.tenant), automation)
+
+    def count(condition: str, *more: object, source: str = "runs r") -> int:
+        query = f"SELECT count(*) FROM {source} WHERE {mine} AND {condition}"  # noqa: S608 - values are bound
+        return int(acme.engine.views.rows(query, (*values, *more))[0][0])
+
+    special = {
+        "ready": count("r.status = 'queued' AND r.due_ms <= ?", now),
+        "scheduled": count("r.status = 'queued' AND r.due_ms > ?", now),
+        "retry_backoff": count(
+            "r.status IN ('queued', 'running', 'paused', 'awaiting_approval')",
+            source="backoffs b JOIN runs r ON r.run_id = b.run_id",
+        ),
+        "needs_review": count("r.needs_review = 1"),
+    }
+    return {name: special[name] if name in special else count("r.status = ?", name) for name in QUEUES}
+
+
+def _print_entries(session: Session, acme: "TenantEngine", name: str, entries: "Sequence[QueueEntry]") -> None:
+    out, now = session.output, acme.engine.now_ms()
+    short = (lambda id_: id_) if out.wide else shortener(acme, [entry.run_id for entry in entries])
+    match name:
+        case "ready" | "scheduled":
+            columns = (*_RUN, Column("reason"), Column("due"))
+            rows = [(entry.reason.replace("_", " "), moment(entry.due_ms, now)) for entry in entries]
+        case "retry_backoff":
+            columns = (*_RUN, Column("node", elastic=True), Column("try"), Column("due"), Column("failure", elastic=True))
+            rows = [(e.node, f"{e.next_number}/{e.max_attempts or '?'}", _due(e, now), e.text) for e in entries]
+        case "running":
+            columns = (*_RUN, Column("worker", elastic=True), Column("lease ends"))
+            rows = [(entry.worker, moment(entry.lease_expires_ms, now)) for entry in entries]
+        case _:
+            columns = (*_RUN, Column("status"), Column("dead", right=True))
+            rows = [(entry.status, entry.open_letters or "") for entry in entries]
+    starts = ((short(entry.run_id), entry.automation, entry.key) for entry in entries)
+    out.table(columns, ((*start, *row) for start, row in zip(starts, rows, strict=True)))
+
+
+def _due(entry: "QueueEntry", now: int) -> str:
+    return "" if entry.due_ms is None else relative(entry.due_ms, now)
+
+
+_RUN = (Column("run"), Column("automation", elastic=True), Column("key", wide=True))

@@ -1,0 +1,168 @@
+"""``redrive run``: execute a workflow file durably; the same command again resumes it."""
+
+import json
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from redrive.cli.context import Session, pass_session
+from redrive.cli.options import Command, acted
+from redrive.cli.output import Output, printable
+from redrive.cli.times import duration
+
+if TYPE_CHECKING:
+    from redrive.cli.progress import Bar, Lines
+    from redrive.domain.values import JsonValue
+    from redrive.executors import Allowed
+    from redrive.flow_files import FlowFile
+    from redrive.runner import Choice, Summary
+    from redrive.simulation import Simulation
+    from redrive.tenant_engine import TenantEngine
+
+
+@click.command(cls=Command)
+@click.argument("flow_file", type=click.Path(path_type=Path))
+@click.option("--key", help="The run's key: the same key gives the same run, also when it is completed.")
+@click.option("--input", "input_", metavar="JSON", help="The run's input.")
+@click.option("--resume", is_flag=True, help="Go on with the unfinished run although the file has changed.")
+@click.option("--new", is_flag=True, help="Start another run although one is unfinished.")
+@click.option("--simulate", is_flag=True, help="Execute nothing: nodes take their recorded time and fail by dice.")
+@click.option("--time-scale", type=float, default=1.0, show_default=True, help="Simulation: factor on run times.")
+@click.option("--failure-rate", type=float, default=0.0, show_default=True, help="Simulation: from 0 to 1.")
+@click.option("--failure-classes", metavar="A,B", help="Simulation: what failures are (default provider_transient).")
+@click.option("--seed", type=int, default=0, show_default=True, help="Simulation: the same seed, the same dice.")
+@click.option("--allow-commands", is_flag=True, help="Execute the commands of an imported flow.")
+@click.option("--allow-handlers", metavar="PREFIX", multiple=True, help="Import handlers module:function so prefixed.")
+@click.option("--concurrency", type=int, help="Attempts at a time (REDRIVE_CONCURRENCY, default 8).")
+@acted
+@pass_session
+def run(
+    session: Session,
+    flow_file: Path,
+    key: str | None,
+    input_: str | None,
+    resume: bool,
+    new: bool,
+    simulate: bool,
+    time_scale: float,
+    failure_rate: float,
+    failure_classes: str | None,
+    seed: int,
+    allow_commands: bool,
+    allow_handlers: tuple[str, ...],
+    concurrency: int | None,
+    actor: str,
+) -> int:
+    """Execute a workflow file durably, on the log.
+
+    FLOW_FILE is redrive's own YAML or JSON, or WfFormat 1.5. After a crash, the same command resumes the run; after
+    it completed, the same command starts a new one, unless --key repeats. Exit code 0: completed, 1: finished with
+    dead letters (or not finished), 130: interrupted.
+    """
+    from redrive.executors import Allowed
+    from redrive.flow_files import read_flow_file
+    from redrive.runner import Choice
+    from redrive.simulation import Simulation
+
+    if resume and new:
+        raise click.UsageError("--resume and --new exclude each other.")
+    if concurrency is not None:
+        session.give("concurrency", concurrency)
+    file = read_flow_file(flow_file, max_bytes=session.settings.max_flow_bytes)
+    classes = (failure_classes or "provider_transient").split(",")
+    simulation = Simulation(time_scale, failure_rate, classes, seed) if simulate else None
+    choice = Choice(key, _json(input_), resume, new)
+    return _run(session, file, choice, Allowed(allow_commands, allow_handlers), simulation, actor)
+
+
+def _run(
+    session: Session,
+    file: "FlowFile",
+    choice: "Choice",
+    allowed: "Allowed",
+    simulation: "Simulation | None",
+    actor: str,
+) -> int:
+    from redrive.domain.classifier import Classifier
+    from redrive.executors import handlers_for, simulated_flow
+    from redrive.runner import choose_run, execute
+
+    if (here := os.getcwd()) not in sys.path:
+        sys.path.insert(0, here)
+    handlers = handlers_for(file, allowed, Classifier(), simulation)
+    flow = file.flow if simulation is None else simulated_flow(file.flow)
+    tenant = session.tenant_engine(create=True)
+    chosen = choose_run(tenant, file.automation, flow, choice, actor)
+    output = session.output
+    _announce(output, file, chosen.run_id, chosen.resumed)
+    with _progress(output, tenant, chosen.run_id) as progress:
+        leave = tenant.engine.ledger.subscribe(progress.follow)
+        try:
+            summary = execute(tenant, chosen.run_id, handlers, session.settings, output.remark)
+        finally:
+            leave()
+    _sum_up(session, tenant, summary)
+    return summary.exit_code
+
+
+def _json(text: str | None) -> "JsonValue":
+    if text is None:
+        return None
+    try:
+        value: JsonValue = json.loads(text)
+        return value
+    except ValueError as error:
+        raise click.BadParameter(f"not JSON: {error}", param_hint="--input") from None
+
+
+def _announce(output: Output, file: "FlowFile", run_id: str, resumed: bool) -> None:
+    if output.json:
+        return
+    if file.ignored:
+        shown = ", ".join(printable(key, 60) for key in file.ignored[:6])
+        output.remark(f"ignored keys: {shown}" + (f" and {len(file.ignored) - 6} more" if len(file.ignored) > 6 else ""))
+    verb = "resuming" if resumed else "started"
+    output.say(f"{verb} run {run_id} of {printable(file.automation, 80)}: {len(file.flow)} node(s)")
+
+
+def _progress(output: Output, tenant: "TenantEngine", run_id: str) -> "Bar | Lines":
+    from rich.console import Console
+
+    from redrive.cli.progress import Bar, Lines
+    from redrive.domain.identity import RunId
+
+    if output.terminal and not output.json:
+        standing = tenant.run(RunId(run_id))
+        return Bar(run_id, standing.nodes, standing.succeeded, Console())
+    return Lines(run_id, (lambda _line: None) if output.json else output.say)
+
+
+def _sum_up(session: Session, tenant: "TenantEngine", summary: "Summary") -> None:
+    output, run = session.output, summary.run
+    letters = tenant.dead_letters(run=run.run_id, active_only=True, limit=1_000).items
+    if output.json:
+        output.item("summary", {**run.model_dump(mode="json"), "seconds": round(summary.seconds, 3)})
+        return
+    output.say(
+        f"{run.status}: {run.succeeded} of {run.nodes} nodes succeeded, {run.attempts} attempts, "
+        f"{run.retries} retries, {len(letters)} dead letter(s) open, {duration(round(summary.seconds * 1000))}"
+    )
+    if run.status == "running":
+        output.say(f"it is being executed by {printable(run.worker or '?')}")
+    output.next(*_next(session, run.run_id, run.status, [letter.id for letter in letters]))
+
+
+def _next(session: Session, run_id: str, status: str, letters: Sequence[str]) -> list[tuple[str, str]]:
+    found = []
+    if letters:
+        found.append((session.command("dead-letters", "list", "--run", run_id), "what failed"))
+        retry = session.command("dead-letters", "retry", "--run", run_id, "--all", "--reason", "fixed")
+        found.append((retry, "do it again; then give the run command again"))
+    if status == "paused":
+        found.append((session.command("resume", run_id, "--reason", "checked"), "lift the pause"))
+    found.append((session.command("history", run_id), "everything that happened"))
+    return [*found, (session.command("show", run_id), "the run, node by node")]

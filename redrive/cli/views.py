@@ -1,0 +1,50 @@
+"""``redrive views``: the query views, which are folded from the log and may be thrown away."""
+
+import time
+
+import click
+
+from redrive.cli.context import Session, pass_session
+from redrive.cli.options import Command, Group
+from redrive.cli.times import duration
+
+
+@click.group(cls=Group)
+def views() -> None:
+    """See where the query views stand, or fold them anew from the log."""
+
+
+@views.command(cls=Command)
+@pass_session
+def status(session: Session) -> None:
+    """Tell which views there are, how far they are, and how large."""
+    engine, out = session.engine(), session.output
+    found = engine.views.status()
+    if out.json:
+        out.item("views", found)
+        return
+    out.facts(
+        [
+            ("file", found.path or "in memory"),
+            ("position", f"{found.position} of {found.log_position}" + (f", {found.lag} behind" if found.lag else "")),
+            ("size", f"{found.size_bytes:,} bytes"),
+            ("code", found.fingerprint),
+        ]
+    )
+    if found.lag:
+        out.remark("Every query catches up first; nothing needs to be done.")
+
+
+@views.command(cls=Command)
+@pass_session
+def rebuild(session: Session) -> None:
+    """Fold the whole log into new views; the old ones serve until these take their place."""
+    engine, out = session.engine(), session.output
+    began = time.monotonic()
+    position = engine.views.rebuild()
+    took_ms = int((time.monotonic() - began) * 1_000)
+    if out.json:
+        out.item("views-rebuilt", {"position": position, "took_ms": took_ms, "path": engine.views.path})
+    else:
+        out.say(f"The views are folded anew from {position} events, in {duration(took_ms)}.")
+        out.next((session.command("views", "status"), "where they stand"))

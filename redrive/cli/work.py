@@ -1,0 +1,56 @@
+"""``redrive work``: execute whatever is due, for all tenants or one."""
+
+import os
+import sys
+
+import click
+
+from redrive.cli.context import Session, pass_session
+from redrive.cli.options import Command
+
+
+@click.command(cls=Command)
+@click.option("--allow-commands", is_flag=True, help="Execute command nodes.")
+@click.option("--allow-handlers", metavar="PREFIX", multiple=True, help="Import handlers module:function so prefixed.")
+@click.option("--until-idle", is_flag=True, help="Stop when nothing is left to do; else work until Ctrl-C.")
+@click.option("--concurrency", type=int, help="Attempts at a time (REDRIVE_CONCURRENCY, default 8).")
+@click.option("--name", help="The worker's name in the history (default: host, pid and a random part).")
+@pass_session
+def work(
+    session: Session,
+    allow_commands: bool,
+    allow_handlers: tuple[str, ...],
+    until_idle: bool,
+    concurrency: int | None,
+    name: str | None,
+) -> int:
+    """Execute due runs that were submitted, take over what dead workers held, and sweep dead letters.
+
+    Serves all tenants unless --tenant names one. Only nodes whose handlers are allowed are executed; the others stay
+    queued for a worker that may. Several workers may share one log.
+    """
+    from redrive.domain.classifier import Classifier
+    from redrive.executors import Allowed, Handlers
+    from redrive.processes.worker import Worker
+    from redrive.runner import stopping_on_signals
+
+    if not allow_commands and not allow_handlers:
+        raise click.UsageError("Nothing may be executed: give --allow-commands, --allow-handlers PREFIX, or both.")
+    if concurrency is not None:
+        session.give("concurrency", concurrency)
+    if (here := os.getcwd()) not in sys.path:
+        sys.path.insert(0, here)
+    settings, engine = session.settings, session.engine(create=True)
+    worker = Worker(
+        engine if session.tenant is None else engine.for_tenant(session.tenant),
+        Handlers(Allowed(allow_commands, allow_handlers), Classifier()),
+        name=name,
+        concurrency=settings.concurrency,
+        lease_ms=settings.lease_ms,
+        tick_ms=settings.tick_ms,
+        poll_ms=settings.poll_ms,
+    )
+    session.output.remark(f"worker {worker.name}: {worker.concurrency} attempts at a time; Ctrl-C to stop")
+    with stopping_on_signals(worker, session.output.remark) as interrupted:
+        worker.run_until_idle() if until_idle else worker.run()
+    return 130 if interrupted.is_set() and until_idle else 0

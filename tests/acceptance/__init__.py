@@ -1,0 +1,1 @@
+"""Real workflows, real processes, real kills."""

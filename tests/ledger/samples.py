@@ -1,0 +1,156 @@
+"""One sample of every event, and one more where a field may be null: what tests/history/ holds for ever."""
+
+from redrive.domain.dead_letter import events as letters
+from redrive.domain.event import Cause, Event, Recorded
+from redrive.domain.failure import Failure
+from redrive.domain.identity import (
+    DeadLetterId,
+    EventId,
+    FlowDigest,
+    NodeId,
+    PolicyId,
+    Principal,
+    RunId,
+    StreamId,
+    Tenant,
+)
+from redrive.domain.records import FlowRegistered, PolicyRegistered
+from redrive.domain.retry_policy import Mode, RetryDecision, Verdict
+from redrive.domain.run import events as runs
+from redrive.domain.run.holder import Holder
+
+TEXT = 'naïve "text"\n\x00 \U0001f980 \\u0041'
+NODE = NodeId("fetch/ü")
+RUN = RunId("5a1f0a9c-0000-5000-8000-000000000001")
+LETTER = DeadLetterId("5a1f0a9c-0000-5000-8000-000000000002")
+JSON = {"list": [1, -2.5, True, None, "x"], "deep": {"": {"n": 9007199254740991}}, "1e22": 1e22}
+FAILURE = Failure("provider_transient", TEXT, kind="timeout", classified_by="timeouts", final=True, retry_after_ms=7)
+PLAIN = Failure("execution_error", "it broke")
+POLICY = PolicyId("retry-policy-v1-0123")
+
+
+def _decision(verdict: Verdict, *, full: bool) -> RetryDecision:
+    return RetryDecision(
+        verdict=verdict,
+        policy=POLICY,
+        failure=FAILURE if full else PLAIN,
+        number=2,
+        lifetime=3,
+        max_attempts=4,
+        elapsed_ms=5,
+        max_elapsed_ms=6 if full else None,
+        mode=Mode.DEAD_LETTER,
+        decided_at_ms=1_700_000_000_000,
+        draw=0.123456789012345,
+        delay_ms=8 if full else None,
+        jitter_ms=9,
+        next_retry_at_ms=1_700_000_000_017 if full else None,
+        override_allowed=full,
+    )
+
+
+SCHEDULED = _decision(Verdict.RETRY_SCHEDULED, full=True)
+EXHAUSTED = _decision(Verdict.ATTEMPTS_EXHAUSTED, full=False)
+HOLDER = Holder("boot", "pid:[4026531836]", 4711, 123456)
+
+
+def _submitted(key: str | None, run_input: object) -> Event:
+    return runs.RunSubmitted(
+        run=RUN, automation=TEXT, key=key, flow=FlowDigest("f00d"), nodes=2, input=run_input, content="c0ffee",
+        submitted_at_ms=1,
+    )  # type: ignore[arg-type] # fmt: skip
+
+
+def _claimed(holder: Holder | None) -> Event:
+    return runs.RunClaimed(epoch=2, generation=1, worker="w1", holder=holder, lease_ms=60_000, expires_at_ms=60_001)
+
+
+def _started(deadline: int | None) -> Event:
+    return runs.AttemptStarted(node=NODE, number=1, lifetime=2, epoch=3, started_at_ms=4, deadline_ms=deadline)
+
+
+def _succeeded(output: object) -> Event:
+    return runs.AttemptSucceeded(node=NODE, number=1, lifetime=2, epoch=3, output=output, report="succeeded:ab")  # type: ignore[arg-type]
+
+
+def _failed(decision: RetryDecision) -> Event:
+    return runs.AttemptFailed(node=NODE, number=1, lifetime=2, epoch=3, decision=decision, report="failed:ab")
+
+
+def _interrupted(decision: RetryDecision) -> Event:
+    return runs.AttemptInterrupted(node=NODE, number=1, lifetime=2, epoch=3, decision=decision)
+
+
+SAMPLES: list[Event] = [
+    FlowRegistered(flow=FlowDigest("f00d"), document=JSON),
+    PolicyRegistered(policy=POLICY, kind="retry", body=JSON),
+    PolicyRegistered(policy=POLICY, kind="redrive", body=None),
+    _submitted("2026-11-22", JSON),
+    _submitted(None, None),
+    _claimed(HOLDER),
+    _claimed(None),
+    runs.LeaseRenewed(epoch=2, expires_at_ms=9),
+    runs.ClaimReleased(epoch=2, why="no_handler"),
+    runs.ClaimAbandoned(epoch=2, worker="w1", why="process_gone", expires_at_ms=9),
+    _started(10),
+    _started(None),
+    _succeeded(JSON),
+    _succeeded(None),
+    _failed(SCHEDULED),
+    _failed(EXHAUSTED),
+    runs.AttemptSnoozed(node=NODE, number=1, lifetime=2, epoch=3, delay_ms=4, due_ms=5, report="snoozed:4"),
+    _interrupted(SCHEDULED),
+    _interrupted(EXHAUSTED),
+    runs.RetryBackoffScheduled(
+        node=NODE, number=1, next_number=2, max_attempts=3, backoff_ms=4, retry_after_ms=5, resource_key="r",
+        reason=TEXT,
+    ),  # fmt: skip
+    runs.RunQueued(reason="retry_backoff", due_ms=1),
+    runs.RunRequeued(
+        cause="redrive", generation=2, roots=(NODE, NodeId("b")), reset_count=3, reset_digest="d", due_ms=4
+    ),
+    runs.RunPauseRequested(),
+    runs.RunPaused(),
+    runs.RunResumed(),
+    runs.DeadLetterLinked(node=NODE, dead_letter=LETTER),
+    runs.RunCompleted(finished_at_ms=1),
+    runs.RunBlocked(finished_at_ms=1),
+    runs.RunFailed(finished_at_ms=1),
+    runs.RunCancelled(was="running", finished_at_ms=1),
+    runs.NoteAdded(text=TEXT),
+    letters.DeadLetterOpened(
+        dead_letter=LETTER, run=RUN, automation=TEXT, node=NODE, source="node", failure=FAILURE, fingerprint="ab",
+        verdict=Verdict.NOT_RETRYABLE, override_allowed=True, number=1, lifetime=2, generation=3, opened_at_ms=4,
+    ),  # fmt: skip
+    letters.DeadLetterRecurred(
+        failure=PLAIN, fingerprint="ab", verdict=Verdict.ELAPSED_TIME_EXHAUSTED, number=1, lifetime=2, generation=3,
+        recurred_at_ms=4, status="open", renewed=True,
+    ),  # fmt: skip
+    letters.DeadLetterRetryRequested(requested_at_ms=1),
+    letters.DeadLetterRetryDispatched(
+        count=1, budget=5, generation=2, dispatched_at_ms=3, backoff_ms=4, not_before_ms=7,
+        policy=PolicyId("redrive-policy-v1-0123"),
+    ),  # fmt: skip
+    letters.RetryExhausted(dispatches=5, budget=5, policy=PolicyId("redrive-policy-v1-0123")),
+    letters.RetryBudgetGranted(granted=3, granted_at_ms=1),
+    letters.DeadLetterHeld(why="unknown run", run_version=0, engine="0.1.0"),
+    letters.DeadLetterSuperseded(lifetime=2),
+    letters.DeadLetterResolved(disposition="resolved_by_operator", lifetime=2),
+    letters.DeadLetterIgnored(lifetime=2),
+    letters.DeadLetterAbandoned(lifetime=2),
+    letters.DeadLetterReopened(renewed=True),
+    letters.DeadLetterNoted(text=TEXT),
+]
+
+
+def samples_of(topic: str) -> list[Event]:
+    """The samples of one topic, in order."""
+    return [event for event in SAMPLES if event.TOPIC == topic]
+
+
+def enveloped(event: Event) -> Recorded:
+    """*event* with an envelope that is the same every time."""
+    return Recorded(
+        StreamId(RUN), 1, event, EventId("0123456789abcdef01234567"), 1_700_000_000_000, Tenant("acme", "ü", "prod"),
+        RUN, Principal("human", "ana", "ops"), TEXT, Cause("event", "fedcba"), "0.1.0",
+    )  # fmt: skip

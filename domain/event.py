@@ -10,7 +10,6 @@ from redrive.domain.identity import SYSTEM, EventId, Principal, StreamId, Tenant
 from redrive.domain.values import JsonValue
 
 
-
 class Versioned(Protocol):
     """A state that counts the events folded into it."""
 
@@ -129,5 +128,6 @@ class Evolve(Generic[S]):
             self.on(cls)(lambda _state, _event: None)
 
     def __call__(self, state: S, event: Event) -> None:
+        """Fold *event* into *state*."""
         state.version += 1
         self.appliers[event.__class__](state, event)

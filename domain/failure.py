@@ -4,7 +4,7 @@ import hashlib
 import re
 from dataclasses import dataclass
 
-from redrive.domain.values import clean_integer, clean_name, clean_text, cut_text
+from redrive.domain.values import clean_name, clean_text, cut_text
 
 MAX_REASON_BYTES = 4_096
 MAX_RETRY_AFTER_MS = 86_400_000

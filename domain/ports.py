@@ -38,6 +38,17 @@ class Due:
     created: int = 0
 
 
+class Policy(Protocol):
+    """A policy, as the log keeps it."""
+
+    @property
+    def id(self) -> PolicyId:
+        """Its kind, version and digest."""
+
+    def document(self) -> JsonValue:
+        """Its body."""
+
+
 class Transaction(Protocol):
     """One decision: what it reads is asserted unchanged, what it appends is appended together or not at all."""
 
@@ -73,7 +84,7 @@ class Transaction(Protocol):
     def append_dead_letter(self, id_: DeadLetterId, run: Run, *events: Event) -> DeadLetter:
         """Append to a dead letter's stream (*run* is the one it belongs to) and return its new state."""
 
-    def register_policy(self, run: Run, id_: PolicyId, kind: PolicyKind, body: JsonValue) -> None:
+    def register_policy(self, run: Run, kind: PolicyKind, policy: Policy) -> None:
         """Log the body of a policy, unless the log of the run's tenant has it."""
 
     def moved_by(self, id_: DeadLetterId) -> Cause:
@@ -106,9 +117,7 @@ class Ledger(Protocol):
     def now_ms(self) -> int:
         """The time by the ledger's clock."""
 
-    def next_work_ms(
-        self, tenant: Tenant | None, handlers: Container[str] | None, run: RunId | None
-    ) -> int | None:
+    def next_work_ms(self, tenant: Tenant | None, handlers: Container[str] | None, run: RunId | None) -> int | None:
         """When the next run that *handlers* can go on with (only *run*, when given), or the next dispatch, is due;
         None: there is none."""
 

@@ -29,8 +29,20 @@ from redrive.domain.values import JsonValue, clean_integer, digest
 MAX_DELAY_MS = 86_400_000
 MAX_ATTEMPTS = 10
 RETRYABLE_BY_DEFAULT = frozenset(
-    "artifact_contract_unmet contract_miss execution_error missing_config provider_terminal provider_transient "
-    "tool_resolution tool_resolution_failed validation_error wait_wakeup webhook_delivery outbox_send".split()
+    {
+        "artifact_contract_unmet",
+        "contract_miss",
+        "execution_error",
+        "missing_config",
+        "outbox_send",
+        "provider_terminal",
+        "provider_transient",
+        "tool_resolution",
+        "tool_resolution_failed",
+        "validation_error",
+        "wait_wakeup",
+        "webhook_delivery",
+    }
 )
 NEVER_BY_WILDCARD = frozenset({OUTCOME_UNKNOWN, APPROVAL_DENIED, POLICY_WITHHELD})
 
@@ -98,9 +110,7 @@ class Backoff(Document):
         return cap if delay >= cap else math.floor(delay + 0.5)
 
 
-TRANSIENT_BACKOFF = Backoff(
-    strategy=Strategy.EXPONENTIAL, initial_delay_ms=2_000, multiplier=2.5, max_delay_ms=8_000
-)
+TRANSIENT_BACKOFF = Backoff(strategy=Strategy.EXPONENTIAL, initial_delay_ms=2_000, multiplier=2.5, max_delay_ms=8_000)
 """For provider_transient under a policy without a backoff: 2,000, 5,000, 8,000, 8,000 …"""
 
 

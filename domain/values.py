@@ -9,11 +9,20 @@ import json
 import math
 import re
 
-from pydantic import JsonValue
+from pydantic import JsonValue as JsonValue  # noqa: PLC0414 - it is ours to hand on
 
 from redrive.domain.errors import InvalidValue
 
-__all__ = ["JsonValue", "canonical_json", "clean_integer", "clean_json", "clean_name", "clean_text", "cut_text", "digest"]
+__all__ = [
+    "JsonValue",
+    "canonical_json",
+    "clean_integer",
+    "clean_json",
+    "clean_name",
+    "clean_text",
+    "cut_text",
+    "digest",
+]
 
 MAX_INTEGER = 2**53 - 1
 MAX_NAME_BYTES = 512

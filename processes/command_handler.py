@@ -26,6 +26,7 @@ class CommandHandler:
         self._classifier = classifier
 
     def __call__(self, attempt: Attempt) -> JsonValue:
+        """Run the command of one attempt. Raises AttemptError."""
         argv, env, cwd = _command_of(attempt.params)
         deadline = attempt.deadline_ms
         result = run_command(

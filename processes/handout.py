@@ -150,4 +150,6 @@ def attempt_of(run: Run, event: e.AttemptStarted, signals: Signals) -> Attempt:
 def progress_of(run: Run) -> Progress:
     """Where *run* stands."""
     startable = () if run.pause_requested or run.stopped_by is not None else tuple(run.ready)
-    return Progress(run.status, startable, run.due_ms if run.due_ms is not None else min(run.waiting.values(), default=None))
+    return Progress(
+        run.status, startable, run.due_ms if run.due_ms is not None else min(run.waiting.values(), default=None)
+    )

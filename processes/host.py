@@ -15,7 +15,7 @@ def _host() -> tuple[str, str] | None:
         return None
     try:
         boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
-        return boot, os.readlink("/proc/self/ns/pid")
+        return boot, str(Path("/proc/self/ns/pid").readlink())
     except OSError:
         return None
 
@@ -29,6 +29,20 @@ def started_at(pid: int) -> int | None:
     return None if fields[0] in ("Z", "X") else int(fields[19])
 
 
+def supervisors_of(pid: int) -> list[int]:
+    """The supervisors that still end the commands of process *pid*; none when it started no command."""
+    found: list[int] = []
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
+            try:
+                words = (entry / "cmdline").read_bytes().split(b"\0")
+            except OSError:
+                continue
+            if len(words) >= 4 and words[-4].endswith(b"processes/supervisor.py") and words[-2] == b"%d" % pid:
+                found.append(int(entry.name))
+    return found
+
+
 def this_process() -> Holder | None:
     """The holder that this process is; None where it cannot be told."""
     host, started = _host(), started_at(os.getpid())
@@ -39,5 +53,5 @@ def is_gone(holder: Holder) -> bool:
     """Whether *holder* is known to be gone: it ran on this host, since this boot, and its process is no more."""
     host = _host()
     if host is None or (holder.boot, holder.namespace) != host:
-        return False
+        return False  # another host or boot: its lease decides
     return started_at(holder.pid) != holder.started

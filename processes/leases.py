@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from redrive.domain.errors import StreamReadOnly
 from redrive.domain.identity import NodeId, RunId
 from redrive.domain.ports import Transaction
-from redrive.domain.run.attempts import start_attempt, started, startable
+from redrive.domain.run.attempts import start_attempt, startable, started
 from redrive.domain.run.claims import (
     DEFAULT_LEASE_MS,
     MAX_LEASE_MS,
@@ -182,4 +182,3 @@ def reclaiming(id_: RunId, policy_of: PolicyOf, gone: Holder | None = None) -> C
         return True
 
     return reclaim
-

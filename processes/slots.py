@@ -66,7 +66,7 @@ class Slots:
             error: BaseException | None = None
             try:
                 result = handler(attempt)
-            except BaseException as caught:
+            except BaseException as caught:  # noqa: BLE001 - whatever a handler raises is how its attempt ended
                 error = caught
             with self._lock:
                 self._idle += 1

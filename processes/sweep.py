@@ -64,7 +64,9 @@ def _sweep_run(
         return
     for act in acts:
         (report.skipped if act.act is Act.SKIP else report.acted).append(act)
-        log.info(f"dead_letter.{act.act}", run=act.run, dead_letter=act.dead_letter, node=act.node, why=act.why)
+        log.info(
+            "dead_letter.swept", act=str(act.act), run=act.run, dead_letter=act.dead_letter, node=act.node, why=act.why
+        )
 
 
 def redriving(id_: RunId, policy_of: PolicyOf, engine: str) -> Callable[[Transaction], list[SweepAct]]:
@@ -124,5 +126,4 @@ def _dispatch(tx: Transaction, run: Run, going: list[DeadLetter], policy_of: Pol
 
 
 def _register(tx: Transaction, run: Run, policy_of: PolicyOf) -> None:
-    policy = policy_of(run)
-    tx.register_policy(run, policy.id, "redrive", policy.document())
+    tx.register_policy(run, "redrive", policy_of(run))

@@ -1,7 +1,9 @@
 """The ticker: takes runs from holders that are gone, and sweeps dead letters; once, or on a timer."""
 
 import threading
+import time
 from dataclasses import dataclass, field
+from typing import Self
 
 import structlog
 
@@ -10,7 +12,7 @@ from redrive.domain.event import Cause
 from redrive.domain.identity import RunId, Tenant
 from redrive.domain.ports import Caller
 from redrive.domain.run.holder import Holder
-from redrive.processes.host import is_gone
+from redrive.processes.host import is_gone, supervisors_of
 from redrive.processes.leases import reclaiming
 from redrive.processes.services import Embedded, Services
 from redrive.processes.sweep import SweepReport, sweep
@@ -18,6 +20,7 @@ from redrive.processes.sweep import SweepReport, sweep
 log = structlog.get_logger()
 DEFAULT_INTERVAL_MS = 1_000
 PAGE = 200
+SURVIVORS_S = 5.0
 
 
 @dataclass(slots=True)
@@ -57,9 +60,21 @@ def reclaim_from_the_dead(services: Services, tenant: Tenant | None) -> list[Run
     reclaimed: list[RunId] = []
     for text, runs in held.items():
         holder = Holder.parse(text)
-        if is_gone(holder):
+        if is_gone(holder) and _commands_ended(holder):
             reclaimed += [run for run in runs if _reclaim(services, tenant, run, holder)]
     return reclaimed
+
+
+def _commands_ended(holder: Holder) -> bool:
+    """Whether nothing is left of the commands of a dead process. Their supervisors kill them within moments; no
+    attempt starts beside a survivor of the one before."""
+    end = time.monotonic() + SURVIVORS_S
+    while supervisors_of(holder.pid):
+        if time.monotonic() > end:
+            log.error("ticker.commands_survive", pid=holder.pid)
+            return False
+        time.sleep(0.02)
+    return True
 
 
 def _reclaim(services: Services, tenant: Tenant | None, run: RunId, gone: Holder | None) -> bool:
@@ -99,7 +114,7 @@ class Ticker:
         if self._thread.is_alive():
             self._thread.join()
 
-    def __enter__(self) -> "Ticker":
+    def __enter__(self) -> Self:
         self.start()
         return self
 

@@ -92,6 +92,7 @@ def decode_cursor(selection: Selection, cursor: str | None, shape: Sequence[type
         return None
     try:
         padded = cursor + "=" * (-len(cursor) % 4)
+        key: list[int | str]
         fingerprint, *key = json.loads(base64.b64decode(padded.encode("ascii"), altchars=b"-_", validate=True))
         known = fingerprint == selection.fingerprint and [type(part) for part in key] == list(shape)
         if known and all(abs(part) < 2**63 for part in key if isinstance(part, int)):

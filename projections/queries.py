@@ -1,5 +1,6 @@
 """Queries: what operators ask of the views. They catch up first, so that callers read their own writes."""
 
+import json
 from collections.abc import Sequence
 from typing import Any, get_args
 
@@ -20,7 +21,7 @@ from redrive.projections.models import (
     RunSummary,
     UnknownEventRow,
 )
-from redrive.projections.paging import Selection, checked_limit, decode_cursor, page_of, word, words
+from redrive.projections.paging import Selection, checked_limit, decode_cursor, page_of, words
 from redrive.projections.queue_queries import entries
 from redrive.projections.queues import RUNS
 from redrive.projections.view import View
@@ -32,7 +33,8 @@ _RUN_COLUMNS = ", ".join(_RUN_NAMES)
 _LETTER_NAMES = (*DEAD_LETTERS.columns, "needs_review")
 _LETTER_COLUMNS = ", ".join(f"d.{name}" for name in DEAD_LETTERS.columns)
 _NEEDS_REVIEW = (
-    "d.settled = 0 AND coalesce((SELECT r.status FROM runs r WHERE r.run_id = d.run_id), '') IN ('completed', 'cancelled')"
+    "d.settled = 0 AND "
+    "EXISTS (SELECT 1 FROM runs r WHERE r.run_id = d.run_id AND r.status IN ('completed', 'cancelled'))"
 )
 _TEXTS = "text_id IN (SELECT rowid FROM texts_fts WHERE texts_fts MATCH ?)"
 
@@ -68,7 +70,7 @@ class Queries:
         if needs_review is not None:
             chosen.where(f"needs_review = {int(needs_review)}")
         if text is not None:
-            chosen.where(f"run_id IN (SELECT run_id FROM mentions WHERE {_TEXTS})", match(text))  # noqa: S608
+            chosen.where(f"run_id IN (SELECT run_id FROM mentions WHERE {_TEXTS})", match(text))
         chosen.between("submitted_at_ms", since_ms, until_ms)
         rows, after = self._newest(f"SELECT {_RUN_COLUMNS} FROM runs", "created", _RUN_NAMES, chosen, limit, cursor)
         return Page(items=tuple(RunSummary(**row) for row in rows), cursor=after)
@@ -76,7 +78,7 @@ class Queries:
     def run(self, id_: str) -> RunSummary:
         """One run. Raises NotFound."""
         chosen = self._select("run").where("run_id = ?", id_)
-        found = self._ask(f"SELECT {_RUN_COLUMNS} FROM runs{chosen.sql()}", chosen.values)  # noqa: S608
+        found = self._ask(f"SELECT {_RUN_COLUMNS} FROM runs{chosen.sql()}", chosen.values)
         if not found:
             raise NotFound("run", id_)
         return RunSummary(**dict(zip(_RUN_NAMES, found[0], strict=True)))
@@ -92,10 +94,17 @@ class Queries:
     ) -> Page[QueueEntry]:
         """A queue as of *now_ms*: ready, scheduled and retry_backoff by when they are due, the others newest first."""
         self._view.catch_up()
-        chosen = Selection(self._view.id, "queue").equal("r.tenant", self._tenant).equal("r.automation", automation)
-        return entries(self._view, name, chosen, now_ms=now_ms, limit=checked_limit(limit), cursor=cursor)
+        return entries(
+            self._view,
+            name,
+            tenant=self._tenant,
+            automation=automation,
+            now_ms=now_ms,
+            limit=checked_limit(limit),
+            cursor=cursor,
+        )
 
-    def dead_letters(
+    def dead_letters(  # noqa: PLR0913 - one for each filter
         self,
         *,
         status: Words = None,
@@ -118,15 +127,15 @@ class Queries:
         chosen.equal("d.run_id", run).equal("d.node", node).equal("d.automation", automation)
         chosen.equal("d.fingerprint", fingerprint).between("d.opened_at_ms", since_ms, until_ms)
         if text is not None:
-            chosen.where(f"d.id IN (SELECT subject FROM mentions WHERE {_TEXTS})", match(text))  # noqa: S608
-        select = f"SELECT {_LETTER_COLUMNS}, {_NEEDS_REVIEW} FROM dead_letters d"  # noqa: S608
+            chosen.where(f"d.id IN (SELECT subject FROM mentions WHERE {_TEXTS})", match(text))
+        select = f"SELECT {_LETTER_COLUMNS}, {_NEEDS_REVIEW} FROM dead_letters d"
         rows, after = self._newest(select, "d.created", _LETTER_NAMES, chosen, limit, cursor)
         return Page(items=tuple(DeadLetterSummary(**row) for row in rows), cursor=after)
 
     def dead_letter(self, id_: str) -> DeadLetterSummary:
         """One dead letter. Raises NotFound."""
         chosen = self._select("dead_letter", "d.tenant").where("d.id = ?", id_)
-        query = f"SELECT {_LETTER_COLUMNS}, {_NEEDS_REVIEW} FROM dead_letters d{chosen.sql()}"  # noqa: S608
+        query = f"SELECT {_LETTER_COLUMNS}, {_NEEDS_REVIEW} FROM dead_letters d{chosen.sql()}"
         found = self._ask(query, chosen.values)
         if not found:
             raise NotFound("dead letter", id_)
@@ -154,7 +163,7 @@ class Queries:
         query = (
             "SELECT d.fingerprint, d.tenant, count(*), sum(d.settled = 0), sum(d.recurrences), min(d.opened_at_ms), "
             "max(d.last_failure_at_ms), max(d.created), json_group_array(DISTINCT d.failure_class), "
-            f"json_group_array(DISTINCT d.automation) FROM dead_letters d{chosen.sql()} "  # noqa: S608
+            f"json_group_array(DISTINCT d.automation) FROM dead_letters d{chosen.sql()} "
             f"GROUP BY d.tenant, d.fingerprint{having} ORDER BY 7 DESC, 8 DESC LIMIT ?"
         )
         found, after = page_of(
@@ -173,7 +182,7 @@ class Queries:
     def counts(self) -> Counts:
         """How many runs, dead letters, events, attempts, retries and takeovers there are."""
         chosen = self._select("counts")
-        query = f"SELECT kind, name, sum(n) FROM counts{chosen.sql()} GROUP BY kind, name ORDER BY kind, name"  # noqa: S608
+        query = f"SELECT kind, name, sum(n) FROM counts{chosen.sql()} GROUP BY kind, name ORDER BY kind, name"
         found: dict[str, dict[str, int]] = {}
         for kind, name, n in self._ask(query, chosen.values):
             found.setdefault(kind, {})[name] = n
@@ -191,7 +200,7 @@ class Queries:
     def unknown_events(self, *, limit: int | None = None, cursor: str | None = None) -> Page[UnknownEventRow]:
         """Events of versions that this code does not know."""
         names = tuple(UnknownEventRow.model_fields)
-        select = f"SELECT {', '.join(names)} FROM unknown_events"  # noqa: S608
+        select = f"SELECT {', '.join(names)} FROM unknown_events"
         rows, after = self._newest(select, "position", names, self._select("unknown"), limit, cursor)
         return Page(items=tuple(UnknownEventRow(**row) for row in rows), cursor=after)
 
@@ -214,8 +223,6 @@ class Queries:
         return page_of(rows, most, chosen, lambda row: (row[order.rpartition(".")[2]],))
 
     def _group(self, row: tuple[Any, ...]) -> DeadLetterGroup:
-        import json
-
         newest = self._view.rows("SELECT reason FROM dead_letters WHERE created = ?", (row[7],))
         return DeadLetterGroup(
             fingerprint=row[0],

@@ -25,27 +25,39 @@ _RUN = (
 )
 _NODE = ("node", "number", "next_number", "max_attempts", "backoff_ms", "resource_key", "text", "due_ms", "reason")
 _OF_RUN = ", ".join(f"r.{name}" for name in _RUN)
-_RUNS = f"SELECT {_OF_RUN}, r.due_ms, r.queue_reason FROM runs r"  # noqa: S608 - names are ours
+_RUNS = f"SELECT {_OF_RUN}, r.due_ms, r.queue_reason FROM runs r"
 _BACKOFFS = (
-    f"SELECT {_OF_RUN}, {', '.join(f'b.{name}' for name in _NODE)} "  # noqa: S608
-    "FROM backoffs b JOIN runs r ON r.run_id = b.run_id"
+    f"SELECT {_OF_RUN}, {', '.join(f'b.{name}' for name in _NODE)} FROM backoffs b JOIN runs r ON r.run_id = b.run_id"
 )
 
 
-def entries(view: View, name: str, chosen: Selection, *, now_ms: int, limit: int, cursor: str | None) -> Page[QueueEntry]:
-    """A page of the queue called *name*, of the runs that *chosen* admits. Raises InvalidValue for an unknown name."""
+def entries(
+    view: View,
+    name: str,
+    *,
+    tenant: str | None,
+    automation: str | None,
+    now_ms: int,
+    limit: int,
+    cursor: str | None,
+) -> Page[QueueEntry]:
+    """A page of the queue called *name*. Raises InvalidValue for an unknown name."""
     queue = word(name, "queue", QUEUES)
-    chosen.where("? = ?", queue, queue)
+    names: tuple[str, ...] = (*_RUN, "due_ms", "reason")
+    select, order = _RUNS, ["r.created"]
+    chosen = Selection(view.id, f"queue {queue}").equal("r.automation", automation)
+    chosen.equal("b.tenant" if queue == "retry_backoff" else "r.tenant", tenant)
     if queue == "retry_backoff":
         chosen.where("r.status IN ('queued', 'running', 'paused', 'awaiting_approval')")
-        names, select, order = (*_RUN, *_NODE), _BACKOFFS, ("b.due_ms", "b.created", "b.node")
+        names, select, order = (*_RUN, *_NODE), _BACKOFFS, ["b.due_ms", "b.created", "b.node"]
     elif queue in ("ready", "scheduled"):
         chosen.where("r.status = 'queued' AND r.due_ms IS NOT NULL")
         chosen.where("r.due_ms <= ?" if queue == "ready" else "r.due_ms > ?", now_ms, drifts=True)
-        names, select, order = (*_RUN, "due_ms", "reason"), _RUNS, ("r.due_ms", "r.created")
+        order = ["r.due_ms", "r.created"]
+    elif queue == "needs_review":
+        chosen.where("r.needs_review = 1")
     else:
-        chosen.where("r.needs_review = 1") if queue == "needs_review" else chosen.where("r.status = ?", queue)
-        names, select, order = (*_RUN, "due_ms", "reason"), _RUNS, ("r.created",)
+        chosen.where("r.status = ?", queue)
     return _page(view, queue, (select, names, order), chosen, now_ms, limit, cursor)
 
 

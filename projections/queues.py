@@ -139,17 +139,17 @@ def _succeeded(batch: Batch, row: Row, event: e.AttemptSucceeded, _position: int
 
 @folds.on(e.AttemptFailed)
 def _failed(batch: Batch, row: Row, event: e.AttemptFailed, _position: int) -> None:
-    _fail(batch, row, event.node, event.failure)
+    _fail(row, event.node, event.failure)
     _count_immediate_retry(batch, row, event.decision)
 
 
 @folds.on(e.AttemptInterrupted)
 def _interrupted(batch: Batch, row: Row, event: e.AttemptInterrupted, _position: int) -> None:
-    _fail(batch, row, event.node, event.decision.failure)
+    _fail(row, event.node, event.decision.failure)
     _count_immediate_retry(batch, row, event.decision)
 
 
-def _fail(batch: Batch, row: Row, node: str, failure: Failure) -> None:
+def _fail(row: Row, node: str, failure: Failure) -> None:
     row["last_failure_class"], row["last_failure_kind"] = failure.failure_class, failure.kind
     row["last_failure_node"] = node
     reason = failure.reason

@@ -29,7 +29,7 @@ class Table:
         types: dict[str, type] = {name: str if value is None else type(value) for name, value in self.columns.items()}
         types |= {name: int for name in types if name.endswith("_ms")}
         pk = self.key[0] if len(self.key) == 1 else self.key
-        db.table(self.name).create(types, pk=pk, if_not_exists=True)  # type: ignore[arg-type]
+        db.table(self.name).create(types, pk=pk, if_not_exists=True)
 
     def index(self, db: Database) -> None:
         """Create the indexes: ``a, b``, or partial ones, ``a, b WHERE c``, which sqlite-utils has no word for."""
@@ -47,7 +47,7 @@ class Table:
 
     def load(self, connection: sqlite3.Connection, column: str, values: Collection[str]) -> list[Row]:
         """The rows whose *column* is one of *values*."""
-        query = f"{self._select} WHERE {column} IN (SELECT value FROM json_each(?))"  # noqa: S608 - names are ours
+        query = f"{self._select} WHERE {column} IN (SELECT value FROM json_each(?))"
         names = tuple(self.columns)
         found = connection.execute(query, (json.dumps(list(values)),)).fetchall()
         return [dict(zip(names, row, strict=True)) for row in found]
@@ -58,7 +58,7 @@ class Table:
 
     @cached_property
     def _select(self) -> str:
-        return f"SELECT {', '.join(self.columns)} FROM {self.name}"  # noqa: S608
+        return f"SELECT {', '.join(self.columns)} FROM {self.name}"
 
     @cached_property
     def _upsert(self) -> str:
@@ -66,4 +66,4 @@ class Table:
         moving = [name for name in self.columns if name not in self.key and name not in self.fixed]
         sets = ", ".join(f"{name} = excluded.{name}" for name in moving)
         keys = ", ".join(self.key)
-        return f"INSERT INTO {self.name} VALUES ({marks}) ON CONFLICT ({keys}) DO UPDATE SET {sets}"  # noqa: S608
+        return f"INSERT INTO {self.name} VALUES ({marks}) ON CONFLICT ({keys}) DO UPDATE SET {sets}"

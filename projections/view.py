@@ -4,7 +4,7 @@ import contextlib
 import sqlite3
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any, Protocol, TypeVar
+from typing import Any, Protocol, Self, TypeVar
 
 import structlog
 from sqlite_utils import Database
@@ -15,7 +15,7 @@ from redrive.projections import fold
 from redrive.projections.batch import Batch
 from redrive.projections.graphs import Graphs
 from redrive.projections.models import ViewStatus
-from redrive.projections.view_file import APPLICATION_ID, ViewFile, is_damage, view_errors
+from redrive.projections.view_file import APPLICATION_ID, ViewFile, is_damage, transaction, view_errors
 
 CHUNK = 256
 MOST_PER_TRANSACTION = 10_000
@@ -69,7 +69,7 @@ class View:
             self.close()
             raise
 
-    def __enter__(self) -> "View":
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_error: object) -> None:
@@ -84,10 +84,10 @@ class View:
         """Fold what is new in the log; the position that the view has reached."""
         return self._sound(self._catch_up)
 
-    def fold(self, events: Sequence[Recorded]) -> int:
+    def fold(self, events: Sequence[Recorded]) -> None:
         """Fold *events*, in log order; those that the view has already change nothing. When the log holds others
-        before them, these are read first. Returns the position that the view has reached."""
-        return self._sound(lambda: self._fold_given(events))
+        before them, these are read first."""
+        self._sound(lambda: self._fold_given(events))
 
     def rebuild(self) -> int:
         """Fold the whole log anew, beside the view, which serves until the new one takes its place."""
@@ -138,7 +138,7 @@ class View:
         with self._lock:
             writer = self._file.writer
             if _is_empty(writer):
-                with _transaction(writer):
+                with transaction(writer):
                     if _is_empty(writer):
                         self._create(writer)
                         fold.index(writer)
@@ -198,7 +198,7 @@ class View:
     def _fold_some(self) -> bool:
         """Fold one transaction's worth; whether there may be more."""
         writer = self._file.writer
-        with _transaction(writer):
+        with transaction(writer):
             _, position, event_id, _ = _state_of(writer)
             self._position = position
             target = self._target()
@@ -213,12 +213,12 @@ class View:
             return True
         return self._learn_position() < target
 
-    def _fold_given(self, events: Sequence[Recorded]) -> int:
+    def _fold_given(self, events: Sequence[Recorded]) -> None:
         with self._lock:
             writer = self._file.writer
             gap = self._file.moved()
             if not gap:
-                with _transaction(writer):
+                with transaction(writer):
                     position = _state_of(writer)[1]
                     most = 2**62 if self._until is None else self._until
                     new = [recorded for recorded in events if position < recorded.position <= most]
@@ -228,7 +228,8 @@ class View:
                         fold.fold(batch, new)
                         _finish(batch, new[-1])
                 self._learn_position()
-            return self._catch_up() if gap else self._position
+            if gap:
+                self._catch_up()
 
     def _fold_from(self, connection: sqlite3.Connection, position: int, target: int, most: int) -> int:
         """Fold the log beyond *position* in the open transaction, *most* events or a few more."""
@@ -246,13 +247,13 @@ class View:
     def _rebuild(self) -> int:
         with self._lock:
             with self._file.replacement() as fresh:
-                with _transaction(fresh):
+                with transaction(fresh):
                     self._create(fresh)
                 position, target = 0, self._target()
                 while position < target:
-                    with _transaction(fresh):
+                    with transaction(fresh):
                         position = self._fold_from(fresh, position, target, MOST_PER_TRANSACTION)
-                with _transaction(fresh):
+                with transaction(fresh):
                     fold.index(fresh)
             return self._learn_position()
 
@@ -297,17 +298,3 @@ def _finish(batch: Batch, last: Recorded) -> None:
     """Write the batch, and with it the position that it reaches."""
     fold.write(batch)
     batch.connection.execute("UPDATE view SET position = ?, event_id = ?", (last.position, last.event_id))
-
-
-@contextlib.contextmanager
-def _transaction(connection: sqlite3.Connection) -> Iterator[None]:
-    """A write transaction; the lock is taken before anything is read in it."""
-    connection.execute("BEGIN IMMEDIATE")
-    try:
-        yield
-        connection.execute("COMMIT")
-    except BaseException:
-        with contextlib.suppress(sqlite3.Error):
-            if connection.in_transaction:
-                connection.execute("ROLLBACK")
-        raise

@@ -40,6 +40,20 @@ def is_damage(error: sqlite3.Error) -> bool:
 
 
 @contextlib.contextmanager
+def transaction(connection: sqlite3.Connection) -> Iterator[None]:
+    """A write transaction; the lock is taken before anything is read in it."""
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        yield
+        connection.execute("COMMIT")
+    except BaseException:
+        with contextlib.suppress(sqlite3.Error):
+            if connection.in_transaction:
+                connection.execute("ROLLBACK")
+        raise
+
+
+@contextlib.contextmanager
 def view_errors(path: str | None) -> Iterator[None]:
     """Raise the errors of SQLite and of the file system as StorageError, damage excepted."""
     try:
@@ -113,7 +127,7 @@ class ViewFile:
         path = f"{self.path}.rebuild-{os.getpid()}-{token_hex(4)}"
         try:
             with contextlib.closing(_connect(path)) as fresh:
-                fresh.execute("PRAGMA journal_mode = OFF")  # nobody else sees the file, and a crash leaves nothing to keep
+                fresh.execute("PRAGMA journal_mode = OFF")  # nobody sees the file, a crash leaves nothing to keep
                 fresh.execute("PRAGMA synchronous = OFF")
                 yield fresh
             self._replace_by(path)

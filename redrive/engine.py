@@ -2,9 +2,9 @@
 
 import random
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Container, Sequence
 from pathlib import Path
-from typing import Any, ParamSpec, TypeVar
+from typing import Any, ParamSpec, Self, TypeVar
 from urllib.parse import unquote
 
 from redrive import __version__
@@ -62,7 +62,7 @@ class Engine:
         *,
         worker: str,
         lease_ms: int = DEFAULT_LEASE_MS,
-        handlers: Mapping[str, Any] | None = None,
+        handlers: Container[str] | None = None,
         start: bool = False,
     ) -> list[Claim]:
         """Claim up to *n* due runs of any tenant, the oldest first, in one commit."""
@@ -90,7 +90,7 @@ class Engine:
         self.views.close()
         self.ledger.close()
 
-    def __enter__(self) -> "Engine":
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_error: object) -> None:
@@ -110,7 +110,7 @@ class Batch:
         self._jobs.append(pending)
         return pending
 
-    def __enter__(self) -> "Batch":
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, error_type: type[BaseException] | None, *_error: object) -> None:
@@ -124,7 +124,7 @@ def open(  # noqa: A001  (redrive.open reads well)
     clock: Callable[[], int] | None = None,
     dice: Callable[[], float] | None = None,
     listeners: Sequence[Listener] = (),
-    redrive_policy: RedrivePolicies = RedrivePolicy(),
+    redrive_policy: RedrivePolicies | None = None,
     classifier: Classifier | None = None,
     redactor: Redactor | None = None,
     views: str | None = None,
@@ -150,7 +150,7 @@ def open(  # noqa: A001  (redrive.open reads well)
     )
     services = Services(
         ledger=ledger,
-        policy_of=_policy_of(redrive_policy),
+        policy_of=_policy_of(redrive_policy or RedrivePolicy()),
         classifier=classifier or Classifier(),
         redactor=redactor or Redactor(),
         engine=__version__,

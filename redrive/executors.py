@@ -126,6 +126,7 @@ class SimulatedHandler:
         self._runtimes_ms = runtimes_ms
 
     def __call__(self, attempt: Attempt) -> JsonValue:
+        """Simulate one attempt. Raises AttemptError."""
         runtime = self._runtimes_ms.get(attempt.node, DEFAULT_RUNTIME_MS)
         outcome = self._simulation.outcome(attempt.node, attempt.lifetime, runtime)
         end = time.monotonic() + outcome.duration_ms / 1000
@@ -142,6 +143,7 @@ class RecordedCommandHandler(CommandHandler):
     """Executes the program and arguments that a WfFormat file recorded."""
 
     def __call__(self, attempt: Attempt) -> JsonValue:
+        """Run the recorded command of one attempt. Raises AttemptError."""
         params: Any = attempt.params or {}
         words = [params.get("program"), *params.get("arguments", [])]
         if not words[0]:

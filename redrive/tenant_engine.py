@@ -1,7 +1,7 @@
 """Commands and queries of one tenant: each command is one transaction, and says so in the log."""
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, TypeVar
+from collections.abc import Callable, Container, Sequence
+from typing import TYPE_CHECKING, TypeVar
 
 from redrive.domain.failure import Failure
 from redrive.domain.flow import Flow
@@ -57,7 +57,7 @@ class TenantEngine(TenantQueries):
         *,
         worker: str,
         lease_ms: int = DEFAULT_LEASE_MS,
-        handlers: Mapping[str, Any] | None = None,
+        handlers: Container[str] | None = None,
         start: bool = False,
     ) -> Claim | None:
         """Claim the due run that has waited longest, or None. With *start* its ready nodes start in the same commit;
@@ -75,7 +75,7 @@ class TenantEngine(TenantQueries):
         *,
         worker: str,
         lease_ms: int = DEFAULT_LEASE_MS,
-        handlers: Mapping[str, Any] | None = None,
+        handlers: Container[str] | None = None,
         start: bool = False,
     ) -> list[Claim]:
         """Claim up to *n* (at most 1,000) due runs in one commit."""
@@ -129,9 +129,7 @@ class TenantEngine(TenantQueries):
         """End the run for good."""
         return self._operate(operations.cancelling(run_id), actor, reason)
 
-    def recover(
-        self, run_id: RunId, *, actor: Actor, reason: str, nodes: Sequence[str] | None = None
-    ) -> Status:
+    def recover(self, run_id: RunId, *, actor: Actor, reason: str, nodes: Sequence[str] | None = None) -> Status:
         """Requeue a failed or blocked run from its failed nodes, or from *nodes*, with all their dependants."""
         return self._operate(operations.recovering(run_id, nodes), actor, reason)
 
@@ -155,7 +153,9 @@ class TenantEngine(TenantQueries):
         """Allow *n* (1 to 100) more dispatches; open or parked becomes retry_requested."""
         return self._then_sweep(self._operate(operations.granting_retries(dead_letter, n, run_id), actor, reason))
 
-    def ignore(self, dead_letter: DeadLetterId, *, actor: Actor, reason: str, run_id: RunId | None = None) -> LetterStanding:
+    def ignore(
+        self, dead_letter: DeadLetterId, *, actor: Actor, reason: str, run_id: RunId | None = None
+    ) -> LetterStanding:
         """Decide that a dead letter does not matter."""
         return self._operate(operations.ignoring(dead_letter, run_id), actor, reason)
 
@@ -171,7 +171,9 @@ class TenantEngine(TenantQueries):
         """Say that the work of a dead letter was done otherwise."""
         return self._operate(operations.resolving(dead_letter, run_id), actor, reason)
 
-    def reopen(self, dead_letter: DeadLetterId, *, actor: Actor, reason: str, run_id: RunId | None = None) -> LetterStanding:
+    def reopen(
+        self, dead_letter: DeadLetterId, *, actor: Actor, reason: str, run_id: RunId | None = None
+    ) -> LetterStanding:
         """Put a settled dead letter back."""
         return self._operate(operations.reopening(dead_letter, run_id), actor, reason)
 

@@ -37,7 +37,8 @@ class TenantQueries:
         self._queries = Queries(views, tenant)
 
     def runs(self, **filters: Any) -> Page[RunSummary]:
-        """Runs, newest first. Filters: status, automation, flow, needs_review, text, since_ms, until_ms, limit, cursor."""
+        """Runs, newest first. Filters: status, automation, flow, key, needs_review, text, since_ms, until_ms; limit,
+        cursor."""
         return self._queries.runs(**filters)
 
     def run(self, run_id: RunId) -> RunSummary:
@@ -49,7 +50,8 @@ class TenantQueries:
         return detail_of(self._ledger.run_state(self.tenant, run_id))
 
     def queue(self, name: str, **filters: Any) -> Page[QueueEntry]:
-        """A queue: ready, scheduled, retry_backoff, running, paused, awaiting_approval, blocked, failed, needs_review."""
+        """A queue: ready, scheduled, retry_backoff, running, paused, awaiting_approval, blocked, failed or
+        needs_review."""
         return self._queries.queue(name, now_ms=self._ledger.now_ms(), **filters)
 
     def dead_letters(self, **filters: Any) -> Page[DeadLetterSummary]:

@@ -63,7 +63,9 @@ def requeue_run(run: Run, roots: Iterable[NodeId], cause: e.RequeueCause, *, now
     waits(run, after, without=reset)
     due = now_ms if ready else after.next_due_ms
     if not unique or due is None:
-        raise NotAllowed("requeue", f"run {run.id}", "nothing could start: no failed node with all its parents succeeded")
+        raise NotAllowed(
+            "requeue", f"run {run.id}", "nothing could start: no failed node with all its parents succeeded"
+        )
     requeued = e.RunRequeued(
         cause=cause,
         generation=run.generation + 1,

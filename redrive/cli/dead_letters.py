@@ -19,9 +19,9 @@ if TYPE_CHECKING:
     from redrive.tenant_engine import TenantEngine
 
 COLUMNS = (
-    Column("id"),
+    Column("id", whole=True),
     Column("status"),
-    Column("run", wide=True),
+    Column("run", wide=True, whole=True),
     Column("automation", wide=True, elastic=True),
     Column("node", elastic=True),
     Column("used", right=True),
@@ -30,7 +30,7 @@ COLUMNS = (
     Column("failure", elastic=True),
 )
 GROUP_COLUMNS = (
-    Column("fingerprint"),
+    Column("fingerprint", whole=True),
     Column("active", right=True),
     Column("all", right=True),
     Column("last"),
@@ -53,7 +53,7 @@ def dead_letters() -> None:
 @letter_filters
 @paged
 @pass_session
-def list_letters(session: Session, limit: int, cursor: str | None, **filters: Any) -> None:
+def list_letters(session: Session, /, limit: int, cursor: str | None, **filters: Any) -> None:
     """List dead letters, the newest first."""
     acme, out = session.tenant_engine(), session.output
     page = acme.dead_letters(**asked(acme, filters), limit=limit, cursor=cursor)
@@ -71,7 +71,7 @@ def list_letters(session: Session, limit: int, cursor: str | None, **filters: An
 @group_filters
 @paged
 @pass_session
-def groups(session: Session, limit: int, cursor: str | None, **filters: Any) -> None:
+def groups(session: Session, /, limit: int, cursor: str | None, **filters: Any) -> None:
     """Group dead letters by what failed, the most recent first: numbers and ids in reasons make no difference."""
     acme, out = session.tenant_engine(), session.output
     page = acme.groups(**given(filters), limit=limit, cursor=cursor)
@@ -96,14 +96,15 @@ for _command in DISPOSITIONS:
 
 def _print_letters(session: Session, acme: "TenantEngine", letters: "Sequence[DeadLetterSummary]") -> None:
     out, now = session.output, acme.engine.now_ms()
-    short = (lambda id_: id_) if out.wide else shortener(acme, [letter.id for letter in letters])
+    ids = [id_ for letter in letters for id_ in (letter.id, letter.run_id)]
+    short = shortener(acme, ids, whole=not out.terminal)
     out.table(
         COLUMNS,
         (
             (
                 short(letter.id),
                 letter.status,
-                letter.run_id,
+                short(letter.run_id),
                 letter.automation,
                 letter.node,
                 f"{letter.dispatches}/{session.settings.max_dispatches + letter.budget_granted}",
@@ -117,7 +118,8 @@ def _print_letters(session: Session, acme: "TenantEngine", letters: "Sequence[De
 
 
 def _group_row(group: "DeadLetterGroup", now: int) -> tuple[object, ...]:
-    failure = f"{', '.join(group.failure_classes)}: {group.reason}" if group.reason else ", ".join(group.failure_classes)
+    classes = ", ".join(group.failure_classes)
+    failure = f"{classes}: {group.reason}" if group.reason else classes
     last, first = relative(group.last_seen_ms, now), relative(group.first_seen_ms, now)
     return (group.fingerprint, group.unsettled, group.count, last, first, ", ".join(group.automations), failure)
 

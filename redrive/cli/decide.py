@@ -10,6 +10,7 @@ from redrive.cli.context import Session
 from redrive.cli.failures import REFUSED
 from redrive.cli.ids import letter_named
 from redrive.cli.letter_filters import Filters, asked, given
+from redrive.cli.next_steps import executing_run
 from redrive.cli.output import printable
 from redrive.domain.errors import RedriveError, Refused
 
@@ -60,15 +61,14 @@ def decide(session: Session, decision: Decision, ids: Sequence[str], all_: bool,
     errors: dict[DeadLetterId, RedriveError | None] = {}
     failure: RedriveError | None = None
     try:
-        for id_, error in _carried_out(acme, decision, list(dict.fromkeys(letters)), said):
-            errors[id_] = error
+        errors.update(_carried_out(acme, decision, list(dict.fromkeys(letters)), said))
     except RedriveError as error:  # storage: what was acknowledged before is told, then the error
         if not errors:
             raise
         failure = error
     report = acme.sweep() if decision.verb in ("retry", "grant") and failure is None else None
     outcomes = _outcomes(acme, errors, report)
-    _tell(session, decision, outcomes)
+    _tell(session, acme, decision, outcomes)
     if failure is not None:
         raise failure
     return REFUSED if any(outcome.error for outcome in outcomes) else 0
@@ -76,7 +76,7 @@ def decide(session: Session, decision: Decision, ids: Sequence[str], all_: bool,
 
 def _require_choice(decision: Decision, ids: Sequence[str], all_: bool, filters: Filters) -> None:
     if not ids and not all_:
-        raise click.UsageError(f"name the dead letters to {decision.verb} by id, or say --all (with filters, if need be).")
+        raise click.UsageError(f"say which dead letters to {decision.verb}: ids, or --all (with filters, if need be).")
     if ids and (all_ or given(filters)):
         raise click.UsageError("ids and --all (or filters) exclude each other.")
 
@@ -121,7 +121,7 @@ def _outcomes(
     return [Outcome(acme.dead_letter(id_), error, whys.get(id_, "")) for id_, error in errors.items()]
 
 
-def _tell(session: Session, decision: Decision, outcomes: Sequence[Outcome]) -> None:
+def _tell(session: Session, acme: "TenantEngine", decision: Decision, outcomes: Sequence[Outcome]) -> None:
     out = session.output
     if out.json:
         out.items("dead-letter-decisions", [_document(decision, outcome) for outcome in outcomes])
@@ -135,7 +135,7 @@ def _tell(session: Session, decision: Decision, outcomes: Sequence[Outcome]) -> 
     refused = sum(outcome.error is not None for outcome in outcomes)
     if len(outcomes) > 1:
         out.say(f"{decision.verb}: {len(outcomes) - refused} done, {refused} refused.")
-    out.next(*_next(session, outcomes))
+    out.next(*_next(session, acme, outcomes))
 
 
 def _document(decision: Decision, outcome: Outcome) -> dict[str, Any]:
@@ -161,11 +161,12 @@ def _sentence(session: Session, decision: Decision, outcome: Outcome) -> str:
             return f"{name}: {status.replace('_', ' ')}; {used}"
 
 
-def _next(session: Session, outcomes: Sequence[Outcome]) -> list[tuple[str, str]]:
+def _next(session: Session, acme: "TenantEngine", outcomes: Sequence[Outcome]) -> list[tuple[str, str]]:
     if any(outcome.letter.status in ("retrying", "retry_requested") for outcome in outcomes):
-        first = (session.command("work"), "execute what is queued")
+        first = executing_run(session, acme, outcomes[0].letter.run_id)
     elif any(outcome.error is not None and outcome.error.code == "budget-spent" for outcome in outcomes):
-        first = (session.command("dead-letters", "grant", outcomes[0].letter.id[:8], "1", "--reason", "…"), "allow one more")
+        grant = ("grant", outcomes[0].letter.id[:8], "1", "--reason", "…")
+        first = (session.command("dead-letters", *grant), "allow one more")
     else:
         first = (session.command("dead-letters", "list", "--active"), "what is left")
     return [first, (session.command("show", outcomes[0].letter.id[:8]), "how it stands")]

@@ -10,8 +10,7 @@ from redrive.cli.decide import Decision, decide
 from redrive.cli.letter_filters import letter_filters
 from redrive.cli.options import Command, acted, reasoned
 
-
-_ALL = click.option("--all", "all_", is_flag=True, help="All that the filters leave; look with `dead-letters list` first.")
+_ALL = click.option("--all", "all_", is_flag=True, help="All that the filters leave: look with `list` first.")
 
 
 @click.command(cls=Command)
@@ -20,7 +19,7 @@ _ALL = click.option("--all", "all_", is_flag=True, help="All that the filters le
 @letter_filters
 @reasoned
 @pass_session
-def retry(session: Session, ids: Sequence[str], all_: bool, actor: str, reason: str, **filters: Any) -> int:
+def retry(session: Session, /, ids: Sequence[str], all_: bool, actor: str, reason: str, **filters: Any) -> int:
     """Do the work of dead letters again: those named, or --all that the filters leave (open ones, unless --status)."""
     return decide(session, Decision("retry", "request_retry", "open"), ids, all_, filters, actor=actor, reason=reason)
 
@@ -31,7 +30,7 @@ def retry(session: Session, ids: Sequence[str], all_: bool, actor: str, reason: 
 @letter_filters
 @reasoned
 @pass_session
-def ignore(session: Session, ids: Sequence[str], all_: bool, actor: str, reason: str, **filters: Any) -> int:
+def ignore(session: Session, /, ids: Sequence[str], all_: bool, actor: str, reason: str, **filters: Any) -> int:
     """Decide that dead letters do not matter. `reopen` takes it back."""
     return decide(session, Decision("ignore", "ignore", "open"), ids, all_, filters, actor=actor, reason=reason)
 
@@ -42,7 +41,7 @@ def ignore(session: Session, ids: Sequence[str], all_: bool, actor: str, reason:
 @letter_filters
 @reasoned
 @pass_session
-def abandon(session: Session, ids: Sequence[str], all_: bool, actor: str, reason: str, **filters: Any) -> int:
+def abandon(session: Session, /, ids: Sequence[str], all_: bool, actor: str, reason: str, **filters: Any) -> int:
     """Give the work of dead letters up. `reopen` takes it back."""
     return decide(session, Decision("abandon", "abandon", "open"), ids, all_, filters, actor=actor, reason=reason)
 
@@ -53,7 +52,7 @@ def abandon(session: Session, ids: Sequence[str], all_: bool, actor: str, reason
 @letter_filters
 @reasoned
 @pass_session
-def reopen(session: Session, ids: Sequence[str], all_: bool, actor: str, reason: str, **filters: Any) -> int:
+def reopen(session: Session, /, ids: Sequence[str], all_: bool, actor: str, reason: str, **filters: Any) -> int:
     """Put settled dead letters back: those named, or --all that the filters leave (ignored ones, unless --status)."""
     return decide(session, Decision("reopen", "reopen", "ignored"), ids, all_, filters, actor=actor, reason=reason)
 
@@ -65,7 +64,8 @@ def reopen(session: Session, ids: Sequence[str], all_: bool, actor: str, reason:
 @pass_session
 def grant(session: Session, id_: str, n: int, actor: str, reason: str) -> int:
     """Allow N more dispatches (1 to 100) of a dead letter, and retry it."""
-    return decide(session, Decision("grant", "grant_retries", "parked"), [id_], False, {}, n=n, actor=actor, reason=reason)
+    decision = Decision("grant", "grant_retries", "parked")
+    return decide(session, decision, [id_], False, {}, n=n, actor=actor, reason=reason)
 
 
 @click.command(cls=Command)

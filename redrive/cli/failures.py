@@ -3,6 +3,7 @@
 import json
 import os
 import sys
+import traceback
 from collections.abc import Sequence
 
 import click
@@ -29,8 +30,8 @@ class NoLog(NotFound):
 
     def __init__(self, path: str, *, named: bool) -> None:
         super().__init__("log", path)
-        other = "" if named else ", and --db URL names another one"
-        self.args = (f"there is no log at {printable(path, 200)}: `redrive run` and `redrive submit` create one{other}",)
+        other = "" if named else ", and --db URL names another"
+        self.args = (f"there is no log at {printable(path, 200)}; `redrive run` and `redrive submit` create one{other}",)
 
 
 def exit_code_of(error: RedriveError) -> int:
@@ -41,11 +42,12 @@ def exit_code_of(error: RedriveError) -> int:
 def told(error: BaseException, args: Sequence[str]) -> int:
     """Tell *error* on standard error, as JSON when the command line asked for it; the exit code."""
     code, name, sentence = _judged(error)
+    if code == BUG and "debug" in args:
+        traceback.print_exception(error)
     if "--json" in args:
         _to_stderr(json.dumps({"schema": "redrive.error/1", "code": name, "message": sentence}))
     elif isinstance(error, click.UsageError):
-        error.message = printable(error.message)
-        error.show()
+        _to_stderr(_usage(error, sentence))
     elif code != BROKEN_PIPE:
         _to_stderr(f"Error: {sentence}" if code != REFUSED else f"Refused ({name}): {sentence}")
     return code
@@ -65,7 +67,14 @@ def _judged(error: BaseException) -> tuple[int, str, str]:
             return STORAGE, "out-of-memory", "there is not enough memory for this"
         case OSError():
             return STORAGE, "storage", printable(error)
-    return BUG, "bug", f"a bug in redrive: {type(error).__name__}: {printable(error, 300)}"
+    return BUG, "bug", f"a bug in redrive: {type(error).__name__}: {printable(error, 300)} (--log-level debug tells more)"
+
+
+def _usage(error: click.UsageError, sentence: str) -> str:
+    if error.ctx is None:
+        return f"Error: {sentence}"
+    path = error.ctx.command_path
+    return f"{error.ctx.get_usage()}\nTry '{path} --help' for help.\n\nError: {sentence}"
 
 
 def _to_stderr(line: str) -> None:

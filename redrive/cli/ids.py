@@ -2,13 +2,14 @@
 
 import re
 from collections.abc import Callable, Iterable
-from os.path import commonprefix
-from typing import TYPE_CHECKING
+from itertools import takewhile
+from operator import eq
+from typing import TYPE_CHECKING, cast
 
 from redrive.domain.errors import InvalidValue, NotFound
-from redrive.domain.identity import DeadLetterId, RunId
 
 if TYPE_CHECKING:
+    from redrive.domain.identity import DeadLetterId, RunId
     from redrive.projections.view import View
     from redrive.tenant_engine import TenantEngine
 
@@ -27,14 +28,14 @@ class AmbiguousId(InvalidValue):
     code = "ambiguous-id"
 
 
-def run_named(acme: "TenantEngine", text: str) -> RunId:
+def run_named(acme: "TenantEngine", text: str) -> "RunId":
     """The run whose id begins with *text*. Raises InvalidValue, NotFound."""
-    return RunId(_only(acme, text, "run")[1])
+    return cast("RunId", _only(acme, text, "run")[1])
 
 
-def letter_named(acme: "TenantEngine", text: str) -> DeadLetterId:
+def letter_named(acme: "TenantEngine", text: str) -> "DeadLetterId":
     """The dead letter whose id begins with *text*. Raises InvalidValue, NotFound."""
-    return DeadLetterId(_only(acme, text, "dead letter")[1])
+    return cast("DeadLetterId", _only(acme, text, "dead letter")[1])
 
 
 def named(acme: "TenantEngine", text: str) -> tuple[str, str]:
@@ -42,8 +43,13 @@ def named(acme: "TenantEngine", text: str) -> tuple[str, str]:
     return _only(acme, text, *_TABLES)
 
 
-def shortener(acme: "TenantEngine", ids: Iterable[str | None]) -> Callable[[str | None], str | None]:
-    """What shortens each of *ids* to what names no other run or dead letter: eight characters as a rule."""
+def shortener(acme: "TenantEngine", ids: Iterable[str | None], *, whole: bool) -> Callable[[str | None], str | None]:
+    """What shortens each of *ids* to what names no other run or dead letter: eight characters as a rule.
+
+    *whole*: it leaves them whole, for pipes.
+    """
+    if whole:
+        return lambda id_: id_
     view = acme.engine.views
     short = {id_: id_[: _distinct(view, id_)] for id_ in set(ids) if id_ is not None}
     return lambda id_: None if id_ is None else short.get(id_, id_)
@@ -84,5 +90,5 @@ def _distinct(view: "View", id_: str) -> int:
             query = f"SELECT {order}({column}) FROM {table} WHERE {column} {sign} ?"  # noqa: S608
             neighbour = view.rows(query, (id_,))[0][0]
             if neighbour is not None:
-                longest = max(longest, len(commonprefix([id_, neighbour])))
+                longest = max(longest, sum(takewhile(bool, map(eq, id_, neighbour))))
     return min(longest + 1, WHOLE)

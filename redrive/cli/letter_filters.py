@@ -15,8 +15,9 @@ if TYPE_CHECKING:
 F = TypeVar("F", bound=Callable[..., Any])
 Filters = dict[str, Any]
 
+_STANDING = f"Only {', '.join(LETTER_STATUSES)}; may be repeated."
 _OF_GROUPS = (
-    click.option("--status", multiple=True, type=Word(*LETTER_STATUSES), help="Only those that stand so; may be repeated."),
+    click.option("--status", multiple=True, type=Word(*LETTER_STATUSES), help=_STANDING),
     click.option("--source", type=Word(*SOURCES), help="Only those of this source."),
     click.option("--automation", help="Only those of this automation."),
     click.option("--class", "failure_class", help="Only failures of this class, such as provider_transient."),

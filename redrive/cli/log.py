@@ -27,7 +27,7 @@ def log() -> None:
 
 
 @log.command(cls=Command)
-@click.option("-n", "--lines", type=click.IntRange(0, 1_000_000), default=20, show_default=True, help="How many events.")
+@click.option("-n", "--lines", type=click.IntRange(0, 1_000_000), default=20, show_default=True, help="How many.")
 @click.option("-f", "--follow", is_flag=True, help="Go on with what comes, until Ctrl-C.")
 @click.option("--topic", "topics", multiple=True, help="Only this topic (run.completed), or all that begin so (run).")
 @pass_session
@@ -80,7 +80,7 @@ def show(session: Session, position: int) -> None:
 def _is_wanted(event: "Recorded", acme: "TenantEngine", topics: tuple[str, ...]) -> bool:
     if event.tenant != acme.tenant:
         return False
-    return not topics or any(event.topic == topic or event.topic.startswith(f"{topic.rstrip('.*')}.") for topic in topics)
+    return not topics or any(f"{event.topic}.".startswith(f"{topic.rstrip('.*')}.") for topic in topics)
 
 
 def _last(acme: "TenantEngine", last: int, n: int, topics: tuple[str, ...]) -> "list[Recorded]":

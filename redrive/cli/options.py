@@ -62,7 +62,8 @@ class Group(click.Group):
 def format_options(command: click.Command, ctx: click.Context, formatter: click.HelpFormatter) -> None:
     """Write two lists of options."""
     shared = {option.name for option in _global_options()}
-    own, common = [], []
+    own: list[tuple[str, str]] = []
+    common: list[tuple[str, str]] = []
     for param in command.get_params(ctx):
         record = param.get_help_record(ctx)
         if record is not None:

@@ -37,7 +37,7 @@ class Output:
 
     @property
     def wide(self) -> bool:
-        """Whether there is room for whole ids and further columns: always in a pipe."""
+        """Whether there is room for further columns: always in a pipe."""
         return not self.terminal or self.width >= WIDE
 
     def items(self, schema: str, items: Iterable[object], cursor: str | None = None) -> None:
@@ -64,7 +64,7 @@ class Output:
         """Commands worth typing now, each with what it is good for."""
         width = max((len(command) for command, _ in commands), default=0)
         lines = [f"  {command.ljust(min(width, 60))}  # {purpose}" for command, purpose in commands]
-        self.remark("\n".join(["Next:", *lines]))
+        self.remark("\n".join(["\nNext:" if self.terminal else "Next:", *lines]))
 
     def table(self, columns: Sequence[Column], rows: Iterable[Sequence[object]]) -> None:
         """Rows under headings; columns that are only for wide terminals go where there is no room."""

@@ -14,8 +14,18 @@ Say = Callable[[str], None]
 
 
 QUIET = frozenset(
-    "flow.registered policy.registered run.submitted run.claimed run.lease-renewed run.claim-released "
-    "run.attempt-started run.queued run.dead-letter-linked run.retry-backoff-scheduled".split()
+    [
+        "flow.registered",
+        "policy.registered",
+        "run.submitted",
+        "run.claimed",
+        "run.lease-renewed",
+        "run.claim-released",
+        "run.attempt-started",
+        "run.queued",
+        "run.dead-letter-linked",
+        "run.retry-backoff-scheduled",
+    ]
 )
 
 

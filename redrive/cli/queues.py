@@ -63,7 +63,8 @@ def _print_counts(session: Session, acme: "TenantEngine", automation: str | None
         return
     columns = (Column("queue"), Column("count", right=True), Column("what", elastic=True))
     out.table(columns, ((queue, n, _MEANINGS[queue]) for queue, n in counts.items()))
-    worst = next((queue for queue in ("needs_review", "blocked", "failed", "ready", "retry_backoff") if counts[queue]), None)
+    urgent = ("needs_review", "blocked", "failed", "ready", "retry_backoff")
+    worst = next((queue for queue in urgent if counts[queue]), None)
     letters = (session.command("dead-letters", "groups", "--active"), "what fails, by cause")
     out.next(*([(session.command("queues", worst), f"the {counts[worst]} in {worst}")] if worst else []), letters)
 
@@ -93,13 +94,15 @@ def queue_counts(acme: "TenantEngine", automation: str | None = None) -> dict[st
 
 def _print_entries(session: Session, acme: "TenantEngine", name: str, entries: "Sequence[QueueEntry]") -> None:
     out, now = session.output, acme.engine.now_ms()
-    short = (lambda id_: id_) if out.wide else shortener(acme, [entry.run_id for entry in entries])
+    short = shortener(acme, [entry.run_id for entry in entries], whole=not out.terminal)
+    columns: tuple[Column, ...]
+    rows: list[tuple[object, ...]]
     match name:
         case "ready" | "scheduled":
             columns = (*_RUN, Column("reason"), Column("due"))
             rows = [(entry.reason.replace("_", " "), moment(entry.due_ms, now)) for entry in entries]
         case "retry_backoff":
-            columns = (*_RUN, Column("node", elastic=True), Column("try"), Column("due"), Column("failure", elastic=True))
+            columns = (*_RUN, *_NODE)
             rows = [(e.node, f"{e.next_number}/{e.max_attempts or '?'}", _due(e, now), e.text) for e in entries]
         case "running":
             columns = (*_RUN, Column("worker", elastic=True), Column("lease ends"))
@@ -115,4 +118,5 @@ def _due(entry: "QueueEntry", now: int) -> str:
     return "" if entry.due_ms is None else relative(entry.due_ms, now)
 
 
-_RUN = (Column("run"), Column("automation", elastic=True), Column("key", wide=True))
+_NODE = (Column("node", elastic=True), Column("try"), Column("due"), Column("failure", elastic=True))
+_RUN = (Column("run", whole=True), Column("automation", elastic=True), Column("key", wide=True))

@@ -5,11 +5,13 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from redrive.cli.context import Session, pass_session
+from redrive.cli.next_steps import executing_run
 from redrive.cli.options import Command, reasoned
 from redrive.cli.output import printable
 
 if TYPE_CHECKING:
     from redrive.domain.identity import RunId
+    from redrive.tenant_engine import TenantEngine
 
 
 @click.command(cls=Command)
@@ -41,7 +43,7 @@ def cancel(session: Session, run: str, actor: str, reason: str) -> None:
 
 @click.command(cls=Command)
 @click.argument("run")
-@click.option("--node", "nodes", multiple=True, help="Start afresh from this node; may be repeated (default: all failed).")
+@click.option("--node", "nodes", multiple=True, help="From this node; may be repeated (default: all failed).")
 @reasoned
 @pass_session
 def recover(session: Session, run: str, nodes: tuple[str, ...], actor: str, reason: str) -> None:
@@ -67,17 +69,18 @@ def _operate(session: Session, command: str, text: str, **said: Any) -> None:
     if out.json:
         out.item("run-operation", {"command": command, **run.model_dump(mode="json")})
         return
-    out.say(_DONE[command].format(run=id_[:8], automation=printable(run.automation, 60), status=run.status, generation=run.generation))
-    out.next(*_next(session, command, id_))
+    name = printable(run.automation, 60)
+    out.say(_DONE[command].format(run=id_[:8], automation=name, status=run.status, generation=run.generation))
+    out.next(*_next(session, acme, command, id_))
 
 
-def _next(session: Session, command: str, id_: "RunId") -> list[tuple[str, str]]:
+def _next(session: Session, acme: "TenantEngine", command: str, id_: "RunId") -> list[tuple[str, str]]:
     short = id_[:8]
     shown = (session.command("show", short), "how it stands")
     match command:
         case "pause":
             return [(session.command("resume", short, "--reason", "…"), "let it go on"), shown]
         case "resume" | "recover":
-            return [(session.command("work"), "execute what is queued"), shown]
+            return [executing_run(session, acme, id_), shown]
         case _:
             return [(session.command("history", short), "all that happened"), shown]

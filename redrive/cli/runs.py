@@ -10,7 +10,7 @@ from redrive.cli.times import Moment, absolute, relative
 from redrive.cli.words import RUN_STATUSES, Word
 
 COLUMNS = (
-    Column("run"),
+    Column("run", whole=True),
     Column("status"),
     Column("automation", elastic=True),
     Column("key", wide=True),
@@ -24,8 +24,11 @@ COLUMNS = (
 )
 
 
+_STANDING = f"Only {', '.join(RUN_STATUSES)}; may be repeated."
+
+
 @click.command(cls=Command)
-@click.option("--status", multiple=True, type=Word(*RUN_STATUSES), help="Only runs that stand so; may be repeated.")
+@click.option("--status", multiple=True, type=Word(*RUN_STATUSES), help=_STANDING)
 @click.option("--automation", help="Only runs of this automation.")
 @click.option("--needs-review", is_flag=True, help="Only runs that nothing but an operator will move.")
 @click.option("--text", help="Only runs in whose history these words stand.")
@@ -64,7 +67,7 @@ def runs(
         out.next((session.command("submit", "FLOW_FILE"), "submit one"), (session.command("queues"), "what waits"))
         return
     now = acme.engine.now_ms()
-    short = (lambda id_: id_) if out.wide else shortener(acme, [run.run_id for run in page.items])
+    short = shortener(acme, [run.run_id for run in page.items], whole=not out.terminal)
     out.table(
         COLUMNS,
         (

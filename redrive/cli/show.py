@@ -10,6 +10,7 @@ from redrive.cli.options import Command
 from redrive.cli.times import moment
 
 if TYPE_CHECKING:
+    from redrive.domain.identity import DeadLetterId
     from redrive.history import HistoryEntry
     from redrive.projections.models import DeadLetterSummary
     from redrive.tenant_engine import TenantEngine
@@ -100,7 +101,7 @@ def _next(session: Session, letter: "DeadLetterSummary") -> list[tuple[str, str]
         case "open":
             return [(command("retry"), "do its work again"), (command("ignore"), "it does not matter"), alike, history]
         case "parked":
-            return [(command("grant", "1"), "allow one more dispatch"), (command("abandon"), "give it up"), alike, history]
+            return [(command("grant", "1"), "allow one more"), (command("abandon"), "give it up"), alike, history]
         case "retry_requested" | "retrying":
             return [(session.command("show", letter.run_id[:8]), "how its run stands"), history]
         case _:

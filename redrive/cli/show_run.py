@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from redrive.cli.context import Session
 from redrive.cli.ids import shortener
+from redrive.cli.next_steps import executing
 from redrive.cli.output import printable
 from redrive.cli.tables import Column
 from redrive.cli.times import moment, relative
@@ -21,7 +22,7 @@ COLUMNS = (
     Column("node", elastic=True),
     Column("status"),
     Column("try", right=True),
-    Column("dead letter"),
+    Column("dead letter", whole=True),
     Column("handler", wide=True),
     Column("after", wide=True, elastic=True),
     Column("why", elastic=True),
@@ -44,10 +45,10 @@ def print_run(session: Session, acme: "TenantEngine", id_: "RunId", *, all_nodes
     quiet = {"succeeded", "pending"} if out.terminal and len(run.nodes) > MANY and not all_nodes else set()
     shown = [node for node in run.nodes if node.status not in quiet]
     if shown:
-        short = (lambda letter: letter) if out.wide else shortener(acme, [node.dead_letter for node in shown])
+        short = shortener(acme, [node.dead_letter for node in shown], whole=not out.terminal)
         out.table(COLUMNS, (_row(node, short(node.dead_letter), now) for node in shown))
     if len(shown) < len(run.nodes):
-        out.remark(f"{len(run.nodes) - len(shown)} nodes that succeeded or are pending are not listed; --all-nodes does.")
+        out.remark(f"{len(run.nodes) - len(shown)} nodes that succeeded or are pending are not listed: --all-nodes")
     out.next(*_next(session, acme, run))
 
 
@@ -95,7 +96,7 @@ def _next(session: Session, acme: "TenantEngine", run: "RunDetail") -> list[tupl
         case "paused":
             return [(session.command("resume", id_, "--reason", "…"), "let it go on"), history]
         case "queued":
-            return [(session.command("work"), "execute what is queued"), history]
+            return [executing(session, (node.handler for node in run.nodes)), history]
         case "completed" | "cancelled":
             return [history]
         case _:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from redrive.cli.context import Session, pass_session
+from redrive.cli.next_steps import executing
 from redrive.cli.options import Command, acted
 
 if TYPE_CHECKING:
@@ -35,7 +36,7 @@ def submit(session: Session, flow_file: str, key: str | None, text: str | None, 
     if not new:
         out.remark("This run was submitted before with the same key; it is the same run.")
     out.next(
-        (session.command("work"), "execute what is queued"),
+        executing(session, (node.handled_by for node in file.flow.nodes.values())),
         (session.command("show", id_[:8]), "how it stands"),
     )
 

@@ -29,12 +29,14 @@ _STYLES = {
 
 @dataclass(frozen=True)
 class Column:
-    """A heading. *wide*: shown only where there is room; *elastic*: gives way when there is none; *right*: numbers."""
+    """A heading. *wide*: shown only where there is room; *elastic*: gives way when there is none; *right*: numbers;
+    *whole*: never cut."""
 
     name: str
     wide: bool = False
     elastic: bool = False
     right: bool = False
+    whole: bool = False
 
 
 def print_table(columns: Sequence[Column], cells: Sequence[Sequence[str]], width: int) -> None:
@@ -60,7 +62,7 @@ def fitted(columns: Sequence[Column], natural: Sequence[int], width: int) -> lis
     """The widths of the columns within *width*: elastic ones give way first, always the widest of them."""
     widths = [min(wanted, width) for wanted in natural]
     for elastic, least in ((True, LEAST_ELASTIC), (False, LEAST_OTHER)):
-        giving = [n for n, column in enumerate(columns) if column.elastic is elastic]
+        giving = [n for n, column in enumerate(columns) if column.elastic is elastic and not column.whole]
         while giving and sum(widths) + GAP * (len(widths) - 1) > width:
             widest = max(giving, key=widths.__getitem__)
             if widths[widest] <= least:
@@ -75,11 +77,12 @@ def _table(columns: Sequence[Column], cells: Sequence[Sequence[str]], width: int
     from rich.table import Table
     from rich.text import Text
 
-    table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, GAP, 0, 0), header_style="bold")
+    table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 1, 0, 0), header_style="bold")
     natural = [max(map(cell_len, (column.name, *(row[n] for row in cells)))) for n, column in enumerate(columns)]
     for column, fit in zip(columns, fitted(columns, natural, width), strict=True):
         justify = "right" if column.right else "left"
         table.add_column(column.name.upper(), justify=justify, no_wrap=True, overflow="ellipsis", width=fit)  # type: ignore[arg-type]
     for row in cells:
-        table.add_row(*(Text(cell, style=_STYLES.get(cell, "")) for cell in row))
+        styles = (_STYLES.get(cell, "") if column.name == "status" else "" for cell, column in zip(row, columns, strict=True))
+        table.add_row(*map(Text, row, styles))
     return table

@@ -37,8 +37,9 @@ def tick(session: Session) -> None:
     if not (report.reclaimed or acted or skipped):
         out.remark("Nothing was due: no claim to take over, no dead letter to redrive.")
     elif report.reclaimed or any(act.act == "dispatch" for act in acted):
-        out.next((session.command("work"), "execute what is queued"), (session.command("queues"), "what waits"))
+        out.next((session.command("queues"), "what waits"))
 
 
 def _line(act: "SweepAct") -> str:
-    return printable(f"dead letter {act.dead_letter[:8]} (run {act.run[:8]}, node {act.node}): {_DONE[act.act]}, {act.why}")
+    name = f"dead letter {act.dead_letter[:8]} (run {act.run[:8]}, node {act.node})"
+    return printable(f"{name}: {_DONE[act.act]}, {act.why}")

@@ -3,8 +3,14 @@
 import re
 from datetime import UTC, datetime
 from time import time
+from typing import TYPE_CHECKING
 
 import click
+
+if TYPE_CHECKING:
+    TimeType = click.ParamType[int]
+else:
+    TimeType = click.ParamType
 
 _UNITS = ((86_400_000, "d"), (3_600_000, "h"), (60_000, "min"), (1_000, "s"))
 _AGO = re.compile(r"(\d{1,9}) ?(s|min|m|h|d)(?: ago)?\Z")
@@ -47,7 +53,7 @@ def moment(ms: int | None, now_ms: int) -> str | None:
     return None if ms is None else f"{absolute(ms)} ({relative(ms, now_ms)})"
 
 
-class Moment(click.ParamType):
+class Moment(TimeType):
     """A time as people type it, as UTC milliseconds."""
 
     name = "time"
@@ -62,4 +68,5 @@ class Moment(click.ParamType):
             told = datetime.fromisoformat(value.strip())
             return int((told if told.tzinfo else told.replace(tzinfo=UTC)).timestamp() * 1_000)
         except (ValueError, OverflowError):
-            self.fail(f"{value[:40]!r} is no time: say 90s, 15min, 2h, 3d (ago), or 2026-11-22T05:44:00Z", param, ctx)
+            wanted = "90s, 15min, 2h, 3d (ago), or 2026-11-22T05:44:00Z"
+            raise click.BadParameter(f"{value[:40]!r} is no time: say {wanted}", ctx, param) from None

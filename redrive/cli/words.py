@@ -1,8 +1,14 @@
 """Words that options accept. Spelling is trimmed, lower-cased, ``-`` becomes ``_``; a wrong word meets a suggestion."""
 
 from difflib import get_close_matches
+from typing import TYPE_CHECKING, Any
 
 import click
+
+if TYPE_CHECKING:
+    WordType = click.ParamType[str]
+else:
+    WordType = click.ParamType
 
 RUN_STATUSES = ("queued", "running", "paused", "awaiting_approval", "completed", "blocked", "failed", "cancelled")
 LETTER_STATUSES = (
@@ -16,6 +22,7 @@ LETTER_STATUSES = (
     "linked_to_compensation",
 )
 SOURCES = ("node", "tool_effect", "stateful_wait")
+FEW = 4
 QUEUES = (
     "ready",
     "scheduled",
@@ -29,7 +36,7 @@ QUEUES = (
 )
 
 
-class Word(click.ParamType):
+class Word(WordType):
     """One of a few words."""
 
     name = "word"
@@ -44,8 +51,8 @@ class Word(click.ParamType):
             return spelt
         found = get_close_matches(spelt[:80], self.words, n=1)
         hint = f" (did you mean {found[0]!r}?)" if found else ""
-        self.fail(f"{value[:80]!r} is not one of {', '.join(self.words)}{hint}", param, ctx)
+        raise click.BadParameter(f"{value[:80]!r} is not one of {', '.join(self.words)}{hint}", ctx, param)
 
-    def get_metavar(self, param: click.Parameter, ctx: click.Context) -> str:
-        """The words, if they are few."""
-        return f"[{'|'.join(self.words)}]"
+    def get_metavar(self, *_: Any, **_named: Any) -> str:
+        """The words, if they are few; else the help or the error names them."""
+        return f"[{'|'.join(self.words)}]" if len(self.words) <= FEW else "WORD"

@@ -5,6 +5,7 @@ refusal harms no other command: a command writes nothing to the database before 
 """
 
 import contextlib
+import os
 import sqlite3
 import threading
 from collections import deque
@@ -80,8 +81,10 @@ class Committer:
         self.clock, self.dice, self.engine = clock, dice, engine
         self.recorded_at_ms = 0
         self._after_commit = after_commit
-        self._data_version: int | None = None
-        self._lock = threading.Lock()
+        self._data_version: tuple[int, int] | None = None
+        self._lock = self.recorder.lock
+        self._owner = 0
+        self._pid = os.getpid()
         self._queue: deque[Pending[object]] = deque()
         self.commits = 0
         self.closed = False
@@ -97,30 +100,56 @@ class Committer:
         mine = cast("list[Pending[object]]", list(jobs))
         if not mine:
             return
+        self._require_usable()
         self._queue.extend(mine)
-        while not mine[-1].done():
-            with self._lock:
-                if not mine[-1].done():
-                    self._commit_some()
+        try:
+            while not mine[-1].done():
+                with self._lock:
+                    if not mine[-1].done():
+                        self._commit_some()
+        except BaseException:
+            self._withdraw(mine)
+            raise
 
     def under_lock(self) -> threading.Lock:
         """The writer's lock, for maintenance."""
         return self._lock
 
-    def put(self, events: list[Recorded], unchanged: Mapping[str, int]) -> int:
-        """Insert events in the open transaction; the bytes stored per event, on average."""
-        stored = [self._application.mapper.to_stored_event(event) for event in events]
-        self.recorder.insert_events(stored, unchanged=unchanged)
+    def encoded(self, events: list[Recorded]) -> list[LoggedEvent]:
+        """The rows of *events*; what cannot be stored raises here, before anything was written."""
+        return [self._application.mapper.to_stored_event(event) for event in events]
+
+    def put(self, stored: list[LoggedEvent], unchanged: Mapping[str, int]) -> int:
+        """Insert rows in the open transaction; the bytes stored per event, on average."""
+        self.recorder.insert(stored, unchanged)
         return _mean_size(stored)
 
     def rows_changed(self, subjects: Iterable[str]) -> None:
         """The agenda's rows of *subjects* were changed in bulk."""
         self.states.rows_changed(subjects)
 
+    def _require_usable(self) -> None:
+        """Raises StorageError after a fork (two processes cannot share a connection), and RuntimeError where
+        waiting for the writer's lock would never end."""
+        if os.getpid() != self._pid:
+            raise StorageError(f"{self.recorder.path}: opened before a fork; each process opens the log for itself")
+        if self._owner == threading.get_ident():
+            raise RuntimeError("a command or a listener cannot run a command: the log is being written on its behalf")
+
+    def _withdraw(self, mine: list[Pending[object]]) -> None:
+        """Take what was not begun off the queue: its caller is interrupted and learns no outcome."""
+        with self._lock:
+            for job in mine:
+                with contextlib.suppress(ValueError):
+                    self._queue.remove(job)
+
     def _commit_some(self) -> None:
-        jobs = [self._queue.popleft() for _ in range(min(len(self._queue), MOST_PER_COMMIT))]
+        jobs: list[Pending[object]] = []
         transactions: list[LedgerTransaction] = []
         try:
+            self._owner = threading.get_ident()
+            while self._queue and len(jobs) < MOST_PER_COMMIT:
+                jobs.append(self._queue.popleft())
             self._begin()
             for job in jobs:
                 self._decide(job, transactions)
@@ -135,6 +164,7 @@ class Committer:
         else:
             self._after_commit([event for transaction in transactions for event in transaction.pending])
         finally:
+            self._owner = 0
             for job in jobs:
                 job.release()
 
@@ -151,8 +181,9 @@ class Committer:
             raise StorageError(f"{self.recorder.path}: the engine is closed")
         self._connection.execute("BEGIN IMMEDIATE")
         version = self._connection.execute("PRAGMA data_version").fetchone()[0]
-        if version != self._data_version or len(self.recorder.heads) > 100_000:
-            self._data_version = version
+        changed = (version, self.recorder.appends)
+        if changed != self._data_version or len(self.recorder.heads) > 100_000:
+            self._data_version = changed
             self.states.foreign_changes += 1
             self.recorder.heads.clear()
             row = self._connection.execute(
@@ -164,13 +195,16 @@ class Committer:
         now = self.clock()
         self.recorded_at_ms = max(self.recorded_at_ms, now)
         transaction = LedgerTransaction(self, job.caller, now)
+        transactions.append(transaction)
         try:
             value = job.command(transaction)
+            transaction.encode()
         except Exception as error:
-            transaction.discard()
-            job.settle(None, error)
+            if not self._connection.in_transaction:  # SQLite gave up all of it: the others' events are gone too
+                raise
+            transactions.pop().discard()
+            job.settle(None, self._failure(error))
             return
-        transactions.append(transaction)
         transaction.flush()
         job.settle(value)
 
@@ -178,14 +212,17 @@ class Committer:
         last = next((t.pending[-1] for t in reversed(transactions) if t.pending), None)
         if last is None:
             self._connection.execute("ROLLBACK")
-            return
+        else:
+            self._commit(last)
+        self.states.shrink()
+
+    def _commit(self, last: Recorded) -> None:
         try:
             self._connection.execute("COMMIT")
         except sqlite3.Error:
             if not self._is_durable(last):
                 raise
         self.commits += 1
-        self.states.shrink()
 
     def _is_durable(self, last: Recorded) -> bool:
         """Whether a commit that reported an error took place all the same: its last event is in the log."""

@@ -7,7 +7,8 @@ from typing import Any, TypeVar, cast
 
 import structlog
 
-from redrive.domain.errors import NotFound
+from redrive.domain.dead_letter.state import DeadLetter
+from redrive.domain.errors import NotFound, StreamReadOnly
 from redrive.domain.event import Recorded
 from redrive.domain.identity import RunId, Tenant
 from redrive.domain.ports import Caller, Due
@@ -153,11 +154,11 @@ class SqliteLedger:
         """All claims, with their holders."""
         return self._read_agenda(lambda agenda: agenda.due("lease", tenant, 2**62, 2**31))
 
-    def next_work_ms(
-        self, tenant: Tenant | None, handlers: Container[str] | None, run: RunId | None
-    ) -> int | None:
+    def next_work_ms(self, tenant: Tenant | None, handlers: Container[str] | None, run: RunId | None) -> int | None:
         """When the next run that *handlers* can go on with, or the next dispatch, is due; None: there is none."""
-        return self._read_agenda(lambda agenda: agenda.next_of_run(run) if run else agenda.next_work_ms(tenant, handlers))
+        return self._read_agenda(
+            lambda agenda: agenda.next_of_run(run) if run else agenda.next_work_ms(tenant, handlers)
+        )
 
     def subscribe(self, listener: Callable[[Sequence[Recorded]], None]) -> Callable[[], None]:
         """Call *listener* with what this process commits, until the returned function is called."""
@@ -194,9 +195,10 @@ class SqliteLedger:
         """The agenda as the log alone says it must be: equal to ``agenda_rows()``."""
         query = "SELECT originator_id FROM events WHERE originator_version = 1 AND topic IN (?, ?)"
         topics = ("run.submitted/1", "dead-letter.opened/1")
-        with self.committer.under_lock(), storage_errors(self.path):
-            streams = [row[0] for row in self.recorder.writer.execute(query, topics).fetchall()]
-            found = (self._row_from_log(stream) for stream in streams)
+        with self.committer.under_lock(), storage_errors(self.path), self.recorder.snapshot() as connection:
+            self.committer.states.foreign_changes += 1
+            streams = [row[0] for row in connection.execute(query, topics).fetchall()]
+            found = [self._row_from_log(stream) for stream in streams]
             return sorted(row for row in found if row is not None)
 
     def close(self) -> None:
@@ -207,13 +209,16 @@ class SqliteLedger:
 
     def _row_from_log(self, stream: str) -> AgendaRow | None:
         states = self.committer.states
-        states.foreign_changes += 1
-        entry = states.get(stream)
+        states.shrink()
+        try:
+            entry = states.get(stream)
+            run = states.get(entry.state.run) if entry and isinstance(entry.state, DeadLetter) else None
+        except StreamReadOnly:
+            return None
         if entry is None or entry.unknown:
             return None
         if isinstance(entry.state, Run):
             return row_of_run(entry.state, entry.created)
-        run = states.get(entry.state.run)
         state = run.state if run and isinstance(run.state, Run) else None
         return row_of_dead_letter(entry.state, state, entry.created, self.committer.engine)
 

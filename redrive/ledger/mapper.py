@@ -4,9 +4,10 @@ The topic column holds ``topic/version``; the state is one JSON object: the enve
 ``data``. A topic or version this code does not know is kept verbatim as ``UnknownEvent``.
 """
 
+import contextlib
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache, lru_cache
 from typing import Any
 
 import pydantic_core
@@ -125,7 +126,7 @@ class _Stored(TypedDict):
     data: Any
 
 
-@lru_cache(maxsize=None)
+@cache
 def _decoder(topic: str) -> Callable[[bytes], _Stored]:
     """The function that decodes the states of *topic* (``topic/version``)."""
     if (cls := CATALOGUE.get(topic)) is not None:
@@ -157,10 +158,8 @@ def _upcaster(cls: type[Event], version: int) -> Callable[[bytes], _Stored]:
 def _unknown(topic: str, state: bytes) -> _Stored:
     """What can be known of an unknown event: its envelope, when it has one of ours."""
     found: Any = {}
-    try:
+    with contextlib.suppress(ValueError):
         found = pydantic_core.from_json(state)
-    except ValueError:
-        pass
     if not isinstance(found, dict):
         found = {}
     return _Stored(

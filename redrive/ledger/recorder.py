@@ -1,14 +1,18 @@
 """The event recorder: inserts under the write lock, reads on connections of its own."""
 
+import contextlib
+import os
 import sqlite3
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
+from weakref import WeakSet
 
 from eventsourcing.persistence import Notification, StoredEvent
 from eventsourcing.sqlite import SQLiteApplicationRecorder, SQLiteDatastore
 
-from redrive.domain.errors import Conflict
+from redrive.domain.errors import Conflict, StorageError
 from redrive.ledger.mapper import LoggedEvent
 from redrive.ledger.schema import connect
 from redrive.ledger.storage_errors import storage_errors
@@ -24,7 +28,8 @@ Row = tuple[Any, ...]
 
 
 class LogRecorder(SQLiteApplicationRecorder):
-    """Appends need an open write transaction on *writer*; versions must follow the head without a hole."""
+    """The committer appends within its transaction on *writer*, under *lock*; versions follow the head without a
+    hole."""
 
     path: str
     writer: sqlite3.Connection
@@ -32,9 +37,13 @@ class LogRecorder(SQLiteApplicationRecorder):
     def __init__(self, datastore: SQLiteDatastore) -> None:
         super().__init__(datastore, events_table_name="events")
         self._local = threading.local()
-        self._readers: list[sqlite3.Connection] = []
+        self._readers: WeakSet[_Reader] = WeakSet()
+        self._readers_lock = threading.Lock()
+        self._pid = os.getpid()
         self._closed = False
+        self.lock = threading.Lock()
         self.heads: dict[str, int] = {}
+        self.appends = 0
 
     def open(self, path: str, *, busy_timeout_ms: int, durable: bool) -> None:
         """Connect to the log at *path*."""
@@ -43,18 +52,35 @@ class LogRecorder(SQLiteApplicationRecorder):
 
     def reader(self) -> sqlite3.Connection:
         """This thread's connection for reading."""
-        connection: sqlite3.Connection | None = getattr(self._local, "connection", None)
-        if connection is None:
-            connection = connect(self.path, busy_timeout_ms=self.busy_timeout_ms)
-            connection.execute("PRAGMA query_only = ON")
-            self._local.connection = connection
-            self._readers.append(connection)
-        return connection
+        if self._closed or os.getpid() != self._pid:
+            raise StorageError(f"{self.path}: {'closed' if self._closed else 'opened before a fork'}: open it again")
+        known: _Reader | None = getattr(self._local, "reader", None)
+        if known is None:
+            known = self._local.reader = _Reader(connect(self.path, busy_timeout_ms=self.busy_timeout_ms))
+            known.connection.execute("PRAGMA query_only = ON")
+            with self._readers_lock:
+                self._readers.add(known)
+        return known.connection
 
     def close(self) -> None:
         """Close every connection."""
-        for connection in (*self._readers, self.writer):
+        with self._readers_lock:
+            self._closed = True
+            readers = list(self._readers)
+        for connection in (*(reader.connection for reader in readers), self.writer):
             connection.close()
+
+    @contextlib.contextmanager
+    def snapshot(self) -> Iterator[sqlite3.Connection]:
+        """The writer's connection, reading one moment of the log; under *lock*."""
+        self.heads.clear()
+        self.writer.execute("BEGIN")
+        try:
+            yield self.writer
+        finally:
+            self.writer.execute("ROLLBACK")
+            self.heads.clear()
+            self.appends += 1
 
     def head(self, stream: str) -> int:
         """The last version of *stream*, 0 when it is empty; read at most once per write transaction."""
@@ -67,11 +93,30 @@ class LogRecorder(SQLiteApplicationRecorder):
     def insert_events(
         self, stored_events: Sequence[StoredEvent], unchanged: Mapping[str, int] | None = None, **_: Any
     ) -> Sequence[int] | None:
-        """Insert within the open write transaction; *unchanged* names streams and the versions they must have.
+        """The library's appending, a transaction of its own; *unchanged* names streams and the versions they must
+        have. The agenda does not follow. Raises Conflict when a stream moved; returns the positions."""
+        with self.lock, storage_errors(self.path):
+            try:
+                self.heads.clear()
+                self.writer.execute("BEGIN IMMEDIATE")
+                row = self.writer.execute("SELECT recorded_at_ms FROM events ORDER BY position DESC LIMIT 1").fetchone()
+                self.insert([_recorded_after(event, row[0] if row else 0) for event in stored_events], unchanged or {})
+                last = self.last_position()
+                self.writer.execute("COMMIT")
+            finally:
+                self.heads.clear()
+                self.appends += 1
+                with contextlib.suppress(sqlite3.Error):
+                    if self.writer.in_transaction:
+                        self.writer.execute("ROLLBACK")
+        return range(last - len(stored_events) + 1, last + 1)
 
-        Raises Conflict when a stream moved. The positions of the rows follow ``last_position()`` without a gap.
+    def insert(self, stored_events: Sequence[StoredEvent], unchanged: Mapping[str, int]) -> None:
+        """Insert within the open write transaction; the positions end with ``last_position()``, without a gap.
+
+        Raises Conflict when a stream moved.
         """
-        for stream, version in sorted((unchanged or {}).items()):
+        for stream, version in sorted(unchanged.items()):
             if self.head(stream) != version:
                 raise Conflict(f"stream {stream} moved from version {version} to {self.head(stream)}")
         rows = []
@@ -83,7 +128,6 @@ class LogRecorder(SQLiteApplicationRecorder):
             self.heads[stream] = s.originator_version
             rows.append((stream, s.originator_version, s.topic, s.state, s.tenant, s.correlation, s.recorded_at_ms))
         self.writer.executemany(_INSERT, rows)
-        return None
 
     def last_position(self) -> int:
         """The position of the row that was inserted last in this transaction."""
@@ -91,6 +135,8 @@ class LogRecorder(SQLiteApplicationRecorder):
 
     def rows_of(self, stream: str, after: int, connection: sqlite3.Connection | None = None) -> list[Row]:
         """The rows of *stream* beyond version *after*, in order."""
+        if not stream.isascii():
+            stream = stream.encode("utf-8", "replace").decode()  # SQLite takes no lone surrogates
         query = f"SELECT {COLUMNS} FROM events WHERE originator_id = ? AND originator_version > ? ORDER BY 3"
         return (connection or self.reader()).execute(query, (stream, after)).fetchall()
 
@@ -133,6 +179,22 @@ class LogRecorder(SQLiteApplicationRecorder):
         with storage_errors(self.path):
             row = self.reader().execute("SELECT position FROM events ORDER BY position DESC LIMIT 1").fetchone()
         return row[0] if row else 0
+
+
+class _Reader:
+    """The connection of one thread, closed when the thread has ended."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self.connection = connection
+
+    def __del__(self) -> None:
+        self.connection.close()
+
+
+def _recorded_after(event: StoredEvent, recorded_at_ms: int) -> StoredEvent:
+    """*event*, recorded no earlier than the one before it."""
+    assert isinstance(event, LoggedEvent)
+    return replace(event, recorded_at_ms=max(event.recorded_at_ms, recorded_at_ms))
 
 
 def _logged(row: Row) -> LoggedEvent:

@@ -67,21 +67,35 @@ def prepare(connection: sqlite3.Connection, path: str) -> str:
     Raises StorageError for a file that is no log, is damaged, or was written by a newer version.
     """
     with storage_errors(path):
+        fresh = _is_empty(connection, path)  # before anything is changed: the file may be somebody else's
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA journal_size_limit = 67108864")
-        if connection.execute("PRAGMA application_id").fetchone()[0] == 0:
+        if fresh:
             _create(connection, path)
-        if connection.execute("PRAGMA application_id").fetchone()[0] != APPLICATION_ID:
-            raise StorageError(f"{path}: this SQLite database is not a redrive log")
-        version = connection.execute("PRAGMA user_version").fetchone()[0]
-        if version > SCHEMA_VERSION:
-            raise StorageError(
-                f"{path}: the log has schema {version}, this redrive knows {SCHEMA_VERSION}: install a newer redrive"
-            )
+            _is_empty(connection, path)
         row = connection.execute("SELECT value FROM meta WHERE name = 'ledger_id'").fetchone()
     if row is None:
         raise StorageError(f"{path}: the log has lost its identity (table meta); restore a backup")
     return str(row[0])
+
+
+def _is_empty(connection: sqlite3.Connection, path: str) -> bool:
+    """Whether the file is new. Raises StorageError when it is neither new nor a log that this version may use."""
+    connection.execute("BEGIN")
+    application, version, tables = (
+        connection.execute(query).fetchone()[0]
+        for query in ("PRAGMA application_id", "PRAGMA user_version", "SELECT count(*) FROM sqlite_master")
+    )
+    connection.execute("ROLLBACK")
+    if application == 0 and tables == 0:
+        return True
+    if application != APPLICATION_ID:
+        raise StorageError(f"{path}: this SQLite database is not a redrive log")
+    if version > SCHEMA_VERSION:
+        raise StorageError(
+            f"{path}: the log has schema {version}, this redrive knows {SCHEMA_VERSION}: install a newer redrive"
+        )
+    return False
 
 
 def _create(connection: sqlite3.Connection, path: str) -> None:
@@ -89,7 +103,7 @@ def _create(connection: sqlite3.Connection, path: str) -> None:
     try:
         if connection.execute("PRAGMA application_id").fetchone()[0] == 0:
             if connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
-                raise StorageError(f"{path}: this SQLite database belongs to something else")
+                raise StorageError(f"{path}: this SQLite database is not a redrive log")  # noqa: TRY301
             for statement in _statements():
                 connection.execute(statement)
             connection.execute("INSERT INTO meta VALUES ('ledger_id', ?)", (str(uuid.uuid4()),))

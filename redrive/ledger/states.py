@@ -1,5 +1,6 @@
 """The states of runs and dead letters in memory: folded once, then only from newer events; bounded by bytes."""
 
+import sqlite3
 import threading
 from collections import OrderedDict
 from collections.abc import Iterable
@@ -36,7 +37,7 @@ class Entry:
     created: int
     size: int = 0
     checked: int = -1
-    row: AgendaRow | None | bool = False
+    row: AgendaRow | bool | None = False
     moved_by: EventId = EventId("")
     unknown: str = ""
 
@@ -74,7 +75,11 @@ class States:
             return self._load(stream)
         self._entries.move_to_end(stream)
         if entry.checked != self.foreign_changes:
-            if self._recorder.head(stream) != entry.state.version:
+            head = self._recorder.head(stream)
+            if head < entry.state.version:  # the log was restored to an earlier moment
+                self.forget(stream)
+                return self._load(stream)
+            if head > entry.state.version:
                 rows = self._recorder.rows_of(stream, entry.state.version, self._recorder.writer)
                 entry.row = False
                 self._fold(entry, [decode(*row) for row in rows], rows)
@@ -118,11 +123,11 @@ class States:
                 self._flows.popitem(last=False)
         return known
 
-    def flow(self, tenant: Tenant, digest: FlowDigest) -> Flow:
-        """A flow that the log has. Raises NotFound."""
+    def flow(self, tenant: Tenant, digest: FlowDigest, connection: sqlite3.Connection | None = None) -> Flow:
+        """A flow that the log has, as *connection* sees it. Raises NotFound."""
         if (known := self._flows.get(digest)) is not None:
             return known
-        rows = self._recorder.rows_of(flow_stream_of(tenant, digest), 0)
+        rows = self._recorder.rows_of(flow_stream_of(tenant, digest), 0, connection)
         event = decode(*rows[0]).event if rows else None
         if not isinstance(event, FlowRegistered) or not isinstance(event.document, dict):
             raise NotFound("flow", digest)
@@ -142,17 +147,19 @@ class States:
         if not rows:
             return None
         events = [decode(*row) for row in rows]
-        entry = Entry(stream, self._blank(events[0]), created=rows[0][0], checked=self.foreign_changes)
+        entry = Entry(
+            stream, self._blank(events[0], self._recorder.writer), created=rows[0][0], checked=self.foreign_changes
+        )
         if isinstance(entry.state, Run):
             entry.size = BYTES_PER_NODE * len(entry.state.flow)
         self._fold(entry, events, rows, kept=False)
         self._keep(entry)
         return entry
 
-    def _blank(self, first: Recorded) -> Run | DeadLetter:
+    def _blank(self, first: Recorded, connection: sqlite3.Connection | None = None) -> Run | DeadLetter:
         match first.event:
             case run_events.RunSubmitted(flow=digest):
-                return Run(flow=self.flow(first.tenant, digest), tenant=first.tenant)
+                return Run(flow=self.flow(first.tenant, digest, connection), tenant=first.tenant)
             case dead_letter_events.DeadLetterOpened():
                 return DeadLetter(tenant=first.tenant)
             case UnknownEvent(topic=topic):

@@ -11,18 +11,17 @@ from redrive.domain.flow import Flow
 from redrive.domain.identity import (
     DeadLetterId,
     EventId,
-    PolicyId,
     RunId,
     StreamId,
     Tenant,
     flow_stream_of,
     policy_stream_of,
 )
-from redrive.domain.ports import Caller, Due
+from redrive.domain.ports import Caller, Due, Policy
 from redrive.domain.records import FlowRegistered, PolicyKind, PolicyRegistered
 from redrive.domain.run.state import Run
-from redrive.domain.values import JsonValue
 from redrive.ledger.agenda import AgendaRow, row_of_dead_letter, row_of_run
+from redrive.ledger.mapper import LoggedEvent
 from redrive.ledger.states import BYTES_PER_NODE, Entry, as_cause
 
 if TYPE_CHECKING:
@@ -41,6 +40,7 @@ class LedgerTransaction:
         self._read: dict[str, int] = {}
         self._written: dict[str, Entry] = {}
         self._redrivable: dict[str, bool] = {}
+        self._stored: list[LoggedEvent] = []
 
     def draw(self) -> float:
         """A die in [0, 1)."""
@@ -73,7 +73,7 @@ class LedgerTransaction:
         flow = self._ledger.states.remember(flow)
         run = Run(flow=flow, tenant=tenant, id=id_)
         for policy in flow.policies.values():
-            self.register_policy(run, policy.id, "retry", policy.document())
+            self.register_policy(run, "retry", policy)
         stream = flow_stream_of(tenant, flow.digest)
         if self._is_new(stream):
             self._record(stream, 1, FlowRegistered(flow=flow.digest, document=flow.document()), run)
@@ -99,11 +99,11 @@ class LedgerTransaction:
         assert isinstance(entry.state, DeadLetter)
         return entry.state
 
-    def register_policy(self, run: Run, id_: PolicyId, kind: PolicyKind, body: JsonValue) -> None:
+    def register_policy(self, run: Run, kind: PolicyKind, policy: Policy) -> None:
         """Log the body of a policy, unless the log of the run's tenant has it."""
-        stream = policy_stream_of(run.tenant, id_)
+        stream = policy_stream_of(run.tenant, policy.id)
         if self._is_new(stream):
-            self._record(stream, 1, PolicyRegistered(policy=id_, kind=kind, body=body), run)
+            self._record(stream, 1, PolicyRegistered(policy=policy.id, kind=kind, body=policy.document()), run)
 
     def moved_by(self, id_: DeadLetterId) -> Cause:
         """The last event that changed a dead letter, as a cause."""
@@ -119,13 +119,17 @@ class LedgerTransaction:
         """The dead letters of *run* whose dispatch is due."""
         return self._ledger.agenda.dead_letters(run, self.now_ms)
 
+    def encode(self) -> None:
+        """Turn what was appended into rows, before anything reaches the database."""
+        for recorded in self.pending:
+            recorded.recorded_at_ms = self._ledger.recorded_at_ms
+        self._stored = self._ledger.encoded(self.pending)
+
     def flush(self) -> None:
         """Insert what was appended, and bring the agenda up to it."""
         if not self.pending:
             return
-        for recorded in self.pending:
-            recorded.recorded_at_ms = self._ledger.recorded_at_ms
-        sizes = self._ledger.put(self.pending, {s: v for s, v in self._read.items() if s not in self._written})
+        sizes = self._ledger.put(self._stored, {s: v for s, v in self._read.items() if s not in self._written})
         last = self._ledger.recorder.last_position()
         for recorded, position in zip(self.pending, range(last - len(self.pending) + 1, last + 1), strict=True):
             recorded.position = position

@@ -81,7 +81,9 @@ def test_a_real_workflow_killed_three_times_succeeds_exactly_once_per_node(tmp_p
         assert len(successes) == 120
         assert set(successes.values()) == {1}
         assert sum(isinstance(ev.event, e.ClaimAbandoned) for ev in events) == 3
-        decisions = [ev.event.decision for ev in events if isinstance(ev.event, (e.AttemptFailed, e.AttemptInterrupted))]
+        decisions = [
+            ev.event.decision for ev in events if isinstance(ev.event, (e.AttemptFailed, e.AttemptInterrupted))
+        ]
         policies = {ev.event.policy for ev in events if ev.topic == "policy.registered"}  # type: ignore[union-attr]
         assert decisions
         assert all(decision.policy in policies for decision in decisions)

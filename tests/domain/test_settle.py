@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 
 from redrive.domain.event import Event
+from redrive.domain.flow import Flow, Node
 from redrive.domain.retry_policy import Mode
 from redrive.domain.run import events as e
 from redrive.domain.run.attempts import complete_attempt, fail_attempt
@@ -151,3 +152,12 @@ def test_a_run_waits_for_the_earliest_of_its_nodes() -> None:
     flow = side_by_side("a", "b", "c")
     begun = (submitted(flow), claimed(), *map(started, "abc"), snoozed("a", 900), snoozed("b", 700))
     given(*begun).when(complete_attempt, attempt("c"), None, now_ms=9).then(e.AttemptSucceeded, queued(700, "snoozed"))
+
+
+def test_what_becomes_ready_is_added_to_what_was() -> None:
+    """With one node ready beside it, a success or an immediate retry leaves two: the run stays running."""
+    flow = Flow([Node("a", retry=policy(2)), Node("b", after="a"), Node("c")])
+    begun = given(submitted(flow), claimed(), started("a"))
+    won = begun.when(complete_attempt, attempt("a"), None, now_ms=9).then(e.AttemptSucceeded)
+    lost = begun.when(fail_attempt, attempt("a"), BROKEN, now_ms=9, draw=0.0).then(e.AttemptFailed)
+    assert (sorted(won.state.ready), sorted(lost.state.ready)) == (["b", "c"], ["a", "c"])

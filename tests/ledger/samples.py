@@ -18,12 +18,13 @@ from redrive.domain.records import FlowRegistered, PolicyRegistered
 from redrive.domain.retry_policy import Mode, RetryDecision, Verdict
 from redrive.domain.run import events as runs
 from redrive.domain.run.holder import Holder
+from redrive.domain.values import JsonValue
 
 TEXT = 'naïve "text"\n\x00 \U0001f980 \\u0041'
 NODE = NodeId("fetch/ü")
 RUN = RunId("5a1f0a9c-0000-5000-8000-000000000001")
 LETTER = DeadLetterId("5a1f0a9c-0000-5000-8000-000000000002")
-JSON = {"list": [1, -2.5, True, None, "x"], "deep": {"": {"n": 9007199254740991}}, "1e22": 1e22}
+JSON: JsonValue = {"list": [1, -2.5, True, None, "x"], "deep": {"": {"n": 9007199254740991}}, "1e22": 1e22}
 FAILURE = Failure("provider_transient", TEXT, kind="timeout", classified_by="timeouts", final=True, retry_after_ms=7)
 PLAIN = Failure("execution_error", "it broke")
 POLICY = PolicyId("retry-policy-v1-0123")
@@ -54,11 +55,11 @@ EXHAUSTED = _decision(Verdict.ATTEMPTS_EXHAUSTED, full=False)
 HOLDER = Holder("boot", "pid:[4026531836]", 4711, 123456)
 
 
-def _submitted(key: str | None, run_input: object) -> Event:
+def _submitted(key: str | None, run_input: JsonValue) -> Event:
     return runs.RunSubmitted(
         run=RUN, automation=TEXT, key=key, flow=FlowDigest("f00d"), nodes=2, input=run_input, content="c0ffee",
         submitted_at_ms=1,
-    )  # type: ignore[arg-type] # fmt: skip
+    )  # fmt: skip
 
 
 def _claimed(holder: Holder | None) -> Event:
@@ -69,8 +70,8 @@ def _started(deadline: int | None) -> Event:
     return runs.AttemptStarted(node=NODE, number=1, lifetime=2, epoch=3, started_at_ms=4, deadline_ms=deadline)
 
 
-def _succeeded(output: object) -> Event:
-    return runs.AttemptSucceeded(node=NODE, number=1, lifetime=2, epoch=3, output=output, report="succeeded:ab")  # type: ignore[arg-type]
+def _succeeded(output: JsonValue) -> Event:
+    return runs.AttemptSucceeded(node=NODE, number=1, lifetime=2, epoch=3, output=output, report="succeeded:ab")
 
 
 def _failed(decision: RetryDecision) -> Event:

@@ -16,6 +16,7 @@ from redrive.domain.redrive_policy import RedrivePolicy
 from redrive.domain.retry_policy import Backoff, Mode, RetryPolicy, Strategy, TerminalBehavior
 from redrive.domain.run.events import NoteAdded
 from redrive.domain.run.state import Run
+from redrive.domain.values import JsonValue
 from redrive.ledger.committer import Pending
 from redrive.ledger.ledger import SqliteLedger
 from redrive.ledger.mapper import EventMapper, LoggedEvent
@@ -87,9 +88,9 @@ class World:
         """Report a failure."""
         self.do(reports.failing(attempt.id, failure, policy_of))
 
-    def complete(self, attempt: Attempt, output: object = None) -> None:
+    def complete(self, attempt: Attempt, output: JsonValue = None) -> None:
         """Report a success."""
-        self.do(reports.completing(attempt.id, output))  # type: ignore[arg-type]
+        self.do(reports.completing(attempt.id, output))
 
     def dead_letter(self, key: str, flow: Flow = ONE) -> tuple[RunId, DeadLetterId]:
         """A run whose first node has failed for good, and its dead letter."""

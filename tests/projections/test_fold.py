@@ -11,7 +11,6 @@ from redrive.domain.event import UnknownEvent
 from redrive.domain.flow import Flow, Node
 from redrive.domain.run.state import NodeStatus, Run
 from redrive.processes import operations
-from redrive.processes.letters import default_policy_of
 from redrive.projections import view as view_module
 from redrive.projections.queries import Queries
 from redrive.projections.view import View
@@ -116,7 +115,8 @@ def test_events_that_leave_a_hole_are_read_from_the_log(plant: Plant, view: View
     """A listener that missed something does not make the view miss it."""
     plant.live(100)
     events = plant.ledger.read(0, 10_000)
-    assert view.fold(events[40:50]) == plant.ledger.last_position()
+    view.fold(events[40:50])
+    assert view.status().lag == 0
     with View(plant.ledger, None) as anew:
         assert contents(view) == contents(anew)
 

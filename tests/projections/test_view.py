@@ -178,7 +178,10 @@ def test_a_view_can_stop_in_the_past(plant: Plant, tmp_path: Path) -> None:
     """*until* is the last position that is folded, in memory and in a file."""
     plant.live(60)
     middle = plant.ledger.last_position() // 2
-    with View(plant.ledger, None, until=middle) as past, View(plant.ledger, str(tmp_path / "p.db"), until=middle) as file:
+    with (
+        View(plant.ledger, None, until=middle) as past,
+        View(plant.ledger, str(tmp_path / "p.db"), until=middle) as file,
+    ):
         assert past.catch_up() == file.catch_up() == middle
         assert contents(past) == contents(file)
         plant.live(20)

@@ -1,0 +1,96 @@
+"""Reading the log back: events decoded per second, rebuilding of all views, peak memory.
+
+``python -m benchmarks.replay [--quick] [--size 1000000] [--dir FOLDER]``
+
+Each measurement runs in a process of its own, whose peak of resident memory is its alone.
+"""
+
+import json
+import resource
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from benchmarks.logs import fill
+from benchmarks.measure import Stopwatch, arguments, machine, open_log, scratch, spread, table
+
+HEAD = (
+    "events in the log",
+    "read rows/s",
+    "read + decode events/s",
+    "rebuild of all views events/s",
+    "peak MB, idle",
+    "peak MB, decode",
+    "peak MB, rebuild",
+    "log MB",
+    "views MB",
+)
+WAYS = ("idle", "rows", "decode", "rebuild")
+
+
+def measure_here(path: Path, way: str) -> dict[str, float]:
+    """Do one thing to the log and tell what it took; in a process of its own."""
+    with open_log(path) as engine:
+        last = engine.ledger.last_position()
+        with Stopwatch() as watch:
+            match way:
+                case "rows":
+                    after = 0
+                    while rows := engine.ledger.recorder.rows_after(after, 2_000):
+                        after = rows[-1][0]
+                case "decode":
+                    for _ in engine.ledger.replay():
+                        pass
+                case "rebuild":
+                    engine.views.rebuild()
+        size = engine.views.status().size_bytes
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    return {"rate": last / watch.cost.wall_s, "peak_mb": peak, "events": last, "views_mb": size / 1e6}
+
+
+def _measure(path: Path, way: str) -> dict[str, Any]:
+    command = [sys.executable, "-m", "benchmarks.replay", "--measure", way, "--log", str(path)]
+    found: dict[str, Any] = json.loads(subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout)
+    return found
+
+
+def measure(size: int, rounds: int, folder: str | None) -> list[str]:
+    """The line of one size."""
+    with scratch(folder) as place:
+        path = place / "log.db"
+        with open_log(path) as engine:
+            fill(engine, size)
+        with open_log(path) as engine:
+            engine.views.catch_up()
+        found = {way: [_measure(path, way) for _ in range(1 if way == "idle" else rounds)] for way in WAYS}
+        log_mb = path.stat().st_size / 1e6
+    rates = [spread([result["rate"] for result in found[way]]) for way in WAYS[1:]]
+    peaks = [f"{max(result['peak_mb'] for result in found[way]):.0f}" for way in ("idle", "decode", "rebuild")]
+    first = found["rebuild"][0]
+    return [f"{first['events']:,}", *rates, *peaks, f"{log_mb:,.0f}", f"{first['views_mb']:,.0f}"]
+
+
+def report(*, rounds: int, folder: str | None, sizes: Sequence[int]) -> str:
+    """The table of all sizes."""
+    return table(HEAD, [measure(size, rounds, folder) for size in sizes])
+
+
+def main() -> None:
+    """Print the table, or, in a process started by this one, one measurement."""
+    parser = arguments("reading the log back")
+    parser.add_argument("--size", type=int, help="only a log of this many events (default 100000 and 1000000)")
+    parser.add_argument("--measure", choices=WAYS, help="for this program's own use")
+    parser.add_argument("--log", type=Path, help="for this program's own use")
+    options = parser.parse_args()
+    if options.measure:
+        print(json.dumps(measure_here(options.log, options.measure)))
+        return
+    sizes = [options.size] if options.size else [20_000] if options.quick else [100_000, 1_000_000]
+    print(f"{machine(options.dir)}\n")
+    print(report(rounds=options.rounds, folder=options.dir, sizes=sizes))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,34 @@
+"""Commands worth typing next that depend on what a run is made of."""
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+from redrive.cli.context import Session
+
+if TYPE_CHECKING:
+    from redrive.tenant_engine import TenantEngine
+
+MOST_PREFIXES = 3
+
+
+def executing(session: Session, handlers: Iterable[str]) -> tuple[str, str]:
+    """The command that executes nodes with these *handlers*, and what it is good for."""
+    from redrive.flow_files.flow_file import COMMAND_HANDLER, PYTHON_PREFIX, SIMULATE_HANDLER
+
+    names = set(handlers)
+    allowed = ["--allow-commands"] if COMMAND_HANDLER in names else []
+    modules = {name.removeprefix(PYTHON_PREFIX).partition(":")[0] for name in names if name.startswith(PYTHON_PREFIX)}
+    for module in sorted(modules)[:MOST_PREFIXES]:
+        allowed += ["--allow-handlers", module]
+    if allowed:
+        return session.command("work", *allowed), "execute what is queued"
+    if SIMULATE_HANDLER in names:
+        return session.command("run", "FLOW_FILE", "--simulate"), "go on with the simulation"
+    return session.command("queues", "ready"), "what waits for your application's worker"
+
+
+def executing_run(session: Session, acme: "TenantEngine", run_id: str) -> tuple[str, str]:
+    """The command that executes this run."""
+    from redrive.domain.identity import RunId
+
+    return executing(session, (node.handler for node in acme.show(RunId(run_id)).nodes))

@@ -1,0 +1,379 @@
+"""One committer: shared commits, isolated refusals, and what is said when a commit goes wrong."""
+
+import os
+import sqlite3
+import threading
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from redrive.domain.errors import KeyReused, NotAllowed, StorageError
+from redrive.domain.event import Recorded
+from redrive.domain.flow import Flow, Node
+from redrive.domain.identity import Principal, RunId
+from redrive.domain.ports import Caller
+from redrive.domain.run.events import NoteAdded
+from redrive.ledger.transaction import LedgerTransaction
+from redrive.processes import operations
+from tests.ledger.conftest import Open
+from tests.ledger.world import CHAIN, EVERYBODY, LOCAL, ONE, World, outcome_of, stored, submission
+
+Command = Callable[[LedgerTransaction], Any]
+
+
+def noting(run: RunId, text: str = "x") -> Command:
+    """A command that adds a note."""
+    return operations.noting_run(run, text)
+
+
+def failing_after(command: Command, error: BaseException) -> Command:
+    """*command*, and then *error*."""
+
+    def fail(tx: LedgerTransaction) -> None:
+        command(tx)
+        raise error
+
+    return fail
+
+
+def in_threads(count: int, work: Callable[[int], None]) -> None:
+    """Call *work* in *count* threads at once."""
+    gate = threading.Barrier(count)
+
+    def start(n: int) -> None:
+        gate.wait()
+        work(n)
+
+    threads = [threading.Thread(target=start, args=(n,)) for n in range(count)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+
+class Breaking:
+    """A connection whose COMMIT fails: before it happens, or after it happened (the acknowledgement is lost)."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self.connection = connection
+        self.fail: str | None = None
+
+    def execute(self, statement: str, *values: Any) -> sqlite3.Cursor:
+        """Pass on, but for a COMMIT that is to fail."""
+        if statement != "COMMIT" or self.fail is None:
+            return self.connection.execute(statement, *values)
+        if self.fail == "after":
+            self.connection.execute(statement)
+        self.fail = None
+        raise sqlite3.OperationalError("disk I/O error")
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.connection, name)
+
+
+@pytest.fixture(name="breaking")
+def _breaking(world: World) -> Breaking:
+    committer = world.ledger.committer
+    breaking = Breaking(committer._connection)
+    committer._connection = breaking  # type: ignore[assignment]
+    return breaking
+
+
+def test_threads_share_commits_and_each_gets_its_own_result(world: World) -> None:
+    """16 threads with 20 commands each need far fewer than 320 commits."""
+    got: dict[tuple[int, int], RunId] = {}
+
+    def work(n: int) -> None:
+        for k in range(20):
+            got[n, k] = world.submit(f"{n}-{k}")
+
+    in_threads(16, work)
+    assert world.ledger.committer.commits < 200
+    assert {key: world.in_memory(run).key for key, run in got.items()} == {(n, k): f"{n}-{k}" for n, k in got}
+    world.check()
+
+
+def test_one_refusal_harms_no_other(world: World) -> None:
+    """A refusal, a bug and an event that cannot be stored, in the midst of a batch."""
+    world.submit("taken", CHAIN)
+    before = world.ledger.last_position()
+    bug = ValueError("a bug")
+    outcomes = world.together(
+        submission("a"), submission("taken", ONE), failing_after(submission("b"), bug), submission("c")
+    )
+    assert isinstance(outcome_of(outcomes[1]), KeyReused)
+    assert outcome_of(outcomes[2]) is bug
+    assert [world.in_memory(outcomes[n].result()).key for n in (0, 3)] == ["a", "c"]
+    assert {e.event.key for e in world.ledger.read(before) if e.topic == "run.submitted"} == {"a", "c"}  # type: ignore[union-attr]
+    world.check()
+
+
+def test_an_event_that_cannot_be_stored_harms_no_other(world: World) -> None:
+    """Its actor came from a host that does not know UTF-8."""
+    run = world.submit("a")
+    odd = Caller(None, Principal("human", "\ud800"))
+    jobs = [(EVERYBODY, noting(run, "1")), (odd, noting(run, "2")), (EVERYBODY, noting(run, "3"))]
+    outcomes = world.ledger.transact_together(jobs)
+    assert isinstance(outcome_of(outcomes[1]), ValueError)
+    notes = [e.event.text for e in world.log() if isinstance(e.event, NoteAdded)]
+    assert notes == ["1", "3"]
+    assert world.in_memory(run).version == world.ledger.stream(run)[-1].version
+
+
+def test_a_command_that_raises_leaves_nothing(world: World) -> None:
+    """It had appended to a run that was in memory, and begun another with a flow that was new."""
+    run = world.submit("a")
+    before = world.log()
+    for command in (noting(run), submission("b", CHAIN)):
+        with pytest.raises(ValueError, match="no"):
+            world.do(failing_after(command, ValueError("no")))
+    assert world.log() == before
+    assert world.in_memory(run).version == before[-1].version
+    world.submit("b", CHAIN)
+    assert [e.topic for e in world.log()].count("flow.registered") == 2
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt(), SystemExit(1)])
+def test_an_interrupt_within_a_command_leaves_nothing(world: World, error: BaseException) -> None:
+    """Ctrl-C at the worst moment: the next command goes on, with states as the log has them."""
+    run = world.submit("a")
+    before = world.log()
+    for command in (noting(run), submission("b", CHAIN)):
+        with pytest.raises(type(error)):
+            world.do(failing_after(command, error))
+    assert world.log() == before
+    world.note(run)
+    world.submit("b", CHAIN)
+    assert world.in_memory(run).version == 2
+    assert [e.topic for e in world.log()].count("flow.registered") == 2
+    world.check()
+
+
+def test_an_interrupt_tells_those_who_shared_the_commit(world: World) -> None:
+    """Nothing of theirs is durable; what was not begun is not run behind its caller's back."""
+    run = world.submit("a")
+    job = world.ledger.collect(lambda: world.do(noting(run)))
+    stop = world.ledger.collect(lambda: world.do(failing_after(noting(run), KeyboardInterrupt())))
+    rest = [world.ledger.collect(lambda: world.do(noting(run))) for _ in range(1_500)]
+    with pytest.raises(KeyboardInterrupt):
+        world.ledger.committer.commit_together([job, stop, *rest])
+    assert isinstance(outcome_of(job), StorageError)
+    world.note(run)
+    assert world.in_memory(run).version == 2
+    assert not rest[-1].done()
+
+
+def test_commands_of_one_batch_see_each_other(world: World) -> None:
+    """The same stream twice: the second decides on what the first wrote; a refused one between them is not seen."""
+    run = world.submit("a")
+    pause, resume = operations.pausing(run), operations.resuming(run)
+    outcomes = world.together(pause, pause, failing_after(resume, ValueError()), resume, pause)
+    assert [str(outcome_of(o)) for o in (outcomes[0], outcomes[3], outcomes[4])] == ["paused", "queued", "paused"]
+    assert isinstance(outcome_of(outcomes[1]), NotAllowed)
+    assert world.ledger.committer.commits == 2
+    assert world.in_memory(run) == world.ledger.run_state(None, run)
+    world.check()
+
+
+def test_more_than_a_thousand_commands_take_several_commits(world: World) -> None:
+    """All of them get their outcome, in order."""
+    run = world.submit("a")
+    before = world.ledger.committer.commits
+    outcomes = world.together(*[noting(run, str(n)) for n in range(2_100)])
+    assert all(outcome.done() for outcome in outcomes)
+    assert world.ledger.committer.commits == before + 3
+    assert [e.event.text for e in world.ledger.stream(run)[1:]] == [str(n) for n in range(2_100)]  # type: ignore[union-attr]
+
+
+def test_flows_of_one_batch_are_found_when_the_memory_of_flows_is_small(world: World) -> None:
+    """A refused command makes its run be read again, from rows that are not yet committed."""
+    flows = [Flow([Node(f"n{k}")]) for k in range(300)]
+    again = failing_after(lambda tx: noting(submission("0", flows[0])(tx))(tx), ValueError())
+    submissions = [submission(str(k), flow) for k, flow in enumerate(flows)]
+    *runs, _, last = world.together(*submissions, again, submission("0", flows[0]))
+    assert last.result() == runs[0].result()
+
+
+def test_a_collected_command_has_no_result_before_its_batch(world: World) -> None:
+    """``collect`` only queues; asking early is a mistake that says what to do."""
+    pending = world.ledger.collect(lambda: world.submit("a"))
+    assert not pending.done()
+    with pytest.raises(RuntimeError, match="after its with block"):
+        pending.result()
+    assert world.log() == []
+    world.ledger.committer.commit_together([pending])
+    assert pending.done()
+    assert world.in_memory(RunId(pending.result())).key == "a"
+
+
+def test_collect_takes_exactly_one_command(world: World) -> None:
+    """None, or two, would lose one."""
+    for call in (lambda: None, lambda: (world.submit("a"), world.submit("b"))):
+        with pytest.raises(AssertionError):
+            world.ledger.collect(call)
+    assert world.log() == []
+
+
+def test_a_lost_acknowledgement_is_a_success(world: World, breaking: Breaking) -> None:
+    """COMMIT said no, the log says yes: the event's own id is there."""
+    breaking.fail = "after"
+    run = world.submit("a")
+    world.note(run)
+    assert [e.topic for e in world.ledger.stream(run)] == ["run.submitted", "run.note-added"]
+    world.check()
+
+
+def test_a_commit_that_failed_leaves_nothing(world: World, breaking: Breaking) -> None:
+    """Nobody of the batch is told otherwise, and the next command works."""
+    run = world.submit("a")
+    breaking.fail = "before"
+    outcomes = world.together(noting(run), submission("b", CHAIN), submission("a", CHAIN))
+    assert {type(outcome_of(outcome)) for outcome in outcomes} == {StorageError}
+    assert world.ledger.last_position() == world.log()[-1].position
+    assert len(world.ledger.stream(run)) == 1
+    world.submit("b", CHAIN)
+    world.note(run)
+    world.check()
+
+
+def test_a_rival_at_the_same_version_is_no_acknowledgement(world: World, breaking: Breaking) -> None:
+    """While the commit failed, somebody else wrote this very version: it is not ours."""
+    run = world.submit("a")
+
+    def rival(statement: str, *values: Any) -> sqlite3.Cursor:
+        del breaking.execute  # type: ignore[attr-defined]
+        breaking.execute("ROLLBACK")
+        with sqlite3.connect(world.path) as other:
+            world_row = stored(run, 2)
+            other.execute(
+                "INSERT INTO events VALUES (NULL, ?, 2, ?, ?, 'local/default/default', ?, 1)",
+                (run, world_row.topic, world_row.state, run),
+            )
+        raise sqlite3.OperationalError("disk I/O error")
+
+    def execute(statement: str, *values: Any) -> sqlite3.Cursor:
+        return (rival if statement == "COMMIT" else Breaking.execute.__get__(breaking))(statement, *values)
+
+    breaking.execute = execute  # type: ignore[method-assign]
+    with pytest.raises(StorageError):
+        world.note(run, "mine")
+    assert [e.event for e in world.ledger.stream(run)[1:]] == [NoteAdded(text="seen")]
+    world.note(run, "next")
+    assert world.in_memory(run).version == 3
+
+
+def test_a_transaction_that_sqlite_gave_up_acknowledges_nobody(world: World) -> None:
+    """Some errors roll everything back: what others wrote in this commit is gone, so nobody may be told yes."""
+    run = world.submit("a")
+
+    def give_up(tx: LedgerTransaction) -> None:
+        world.ledger.recorder.writer.execute("ROLLBACK")
+        raise sqlite3.OperationalError("disk I/O error")
+
+    outcomes = world.together(noting(run), give_up, noting(run))
+    assert {type(outcome_of(outcome)) for outcome in outcomes} == {StorageError}
+    assert len(world.ledger.stream(run)) == 1
+    world.check()
+
+
+def test_a_storage_error_while_deciding_has_a_sentence(world: World) -> None:
+    """Not sqlite3's own error: hosts catch StorageError."""
+
+    def read(tx: LedgerTransaction) -> None:
+        world.ledger.recorder.writer.execute("SELECT * FROM nowhere")
+
+    with pytest.raises(StorageError, match=r"log\.db: the database refused"):
+        world.do(read)
+
+
+def test_a_closed_engine_refuses(world: World) -> None:
+    """Commands, and those who waited while it was closed."""
+    world.ledger.close()
+    with pytest.raises(StorageError, match="the engine is closed"):
+        world.submit("a")
+
+
+def test_closing_while_commands_wait_tells_each_of_them(world: World) -> None:
+    """Each either is durable, or knows that it is not."""
+    told: list[object] = []
+
+    def work(n: int) -> None:
+        for k in range(30):
+            if n == 0 and k == 10:
+                world.ledger.close()
+            try:
+                told.append(world.submit(f"{n}-{k}"))
+            except StorageError:
+                told.append(None)
+
+    in_threads(6, work)
+    assert len(told) == 180
+    other = World(world.path)
+    assert other.ledger.last_position() == len([t for t in told if t]) + 2, "beside the runs: a flow and a policy"
+    other.ledger.close()
+
+
+def test_a_listener_that_fails_or_runs_a_command_harms_nobody(world: World) -> None:
+    """It is told after the commit, best effort; a command of its own would wait for itself, and is refused."""
+    told: list[int] = []
+    asked: list[BaseException] = []
+
+    def curious(events: Any) -> None:
+        try:
+            world.submit("from the listener")
+        except RuntimeError as error:
+            asked.append(error)
+            raise
+
+    world.ledger.subscribe(curious)
+    leave = world.ledger.subscribe(lambda events: told.append(len(events)))
+    world.submit("a")
+    leave()
+    world.submit("b")
+    assert (told, len(asked)) == ([3], 2)
+
+
+def test_a_command_within_a_command_is_refused(world: World) -> None:
+    """It would wait for itself for ever."""
+    with pytest.raises(RuntimeError, match="cannot run a command"):
+        world.do(lambda tx: world.submit("a"))
+    assert world.submit("a")
+
+
+def test_listeners_hear_every_commit_in_log_order(world: World) -> None:
+    """Also with many threads; a refused command is not heard of."""
+    heard: list[Recorded] = []
+    world.ledger.subscribe(heard.extend)
+    in_threads(8, lambda n: [world.submit(f"{n}-{k}") for k in range(10)] and None)
+    with pytest.raises(KeyReused):
+        world.submit("0-0", CHAIN)
+    assert [e.position for e in heard] == [e.position for e in world.log()]
+    assert [e.event_id for e in heard] == [e.event_id for e in world.log()]
+
+
+def test_a_forked_child_is_told_to_open_the_log_itself(world: World) -> None:
+    """Two processes on one connection would destroy the file."""
+    world.submit("a")
+    child = os.fork()
+    if child == 0:
+        refused = 0
+        for call in (lambda: world.submit("b"), world.ledger.last_position):
+            try:
+                call()
+            except StorageError as error:
+                refused += "fork" in str(error)
+        os._exit(refused)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 2
+    world.submit("b")
+    world.check()
+
+
+def test_a_refused_command_does_not_use_up_memory(open_world: Open) -> None:
+    """Reading many runs without writing keeps the bound of the cache, too."""
+    world = open_world(cache_bytes=20_000)
+    runs = [world.submit(str(n)) for n in range(50)]
+    for run in runs:
+        world.in_memory(run)
+    assert len(world.ledger.committer.states._entries) < 30
+    assert world.in_memory(runs[0]).tenant == LOCAL

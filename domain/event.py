@@ -35,7 +35,7 @@ class Event(BaseModel):
     def __pydantic_init_subclass__(cls, **kwargs: Any) -> None:
         super().__pydantic_init_subclass__(**kwargs)
         key = cls.stored_as()
-        if CATALOGUE.setdefault(key, cls).__qualname__ != cls.__qualname__:
+        if (known := CATALOGUE.setdefault(key, cls)).__module__ != cls.__module__ or known.__qualname__ != cls.__qualname__:
             raise TypeError(f"two event classes claim {key}: {CATALOGUE[key].__qualname__} and {cls.__qualname__}")
 
     @classmethod

@@ -28,7 +28,8 @@ class Failure:
     """Why an attempt failed.
 
     *failure_class* is what retry policies decide by, *kind* refines it for people, *reason* is free text
-    (at most 4,096 bytes are kept). *classified_by* names the classifier's rule when the host gave no class.
+    (at most 4,096 bytes are kept). When the host gave no class, *classified_by* names the rule of the *classifier*
+    that did.
     *final*: no other attempt whatever the policy says. *retry_after_ms*: the delay that the provider (or the
     handler) asked for; it takes the place of the policy's delay.
     """
@@ -39,6 +40,7 @@ class Failure:
     classified_by: str | None = None
     final: bool = False
     retry_after_ms: int | None = None
+    classifier: str | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "failure_class", failure_class_named(self.failure_class))

@@ -33,6 +33,8 @@ class Node:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "id", clean_name(self.id, "node.id"))
+        if not isinstance(self.after, (str, list, tuple, set, frozenset, dict)):
+            raise InvalidValue("node.after", self.after, "ids of nodes")
         parents = (self.after,) if isinstance(self.after, str) else tuple(self.after)
         object.__setattr__(self, "after", tuple(dict.fromkeys(clean_name(name, "node.after") for name in parents)))
         for field in ("handler", "resource"):

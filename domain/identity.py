@@ -1,7 +1,7 @@
 """Who and what: tenants, principals, and ids that the same thing always gets again."""
 
 from dataclasses import dataclass
-from typing import Literal, NewType
+from typing import Literal, NewType, get_args
 from uuid import UUID, uuid5
 
 from redrive.domain.errors import InvalidValue
@@ -56,15 +56,22 @@ class Principal:
     id: str
     on_behalf_of: str | None = None
 
+    def __post_init__(self) -> None:
+        if self.kind not in get_args(ActorKind):
+            raise InvalidValue("actor.kind", self.kind, f"one of {', '.join(get_args(ActorKind))}")
+        object.__setattr__(self, "id", clean_name(self.id, "actor"))
+        if self.on_behalf_of is not None:
+            object.__setattr__(self, "on_behalf_of", clean_name(self.on_behalf_of, "actor.on_behalf_of"))
+
 
 SYSTEM = Principal("system", "redrive")
 
 
-def human(actor: str | Principal, field: str = "actor") -> Principal:
+def human(actor: str | Principal) -> Principal:
     """The operator named *actor*; a principal that the host authenticated is taken as it is."""
     if isinstance(actor, Principal):
         return actor
-    return Principal("human", clean_name(actor, field))
+    return Principal("human", actor)
 
 
 def derived_id(tenant: Tenant, kind: str, *parts: str) -> str:

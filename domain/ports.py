@@ -87,6 +87,9 @@ class Transaction(Protocol):
     def register_policy(self, run: Run, kind: PolicyKind, policy: Policy) -> None:
         """Log the body of a policy, unless the log of the run's tenant has it."""
 
+    def readable(self, id_: DeadLetterId) -> bool:
+        """Whether this version knows every event of a dead letter; one that it does not is left alone."""
+
     def moved_by(self, id_: DeadLetterId) -> Cause:
         """The last event that changed a dead letter, as a cause."""
 
@@ -123,6 +126,9 @@ class Ledger(Protocol):
 
     def subscribe(self, listener: Callable[[Sequence[Recorded]], None]) -> Callable[[], None]:
         """Call *listener* with what this process commits, until the returned function is called."""
+
+    def due_needs(self, tenant: Tenant | None) -> Sequence[Sequence[str]]:
+        """The sets of handlers that due queued runs wait for."""
 
     def live_claims(self, runs: Sequence[RunId]) -> set[RunId]:
         """Those of *runs* that are claimed by anybody."""

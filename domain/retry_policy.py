@@ -128,11 +128,13 @@ class ManualOverride(Document):
 
 
 class RetryDecision(BaseModel):
-    """A verdict with every input it was made from. Times and delays are milliseconds."""
+    """A verdict with every input it was made from. *terminal*: no automatic attempt follows. Times and delays are
+    milliseconds."""
 
     model_config = ConfigDict(frozen=True, strict=True, extra="forbid")
 
     verdict: Verdict
+    terminal: bool
     policy: PolicyId
     failure: Failure
     number: int
@@ -147,11 +149,6 @@ class RetryDecision(BaseModel):
     jitter_ms: int = 0
     next_retry_at_ms: int | None = None
     override_allowed: bool = True
-
-    @property
-    def terminal(self) -> bool:
-        """Whether no automatic attempt follows."""
-        return self.verdict.terminal
 
 
 class RetryPolicy(Document):
@@ -234,6 +231,7 @@ class RetryPolicy(Document):
             next_at = now_ms + delay + jitter
         return RetryDecision(
             verdict=verdict,
+            terminal=verdict.terminal,
             policy=self.id,
             failure=failure,
             number=number,

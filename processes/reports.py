@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 from redrive.domain.failure import Failure
-from redrive.domain.ports import Transaction
+from redrive.domain.ports import Policy, Transaction
 from redrive.domain.retry_policy import MAX_DELAY_MS, RetryDecision
 from redrive.domain.run.attempts import AttemptId, complete_attempt, fail_attempt, snooze_attempt
 from redrive.domain.run.events import AttemptFailed
@@ -27,7 +27,9 @@ def completing(attempt: AttemptId, output: JsonValue) -> Callable[[Transaction],
     return complete
 
 
-def failing(attempt: AttemptId, failure: Failure, policy_of: PolicyOf) -> Callable[[Transaction], RetryDecision]:
+def failing(
+    attempt: AttemptId, failure: Failure, policy_of: PolicyOf, classifier: Policy
+) -> Callable[[Transaction], RetryDecision]:
     """A command that records a failure and returns what the policy decided, with every input it used.
 
     Raises NotRunning, StaleEpoch, StaleAttempt.
@@ -40,6 +42,8 @@ def failing(attempt: AttemptId, failure: Failure, policy_of: PolicyOf) -> Callab
             return _decided_before(run.nodes[attempt.node].reports, attempt.lifetime)
         failed = events[0]
         assert isinstance(failed, AttemptFailed)
+        if failure.classifier is not None:
+            tx.register_policy(run, "classifier", classifier)
         tx.append_run(run, *events)
         if failed.decision.terminal:
             dead_letter_final_failures(tx, run, {attempt.node: failed.decision}, policy_of)

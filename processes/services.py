@@ -27,7 +27,8 @@ class Services:
         """*failure* as it is recorded: classified when it is an exception, and redacted."""
         if isinstance(failure, BaseException):
             failure = self.classifier.classify_exception(failure)
-        return replace(failure, reason=self.redactor.text(failure.reason))
+        classifier = self.classifier.id if failure.classified_by else None
+        return replace(failure, reason=self.redactor.text(failure.reason), classifier=classifier)
 
 
 class Embedded(Protocol):

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 import structlog
 
 from redrive.domain.dead_letter.events import DeadLetterHeld
-from redrive.domain.dead_letter.judge import Act, dispatch, judge, park, stuck
+from redrive.domain.dead_letter.judge import Act, Judgement, dispatch, judge, park, stuck
 from redrive.domain.dead_letter.rules import succeed
 from redrive.domain.dead_letter.state import DeadLetter
 from redrive.domain.errors import Refused
@@ -19,6 +19,14 @@ from redrive.processes.letters import PolicyOf
 
 log = structlog.get_logger()
 PAGE = 200
+UNREADABLE = Judgement(Act.SKIP, "its stream holds an event that this version does not know")
+TOPICS = {
+    Act.DISPATCH: "dead_letter.retry_dispatched",
+    Act.PARK: "dead_letter.retry_exhausted",
+    Act.RESOLVE: "dead_letter.resolved",
+    Act.HOLD: "dead_letter.held",
+    Act.SKIP: "dead_letter.skipped",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,9 +72,7 @@ def _sweep_run(
         return
     for act in acts:
         (report.skipped if act.act is Act.SKIP else report.acted).append(act)
-        log.info(
-            "dead_letter.swept", act=str(act.act), run=act.run, dead_letter=act.dead_letter, node=act.node, why=act.why
-        )
+        log.info(TOPICS[act.act], run=act.run, dead_letter=act.dead_letter, node=act.node, why=act.why)
 
 
 def redriving(id_: RunId, policy_of: PolicyOf, engine: str) -> Callable[[Transaction], list[SweepAct]]:
@@ -81,7 +87,7 @@ def redriving(id_: RunId, policy_of: PolicyOf, engine: str) -> Callable[[Transac
         going: list[DeadLetter] = []
         for dl_id in tx.due_dead_letters(id_):
             dl = tx.dead_letter(dl_id)
-            verdict = judge(dl, run, policy, now_ms=tx.now_ms)
+            verdict = judge(dl, run, policy, now_ms=tx.now_ms) if tx.readable(dl_id) else UNREADABLE
             acts.append(SweepAct(dl_id, id_, dl.node, verdict.act, verdict.why))
             if verdict.act is Act.DISPATCH:
                 going.append(dl)

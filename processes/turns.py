@@ -120,7 +120,7 @@ class Turns:
             except InvalidValue as invalid:
                 error = AttemptError(Failure(EXECUTION_ERROR, str(invalid), kind="invalid_output", final=True))
         failure = self._services.failure(failure_raised(error))
-        return failing(attempt.id, failure, self._services.policy_of)
+        return failing(attempt.id, failure, self._services.policy_of, self._services.classifier)
 
     def _after_report(self, held: Held, attempt: Attempt, slots: Slots) -> After:
         def after(outcome: Outcome[Any]) -> None:

@@ -60,6 +60,7 @@ class Worker:
         self._slots: Slots | None = None
         self._next_tick = self._next_poll = 0.0
         self._stalled = 0
+        self._unserved: set[tuple[str, ...]] = set()
 
     def run(self) -> None:
         """Work until ``stop()``. A storage error is logged and survived: nothing unacknowledged is lost."""
@@ -121,9 +122,17 @@ class Worker:
         if self._tick_ms is not None and now >= self._next_tick:
             self._next_tick = now + self._tick_ms / 1000
             tick(self._services, self._tenant)
+            self._tell_unserved()
         if now >= self._next_poll and self._turns.held:
             self._next_poll = now + self._poll_ms / 1000
             self._turns.drop_lost(slots)
+
+    def _tell_unserved(self) -> None:
+        """Say once which due runs nobody here can execute."""
+        for needs in self._ledger.due_needs(self._tenant):
+            if not any(name in self._handlers for name in needs) and tuple(needs) not in self._unserved:
+                self._unserved.add(tuple(needs))
+                log.warning("worker.no_handler", worker=self.name, needs=needs)
 
     def _pause_s(self) -> float:
         """How long nothing needs to be looked at unless an attempt ends or somebody calls."""

@@ -13,11 +13,9 @@ from redrive.domain.values import digest
 
 
 def pause_run(run: Run, *, now_ms: int) -> list[Event]:
-    """Let nothing new start; running attempts finish. Raises NotAllowed when final or pausing already."""
+    """Let nothing new start; running attempts finish. Asking again is recorded. Raises NotAllowed when final."""
     if run.status in FINAL:
         raise NotAllowed("pause", f"run {run.id}", f"it is {run.status}")
-    if run.pause_requested:
-        raise NotAllowed("pause", f"run {run.id}", "a pause was requested already")
     after = standing_of(run)
     after.pause_requested = True
     waits(run, after)
@@ -43,6 +41,8 @@ def cancel_run(run: Run, *, now_ms: int) -> list[Event]:
 
 def recover_run(run: Run, nodes: Sequence[str] | None, *, now_ms: int) -> list[Event]:
     """Requeue a failed or blocked run: all its failed nodes, or *nodes*. Raises NotAllowed, InvalidValue."""
+    if nodes is not None and not nodes:
+        raise InvalidValue("nodes", list(nodes), "at least one node; none given means all that failed")
     if nodes is not None and (unknown := [node for node in nodes if node not in run.nodes]):
         raise InvalidValue("nodes", unknown[0], "ids of nodes of this run's flow")
     return requeue_run(run, [NodeId(n) for n in nodes] if nodes else list(run.failed), "recover", now_ms=now_ms)

@@ -43,7 +43,7 @@ def standing_of(run: Run) -> Standing:
         next_due_reason="retry_backoff",
         stopped_by=run.stopped_by,
         pause_requested=run.pause_requested,
-        failing=Mode.FAIL_RUN in run.failed.values(),
+        failing=run.failing > 0,
     )
 
 

@@ -97,6 +97,7 @@ class Run:
     running: dict[NodeId, None] = field(default_factory=dict)
     waiting: dict[NodeId, int] = field(default_factory=dict)
     failed: dict[NodeId, Mode] = field(default_factory=dict)
+    failing: int = 0
     stopped_by: Mode | None = None
     succeeded: int = 0
     dead_letters: dict[NodeId, DeadLetterId] = field(default_factory=dict)
@@ -285,6 +286,7 @@ def _after_decision(run: Run, node: NodeId, decision: RetryDecision) -> None:
     if decision.terminal:
         state.status, state.mode = NodeStatus.FAILED, decision.mode
         run.failed[node] = decision.mode
+        run.failing += decision.mode is Mode.FAIL_RUN
         if decision.mode is Mode.FAIL_RUN or (decision.mode is Mode.PAUSE_FOR_REVIEW and run.stopped_by is None):
             run.stopped_by = decision.mode
     elif decision.verdict is Verdict.RETRY_ALLOWED:
@@ -296,6 +298,7 @@ def _reset(run: Run, reset: list[NodeId]) -> None:
         state = run.nodes[node]
         if state.status is NodeStatus.SUCCEEDED:
             run.succeeded -= 1
+        run.failing -= run.failed.get(node) is Mode.FAIL_RUN
         for group in (run.ready, run.waiting, run.failed):
             group.pop(node, None)
         state.status, state.number, state.next_number, state.first_started_ms = NodeStatus.PENDING, 0, 1, None

@@ -86,7 +86,7 @@ def groups(session: Session, /, limit: int, cursor: str | None, **filters: Any) 
         same = ("--fingerprint", page.items[0].fingerprint)
         out.next(
             (session.command("dead-letters", "list", *same), "each of the first group"),
-            (session.command("dead-letters", "retry", "--all", *same, "--reason", "…"), "do its work again"),
+            (session.command("dead-letters", "retry", "--all", *same, "--reason", "WHY"), "do its work again"),
         )
 
 

@@ -57,16 +57,19 @@ def decide(session: Session, decision: Decision, ids: Sequence[str], all_: bool,
     """
     _require_choice(decision, ids, all_, filters)
     acme = session.tenant_engine()
-    letters = [letter_named(acme, text) for text in ids] if ids else _all(acme, decision, filters)
+    named = [letter_named(acme, text) for text in ids] if ids else _all(acme, decision, filters)
+    letters = list(dict.fromkeys(named))
     errors: dict[DeadLetterId, RedriveError | None] = {}
-    failure: RedriveError | None = None
+    report, failure = None, None
     try:
-        errors.update(_carried_out(acme, decision, list(dict.fromkeys(letters)), said))
+        errors.update(_carried_out(acme, decision, letters, said))
+        report = acme.sweep() if decision.verb in ("retry", "grant") else None
     except RedriveError as error:  # storage: what was acknowledged before is told, then the error
         if not errors:
             raise
         failure = error
-    report = acme.sweep() if decision.verb in ("retry", "grant") and failure is None else None
+    if len(letters) == 1 and (refused := errors[letters[0]]) is not None:
+        raise refused
     outcomes = _outcomes(acme, errors, report)
     _tell(session, acme, decision, outcomes)
     if failure is not None:
@@ -165,7 +168,7 @@ def _next(session: Session, acme: "TenantEngine", outcomes: Sequence[Outcome]) -
     if any(outcome.letter.status in ("retrying", "retry_requested") for outcome in outcomes):
         first = executing_run(session, acme, outcomes[0].letter.run_id)
     elif any(outcome.error is not None and outcome.error.code == "budget-spent" for outcome in outcomes):
-        grant = ("grant", outcomes[0].letter.id[:8], "1", "--reason", "…")
+        grant = ("grant", outcomes[0].letter.id[:8], "1", "--reason", "WHY")
         first = (session.command("dead-letters", *grant), "allow one more")
     else:
         first = (session.command("dead-letters", "list", "--active"), "what is left")

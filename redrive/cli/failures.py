@@ -31,7 +31,8 @@ class NoLog(NotFound):
     def __init__(self, path: str, *, named: bool) -> None:
         super().__init__("log", path)
         other = "" if named else ", and --db URL names another"
-        self.args = (f"there is no log at {printable(path, 200)}; `redrive run` and `redrive submit` create one{other}",)
+        shown = printable(path, 200)
+        self.args = (f"there is no log at {shown}; `redrive run` and `redrive submit` create one{other}",)
 
 
 def exit_code_of(error: RedriveError) -> int:
@@ -46,6 +47,8 @@ def told(error: BaseException, args: Sequence[str]) -> int:
         traceback.print_exception(error)
     if "--json" in args:
         _to_stderr(json.dumps({"schema": "redrive.error/1", "code": name, "message": sentence}))
+    elif isinstance(error, click.exceptions.NoArgsIsHelpError):
+        _to_stderr(error.format_message())
     elif isinstance(error, click.UsageError):
         _to_stderr(_usage(error, sentence))
     elif code != BROKEN_PIPE:
@@ -67,7 +70,8 @@ def _judged(error: BaseException) -> tuple[int, str, str]:
             return STORAGE, "out-of-memory", "there is not enough memory for this"
         case OSError():
             return STORAGE, "storage", printable(error)
-    return BUG, "bug", f"a bug in redrive: {type(error).__name__}: {printable(error, 300)} (--log-level debug tells more)"
+    sentence = f"a bug in redrive: {type(error).__name__}: {printable(error, 300)} (--log-level debug tells more)"
+    return BUG, "bug", sentence
 
 
 def _usage(error: click.UsageError, sentence: str) -> str:

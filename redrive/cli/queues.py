@@ -77,7 +77,7 @@ def queue_counts(acme: "TenantEngine", automation: str | None = None) -> dict[st
     values = (str(acme.tenant),) if automation is None else (str(acme.tenant), automation)
 
     def count(condition: str, *more: object, source: str = "runs r") -> int:
-        query = f"SELECT count(*) FROM {source} WHERE {mine} AND {condition}"  # noqa: S608 - values are bound
+        query = f"SELECT count(*) FROM {source} WHERE {mine} AND {condition}"
         return int(acme.engine.views.rows(query, (*values, *more))[0][0])
 
     special = {

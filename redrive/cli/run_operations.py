@@ -79,7 +79,7 @@ def _next(session: Session, acme: "TenantEngine", command: str, id_: "RunId") ->
     shown = (session.command("show", short), "how it stands")
     match command:
         case "pause":
-            return [(session.command("resume", short, "--reason", "…"), "let it go on"), shown]
+            return [(session.command("resume", short, "--reason", "WHY"), "let it go on"), shown]
         case "resume" | "recover":
             return [executing_run(session, acme, id_), shown]
         case _:

@@ -69,7 +69,7 @@ def _recurred(data: Data) -> str:
 
 def _dispatched(data: Data) -> str:
     used = f"dispatch {data['count']} of {data['budget']}"
-    return f"{used}, generation {data['generation']}; the next not before {duration(data['backoff_ms'])} from now"
+    return f"{used}, generation {data['generation']}; the next after {duration(data['backoff_ms'])} at the earliest"
 
 
 def _requeued(data: Data) -> str:

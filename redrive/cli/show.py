@@ -79,7 +79,6 @@ def _print_history(session: Session, acme: "TenantEngine", told: "list[HistoryEn
     lines = EventLines(session.output, acme.services.redactor)
     for entry in told:
         lines.print(entry)
-    session.output.say()
 
 
 def _decision(letter: "DeadLetterSummary") -> str | None:
@@ -93,7 +92,7 @@ def _next(session: Session, letter: "DeadLetterSummary") -> list[tuple[str, str]
     """The commands that fit where the dead letter stands."""
 
     def command(verb: str, *more: str) -> str:
-        return session.command("dead-letters", verb, letter.id[:8], *more, "--reason", "…")
+        return session.command("dead-letters", verb, letter.id[:8], *more, "--reason", "WHY")
 
     history = (session.command("history", letter.run_id[:8]), "all that happened to its run")
     alike = (session.command("dead-letters", "list", "--fingerprint", letter.fingerprint), "failures like it")

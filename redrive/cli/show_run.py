@@ -94,24 +94,24 @@ def _next(session: Session, acme: "TenantEngine", run: "RunDetail") -> list[tupl
         case "failed" | "blocked":
             return [*_ways_on(session, acme, run), history]
         case "paused":
-            return [(session.command("resume", id_, "--reason", "…"), "let it go on"), history]
+            return [(session.command("resume", id_, "--reason", "WHY"), "let it go on"), history]
         case "queued":
             return [executing(session, (node.handler for node in run.nodes)), history]
         case "completed" | "cancelled":
             return [history]
         case _:
-            return [history, (session.command("pause", id_, "--reason", "…"), "let nothing new start")]
+            return [history, (session.command("pause", id_, "--reason", "WHY"), "let nothing new start")]
 
 
 def _ways_on(session: Session, acme: "TenantEngine", run: "RunDetail") -> list[tuple[str, str]]:
     open_ = acme.dead_letters(run=run.run_id, status="open", limit=2).items
     if len(open_) > 1:
         retry = ("retry", "--all", "--run", run.run_id[:8])
-        return [(session.command("dead-letters", *retry, "--reason", "…"), "do the failed work again")]
+        return [(session.command("dead-letters", *retry, "--reason", "WHY"), "do the failed work again")]
     if open_:
         letter = open_[0].id[:8]
         return [
             (session.command("show", letter), "what failed"),
-            (session.command("dead-letters", "retry", letter, "--reason", "…"), "do it again"),
+            (session.command("dead-letters", "retry", letter, "--reason", "WHY"), "do it again"),
         ]
-    return [(session.command("recover", run.run_id[:8], "--reason", "…"), "start its failed nodes afresh")]
+    return [(session.command("recover", run.run_id[:8], "--reason", "WHY"), "start its failed nodes afresh")]

@@ -83,6 +83,8 @@ def _table(columns: Sequence[Column], cells: Sequence[Sequence[str]], width: int
         justify = "right" if column.right else "left"
         table.add_column(column.name.upper(), justify=justify, no_wrap=True, overflow="ellipsis", width=fit)  # type: ignore[arg-type]
     for row in cells:
-        styles = (_STYLES.get(cell, "") if column.name == "status" else "" for cell, column in zip(row, columns, strict=True))
+        styles = (
+            _STYLES.get(cell, "") if column.name == "status" else "" for cell, column in zip(row, columns, strict=True)
+        )
         table.add_row(*map(Text, row, styles))
     return table

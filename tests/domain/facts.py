@@ -100,7 +100,8 @@ def decided(
         "decided_at_ms": 0,
         "draw": 0.0,
     }
-    return RetryDecision(verdict=Verdict(verdict), mode=Mode(mode), lifetime=lifetime, **{**values, **more})
+    values |= {"verdict": Verdict(verdict), "terminal": Verdict(verdict).terminal, "mode": Mode(mode)}
+    return RetryDecision(lifetime=lifetime, **{**values, **more})
 
 
 def failed(node: str, mode: str = "fail_run", number: int = 1, lifetime: int = 1, epoch: int = 1) -> e.AttemptFailed:

@@ -195,7 +195,7 @@ def test_a_decision_carries_every_input() -> None:
     names = "policy verdict mode number lifetime max_attempts elapsed_ms max_elapsed_ms decided_at_ms draw delay_ms"
     names += " jitter_ms next_retry_at_ms override_allowed"
     assert " ".join(str(getattr(decision, name)) for name in names.split()) == wanted
-    assert set(type(decision).model_fields) == {*names.split(), "failure"}
+    assert set(type(decision).model_fields) == {*names.split(), "failure", "terminal"}
     assert decision.failure == TIMEOUT
     assert RetryDecision.model_validate_json(decision.model_dump_json()) == decision
 

@@ -25,7 +25,15 @@ NODE = NodeId("fetch/ü")
 RUN = RunId("5a1f0a9c-0000-5000-8000-000000000001")
 LETTER = DeadLetterId("5a1f0a9c-0000-5000-8000-000000000002")
 JSON: JsonValue = {"list": [1, -2.5, True, None, "x"], "deep": {"": {"n": 9007199254740991}}, "1e22": 1e22}
-FAILURE = Failure("provider_transient", TEXT, kind="timeout", classified_by="timeouts", final=True, retry_after_ms=7)
+FAILURE = Failure(
+    "provider_transient",
+    TEXT,
+    kind="timeout",
+    classified_by="timeouts",
+    final=True,
+    retry_after_ms=7,
+    classifier="classifier-v1-01",
+)
 PLAIN = Failure("execution_error", "it broke")
 POLICY = PolicyId("retry-policy-v1-0123")
 
@@ -33,6 +41,7 @@ POLICY = PolicyId("retry-policy-v1-0123")
 def _decision(verdict: Verdict, *, full: bool) -> RetryDecision:
     return RetryDecision(
         verdict=verdict,
+        terminal=verdict.terminal,
         policy=POLICY,
         failure=FAILURE if full else PLAIN,
         number=2,
@@ -103,7 +112,13 @@ SAMPLES: list[Event] = [
     _interrupted(SCHEDULED),
     _interrupted(EXHAUSTED),
     runs.RetryBackoffScheduled(
-        node=NODE, number=1, next_number=2, max_attempts=3, backoff_ms=4, retry_after_ms=5, resource_key="r",
+        node=NODE,
+        number=1,
+        next_number=2,
+        max_attempts=3,
+        backoff_ms=4,
+        retry_after_ms=5,
+        resource_key="r",
         reason=TEXT,
     ),  # fmt: skip
     runs.RunQueued(reason="retry_backoff", due_ms=1),
@@ -120,16 +135,39 @@ SAMPLES: list[Event] = [
     runs.RunCancelled(was="running", finished_at_ms=1),
     runs.NoteAdded(text=TEXT),
     letters.DeadLetterOpened(
-        dead_letter=LETTER, run=RUN, automation=TEXT, node=NODE, source="node", failure=FAILURE, fingerprint="ab",
-        verdict=Verdict.NOT_RETRYABLE, override_allowed=True, number=1, lifetime=2, generation=3, opened_at_ms=4,
+        dead_letter=LETTER,
+        run=RUN,
+        automation=TEXT,
+        node=NODE,
+        source="node",
+        failure=FAILURE,
+        fingerprint="ab",
+        verdict=Verdict.NOT_RETRYABLE,
+        override_allowed=True,
+        number=1,
+        lifetime=2,
+        generation=3,
+        opened_at_ms=4,
     ),  # fmt: skip
     letters.DeadLetterRecurred(
-        failure=PLAIN, fingerprint="ab", verdict=Verdict.ELAPSED_TIME_EXHAUSTED, number=1, lifetime=2, generation=3,
-        recurred_at_ms=4, status="open", renewed=True,
+        failure=PLAIN,
+        fingerprint="ab",
+        verdict=Verdict.ELAPSED_TIME_EXHAUSTED,
+        number=1,
+        lifetime=2,
+        generation=3,
+        recurred_at_ms=4,
+        status="open",
+        renewed=True,
     ),  # fmt: skip
     letters.DeadLetterRetryRequested(requested_at_ms=1),
     letters.DeadLetterRetryDispatched(
-        count=1, budget=5, generation=2, dispatched_at_ms=3, backoff_ms=4, not_before_ms=7,
+        count=1,
+        budget=5,
+        generation=2,
+        dispatched_at_ms=3,
+        backoff_ms=4,
+        not_before_ms=7,
         policy=PolicyId("redrive-policy-v1-0123"),
     ),  # fmt: skip
     letters.RetryExhausted(dispatches=5, budget=5, policy=PolicyId("redrive-policy-v1-0123")),

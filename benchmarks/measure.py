@@ -9,6 +9,7 @@ import sqlite3
 import statistics
 import tempfile
 import time
+import timeit
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -104,6 +105,11 @@ def flush_ms(folder: str | None) -> tuple[float, float]:
     return median(taken), statistics.quantiles(taken, n=10)[-1]
 
 
+def additions_ms() -> float:
+    """What ten million additions take here, the best of three: tells how busy the processor is with others."""
+    return min(timeit.repeat(lambda: sum(range(10_000_000)), number=1, repeat=3)) * 1000
+
+
 def machine(folder: str | None) -> str:
     """One line about where the numbers come from."""
     typical, slow = flush_ms(folder)
@@ -111,7 +117,8 @@ def machine(folder: str | None) -> str:
     return (
         f"{os.cpu_count()} cores {platform.machine()}, {platform.system()}, Python {platform.python_version()}, "
         f"SQLite {sqlite3.sqlite_version}, redrive {redrive.__version__}; WAL, synchronous=FULL; "
-        f"4 KiB write + fsync {typical:.2f} ms (90 % below {slow:.2f} ms); load {load}"
+        f"4 KiB write + fsync {typical:.2f} ms (90 % below {slow:.2f} ms); load {load}; "
+        f"sum of ten million integers {additions_ms():.0f} ms"
     )
 
 

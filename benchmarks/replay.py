@@ -18,9 +18,9 @@ from benchmarks.measure import Stopwatch, arguments, machine, open_log, scratch,
 
 HEAD = (
     "events in the log",
-    "read rows/s",
-    "read + decode events/s",
-    "rebuild of all views events/s",
+    "read rows/s · per CPU second",
+    "read + decode events/s · per CPU second",
+    "rebuild of all views events/s · per CPU second",
     "peak MB, idle",
     "peak MB, decode",
     "peak MB, rebuild",
@@ -47,7 +47,8 @@ def measure_here(path: Path, way: str) -> dict[str, float]:
                     engine.views.rebuild()
         size = engine.views.status().size_bytes
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    return {"rate": last / watch.cost.wall_s, "peak_mb": peak, "events": last, "views_mb": size / 1e6}
+    rates = {"rate": last / watch.cost.wall_s, "cpu_rate": last / watch.cost.cpu_s}
+    return {**rates, "peak_mb": peak, "events": last, "views_mb": size / 1e6}
 
 
 def _measure(path: Path, way: str) -> dict[str, Any]:
@@ -66,10 +67,14 @@ def measure(size: int, rounds: int, folder: str | None) -> list[str]:
             engine.views.catch_up()
         found = {way: [_measure(path, way) for _ in range(1 if way == "idle" else rounds)] for way in WAYS}
         log_mb = path.stat().st_size / 1e6
-    rates = [spread([result["rate"] for result in found[way]]) for way in WAYS[1:]]
+    rates = [f"{_rate(found[way], 'rate')} · {_rate(found[way], 'cpu_rate')}" for way in WAYS[1:]]
     peaks = [f"{max(result['peak_mb'] for result in found[way]):.0f}" for way in ("idle", "decode", "rebuild")]
     first = found["rebuild"][0]
     return [f"{first['events']:,}", *rates, *peaks, f"{log_mb:,.0f}", f"{first['views_mb']:,.0f}"]
+
+
+def _rate(results: Sequence[dict[str, Any]], name: str) -> str:
+    return spread([result[name] for result in results])
 
 
 def report(*, rounds: int, folder: str | None, sizes: Sequence[int]) -> str:

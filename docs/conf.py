@@ -1,13 +1,19 @@
-"""Sphinx settings: MyST pages in the four Diátaxis kinds, the Furo theme."""
+"""Sphinx settings: MyST pages in the four Diátaxis kinds, the Furo theme, reference pages made from the code."""
 
-import importlib.util
 import logging
 import sys
 import tomllib
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
+
+from docs.generate import MARK, filled  # noqa: E402
+
+if TYPE_CHECKING:
+    from sphinx.application import Sphinx
+    from sphinx.environment import BuildEnvironment
 
 project = "redrive"
 author = "the redrive authors"
@@ -16,22 +22,39 @@ release = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["
 version = release
 
 extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "sphinx.ext.viewcode"]
-if importlib.util.find_spec("sphinx_click"):
-    extensions.append("sphinx_click")
-
 source_suffix = {".md": "markdown", ".rst": "restructuredtext"}
-exclude_patterns = ["_build"]
+exclude_patterns = ["_build", "generate"]
 # A section may wait for its first page. The warning has a subtype but no type, so suppress_warnings cannot name it.
 logging.getLogger("sphinx.sphinx.directives.other").addFilter(
     lambda record: getattr(record, "subtype", None) != "empty_glob"
 )
 
-myst_enable_extensions = ["colon_fence", "deflist", "fieldlist"]
-myst_heading_anchors = 3
+myst_enable_extensions = ["attrs_inline", "colon_fence", "deflist", "fieldlist"]
+myst_heading_anchors = 4
 
 autodoc_member_order = "bysource"
 autodoc_typehints = "description"
+autodoc_typehints_description_target = "documented"
 autodoc_preserve_defaults = True
 
 html_theme = "furo"
 html_title = f"redrive {release}"
+html_static_path = ["_static"]
+html_css_files = ["redrive.css"]
+html_extra_path = ["reference/flow-file.schema.json"]
+
+
+def _fill(_app: "Sphinx", _docname: str, source: list[str]) -> None:
+    source[0] = filled(source[0])
+
+
+def _made_from_code(_app: "Sphinx", env: "BuildEnvironment", *_names: set[str]) -> list[str]:
+    """The pages with a generated part: the code may have changed where the page did not."""
+    pages = ((name, Path(env.doc2path(name))) for name in env.found_docs)
+    return [name for name, path in pages if MARK.search(path.read_text(encoding="utf-8"))]
+
+
+def setup(app: "Sphinx") -> None:
+    """Fill in the generated parts as the pages are read."""
+    app.connect("source-read", _fill)
+    app.connect("env-get-outdated", _made_from_code)

@@ -1,6 +1,7 @@
 """Who and what: tenants, principals, and ids that the same thing always gets again."""
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Literal, NewType, get_args
 from uuid import UUID, uuid5
 
@@ -90,11 +91,13 @@ def dead_letter_id_of(tenant: Tenant, run: RunId, node: NodeId, effect: str = ""
     return DeadLetterId(derived_id(tenant, "dead-letter", run, node, effect))
 
 
+@lru_cache(maxsize=4_096)
 def flow_stream_of(tenant: Tenant, flow: FlowDigest) -> StreamId:
     """The stream that keeps a flow."""
     return StreamId(derived_id(tenant, "flow", flow))
 
 
+@lru_cache(maxsize=4_096)
 def policy_stream_of(tenant: Tenant, policy: PolicyId) -> StreamId:
     """The stream that keeps the body of a policy."""
     return StreamId(derived_id(tenant, "policy", policy))

@@ -87,8 +87,8 @@ class Transaction(Protocol):
     def register_policy(self, run: Run, kind: PolicyKind, policy: Policy) -> None:
         """Log the body of a policy, unless the log of the run's tenant has it."""
 
-    def readable(self, id_: DeadLetterId) -> bool:
-        """Whether this version knows every event of a dead letter; one that it does not is left alone."""
+    def readable(self, id_: RunId | DeadLetterId) -> bool:
+        """Whether this version knows every event of a run or dead letter; what it does not is left alone."""
 
     def moved_by(self, id_: DeadLetterId) -> Cause:
         """The last event that changed a dead letter, as a cause."""

@@ -1,12 +1,20 @@
 """What handlers are, and what they may say: return a value, return Snooze, raise Retry or Fatal, or fail."""
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import TypeAlias
 
-from redrive.domain.failure import EXECUTION_ERROR, PROVIDER_TRANSIENT, Failure
-from redrive.domain.values import JsonValue
+from redrive.domain.failure import (
+    EXECUTION_ERROR,
+    INTERRUPTED,
+    MAX_REASON_BYTES,
+    MAX_RETRY_AFTER_MS,
+    PROVIDER_TRANSIENT,
+    Failure,
+)
+from redrive.domain.values import JsonValue, clean_integer
 from redrive.processes.handout import Attempt
 
 Delay: TypeAlias = int | timedelta
@@ -53,14 +61,31 @@ class AttemptError(Exception):
 
 
 def failure_raised(error: BaseException) -> Failure | BaseException:
-    """The failure that a handler meant by raising *error*; the error itself when the classifier must tell."""
+    """The failure that a handler meant by raising *error*; the error itself when the classifier must tell.
+
+    Raises InvalidValue, or whatever a handler's own values raise, when what was meant cannot be recorded.
+    """
     match error:
         case AttemptError(failure=failure):
+            if failure.retry_after_ms is not None:
+                clean_integer(failure.retry_after_ms, "retry_after_ms", 0, MAX_RETRY_AFTER_MS)
             return failure
         case Retry():
-            delay = None if error.delay is None else min(max(milliseconds(error.delay), 0), 86_400_000)
-            return Failure(error.failure_class, error.reason, kind="retry", retry_after_ms=delay)
+            return Failure(error.failure_class, _said(error.reason), kind="retry", retry_after_ms=_delay(error.delay))
         case Fatal():
-            return Failure(error.failure_class, error.reason, kind="fatal", final=True)
+            return Failure(error.failure_class, _said(error.reason), kind="fatal", final=True)
+        case asyncio.CancelledError():
+            return Failure(INTERRUPTED, "the handler was cancelled", kind="cancelled")
         case _:
             return error
+
+
+def _said(reason: object) -> str:
+    """A reason as text: handlers pass the exception that they caught, or all that a provider wrote."""
+    return str(reason)[:MAX_REASON_BYTES]
+
+
+def _delay(delay: Delay | None) -> int | None:
+    if delay is None:
+        return None
+    return min(max(clean_integer(milliseconds(delay), "delay", -(2**53), 2**53), 0), MAX_RETRY_AFTER_MS)

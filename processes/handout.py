@@ -136,15 +136,22 @@ def attempt_of(run: Run, event: e.AttemptStarted, signals: Signals) -> Attempt:
         epoch=event.epoch,
         worker=run.claim.worker if run.claim else "",
         handler=spec.handled_by,
-        input=spec.input,
-        run_input=run.input,
-        params=spec.params,
-        outputs={parent: run.nodes[NodeId(parent)].output for parent in spec.after},
+        input=_own(spec.input),
+        run_input=_own(run.input),
+        params=_own(spec.params),
+        outputs={parent: _own(run.nodes[NodeId(parent)].output) for parent in spec.after},
         resource=spec.resource,
         started_at_ms=event.started_at_ms,
         deadline_ms=event.deadline_ms,
         signals=Signals(signals),
     )
+
+
+def _own(value: JsonValue) -> JsonValue:
+    """A copy: what a handler does to its input must not reach the states in memory, nor other runs of the flow."""
+    if isinstance(value, dict):
+        return {key: _own(item) for key, item in value.items()}
+    return [_own(item) for item in value] if isinstance(value, list) else value
 
 
 def progress_of(run: Run) -> Progress:

@@ -73,7 +73,10 @@ def claiming(claimant: Claimant, limit: int, most: int | None = 0) -> Callable[[
 
 def _claim_one(tx: Transaction, id_: RunId, claimant: Claimant, most: int | None) -> Claim | None:
     """Win one run; None when it cannot be executed here (its stream is read-only, or no handler fits)."""
-    run = tx.find_run(id_)
+    try:
+        run = tx.find_run(id_)
+    except StreamReadOnly:  # a newer version submitted it
+        return None
     if run is None or run.status is not Status.QUEUED:
         return None
     nodes = [node for node in startable(run, tx.now_ms) if claimant.can_execute(run, node)]
@@ -162,7 +165,7 @@ def reclaiming(id_: RunId, policy_of: PolicyOf, gone: Holder | None = None) -> C
     """A command that takes a run from a holder whose lease expired, or whose process *gone* is known to be gone.
 
     Returns False when the claim has changed meanwhile. Interrupted attempts are judged and settled in the same
-    transaction.
+    transaction. Raises StreamReadOnly; then nothing of it is written.
     """
 
     def reclaim(tx: Transaction) -> bool:
@@ -174,11 +177,8 @@ def reclaiming(id_: RunId, policy_of: PolicyOf, gone: Holder | None = None) -> C
             return False
         draws = [tx.draw() for _ in run.running]
         events, final = abandon_claim(run, now_ms=tx.now_ms, process_gone=not expired, draws=draws)
-        try:
-            tx.append_run(run, *events)
-            dead_letter_final_failures(tx, run, final, policy_of)
-        except StreamReadOnly:
-            return False
+        tx.append_run(run, *events)
+        dead_letter_final_failures(tx, run, final, policy_of)
         return True
 
     return reclaim

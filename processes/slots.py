@@ -3,7 +3,7 @@
 import asyncio
 import inspect
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from queue import SimpleQueue
 from typing import Any
 
@@ -81,18 +81,36 @@ class Slots:
         self._tasks.pop(attempt.id, None)
         if finished.cancelled():
             self._done(attempt, None, asyncio.CancelledError("cancelled"))
-        elif (error := finished.exception()) is not None:
-            self._done(attempt, None, error)
         else:
-            self._done(attempt, finished.result(), None)
+            self._done(attempt, *finished.result())
 
     def _running_loop(self) -> asyncio.AbstractEventLoop:
         if self._loop is None:
             self._loop = asyncio.new_event_loop()
-            threading.Thread(target=self._loop.run_forever, name=f"{self._name}-loop", daemon=True).start()
+            threading.Thread(target=_serve_loop, args=(self._loop,), name=f"{self._name}-loop", daemon=True).start()
         return self._loop
 
 
-async def _call(handler: Handler, attempt: Attempt) -> Any:
-    answer: Any = handler(attempt)
-    return await answer
+def _serve_loop(loop: asyncio.AbstractEventLoop) -> None:
+    """Run *loop* until it is stopped; then end the handlers that were given up, and close it."""
+    loop.run_forever()
+    left = asyncio.all_tasks(loop)
+    for task in left:
+        task.cancel()
+    loop.run_until_complete(_ended(left))
+    loop.close()
+
+
+async def _ended(tasks: Iterable["asyncio.Task[Any]"]) -> None:
+    await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def _call(handler: Handler, attempt: Attempt) -> tuple[Any, BaseException | None]:
+    """What the handler returned, or raised: a SystemExit that left its task would end the loop for everybody."""
+    try:
+        answer: Any = handler(attempt)
+        return await answer, None
+    except asyncio.CancelledError:
+        raise
+    except BaseException as error:  # noqa: BLE001  # it is reported, as the thread's is
+        return None, error

@@ -9,7 +9,7 @@ from redrive.domain.dead_letter.events import DeadLetterHeld
 from redrive.domain.dead_letter.judge import Act, Judgement, dispatch, judge, park, stuck
 from redrive.domain.dead_letter.rules import succeed
 from redrive.domain.dead_letter.state import DeadLetter
-from redrive.domain.errors import Refused
+from redrive.domain.errors import Conflict, Refused, StorageError
 from redrive.domain.event import Cause
 from redrive.domain.identity import DeadLetterId, RunId, Tenant
 from redrive.domain.ports import Caller, Ledger, Transaction
@@ -58,21 +58,28 @@ def sweep(ledger: Ledger, tenant: Tenant | None, policy_of: PolicyOf, engine: st
         after = (page[-1].due_ms, page[-1].created)
         for id_ in dict.fromkeys(row.run for row in page if row.run not in seen):
             seen.add(id_)
-            _sweep_run(ledger, caller, redriving(id_, policy_of, engine), report)
+            for act in _sweep_run(ledger, caller, id_, policy_of, engine):
+                _tell(act, report)
     return report
 
 
-def _sweep_run(
-    ledger: Ledger, caller: Caller, command: Callable[[Transaction], list[SweepAct]], report: SweepReport
-) -> None:
+def _sweep_run(ledger: Ledger, caller: Caller, id_: RunId, policy_of: PolicyOf, engine: str) -> list[SweepAct]:
+    """Sweep one run. What goes wrong with it, in the host's policy function too, keeps no other from being swept."""
     try:
-        acts = ledger.transact(caller, command)
+        return ledger.transact(caller, redriving(id_, policy_of, engine))
     except Refused as refused:
-        log.warning("sweep.refused", code=refused.code, why=str(refused))
-        return
-    for act in acts:
-        (report.skipped if act.act is Act.SKIP else report.acted).append(act)
-        log.info(TOPICS[act.act], run=act.run, dead_letter=act.dead_letter, node=act.node, why=act.why)
+        log.warning("sweep.refused", run=id_, code=refused.code, why=str(refused))
+    except (StorageError, Conflict):
+        raise
+    except Exception:
+        log.exception("sweep.failed", run=id_)
+    return []
+
+
+def _tell(act: SweepAct, report: SweepReport) -> None:
+    (report.skipped if act.act is Act.SKIP else report.acted).append(act)
+    tell = log.debug if act.act is Act.SKIP else log.info  # what is skipped is looked at again, and again
+    tell(TOPICS[act.act], run=act.run, dead_letter=act.dead_letter, node=act.node, why=act.why)
 
 
 def redriving(id_: RunId, policy_of: PolicyOf, engine: str) -> Callable[[Transaction], list[SweepAct]]:
@@ -82,12 +89,12 @@ def redriving(id_: RunId, policy_of: PolicyOf, engine: str) -> Callable[[Transac
         run = tx.find_run(id_)
         if run is None:
             return []
-        policy = policy_of(run)
+        policy, known = policy_of(run), tx.readable(run.id)
         acts: list[SweepAct] = []
         going: list[DeadLetter] = []
         for dl_id in tx.due_dead_letters(id_):
             dl = tx.dead_letter(dl_id)
-            verdict = judge(dl, run, policy, now_ms=tx.now_ms) if tx.readable(dl_id) else UNREADABLE
+            verdict = judge(dl, run, policy, now_ms=tx.now_ms) if known and tx.readable(dl_id) else UNREADABLE
             acts.append(SweepAct(dl_id, id_, dl.node, verdict.act, verdict.why))
             if verdict.act is Act.DISPATCH:
                 going.append(dl)

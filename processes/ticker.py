@@ -7,7 +7,7 @@ from typing import Self
 
 import structlog
 
-from redrive.domain.errors import StorageError
+from redrive.domain.errors import Conflict, StorageError, StreamReadOnly
 from redrive.domain.event import Cause
 from redrive.domain.identity import RunId, Tenant
 from redrive.domain.ports import Caller
@@ -79,7 +79,11 @@ def _commands_ended(holder: Holder) -> bool:
 
 def _reclaim(services: Services, tenant: Tenant | None, run: RunId, gone: Holder | None) -> bool:
     caller = Caller(tenant, cause=Cause("timer", "tick"))
-    taken = services.ledger.transact(caller, reclaiming(run, services.policy_of, gone))
+    try:
+        taken = services.ledger.transact(caller, reclaiming(run, services.policy_of, gone))
+    except StreamReadOnly as refused:  # a newer version takes it back
+        log.info("run.reclaim_refused", run=run, code=refused.code, why=str(refused))
+        return False
     if taken:
         log.warning("run.claim_abandoned", run=run, why="lease expired" if gone is None else "process gone")
     return taken
@@ -99,7 +103,7 @@ class Ticker:
         while True:
             try:
                 tick(self._engine.services, self._engine.tenant)
-            except StorageError as error:
+            except (StorageError, Conflict) as error:
                 log.error("ticker.storage", error=str(error))
             if self._stop.wait(self._interval_s):
                 return

@@ -10,7 +10,7 @@ from typing import Any
 
 import structlog
 
-from redrive.domain.errors import InvalidValue, NotFound, Refused, StaleAttempt
+from redrive.domain.errors import Conflict, InvalidValue, NotFound, Refused, StaleAttempt, StorageError
 from redrive.domain.failure import EXECUTION_ERROR, PROVIDER_TRANSIENT, Failure
 from redrive.domain.ports import Caller, Outcome, Transaction
 from redrive.domain.run.attempts import AttemptId
@@ -91,8 +91,14 @@ class Turns:
             return False
         before = len(self.running())
         outcomes = self._ledger.transact_together([(self._caller, command) for command, _ in jobs])
+        trouble: StorageError | Conflict | None = None
         for (_, after), outcome in zip(jobs, outcomes, strict=True):
-            after(outcome)
+            try:
+                after(outcome)
+            except (StorageError, Conflict) as error:
+                trouble = error  # of this one alone, perhaps: what the others did is in the log
+        if trouble is not None:
+            raise trouble
         return bool(ended) or len(self.running()) > before
 
     def drop_lost(self, slots: Slots) -> None:
@@ -101,12 +107,17 @@ class Turns:
         for run in [run for run in self.held if run not in live]:
             self._lose(run, slots)
 
+    def abort(self, slots: Slots) -> None:
+        """Tell every running handler to stop; what they say then is reported."""
+        for attempt in self.running():
+            slots.give_up(attempt)
+
     def release_all(self) -> None:
         """Give back every claim; none has an attempt running."""
         for held in self.held.values():
             try:
                 self._ledger.transact(self._caller, releasing(held.claim, no_handler=False))
-            except (Refused, NotFound) as refused:
+            except (Refused, NotFound, StorageError, Conflict) as refused:
                 log.info("worker.release_refused", run=held.claim.run_id, code=refused.code)
         self.held.clear()
 
@@ -119,8 +130,15 @@ class Turns:
                 return completing(attempt.id, result)
             except InvalidValue as invalid:
                 error = AttemptError(Failure(EXECUTION_ERROR, str(invalid), kind="invalid_output", final=True))
-        failure = self._services.failure(failure_raised(error))
-        return failing(attempt.id, failure, self._services.policy_of, self._services.classifier)
+        return failing(attempt.id, self._failure(error), self._services.policy_of, self._services.classifier)
+
+    def _failure(self, error: BaseException) -> Failure:
+        """*error* as it is recorded. Whatever a handler raises, there is an answer: the worker goes on."""
+        try:
+            return self._services.failure(failure_raised(error))
+        except Exception as broken:  # noqa: BLE001  # the values within it are the handler's
+            reason = f"{type(error).__name__} cannot be recorded: {type(broken).__name__}: {broken}"
+            return self._services.failure(Failure(EXECUTION_ERROR, reason[:1_000], kind="invalid_failure"))
 
     def _after_report(self, held: Held, attempt: Attempt, slots: Slots) -> After:
         def after(outcome: Outcome[Any]) -> None:
@@ -158,7 +176,9 @@ class Turns:
             try:
                 attempts, held.look_again_ms = outcome.result()
             except (Refused, NotFound):  # the run settled, or the claim is gone
-                if not held.running:
+                if held.running:
+                    self._lose(held.claim.run_id, slots)
+                else:
                     self._forget(held)
                 return
             self._launch(held, attempts, slots)
@@ -176,6 +196,7 @@ class Turns:
     def _after_claim(self, outcome: Outcome[Any], slots: Slots) -> None:
         claims: list[Claim] = outcome.result()
         for claim in claims:
+            self._lose(claim.run_id, slots)  # an older claim of ours that had expired: its handlers stop
             held = self.held[claim.run_id] = Held(claim, claim.expires_at_ms)
             self._launch(held, claim.attempts, slots)
 

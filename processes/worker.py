@@ -78,8 +78,8 @@ class Worker:
 
     def abort(self) -> None:
         """Stop, and tell the running handlers to."""
-        for attempt in self._turns.running():
-            attempt.signals.cancel()
+        if self._slots is not None:
+            self._turns.abort(self._slots)
         self.stop()
 
     def _work(self, idle: Callable[[], bool]) -> None:
@@ -98,24 +98,33 @@ class Worker:
         ended: list[Ended] = []
         trouble = 0
         while True:
-            active = False
             try:
                 self._tick_when_due(slots)
                 active = self._turns.turn(ended, slots, claim=not self._stopping.is_set())
-                ended, trouble = [], 0
+                ended = []
+                if self._is_done(active, idle):
+                    return
+                pause, trouble = 0.0 if active else self._pause_s(), 0
             except (StorageError, Conflict) as error:
                 trouble = min(trouble + 1, 6)
                 log.error("worker.storage", worker=self.name, error=str(error), unreported=len(ended))
+                if not ended and self._stopping.is_set() and self._is_done(False, idle):
+                    return
+                pause = 0.0
                 time.sleep(0.1 * 2**trouble)
-            if not ended and not self._turns.running():
-                if self._stopping.is_set():
-                    self._turns.release_all()
-                    return
-                if active:
-                    self._stalled = 0
-                elif idle():
-                    return
-            ended += self._wait(0.0 if active else self._pause_s())
+            ended += self._wait(pause)
+
+    def _is_done(self, active: bool, idle: Callable[[], bool]) -> bool:
+        """Whether to return: nothing runs here, and the worker was stopped or nothing is left to do."""
+        if self._turns.running():
+            return False
+        if self._stopping.is_set():
+            self._turns.release_all()
+            return True
+        if active:
+            self._stalled = 0
+            return False
+        return idle()
 
     def _tick_when_due(self, slots: Slots) -> None:
         now = time.monotonic()

@@ -4,11 +4,12 @@ import hashlib
 import json
 import sqlite3
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Collection, Sequence
 from functools import lru_cache
 from itertools import groupby
 from operator import attrgetter
 from pathlib import Path
+from typing import Any
 
 from sqlite_utils import Database
 
@@ -23,15 +24,21 @@ from redrive.projections.dead_letters import DEAD_LETTERS
 from redrive.projections.graphs import FLOWS
 from redrive.projections.lifecycle import MENTIONS, SAYS, TEXTS
 from redrive.projections.queues import BACKOFFS, RUNS
-from redrive.projections.tables import Table
+from redrive.projections.tables import Row, Table
 
 TABLES: tuple[Table, ...] = (RUNS, BACKOFFS, FLOWS, DEAD_LETTERS, TEXTS, MENTIONS, COUNTS, UNKNOWN)
 
-_OF_RUN = queues.folds.by_class
-_OF_LETTER = dead_letters.folds.by_class
-_LETTER_CLASSES = frozenset(_OF_LETTER)
-_BEGINNINGS = frozenset({RunSubmitted, DeadLetterOpened, FlowRegistered})
-_NEEDS_WAITING = (RunRequeued, RunCancelled)
+Says = Callable[[Any], str] | None
+Plan = tuple[Callable[[Batch, Row, Any, int], None] | None, Callable[[Batch, Row, Any, Recorded], None] | None, Says]
+
+_RUN_FOLDS, _LETTER_FOLDS = queues.folds.by_class, dead_letters.folds.by_class
+_PLANS: dict[type, Plan] = {
+    cls: (_RUN_FOLDS.get(cls), _LETTER_FOLDS.get(cls), SAYS.get(cls)) for cls in CATALOGUE.values()
+}
+"""What to do with an event of each class: one look-up, for this is where a rebuild spends its time."""
+_NOTHING: Plan = (None, None, None)
+_LETTER_CLASSES = frozenset(_LETTER_FOLDS)
+_NEEDS_WAITING = frozenset({RunRequeued, RunCancelled})
 
 
 def create(connection: sqlite3.Connection) -> None:
@@ -62,28 +69,26 @@ def fingerprint() -> str:
 
 def fold(batch: Batch, events: Sequence[Recorded]) -> None:
     """Fold *events*, in log order, into the rows of *batch*."""
-    _count(batch, events)
-    _load(batch, events)
-    runs, letters = batch.runs, batch.letters
-    for recorded in events:
-        event = recorded.event
-        cls = event.__class__
-        if (of_run := _OF_RUN.get(cls)) is not None:  # type: ignore[arg-type]
+    classes: list[type] = [recorded.event.__class__ for recorded in events]
+    _count(batch, events, classes)
+    _load(batch, events, classes)
+    runs, letters, plans = batch.runs, batch.letters, _PLANS
+    for recorded, cls in zip(events, classes, strict=True):
+        of_run, of_letter, says = plans.get(cls, _NOTHING)
+        if of_run is not None:
             row = runs.get(recorded.stream)
             if row is not None and row["readable"]:
-                of_run(batch, row, event, recorded.position)
+                of_run(batch, row, recorded.event, recorded.position)
                 row["updated"] = recorded.position
-        elif (of_letter := _OF_LETTER.get(cls)) is not None:  # type: ignore[arg-type]
+        elif of_letter is not None:
             row = letters.get(recorded.stream)
             if row is not None and row["readable"]:
-                of_letter(batch, row, event, recorded)
+                of_letter(batch, row, recorded.event, recorded)
                 row["updated"], row["updated_at_ms"] = recorded.position, recorded.occurred_at_ms
-        elif cls in _BEGINNINGS:
+        else:
             _begin(batch, recorded)
-        elif cls is UnknownEvent:
-            _meet_unknown(batch, recorded)
-        if cls in SAYS or recorded.reason:
-            _listen(batch, recorded)
+        if says is not None or recorded.reason:
+            _listen(batch, recorded, says)
 
 
 def write(batch: Batch) -> None:
@@ -110,33 +115,41 @@ def write(batch: Batch) -> None:
     lifecycle.write(batch)
 
 
-def _count(batch: Batch, events: Sequence[Recorded]) -> None:
-    for tenant, of_tenant in groupby(events, attrgetter("tenant")):
-        name = str(tenant)
-        by_class = Counter([recorded.event.__class__ for recorded in of_tenant])
+def _count(batch: Batch, events: Sequence[Recorded], classes: Sequence[type]) -> None:
+    begin = 0
+    for tenant, of_tenant in groupby(map(attrgetter("tenant"), events)):  # equal ones are mostly the same object
+        name, end = str(tenant), begin + sum(1 for _ in of_tenant)
+        by_class, begin = Counter(classes[begin:end]), end
         for cls, n in by_class.items():
             if issubclass(cls, Event):
                 batch.events[name, cls.TOPIC] += n
 
 
-def _load(batch: Batch, events: Sequence[Recorded]) -> None:
+def _load(batch: Batch, events: Sequence[Recorded], classes: Sequence[type]) -> None:
     """Load the rows that *events* may touch and that are not in memory yet."""
-    wanted = {recorded.correlation for recorded in events}
-    of_letters = {recorded.stream for recorded in events if recorded.event.__class__ in _LETTER_CLASSES}
-    strange = {recorded.stream for recorded in events if recorded.event.__class__ is UnknownEvent}
-    if new := (wanted | strange) - batch.seen:
+    present = set(classes)
+    wanted: set[str] = {recorded.correlation for recorded in events}
+    letters = _streams(events, classes, _LETTER_CLASSES) if present & _LETTER_CLASSES else set()
+    if UnknownEvent in present:
+        strange = _streams(events, classes, {UnknownEvent})
+        wanted, letters = wanted | strange, letters | strange
+    if new := wanted - batch.seen:
+        batch.seen |= new
         for row in RUNS.load(batch.connection, "run_id", new):
             row["succeeded_bits"] = int(row["succeeded_bits"] or "0", 16)
             batch.runs[row["run_id"]] = row
             batch.before[row["run_id"]] = row["status"]
-    if new_letters := (of_letters | strange) - batch.letters.keys():
-        for row in DEAD_LETTERS.load(batch.connection, "id", new_letters):
+    if new := letters - batch.letters.keys():
+        for row in DEAD_LETTERS.load(batch.connection, "id", new):
             batch.letters[row["id"]] = row
             batch.before[row["id"]] = row["status"]
-    batch.seen |= wanted | strange
-    if held := {recorded.stream for recorded in events if recorded.event.__class__ in _NEEDS_WAITING}:
-        for row in BACKOFFS.load(batch.connection, "run_id", held):
+    if present & _NEEDS_WAITING:
+        for row in BACKOFFS.load(batch.connection, "run_id", _streams(events, classes, _NEEDS_WAITING)):
             batch.waiting.setdefault(row["run_id"], {}).setdefault(row["node"], row)
+
+
+def _streams(events: Sequence[Recorded], classes: Sequence[type], chosen: Collection[type]) -> set[str]:
+    return {recorded.stream for recorded, cls in zip(events, classes, strict=True) if cls in chosen}
 
 
 def _begin(batch: Batch, recorded: Recorded) -> None:
@@ -153,6 +166,8 @@ def _begin(batch: Batch, recorded: Recorded) -> None:
         batch.before[recorded.stream] = None
         if (run := batch.runs.get(row["run_id"])) is not None:
             run["open_letters"] += 1
+    elif isinstance(event, UnknownEvent):
+        _meet_unknown(batch, recorded)
 
 
 def _meet_unknown(batch: Batch, recorded: Recorded) -> None:
@@ -164,10 +179,8 @@ def _meet_unknown(batch: Batch, recorded: Recorded) -> None:
             row["readable"] = 0
 
 
-def _listen(batch: Batch, recorded: Recorded) -> None:
-    says = SAYS.get(recorded.event.__class__)  # type: ignore[arg-type]
-    said = [says(recorded.event)] if says is not None else []
+def _listen(batch: Batch, recorded: Recorded, says: Says) -> None:
+    said = "" if says is None else says(recorded.event)
     if recorded.reason:
-        said.append(recorded.reason)
-    text = (recorded.position, "\n".join(said), recorded.stream, recorded.correlation, str(recorded.tenant))
-    batch.texts.append(text)
+        said = f"{said}\n{recorded.reason}" if said else recorded.reason
+    batch.texts.append((recorded.position, said, recorded.stream, recorded.correlation, str(recorded.tenant)))

@@ -2,6 +2,7 @@
 
 import os
 import tomllib
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Literal
 
@@ -43,7 +44,11 @@ class Settings(BaseModel):
         except ValidationError as error:
             first = error.errors()[0]
             field = ".".join(str(part) for part in first["loc"])
-            raise InvalidValue(f"setting {field}", first["input"], first["msg"]) from None
+            accepted = first["msg"]
+            if first["type"] == "extra_forbidden":
+                near = get_close_matches(field, cls.model_fields, n=1)
+                accepted = f"a setting that exists (did you mean {near[0]}?)" if near else "a setting that exists"
+            raise InvalidValue(f"setting {field}", first["input"], accepted) from None
 
 
 def _from_file(path: Path) -> dict[str, Any]:

@@ -93,10 +93,11 @@ class Session:
 
     def tell_rest(self, shown: int, noun: str, cursor: str | None) -> None:
         """Say how many rows a table has, and the command that goes on where it ends."""
+        counted = f"{shown} {noun}{'' if shown == 1 else 's'}"
         if cursor is not None:
-            self.output.remark(f"\n{shown} {noun}s are shown; there are more:\n  {self.again(cursor)}")
+            self.output.remark(f"\n{counted} shown, and there are more:\n  {self.again(cursor)}")
         elif self.output.terminal:
-            self.output.remark(f"\n{shown} {noun}{'' if shown == 1 else 's'}.")
+            self.output.remark(f"\n{counted}.")
 
     def _require_log(self, url: str) -> None:
         """A query never creates a log."""

@@ -6,9 +6,10 @@ import click
 
 from redrive.cli.context import Session, pass_session
 from redrive.cli.dispositions import DISPOSITIONS
-from redrive.cli.ids import shortener
+from redrive.cli.ids import letter_named, shortener
 from redrive.cli.letter_filters import asked, given, group_filters, letter_filters
 from redrive.cli.options import Command, Group, paged
+from redrive.cli.show_letter import print_letter
 from redrive.cli.tables import Column
 from redrive.cli.times import absolute, relative
 
@@ -23,10 +24,11 @@ COLUMNS = (
     Column("status"),
     Column("run", wide=True, whole=True),
     Column("automation", wide=True, elastic=True),
-    Column("node", elastic=True),
+    Column("node", elastic=True, ends=True),
     Column("used", right=True),
     Column("failed"),
     Column("failed at", wide=True),
+    Column("class", wide=True),
     Column("failure", elastic=True),
 )
 GROUP_COLUMNS = (
@@ -36,6 +38,7 @@ GROUP_COLUMNS = (
     Column("last"),
     Column("first", wide=True),
     Column("automations", wide=True, elastic=True),
+    Column("class", wide=True),
     Column("failure", elastic=True),
 )
 
@@ -67,12 +70,27 @@ def list_letters(session: Session, /, limit: int, cursor: str | None, **filters:
         _tell_standing(session, acme)
 
 
+@dead_letters.command("show", cls=Command)
+@click.argument("id_", metavar="ID")
+@pass_session
+def show_letter(session: Session, id_: str) -> None:
+    """Show a dead letter with its history.
+
+    ID is a whole id, or at least its first six characters.
+    """
+    acme = session.tenant_engine()
+    print_letter(session, acme, letter_named(acme, id_))
+
+
 @dead_letters.command("groups", cls=Command)
 @group_filters
 @paged
 @pass_session
 def groups(session: Session, /, limit: int, cursor: str | None, **filters: Any) -> None:
-    """Group dead letters by what failed, the most recent first: numbers and ids in reasons make no difference."""
+    """Group dead letters by what failed.
+
+    The most recent first. Numbers and ids within a reason make no difference.
+    """
     acme, out = session.tenant_engine(), session.output
     page = acme.groups(**given(filters), limit=limit, cursor=cursor)
     if out.json:
@@ -110,7 +128,8 @@ def _print_letters(session: Session, acme: "TenantEngine", letters: "Sequence[De
                 f"{letter.dispatches}/{session.settings.max_dispatches + letter.budget_granted}",
                 relative(letter.last_failure_at_ms, now),
                 absolute(letter.last_failure_at_ms),
-                f"{letter.failure_class}: {letter.reason}" if letter.reason else letter.failure_class,
+                letter.failure_class,
+                letter.reason or letter.failure_class,
             )
             for letter in letters
         ),
@@ -119,9 +138,17 @@ def _print_letters(session: Session, acme: "TenantEngine", letters: "Sequence[De
 
 def _group_row(group: "DeadLetterGroup", now: int) -> tuple[object, ...]:
     classes = ", ".join(group.failure_classes)
-    failure = f"{classes}: {group.reason}" if group.reason else classes
     last, first = relative(group.last_seen_ms, now), relative(group.first_seen_ms, now)
-    return (group.fingerprint, group.unsettled, group.count, last, first, ", ".join(group.automations), failure)
+    return (
+        group.fingerprint,
+        group.unsettled,
+        group.count,
+        last,
+        first,
+        ", ".join(group.automations),
+        classes,
+        group.reason or classes,
+    )
 
 
 def _tell_none(session: Session, acme: "TenantEngine", *, filtered: bool) -> None:

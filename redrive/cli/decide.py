@@ -12,6 +12,7 @@ from redrive.cli.ids import letter_named
 from redrive.cli.letter_filters import Filters, asked, given
 from redrive.cli.next_steps import executing_run
 from redrive.cli.output import printable
+from redrive.cli.tables import shortened
 from redrive.domain.errors import RedriveError, Refused
 
 if TYPE_CHECKING:
@@ -148,7 +149,7 @@ def _document(decision: Decision, outcome: Outcome) -> dict[str, Any]:
 
 def _sentence(session: Session, decision: Decision, outcome: Outcome) -> str:
     letter = outcome.letter
-    name = f"{letter.id[:8]} (run {letter.run_id[:8]}, node {printable(letter.node, 40)})"
+    name = f"{letter.id[:8]} (run {letter.run_id[:8]}, node {shortened(printable(letter.node), 40)})"
     if outcome.error is not None:
         return f"{name}: refused ({outcome.error.code}): {printable(outcome.error)}"
     if decision.verb not in ("retry", "grant"):
@@ -158,8 +159,8 @@ def _sentence(session: Session, decision: Decision, outcome: Outcome) -> str:
         case "retrying":
             return f"{name}: dispatched, its run is queued again; {used}"
         case "retry_requested":
-            why = outcome.why or "its run is still going on"
-            return f"{name}: retry requested, dispatched later: {printable(why)}; {used}"
+            why = outcome.why or "its run is not failed or blocked, is paused, or is read-only"
+            return f"{name}: retry requested, to be dispatched later: {printable(why)}; {used}"
         case status:
             return f"{name}: {status.replace('_', ' ')}; {used}"
 

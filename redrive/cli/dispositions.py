@@ -20,7 +20,11 @@ _ALL = click.option("--all", "all_", is_flag=True, help="All that the filters le
 @reasoned
 @pass_session
 def retry(session: Session, /, ids: Sequence[str], all_: bool, actor: str, reason: str, **filters: Any) -> int:
-    """Do the work of dead letters again: those named, or --all that the filters leave (open ones, unless --status)."""
+    """Do the work of dead letters again.
+
+    Those named, or --all that the filters leave (open ones, unless --status says otherwise). Their runs are queued
+    again, from the failed nodes on; what succeeded before is kept.
+    """
     return decide(session, Decision("retry", "request_retry", "open"), ids, all_, filters, actor=actor, reason=reason)
 
 
@@ -53,7 +57,10 @@ def abandon(session: Session, /, ids: Sequence[str], all_: bool, actor: str, rea
 @reasoned
 @pass_session
 def reopen(session: Session, /, ids: Sequence[str], all_: bool, actor: str, reason: str, **filters: Any) -> int:
-    """Put settled dead letters back: those named, or --all that the filters leave (ignored ones, unless --status)."""
+    """Put settled dead letters back.
+
+    Those named, or --all that the filters leave (ignored ones, unless --status says otherwise).
+    """
     return decide(session, Decision("reopen", "reopen", "ignored"), ids, all_, filters, actor=actor, reason=reason)
 
 
@@ -63,7 +70,10 @@ def reopen(session: Session, /, ids: Sequence[str], all_: bool, actor: str, reas
 @reasoned
 @pass_session
 def grant(session: Session, id_: str, n: int, actor: str, reason: str) -> int:
-    """Allow N more dispatches (1 to 100) of a dead letter, and retry it."""
+    """Allow N more dispatches of a dead letter, and retry it.
+
+    N is from 1 to 100. This is the way on for a parked one, whose dispatches are used up.
+    """
     decision = Decision("grant", "grant_retries", "parked")
     return decide(session, decision, [id_], False, {}, n=n, actor=actor, reason=reason)
 
@@ -74,7 +84,7 @@ def grant(session: Session, id_: str, n: int, actor: str, reason: str) -> int:
 @acted
 @pass_session
 def note(session: Session, id_: str, text: str, actor: str) -> int:
-    """Write something down about a dead letter, for whoever looks next."""
+    """Write something down about a dead letter."""
     return decide(session, Decision("note", "note_dead_letter", "open"), [id_], False, {}, text=text, actor=actor)
 
 

@@ -1,5 +1,6 @@
 """How a command ends: every error as a sentence and an exit code, never as a traceback."""
 
+import contextlib
 import json
 import os
 import sys
@@ -42,7 +43,12 @@ def exit_code_of(error: RedriveError) -> int:
 
 def told(error: BaseException, args: Sequence[str]) -> int:
     """Tell *error* on standard error, as JSON when the command line asked for it; the exit code."""
+    if isinstance(error, SystemExit):
+        return error.code if isinstance(error.code, int) else DONE
     code, name, sentence = _judged(error)
+    if code == BROKEN_PIPE:
+        _close_stdout()
+        return code
     if code == BUG and "debug" in args:
         traceback.print_exception(error)
     if "--json" in args:
@@ -51,7 +57,9 @@ def told(error: BaseException, args: Sequence[str]) -> int:
         _to_stderr(error.format_message())
     elif isinstance(error, click.UsageError):
         _to_stderr(_usage(error, sentence))
-    elif code != BROKEN_PIPE:
+    elif code == INTERRUPTED:
+        _to_stderr(sentence)
+    else:
         _to_stderr(f"Error: {sentence}" if code != REFUSED else f"Refused ({name}): {sentence}")
     return code
 
@@ -63,7 +71,7 @@ def _judged(error: BaseException) -> tuple[int, str, str]:
         case click.ClickException():
             return USAGE, "usage", printable(error.format_message())
         case click.Abort() | KeyboardInterrupt():
-            return INTERRUPTED, "interrupted", "interrupted; what was acknowledged is kept"
+            return INTERRUPTED, "interrupted", "interrupted"
         case BrokenPipeError():
             return BROKEN_PIPE, "broken-pipe", "the reader of the output went away"
         case MemoryError():
@@ -82,15 +90,14 @@ def _usage(error: click.UsageError, sentence: str) -> str:
 
 
 def _to_stderr(line: str) -> None:
-    try:
+    with contextlib.suppress(OSError):
         sys.stderr.write(f"{line}\n")
         sys.stderr.flush()
-    except OSError:
-        pass
 
 
-def close_stdout() -> None:
+def _close_stdout() -> None:
     """Nobody reads any more: let the interpreter's last flush go nowhere."""
-    devnull = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(devnull, sys.stdout.fileno())
-    os.close(devnull)
+    with contextlib.suppress(OSError, ValueError):
+        devnull = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(devnull, sys.stdout.fileno())
+        os.close(devnull)

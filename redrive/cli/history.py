@@ -20,7 +20,10 @@ if TYPE_CHECKING:
 @click.option("--search", metavar="TEXT", help="Only events that say all these words (or words that begin so).")
 @pass_session
 def history(session: Session, run: str, search: str | None) -> None:
-    """Tell everything that happened to a run and its dead letters: what, when, who, why."""
+    """Tell all that happened to a run, and why.
+
+    Every event of the run and of its dead letters, in the order of the log: when, what, who and why.
+    """
     from redrive.cli.ids import run_named
 
     acme, out = session.tenant_engine(), session.output

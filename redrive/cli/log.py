@@ -1,6 +1,7 @@
 """``redrive log``: the events themselves, as they came."""
 
 import json
+import sys
 import time
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
@@ -54,7 +55,10 @@ def tail(session: Session, lines: int, follow: bool, topics: tuple[str, ...]) ->
 @click.argument("position", type=int)
 @pass_session
 def show(session: Session, position: int) -> None:
-    """Print the event at POSITION in full: who, why, what led to it, and its body."""
+    """Print one event in full.
+
+    POSITION is its place in the log. Who, why, what led to it, and its body.
+    """
     from redrive.domain.errors import NotFound
     from redrive.history import entry_of
 
@@ -101,4 +105,5 @@ def _following(acme: "TenantEngine", after: int, poll_ms: int) -> "Iterator[Reco
         for event in ledger.read(after, WINDOW):
             after = event.position
             yield event
+        sys.stdout.flush()
         time.sleep(poll_ms / 1_000)

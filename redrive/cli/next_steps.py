@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 MOST_PREFIXES = 3
 
 
-def executing(session: Session, handlers: Iterable[str]) -> tuple[str, str]:
+def executing(session: Session, handlers: Iterable[str], flow_file: str = "FLOW_FILE") -> tuple[str, str]:
     """The command that executes nodes with these *handlers*, and what it is good for."""
     from redrive.flow_files.flow_file import COMMAND_HANDLER, PYTHON_PREFIX, SIMULATE_HANDLER
 
@@ -23,7 +23,7 @@ def executing(session: Session, handlers: Iterable[str]) -> tuple[str, str]:
     if allowed:
         return session.command("work", *allowed), "execute what is queued"
     if SIMULATE_HANDLER in names:
-        return session.command("run", "FLOW_FILE", "--simulate"), "go on with the simulation"
+        return session.command("run", flow_file, "--simulate"), "go on with the simulation"
     return session.command("queues", "ready"), "what waits for your application's worker"
 
 

@@ -53,6 +53,10 @@ class Group(click.Group):
         super().__init__(*args, **kwargs)
         self.params.extend(_global_options())
 
+    def list_commands(self, _ctx: click.Context) -> list[str]:
+        """In the order in which they were added."""
+        return list(self.commands)
+
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the group's own options, the global ones, then the commands."""
         format_options(self, ctx, formatter)

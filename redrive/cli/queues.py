@@ -35,7 +35,7 @@ _MEANINGS = {
 @paged
 @pass_session
 def queues(session: Session, name: str | None, automation: str | None, limit: int, cursor: str | None) -> None:
-    """Count what waits in every queue, or list the queue called NAME.
+    """Count what waits in every queue, or list one queue.
 
     NAME is ready, scheduled, retry_backoff, running, paused, awaiting_approval, blocked, failed or needs_review.
     """
@@ -118,5 +118,5 @@ def _due(entry: "QueueEntry", now: int) -> str:
     return "" if entry.due_ms is None else relative(entry.due_ms, now)
 
 
-_NODE = (Column("node", elastic=True), Column("try"), Column("due"), Column("failure", elastic=True))
+_NODE = (Column("node", elastic=True, ends=True), Column("try"), Column("due"), Column("failure", elastic=True))
 _RUN = (Column("run", whole=True), Column("automation", elastic=True), Column("key", wide=True))

@@ -1,7 +1,7 @@
 """The ``redrive`` command itself: a group whose commands are imported when they are needed."""
 
-import contextlib
 import io
+import os
 import sys
 from collections.abc import Sequence
 from importlib import import_module
@@ -31,6 +31,9 @@ COMMANDS = {
 }
 
 
+COMPLETION = "_REDRIVE_COMPLETE"
+
+
 class Root(Group):
     """Imports the modules of its commands late, and turns every error into a sentence and an exit code."""
 
@@ -55,24 +58,27 @@ class Root(Group):
         **extra: Any,
     ) -> NoReturn:
         """Run, and exit. A command returns None, or the exit code."""
-        from redrive.cli import failures
-        from redrive.cli.context import Session
-
+        if COMPLETION in os.environ:
+            super().main(args, prog_name, complete_var, **extra)
         given = list(sys.argv[1:] if args is None else args)
         for stream in (sys.stdout, sys.stderr):
             if isinstance(stream, io.TextIOWrapper):
                 stream.reconfigure(errors="backslashreplace")
+        sys.exit(self._run(given, prog_name or "redrive"))
+
+    def _run(self, given: list[str], prog_name: str) -> int:
+        from redrive.cli import failures
+        from redrive.cli.context import Session
+
         try:
-            extra |= {"standalone_mode": False, "obj": Session(given)}
-            returned = super().main(given, prog_name, complete_var, **extra)
+            with self.make_context(prog_name, list(given), obj=Session(given)) as ctx:
+                returned = self.invoke(ctx)
             sys.stdout.flush()
-            code = returned if isinstance(returned, int) else failures.DONE
+        except click.exceptions.Exit as finished:  # --help, --version
+            returned = finished.exit_code
         except BaseException as error:  # noqa: BLE001 - a user never meets a traceback
-            code = failures.told(error, given)
-            if isinstance(error, BrokenPipeError):
-                with contextlib.suppress(OSError, ValueError):
-                    failures.close_stdout()
-        sys.exit(code)
+            returned = failures.told(error, given)
+        return returned if isinstance(returned, int) else failures.DONE
 
 
 @click.group(cls=Root, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})

@@ -47,7 +47,10 @@ def cancel(session: Session, run: str, actor: str, reason: str) -> None:
 @reasoned
 @pass_session
 def recover(session: Session, run: str, nodes: tuple[str, ...], actor: str, reason: str) -> None:
-    """Requeue a failed or blocked run from its failed nodes, with all that depends on them."""
+    """Requeue a failed or blocked run from its failed nodes.
+
+    All that depends on these nodes is done again too; what else succeeded keeps its output.
+    """
     _operate(session, "recover", run, nodes=nodes or None, actor=actor, reason=reason)
 
 

@@ -1,5 +1,7 @@
 """``redrive runs``: the runs of a tenant, newest first."""
 
+from typing import TYPE_CHECKING
+
 import click
 
 from redrive.cli.context import Session, pass_session
@@ -8,6 +10,9 @@ from redrive.cli.options import Command, paged
 from redrive.cli.tables import Column
 from redrive.cli.times import Moment, absolute, relative
 from redrive.cli.words import RUN_STATUSES, Word
+
+if TYPE_CHECKING:
+    from redrive.projections.models import RunSummary
 
 COLUMNS = (
     Column("run", whole=True),
@@ -68,23 +73,21 @@ def runs(
         return
     now = acme.engine.now_ms()
     short = shortener(acme, [run.run_id for run in page.items], whole=not out.terminal)
-    out.table(
-        COLUMNS,
-        (
-            (
-                short(run.run_id),
-                run.status if not run.pause_requested or run.status == "paused" else f"{run.status} (pausing)",
-                run.automation,
-                run.key,
-                f"{run.succeeded}/{run.nodes}",
-                run.open_letters or "",
-                run.attempts,
-                run.retries,
-                relative(run.submitted_at_ms, now),
-                absolute(run.submitted_at_ms),
-                run.last_failure_reason and f"{run.last_failure_node}: {run.last_failure_reason}",
-            )
-            for run in page.items
-        ),
-    )
+    out.table(COLUMNS, ((short(run.run_id), *_row(run, now)) for run in page.items))
     session.tell_rest(len(page.items), "run", page.cursor)
+
+
+def _row(run: "RunSummary", now: int) -> tuple[object, ...]:
+    pausing = " (pausing)" if run.pause_requested and run.status != "paused" else ""
+    return (
+        f"{run.status}{pausing}",
+        run.automation,
+        run.key,
+        f"{run.succeeded}/{run.nodes}",
+        run.open_letters or "",
+        run.attempts,
+        run.retries,
+        relative(run.submitted_at_ms, now),
+        absolute(run.submitted_at_ms),
+        run.last_failure_reason and f"{run.last_failure_node}: {run.last_failure_reason}",
+    )

@@ -13,11 +13,10 @@ Data = dict[str, Any]
 
 def sentence_of(entry: HistoryEntry) -> str:
     """What happened, who did it and why; safe for every terminal."""
-    words = _WORDS.get(entry.topic)
-    if words is None or "unknown" in entry.data:
-        what = f"{entry.topic} (of a version that is not known here)" if "unknown" in entry.data else entry.topic
-    else:
-        what = words(entry.data)
+    if "unknown" in entry.data:
+        return printable(f"{entry.topic} (of a version that is not known here)")
+    words = WORDS.get(entry.topic)
+    what = entry.topic if words is None else words(entry.data)
     node = f"{entry.node}: " if entry.node is not None else ""
     return printable(f"{node}{what}{_who(entry)}")
 
@@ -102,7 +101,7 @@ def _backoff(data: Data) -> str:
     return f"waits {duration(data['backoff_ms'])} for attempt {data['next_number']} of {data['max_attempts']}"
 
 
-_WORDS: dict[str, Callable[[Data], str]] = {
+WORDS: dict[str, Callable[[Data], str]] = {
     "flow.registered": lambda data: f"flow {data['flow'][:12]} registered",
     "policy.registered": lambda data: f"{data['kind']} policy {data['policy'][-12:]} registered",
     "run.submitted": _submitted,

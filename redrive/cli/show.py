@@ -1,19 +1,9 @@
 """``redrive show``: one run with its nodes, or one dead letter with what happened to it."""
 
-from typing import TYPE_CHECKING
-
 import click
 
 from redrive.cli.context import Session, pass_session
-from redrive.cli.events import EventLines, redacted
 from redrive.cli.options import Command
-from redrive.cli.times import moment
-
-if TYPE_CHECKING:
-    from redrive.domain.identity import DeadLetterId
-    from redrive.history import HistoryEntry
-    from redrive.projections.models import DeadLetterSummary
-    from redrive.tenant_engine import TenantEngine
 
 
 @click.command(cls=Command)
@@ -21,11 +11,12 @@ if TYPE_CHECKING:
 @click.option("--all-nodes", is_flag=True, help="List every node, also of a large run.")
 @pass_session
 def show(session: Session, id_: str, all_nodes: bool) -> None:
-    """Show a run with its nodes, or a dead letter with its history.
+    """Show a run or a dead letter in full.
 
-    ID is a whole id, or at least its first six characters.
+    A run comes with its nodes, a dead letter with its history. ID is a whole id, or at least its first six characters.
     """
     from redrive.cli.ids import named
+    from redrive.cli.show_letter import print_letter
     from redrive.cli.show_run import print_run
     from redrive.domain.identity import DeadLetterId, RunId
 
@@ -34,74 +25,4 @@ def show(session: Session, id_: str, all_nodes: bool) -> None:
     if kind == "run":
         print_run(session, acme, RunId(found), all_nodes=all_nodes)
     else:
-        _print_letter(session, acme, DeadLetterId(found))
-
-
-def _print_letter(session: Session, acme: "TenantEngine", id_: "DeadLetterId") -> None:
-    from redrive.history import entry_of
-
-    out, redactor = session.output, acme.services.redactor
-    letter = acme.dead_letter(id_)
-    told = [entry_of(event) for event in acme.engine.ledger.stream(id_)]
-    if out.json:
-        out.item("dead-letter", {**letter.model_dump(mode="json"), "events": [redacted(one, redactor) for one in told]})
-        return
-    budget = session.settings.max_dispatches + letter.budget_granted
-    now = acme.engine.now_ms()
-    kind = f"/{letter.kind}" if letter.kind else ""
-    out.facts(
-        [
-            ("dead letter", letter.id),
-            ("status", letter.status + (", superseded by a later success" if letter.superseded else "")),
-            ("failure", f"{letter.failure_class}{kind}, {letter.verdict.replace('_', ' ')}"),
-            ("reason", letter.reason or None),
-            ("run", f"{letter.run_id} (generation {letter.generation})"),
-            ("automation", letter.automation),
-            ("node", f"{letter.node} (attempt {letter.number}, {letter.lifetime} in all)"),
-            ("recurred", f"{letter.recurrences} time(s)" if letter.recurrences else None),
-            ("dispatches", f"{letter.dispatches} of {budget}"),
-            ("next dispatch", moment(letter.next_dispatch_ms, now)),
-            ("held", letter.held),
-            ("decided", _decision(letter)),
-            ("opened", moment(letter.opened_at_ms, now)),
-            ("last failure", moment(letter.last_failure_at_ms, now)),
-            ("fingerprint", letter.fingerprint),
-            ("tenant", letter.tenant),
-            ("read-only", None if letter.readable else "a newer version wrote to it"),
-        ]
-    )
-    _print_history(session, acme, told)
-    out.next(*_next(session, letter))
-
-
-def _print_history(session: Session, acme: "TenantEngine", told: "list[HistoryEntry]") -> None:
-    session.output.say()
-    lines = EventLines(session.output, acme.services.redactor)
-    for entry in told:
-        lines.print(entry)
-
-
-def _decision(letter: "DeadLetterSummary") -> str | None:
-    if letter.disposition is None:
-        return None
-    why = f": {letter.decided_reason}" if letter.decided_reason else ""
-    return f"{letter.disposition.replace('_', ' ')} by {letter.decided_by}{why}"
-
-
-def _next(session: Session, letter: "DeadLetterSummary") -> list[tuple[str, str]]:
-    """The commands that fit where the dead letter stands."""
-
-    def command(verb: str, *more: str) -> str:
-        return session.command("dead-letters", verb, letter.id[:8], *more, "--reason", "WHY")
-
-    history = (session.command("history", letter.run_id[:8]), "all that happened to its run")
-    alike = (session.command("dead-letters", "list", "--fingerprint", letter.fingerprint), "failures like it")
-    match letter.status:
-        case "open":
-            return [(command("retry"), "do its work again"), (command("ignore"), "it does not matter"), alike, history]
-        case "parked":
-            return [(command("grant", "1"), "allow one more"), (command("abandon"), "give it up"), alike, history]
-        case "retry_requested" | "retrying":
-            return [(session.command("show", letter.run_id[:8]), "how its run stands"), history]
-        case _:
-            return [(command("reopen"), "put it back"), history]
+        print_letter(session, acme, DeadLetterId(found))

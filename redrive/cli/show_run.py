@@ -19,18 +19,19 @@ if TYPE_CHECKING:
 
 MANY = 60
 COLUMNS = (
-    Column("node", elastic=True),
+    Column("node", elastic=True, ends=True),
     Column("status"),
     Column("try", right=True),
     Column("dead letter", whole=True),
     Column("handler", wide=True),
     Column("after", wide=True, elastic=True),
+    Column("class", wide=True),
     Column("why", elastic=True),
 )
 
 
 def print_run(session: Session, acme: "TenantEngine", id_: "RunId", *, all_nodes: bool) -> None:
-    """Print a run; of a large one on a terminal only the nodes that are not simply done or not yet begun."""
+    """Print a run; of a large one on a terminal only the nodes that fail, wait or run."""
     out, run, redactor = session.output, acme.show(id_), acme.services.redactor
     if out.json:
         document = run.model_dump(mode="json")
@@ -42,13 +43,13 @@ def print_run(session: Session, acme: "TenantEngine", id_: "RunId", *, all_nodes
     now = acme.engine.now_ms()
     _print_facts(session, run, json.dumps(redactor.value(run.input)), now)
     out.say()
-    quiet = {"succeeded", "pending"} if out.terminal and len(run.nodes) > MANY and not all_nodes else set()
+    quiet = {"succeeded", "pending", "blocked"} if out.terminal and len(run.nodes) > MANY and not all_nodes else set()
     shown = [node for node in run.nodes if node.status not in quiet]
     if shown:
         short = shortener(acme, [node.dead_letter for node in shown], whole=not out.terminal)
         out.table(COLUMNS, (_row(node, short(node.dead_letter), now) for node in shown))
     if len(shown) < len(run.nodes):
-        out.remark(f"{len(run.nodes) - len(shown)} nodes that succeeded or are pending are not listed: --all-nodes")
+        out.remark(f"{len(run.nodes) - len(shown)} more node(s) succeeded, are blocked or have not begun: --all-nodes")
     out.next(*_next(session, acme, run))
 
 
@@ -77,13 +78,11 @@ def _print_facts(session: Session, run: "RunDetail", given: str, now: int) -> No
 
 
 def _row(node: "NodeDetail", letter: str | None, now: int) -> Sequence[object]:
-    why = ""
-    if node.failure_class is not None:
-        why = f"{node.failure_class}: {node.failure_reason}" if node.failure_reason else node.failure_class
+    why = node.failure_reason or node.failure_class
     if node.due_ms is not None:
         why = f"due {relative(node.due_ms, now)}; {why}" if why else f"due {relative(node.due_ms, now)}"
     tried = f"{node.number}/{node.max_attempts}" if node.number else ""
-    return (node.node, node.status, tried, letter, node.handler, ", ".join(node.after), why)
+    return (node.node, node.status, tried, letter, node.handler, ", ".join(node.after), node.failure_class, why)
 
 
 def _next(session: Session, acme: "TenantEngine", run: "RunDetail") -> list[tuple[str, str]]:

@@ -20,7 +20,10 @@ if TYPE_CHECKING:
 @acted
 @pass_session
 def submit(session: Session, flow_file: str, key: str | None, text: str | None, actor: str) -> None:
-    """Submit a run of a workflow file, and print its id; a worker executes it."""
+    """Put a run of a workflow file into the queue.
+
+    Prints the run's id; a worker executes it.
+    """
     from redrive.flow_files import read_flow_file
 
     run_input = None if text is None else _document(text)
@@ -36,7 +39,7 @@ def submit(session: Session, flow_file: str, key: str | None, text: str | None, 
     if not new:
         out.remark("This run was submitted before with the same key; it is the same run.")
     out.next(
-        executing(session, (node.handled_by for node in file.flow.nodes.values())),
+        executing(session, (node.handled_by for node in file.flow.nodes.values()), flow_file),
         (session.command("show", id_[:8]), "how it stands"),
     )
 

@@ -30,13 +30,14 @@ _STYLES = {
 @dataclass(frozen=True)
 class Column:
     """A heading. *wide*: shown only where there is room; *elastic*: gives way when there is none; *right*: numbers;
-    *whole*: never cut."""
+    *whole*: never cut; *ends*: cut in the middle, for names that begin alike."""
 
     name: str
     wide: bool = False
     elastic: bool = False
     right: bool = False
     whole: bool = False
+    ends: bool = False
 
 
 def print_table(columns: Sequence[Column], cells: Sequence[Sequence[str]], width: int) -> None:
@@ -79,12 +80,25 @@ def _table(columns: Sequence[Column], cells: Sequence[Sequence[str]], width: int
 
     table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 1, 0, 0), header_style="bold")
     natural = [max(map(cell_len, (column.name, *(row[n] for row in cells)))) for n, column in enumerate(columns)]
-    for column, fit in zip(columns, fitted(columns, natural, width), strict=True):
-        justify = "right" if column.right else "left"
-        table.add_column(column.name.upper(), justify=justify, no_wrap=True, overflow="ellipsis", width=fit)  # type: ignore[arg-type]
-    for row in cells:
-        styles = (
-            _STYLES.get(cell, "") if column.name == "status" else "" for cell, column in zip(row, columns, strict=True)
+    widths = fitted(columns, natural, width)
+    for column, fit in zip(columns, widths, strict=True):
+        table.add_column(
+            column.name.upper(),
+            justify="right" if column.right else "left",
+            no_wrap=True,
+            overflow="ellipsis",
+            width=fit,
         )
-        table.add_row(*map(Text, row, styles))
+    for row in cells:
+        styles = [_STYLES.get(row[n], "") if column.name == "status" else "" for n, column in enumerate(columns)]
+        texts = [shortened(row[n], widths[n]) if column.ends else row[n] for n, column in enumerate(columns)]
+        table.add_row(*map(Text, texts, styles))
     return table
+
+
+def shortened(name: str, width: int) -> str:
+    """*name* within *width*, cut in the middle: the beginnings of names are alike, their ends tell them apart."""
+    if len(name) <= width:
+        return name
+    head = (width - 1) // 3
+    return f"{name[:head]}…{name[head + 1 - width :]}"

@@ -18,7 +18,7 @@ _DONE = {"dispatch": "dispatched", "park": "parked", "resolve": "resolved", "hol
 @click.command(cls=Command)
 @pass_session
 def tick(session: Session) -> None:
-    """Take runs from workers that are gone, then redrive the dead letters that are due.
+    """Take over from dead workers and redrive what is due, once.
 
     A worker does this by itself, again and again. Serves all tenants unless --tenant names one.
     """

@@ -11,7 +11,7 @@ from redrive.cli.times import duration
 
 @click.group(cls=Group)
 def views() -> None:
-    """See where the query views stand, or fold them anew from the log."""
+    """See where the query views stand, or rebuild them."""
 
 
 @views.command(cls=Command)
@@ -38,7 +38,10 @@ def status(session: Session) -> None:
 @views.command(cls=Command)
 @pass_session
 def rebuild(session: Session) -> None:
-    """Fold the whole log into new views; the old ones serve until these take their place."""
+    """Fold the whole log into new views.
+
+    The old ones serve until these take their place.
+    """
     engine, out = session.engine(), session.output
     began = time.monotonic()
     position = engine.views.rebuild()

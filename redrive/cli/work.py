@@ -24,9 +24,9 @@ def work(
     concurrency: int | None,
     name: str | None,
 ) -> int:
-    """Execute due runs that were submitted, take over what dead workers held, and sweep dead letters.
+    """Execute due runs, for all tenants or one.
 
-    Serves all tenants unless --tenant names one. Only nodes whose handlers are allowed are executed; the others stay
+    It takes over what dead workers held, and sweeps dead letters. Serves all tenants unless --tenant names one. Only nodes whose handlers are allowed are executed; the others stay
     queued for a worker that may. Several workers may share one log.
     """
     from redrive.domain.classifier import Classifier

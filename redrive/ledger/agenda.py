@@ -124,16 +124,26 @@ class Agenda:
     def _groups(self, tenant: Tenant | None) -> list[tuple[str, str]]:
         """The distinct (tenant, needs) of queued runs, found by seeking from one to the next."""
         found: list[tuple[str, str]] = []
-        here = ("" if tenant is None else str(tenant), "")
-        last = "\U0010ffff" if tenant is None else str(tenant)
-        while row := self._connection.execute(
-            "SELECT tenant, needs FROM agenda INDEXED BY agenda_queue WHERE kind = 'run' "
-            "AND (tenant, needs) > (?, ?) AND tenant <= ? ORDER BY tenant, needs LIMIT 1",
-            (*here, last),
-        ).fetchone():
-            found.append(row)
-            here = row
+        owner = self._tenant_after("") if tenant is None else str(tenant)
+        while owner is not None:
+            needs = ""
+            while row := self._connection.execute(
+                "SELECT needs FROM agenda INDEXED BY agenda_queue "
+                "WHERE kind = 'run' AND tenant = ? AND needs > ? ORDER BY needs LIMIT 1",
+                (owner, needs),
+            ).fetchone():
+                needs = row[0]
+                found.append((owner, needs))
+            owner = self._tenant_after(owner) if tenant is None else None
         return found
+
+    def _tenant_after(self, tenant: str) -> str | None:
+        row = self._connection.execute(  # (tenant, needs) > (?, ?) would read every row of the group that was seen
+            "SELECT tenant FROM agenda INDEXED BY agenda_queue "
+            "WHERE kind = 'run' AND tenant > ? ORDER BY tenant LIMIT 1",
+            (tenant,),
+        ).fetchone()
+        return row[0] if row else None
 
     def due(self, kind: str, tenant: Tenant | None, now_ms: int, limit: int, after: DueKey = (-1, -1)) -> list[Due]:
         """What of *kind* is due, the oldest first, beyond *after*."""

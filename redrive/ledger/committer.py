@@ -20,7 +20,7 @@ from redrive.ledger.application import LogApplication
 from redrive.ledger.mapper import LoggedEvent
 from redrive.ledger.recorder import LogRecorder
 from redrive.ledger.states import States
-from redrive.ledger.storage_errors import storage_error
+from redrive.ledger.storage_errors import STORAGE, storage_error
 from redrive.ledger.transaction import LedgerTransaction
 
 T = TypeVar("T")
@@ -170,7 +170,7 @@ class Committer:
 
     def _failure(self, error: BaseException) -> Exception:
         """What the callers of an undone transaction are told."""
-        if isinstance(error, sqlite3.Error):
+        if isinstance(error, STORAGE):
             return storage_error(error, self.recorder.path)
         if isinstance(error, Exception):
             return error

@@ -18,7 +18,7 @@ from typing_extensions import TypedDict
 import redrive.domain.dead_letter.state
 import redrive.domain.records
 import redrive.domain.run.state  # noqa: F401  (the catalogue is complete once these are imported)
-from redrive.domain.errors import StorageError
+from redrive.domain.errors import InvalidValue, StorageError
 from redrive.domain.event import CATALOGUE, Cause, Event, Recorded, UnknownEvent
 from redrive.domain.identity import EventId, Principal, StreamId, Tenant
 
@@ -110,7 +110,7 @@ def decode(
             position,
             recorded_at_ms,
         )
-    except (ValueError, TypeError, LookupError) as error:  # also an upcaster's, and pydantic's ValidationError
+    except (ValueError, TypeError, LookupError, AttributeError) as error:  # an upcaster's as well
         raise StorageError(f"event {stream} version {version} ({topic}) cannot be read: {error}") from error
 
 
@@ -177,8 +177,11 @@ def _unknown(topic: str, state: bytes) -> _Stored:
 
 @lru_cache(maxsize=4096)
 def tenant_named(text: str) -> Tenant:
-    """The tenant of a column."""
-    return Tenant.parse(text)
+    """The tenant of a column. Raises StorageError."""
+    try:
+        return Tenant.parse(text)
+    except (InvalidValue, AttributeError) as error:
+        raise StorageError(f"the tenant {text!r} of a row cannot be read: {error}") from error
 
 
 @lru_cache(maxsize=4096)

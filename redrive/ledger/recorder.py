@@ -7,7 +7,6 @@ import threading
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
-from weakref import WeakSet
 
 from eventsourcing.persistence import Notification, StoredEvent
 from eventsourcing.sqlite import SQLiteApplicationRecorder, SQLiteDatastore
@@ -37,8 +36,6 @@ class LogRecorder(SQLiteApplicationRecorder):
     def __init__(self, datastore: SQLiteDatastore) -> None:
         super().__init__(datastore, events_table_name="events")
         self._local = threading.local()
-        self._readers: WeakSet[_Reader] = WeakSet()
-        self._readers_lock = threading.Lock()
         self._pid = os.getpid()
         self._closed = False
         self.lock = threading.Lock()
@@ -52,23 +49,23 @@ class LogRecorder(SQLiteApplicationRecorder):
 
     def reader(self) -> sqlite3.Connection:
         """This thread's connection for reading."""
-        if self._closed or os.getpid() != self._pid:
-            raise StorageError(f"{self.path}: {'closed' if self._closed else 'opened before a fork'}: open it again")
+        if os.getpid() != self._pid:
+            raise StorageError(f"{self.path}: opened before a fork: each process opens the log for itself")
+        if self._closed:
+            self._local.reader = None
+            raise StorageError(f"{self.path}: closed: open it again")
         known: _Reader | None = getattr(self._local, "reader", None)
         if known is None:
             known = self._local.reader = _Reader(connect(self.path, busy_timeout_ms=self.busy_timeout_ms))
             known.connection.execute("PRAGMA query_only = ON")
-            with self._readers_lock:
-                self._readers.add(known)
         return known.connection
 
     def close(self) -> None:
-        """Close every connection."""
-        with self._readers_lock:
-            self._closed = True
-            readers = list(self._readers)
-        for connection in (*(reader.connection for reader in readers), self.writer):
-            connection.close()
+        """Close this thread's connections, and the writer's (under *lock*). What another thread reads with is closed
+        when it next asks, or ends: closing a connection that another thread is using crashes the process."""
+        self._closed = True
+        self._local.reader = None
+        self.writer.close()
 
     @contextlib.contextmanager
     def snapshot(self) -> Iterator[sqlite3.Connection]:
@@ -88,6 +85,8 @@ class LogRecorder(SQLiteApplicationRecorder):
         if known is None:
             row = self.writer.execute(_HEAD, (stream,)).fetchone()
             known = self.heads[stream] = row[0] if row else 0
+            if not isinstance(known, int):
+                raise StorageError(f"{self.path}: the file is damaged: stream {stream} ends with version {known!r}")
         return known
 
     def insert_events(

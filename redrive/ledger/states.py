@@ -9,11 +9,11 @@ from dataclasses import dataclass
 from redrive.domain.dead_letter import events as dead_letter_events
 from redrive.domain.dead_letter.state import DeadLetter
 from redrive.domain.dead_letter.state import evolve as evolve_dead_letter
-from redrive.domain.errors import NotFound, StorageError, StreamReadOnly
+from redrive.domain.errors import StorageError, StreamReadOnly
 from redrive.domain.event import Cause, Event, Recorded, UnknownEvent
 from redrive.domain.flow import Flow
 from redrive.domain.identity import EventId, FlowDigest, Tenant, flow_stream_of
-from redrive.domain.records import FlowRegistered
+from redrive.domain.records import FlowRegistered, PolicyRegistered
 from redrive.domain.run import events as run_events
 from redrive.domain.run.state import Run
 from redrive.domain.run.state import evolve as evolve_run
@@ -24,6 +24,7 @@ from redrive.ledger.recorder import LogRecorder, Row
 MOST_FLOWS = 256
 BYTES_PER_NODE = 400
 BYTES_PER_STORED_BYTE = 3
+WRITTEN_ONCE = (FlowRegistered, PolicyRegistered)
 _QUIET = (dead_letter_events.DeadLetterNoted, dead_letter_events.DeadLetterHeld)
 
 
@@ -124,29 +125,34 @@ class States:
         return known
 
     def flow(self, tenant: Tenant, digest: FlowDigest, connection: sqlite3.Connection | None = None) -> Flow:
-        """A flow that the log has, as *connection* sees it. Raises NotFound."""
+        """A flow that the log has, as *connection* sees it. Raises StreamReadOnly when a newer version wrote it."""
         if (known := self._flows.get(digest)) is not None:
             return known
         rows = self._recorder.rows_of(flow_stream_of(tenant, digest), 0, connection)
         event = decode(*rows[0]).event if rows else None
+        if isinstance(event, UnknownEvent):
+            raise StreamReadOnly(rows[0][1], event.topic)
         if not isinstance(event, FlowRegistered) or not isinstance(event.document, dict):
-            raise NotFound("flow", digest)
-        return self.remember(Flow.from_document(event.document))
+            raise StorageError(f"{self._recorder.path}: the file is damaged: flow {digest} is gone; restore a backup")
+        try:
+            return self.remember(Flow.from_document(event.document))
+        except (ValueError, TypeError, LookupError, AttributeError) as error:
+            raise StorageError(f"{self._recorder.path}: flow {digest} cannot be read: {error!r}") from error
 
     def fold(self, rows: list[Row]) -> Run | DeadLetter | None:
         """The state after *rows* of one stream, beside the cache: for reading, also of a past moment."""
-        if not rows:
-            return None
         events = [decode(*row) for row in rows]
+        if not events or isinstance(events[0].event, WRITTEN_ONCE):
+            return None
         entry = Entry(events[0].stream, self._blank(events[0]), created=rows[0][0])
         self._fold(entry, events, rows, kept=False)
         return entry.state
 
     def _load(self, stream: str) -> Entry | None:
         rows = self._recorder.rows_of(stream, 0, self._recorder.writer)
-        if not rows:
-            return None
         events = [decode(*row) for row in rows]
+        if not events or isinstance(events[0].event, WRITTEN_ONCE):
+            return None
         entry = Entry(
             stream, self._blank(events[0], self._recorder.writer), created=rows[0][0], checked=self.foreign_changes
         )
@@ -175,11 +181,22 @@ class States:
             elif entry.unknown:
                 entry.state.version += 1  # what follows an unknown event cannot be understood
             else:
-                entry.apply(recorded.event, recorded.event_id)
+                self._apply(entry, recorded)
+        if entry.state.id != entry.stream:
+            raise StorageError(f"stream {entry.stream} cannot be read: its first event names {entry.state.id}")
         size = BYTES_PER_STORED_BYTE * sum(len(row[4]) for row in rows)
         entry.size += size
         if kept:
             self._bytes += size
+
+    def _apply(self, entry: Entry, recorded: Recorded) -> None:
+        assert not isinstance(recorded.event, UnknownEvent)
+        try:
+            entry.apply(recorded.event, recorded.event_id)
+        except Exception as error:
+            self.forget(entry.stream)
+            where = f"event {recorded.stream} version {recorded.version} ({recorded.topic})"
+            raise StorageError(f"{where} cannot be read: it does not follow from those before it: {error!r}") from error
 
     def _keep(self, entry: Entry) -> None:
         self._entries[entry.stream] = entry

@@ -8,7 +8,7 @@ from redrive.domain.errors import StorageError
 
 _SENTENCES = {
     sqlite3.SQLITE_FULL: "the disk is full: nothing was written; free space and try again",
-    sqlite3.SQLITE_READONLY: "the file or its folder is read-only",
+    sqlite3.SQLITE_READONLY: "the file, its -wal or -shm, or its folder is read-only",
     sqlite3.SQLITE_BUSY: "another process holds the write lock for too long; try again",
     sqlite3.SQLITE_LOCKED: "another connection holds the write lock for too long; try again",
     sqlite3.SQLITE_CORRUPT: "the file is damaged; restore a backup (its events may be readable with sqlite3 .recover)",
@@ -19,9 +19,13 @@ _SENTENCES = {
 }
 
 
-def storage_error(error: sqlite3.Error, path: str) -> StorageError:
+STORAGE = (sqlite3.Error, UnicodeDecodeError)
+"""What Python's sqlite3 raises. It also fails to decode a message that quotes a damaged schema."""
+
+
+def storage_error(error: sqlite3.Error | UnicodeDecodeError, path: str) -> StorageError:
     """*error* as a StorageError with a sentence about *path*."""
-    code = getattr(error, "sqlite_errorcode", None)
+    code = sqlite3.SQLITE_CORRUPT if isinstance(error, UnicodeDecodeError) else getattr(error, "sqlite_errorcode", None)
     sentence = _SENTENCES.get((code or 0) & 0xFF, "the database refused")
     return StorageError(f"{path}: {sentence} ({error})")
 
@@ -31,5 +35,5 @@ def storage_errors(path: str) -> Iterator[None]:
     """Raise SQLite's errors as StorageError."""
     try:
         yield
-    except sqlite3.Error as error:
+    except STORAGE as error:
         raise storage_error(error, path) from error

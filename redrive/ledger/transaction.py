@@ -105,8 +105,8 @@ class LedgerTransaction:
         if self._is_new(stream):
             self._record(stream, 1, PolicyRegistered(policy=policy.id, kind=kind, body=policy.document()), run)
 
-    def readable(self, id_: DeadLetterId) -> bool:
-        """Whether this version knows every event of a dead letter; one that it does not is left alone."""
+    def readable(self, id_: RunId | DeadLetterId) -> bool:
+        """Whether this version knows every event of a run or dead letter; what it does not is left alone."""
         return not self._require(id_).unknown
 
     def moved_by(self, id_: DeadLetterId) -> Cause:

@@ -120,7 +120,7 @@ SAMPLES: list[Event] = [
         retry_after_ms=5,
         resource_key="r",
         reason=TEXT,
-    ),  # fmt: skip
+    ),
     runs.RunQueued(reason="retry_backoff", due_ms=1),
     runs.RunRequeued(
         cause="redrive", generation=2, roots=(NODE, NodeId("b")), reset_count=3, reset_digest="d", due_ms=4
@@ -148,7 +148,7 @@ SAMPLES: list[Event] = [
         lifetime=2,
         generation=3,
         opened_at_ms=4,
-    ),  # fmt: skip
+    ),
     letters.DeadLetterRecurred(
         failure=PLAIN,
         fingerprint="ab",
@@ -159,7 +159,7 @@ SAMPLES: list[Event] = [
         recurred_at_ms=4,
         status="open",
         renewed=True,
-    ),  # fmt: skip
+    ),
     letters.DeadLetterRetryRequested(requested_at_ms=1),
     letters.DeadLetterRetryDispatched(
         count=1,
@@ -169,7 +169,7 @@ SAMPLES: list[Event] = [
         backoff_ms=4,
         not_before_ms=7,
         policy=PolicyId("redrive-policy-v1-0123"),
-    ),  # fmt: skip
+    ),
     letters.RetryExhausted(dispatches=5, budget=5, policy=PolicyId("redrive-policy-v1-0123")),
     letters.RetryBudgetGranted(granted=3, granted_at_ms=1),
     letters.DeadLetterHeld(why="unknown run", run_version=0, engine="0.1.0"),
@@ -184,7 +184,7 @@ SAMPLES: list[Event] = [
 
 def samples_of(topic: str) -> list[Event]:
     """The samples of one topic, in order."""
-    return [event for event in SAMPLES if event.TOPIC == topic]
+    return [event for event in SAMPLES if topic == event.TOPIC]
 
 
 def enveloped(event: Event) -> Recorded:

@@ -13,7 +13,7 @@ from redrive.domain.identity import RunId
 from redrive.ledger.application import LogApplication
 from redrive.ledger.schema import prepare
 from tests.ledger.conftest import Open
-from tests.ledger.world import World, recorded, stored
+from tests.ledger.world import World, recorded, stored, submission
 
 
 def open_application(path: Path) -> LogApplication:
@@ -21,6 +21,11 @@ def open_application(path: Path) -> LogApplication:
     application = LogApplication(str(path), busy_timeout_ms=10_000, durable=True)
     prepare(application.recorder.writer, str(path))
     return application
+
+
+def open_files(path: str) -> int:
+    """How many files of a log this process has open."""
+    return sum(link.resolve().name.startswith(Path(path).name) for link in Path("/proc/self/fd").iterdir())
 
 
 @pytest.fixture(name="application")
@@ -99,9 +104,9 @@ def test_of_racing_crosswise_appends_one_wins_every_time(tmp_path: Path) -> None
 def test_the_log_is_append_only(application: LogApplication, statement: str) -> None:
     """Also for those who open the file with another program."""
     application.recorder.insert_events([stored("a", 1)])
-    with closing(sqlite3.connect(application.recorder.path)) as other:
-        with pytest.raises(sqlite3.IntegrityError, match="the log is append-only"):
-            other.execute(statement)
+    told = pytest.raises(sqlite3.IntegrityError, match="the log is append-only")
+    with closing(sqlite3.connect(application.recorder.path)) as other, told:
+        other.execute(statement)
 
 
 def test_positions_are_never_used_again(application: LogApplication) -> None:
@@ -167,11 +172,36 @@ def test_an_append_beside_the_committer_is_noticed_by_it(world: World) -> None:
 
 def test_threads_that_end_leave_no_connection(world: World) -> None:
     """A host with a thread per request must not run out of files."""
+    world.ledger.last_position()
+    before = open_files(world.path)
     for _ in range(20):
         thread = threading.Thread(target=world.ledger.last_position)
         thread.start()
         thread.join()
-    assert len(world.ledger.recorder._readers) <= 1
+    assert open_files(world.path) == before
+
+
+def test_closing_while_threads_read_harms_nobody(open_world: Open) -> None:
+    """They are told; the process does not crash, and no connection is left."""
+    told: list[str] = []
+
+    def read(world: World) -> None:
+        with pytest.raises(StorageError, match="closed"):
+            for _ in iter(world.log, None):
+                world.ledger.agenda_rows()
+        told.append("closed")
+
+    for n in range(15):
+        world = open_world(f"{n}.db", durable=False)
+        world.together(*[submission(str(k)) for k in range(30)])
+        threads = [threading.Thread(target=read, args=(world,)) for _ in range(4)]
+        for thread in threads:
+            thread.start()
+        world.ledger.close()
+        for thread in threads:
+            thread.join()
+        assert open_files(world.path) == 0
+    assert len(told) == 60
 
 
 def test_reading_a_closed_log_says_so(world: World) -> None:

@@ -7,10 +7,11 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any, TypeVar
 
+from redrive.domain.classifier import Classifier
 from redrive.domain.event import CATALOGUE, Event, Recorded
 from redrive.domain.failure import Failure
 from redrive.domain.flow import Flow, Node
-from redrive.domain.identity import DeadLetterId, EventId, RunId, StreamId, Tenant
+from redrive.domain.identity import DeadLetterId, EventId, NodeId, RunId, StreamId, Tenant
 from redrive.domain.ports import Caller
 from redrive.domain.redrive_policy import RedrivePolicy
 from redrive.domain.retry_policy import Backoff, Mode, RetryPolicy, Strategy, TerminalBehavior
@@ -27,6 +28,7 @@ from redrive.processes.sweep import SweepReport, sweep
 
 T = TypeVar("T")
 LOCAL = Tenant()
+CLASSIFIER = Classifier()
 ACME = Tenant("acme", "billing", "prod")
 EVERYBODY = Caller(None)
 BROKEN = Failure("execution_error", "it broke")
@@ -64,9 +66,7 @@ class World:
         self.now = 1_000_000
         self.draw = 0.5
         self.path = str(path)
-        self.ledger = SqliteLedger(
-            self.path, clock=lambda: self.now, dice=lambda: self.draw, engine=engine, **options
-        )
+        self.ledger = SqliteLedger(self.path, clock=lambda: self.now, dice=lambda: self.draw, engine=engine, **options)
 
     def do(self, command: Callable[[LedgerTransaction], T], tenant: Tenant | None = None) -> T:
         """Run one command."""
@@ -80,13 +80,15 @@ class World:
         """Submit a run."""
         return self.do(submission(key, flow, tenant))
 
-    def claim(self, limit: int = 1, handlers: Container[str] | None = None, tenant: Tenant | None = None) -> list[Claim]:
+    def claim(
+        self, limit: int = 1, handlers: Container[str] | None = None, tenant: Tenant | None = None
+    ) -> list[Claim]:
         """Claim due runs and start what can start."""
         return self.do(leases.claiming(leases.Claimant("w", lease_ms=5_000, handlers=handlers), limit, None), tenant)
 
     def fail(self, attempt: Attempt, failure: Failure = FINAL) -> None:
         """Report a failure."""
-        self.do(reports.failing(attempt.id, failure, policy_of))
+        self.do(reports.failing(attempt.id, failure, policy_of, CLASSIFIER))
 
     def complete(self, attempt: Attempt, output: JsonValue = None) -> None:
         """Report a success."""
@@ -98,6 +100,19 @@ class World:
         claim = self.do(leases.claiming(leases.Claimant("w", run=run), 1, None))[0]
         self.fail(claim.attempts[0])
         return run, next(iter(self.ledger.run_state(None, run).dead_letters.values()))
+
+    def stuck_letter(self, key: str = "stuck") -> DeadLetterId:
+        """A dead letter that the sweep cannot dispatch: the parent of its node was reset, and failed as well."""
+        run = self.submit(key, Flow([Node("a", retry=policy(1)), Node("b", after=["a"], retry=policy(1))]))
+        claimant = leases.Claimant("w", run=run)
+        claim = self.do(leases.claiming(claimant, 1, None))[0]
+        self.complete(claim.attempts[0])
+        self.fail(self.do(leases.starting(claim, "b")))
+        letter = self.in_memory(run).dead_letters[NodeId("b")]
+        self.do(operations.recovering(run, ["a"]))
+        self.fail(self.do(leases.claiming(claimant, 1, None))[0].attempts[0])
+        self.retry(letter)
+        return letter
 
     def retry(self, letter: DeadLetterId) -> None:
         """Ask for a retry of a dead letter."""

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
 
+from redrive.domain.classifier import Classifier
 from redrive.domain.dead_letter.state import DeadLetter
 from redrive.domain.errors import Refused
 from redrive.domain.failure import Failure
@@ -22,6 +23,7 @@ from redrive.projections.view import View
 
 T = TypeVar("T")
 ACME, GLOBEX = Tenant("acme", "billing", "prod"), Tenant("globex", "billing", "prod")
+CLASSIFIER = Classifier()
 FAILURES = (
     Failure("execution_error", "it broke"),
     Failure("provider_transient", "no answer after 90 s", kind="timeout"),
@@ -76,7 +78,7 @@ class Plant:
 
     def fail(self, attempt: Attempt, failure: Failure = FAILURES[0]) -> DeadLetterId:
         """Report a failure; the id that the node's dead letter has, or would have."""
-        self.do(reports.failing(attempt.id, failure, default_policy_of), attempt.tenant)
+        self.do(reports.failing(attempt.id, failure, default_policy_of, CLASSIFIER), attempt.tenant)
         return dead_letter_id_of(attempt.tenant, attempt.run_id, attempt.node)
 
     def dead_letter(self, reason: str = "it broke", automation: str = "nightly", tenant: Tenant = ACME) -> DeadLetterId:

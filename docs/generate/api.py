@@ -1,0 +1,76 @@
+"""The public names of the package, by what they are for; autodoc reads the rest from their docstrings."""
+
+import redrive
+
+GROUPS: dict[str, tuple[str, ...]] = {
+    "The engine": ("open", "Engine", "TenantEngine", "Tenant", "Principal", "Batch", "Pending", "Settings"),
+    "Flows and policies": (
+        "Flow",
+        "Node",
+        "RetryPolicy",
+        "Backoff",
+        "Strategy",
+        "TerminalBehavior",
+        "Mode",
+        "RedrivePolicy",
+    ),
+    "Executing": ("Worker", "Ticker", "Claim", "Attempt", "Lease", "Progress", "Retry", "Fatal", "Snooze", "AttemptError"),
+    "Failures and decisions": ("Failure", "RetryDecision", "Classifier", "Rule", "Redactor"),
+    "Answers": (
+        "Page",
+        "RunSummary",
+        "RunDetail",
+        "NodeDetail",
+        "QueueEntry",
+        "DeadLetterSummary",
+        "DeadLetterGroup",
+        "LetterStanding",
+        "Counts",
+        "HistoryEntry",
+        "Recorded",
+        "Status",
+        "SweepReport",
+        "SweepAct",
+        "TickReport",
+    ),
+    "Ids": ("RunId", "DeadLetterId", "NodeId"),
+}
+INHERITED = frozenset({"TenantEngine"})
+BARE = frozenset({"Status", "Mode", "Strategy"})
+
+
+def documented() -> set[str]:
+    """The names that this page documents; the errors have a page of their own."""
+    return {name for names in GROUPS.values() for name in names}
+
+
+def errors() -> set[str]:
+    """The public names that are errors of redrive."""
+    return {name for name in redrive.__all__ if isinstance(getattr(redrive, name), type)} & {
+        name for name in redrive.__all__ if _is_error(getattr(redrive, name))
+    }
+
+
+def _is_error(value: object) -> bool:
+    return isinstance(value, type) and issubclass(value, redrive.RedriveError)
+
+
+def reference() -> str:
+    """One directive of autodoc for each public name."""
+    parts = []
+    for title, names in GROUPS.items():
+        parts.append(f"## {title}\n\n```{{eval-rst}}\n" + "\n".join(_directive(name) for name in names) + "\n```\n")
+    return "\n".join(parts)
+
+
+def _directive(name: str) -> str:
+    value = getattr(redrive, name)
+    if not isinstance(value, type):
+        kind = "autofunction" if name == "open" else "autodata"
+        return f".. {kind}:: redrive.{name}\n"
+    lines = [f".. autoclass:: redrive.{name}", "   :members:"]
+    if name in BARE:
+        lines.append("   :undoc-members:")
+    if name in INHERITED:
+        lines.append("   :inherited-members:")
+    return "\n".join(lines) + "\n"

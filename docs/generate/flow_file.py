@@ -1,0 +1,57 @@
+"""The keys of a flow file, from the models that read it."""
+
+from typing import Any
+
+from pydantic import BaseModel
+
+from docs.generate.markdown import code, sentence, table
+from redrive.flow_files.own_document import DefaultsDocument, FlowDocument, NodeDocument
+
+MEANINGS = {
+    ("FlowDocument", "defaults"): "What holds for every node that says nothing else.",
+    ("FlowDocument", "nodes"): "The steps.",
+    ("DefaultsDocument", "retry"): "A [retry policy](retry-policy.md).",
+    ("DefaultsDocument", "timeout_ms"): "How long one attempt may take, in milliseconds.",
+    ("NodeDocument", "id"): "The name of the step.",
+    ("NodeDocument", "retry"): "A [retry policy](retry-policy.md); it replaces that of the defaults as a whole.",
+}
+
+
+def keys() -> str:
+    """The keys at each level."""
+    parts = []
+    for title, model in (("Top level", FlowDocument), ("defaults", DefaultsDocument), ("A node", NodeDocument)):
+        parts.append(f"### {title}\n\n{_table(model)}")
+    return "\n".join(parts)
+
+
+def _table(model: type[BaseModel]) -> str:
+    schema = model.model_json_schema()
+    rows = []
+    for name, field in model.model_fields.items():
+        meaning = MEANINGS.get((model.__name__, name)) or sentence(field.description or "")
+        assert meaning, f"{model.__name__}.{name} has no description"
+        needed = "yes" if field.is_required() else ""
+        rows.append((code(name), needed, _accepted(schema["properties"][name]), meaning))
+    return table(("key", "required", "accepted", "meaning"), rows)
+
+
+def _accepted(spec: dict[str, Any]) -> str:
+    for one in (spec, *spec.get("anyOf", ())):
+        if "const" in one:
+            return str(one["const"])
+        if "minimum" in one:
+            return f"{one['minimum']:,} to {one['maximum']:,}"
+        if one.get("type") == "array":
+            return f"a list{_size(one, 'minItems', 'maxItems')}"
+        if one.get("type") == "string":
+            return f"a text{_size(one, 'minLength', 'maxLength')}"
+        if one.get("type") == "object" or "$ref" in one:
+            return "an object"
+    return "any JSON"
+
+
+def _size(spec: dict[str, Any], least: str, most: str) -> str:
+    if most not in spec:
+        return ""
+    return f" of {spec.get(least, 0):,} to {spec[most]:,}" if most == "maxItems" else f", at most {spec[most]:,} bytes"

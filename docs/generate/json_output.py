@@ -1,0 +1,95 @@
+"""What ``--json`` prints, by schema."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from pydantic import BaseModel
+
+from docs.generate.markdown import code, prose, table, type_of
+from redrive.history import HistoryEntry
+from redrive.projections.models import DeadLetterGroup, DeadLetterSummary, QueueEntry, RunSummary, ViewStatus
+from redrive.run_detail import NodeDetail, RunDetail
+
+
+@dataclass(frozen=True)
+class Printed:
+    """A schema: how it is printed (items, item, stream), by which commands, its model, and fields beside those."""
+
+    shape: str
+    commands: str
+    model: type[BaseModel] | None = None
+    more: Sequence[tuple[str, str]] = ()
+
+
+PRINTED = {
+    "summary": Printed("item", "`run`", RunSummary, [("seconds", "number: how long this command took, s")]),
+    "submitted": Printed(
+        "item",
+        "`submit`",
+        None,
+        [
+            ("run_id", "text"),
+            ("automation", "text"),
+            ("key", "text or null"),
+            ("new", "true or false: whether this command submitted it"),
+        ],
+    ),
+    "runs": Printed("items", "`runs`", RunSummary),
+    "run": Printed("item", "`show` of a run", RunDetail),
+    "run-operation": Printed("item", "`pause`, `resume`, `cancel`, `recover`", RunSummary, [("command", "text")]),
+    "queues": Printed("items", "`queues`", None, [("queue", "text"), ("count", "integer")]),
+    "queue": Printed("items", "`queues NAME`", QueueEntry),
+    "dead-letters": Printed("items", "`dead-letters list`", DeadLetterSummary),
+    "dead-letter-groups": Printed("items", "`dead-letters groups`", DeadLetterGroup),
+    "dead-letter": Printed(
+        "item", "`show` of a dead letter", DeadLetterSummary, [("events", "list of events, as in redrive.event/1")]
+    ),
+    "dead-letter-decisions": Printed(
+        "items",
+        "`dead-letters retry`, `ignore`, `abandon`, `grant`, `reopen`, `note`",
+        DeadLetterSummary,
+        [
+            ("command", "text: the verb"),
+            ("done", "true or false"),
+            ("error", "null, or an object with `code` and `message`: why nothing was done"),
+        ],
+    ),
+    "event": Printed("stream", "`history`, `log tail`; an item of `log show`", HistoryEntry),
+    "tick": Printed(
+        "item",
+        "`tick`",
+        None,
+        [
+            ("reclaimed", "list of texts: the runs that were taken from workers that are gone"),
+            ("acted", "list of objects with `dead_letter`, `run`, `node`, `act`, `why`"),
+            ("skipped", "list of the same objects: what was looked at and left alone"),
+        ],
+    ),
+    "views": Printed("item", "`views status`", ViewStatus),
+    "views-rebuilt": Printed(
+        "item",
+        "`views rebuild`",
+        None,
+        [("position", "integer"), ("took_ms", "integer, ms"), ("path", "text or null")],
+    ),
+    "error": Printed(
+        "stream", "any, on standard error", None, [("code", "text, see the table of errors"), ("message", "text")]
+    ),
+}
+MODELS = (RunSummary, RunDetail, NodeDetail, QueueEntry, DeadLetterSummary, DeadLetterGroup, HistoryEntry, ViewStatus)
+
+
+def schemas() -> str:
+    """The schemas, and the fields of the models that they share."""
+    links = {model: f"[{model.__name__}](#{model.__name__.lower()})" for model in MODELS}
+    rows = []
+    for name, printed in PRINTED.items():
+        parts = [links[printed.model]] if printed.model else []
+        parts += [f"`{field}`: {kind}" for field, kind in printed.more]
+        rows.append((code(f"redrive.{name}/1"), printed.shape, printed.commands, "; ".join(parts)))
+    told = [table(("schema", "shape", "commands", "content"), rows)]
+    for model in MODELS:
+        hints = {field: one.annotation for field, one in model.model_fields.items()}
+        fields = table(("field", "type"), ((code(field), type_of(hint, field, links)) for field, hint in hints.items()))
+        told.append(f"({model.__name__.lower()})=\n\n### {model.__name__}\n\n{prose(model.__doc__)}\n\n{fields}")
+    return "\n".join(told)

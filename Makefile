@@ -25,4 +25,4 @@ docs:
 	$(PYTHON) -m sphinx -W --keep-going -q -b html docs docs/_build/html
 
 bench:
-	@set -e; for script in benchmarks/[a-z]*.py; do echo "== $$script"; $(PYTHON) "$$script"; done
+	$(PYTHON) -m benchmarks.report $(BENCH)

@@ -37,7 +37,7 @@ class Claimant:
     run: RunId | None = None
 
     def __post_init__(self) -> None:
-        clean_name(self.worker, "worker")
+        object.__setattr__(self, "worker", clean_name(self.worker, "worker"))
         clean_integer(self.lease_ms, "lease_ms", MIN_LEASE_MS, MAX_LEASE_MS)
 
     def can_execute(self, run: Run, node: NodeId) -> bool:

@@ -9,6 +9,7 @@ from redrive.domain.identity import Principal, Tenant
 from redrive.domain.ports import Caller, Ledger
 from redrive.domain.redaction import Redactor
 from redrive.domain.run.holder import Holder
+from redrive.domain.values import clean_name
 from redrive.processes.letters import PolicyOf
 
 
@@ -45,4 +46,4 @@ class Embedded(Protocol):
 
 def worker_caller(embedded: Embedded, worker: str) -> Caller:
     """A worker as the caller of commands."""
-    return Caller(embedded.tenant, Principal("worker", worker))
+    return Caller(embedded.tenant, Principal("worker", clean_name(worker, "worker")))

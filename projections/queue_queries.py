@@ -7,7 +7,7 @@ from redrive.projections.models import Page, QueueEntry
 from redrive.projections.paging import Selection, decode_cursor, page_of, word
 from redrive.projections.view import View
 
-BY_STATUS = ("running", "paused", "awaiting_approval", "blocked", "failed")
+BY_STATUS = ("running", "paused", "blocked", "failed")
 QUEUES = ("ready", "scheduled", "retry_backoff", *BY_STATUS, "needs_review")
 
 _RUN = (
@@ -48,7 +48,7 @@ def entries(
     chosen = Selection(view.id, f"queue {queue}").equal("r.automation", automation)
     chosen.equal("b.tenant" if queue == "retry_backoff" else "r.tenant", tenant)
     if queue == "retry_backoff":
-        chosen.where("r.status IN ('queued', 'running', 'paused', 'awaiting_approval')")
+        chosen.where("r.status IN ('queued', 'running', 'paused')")
         names, select, order = (*_RUN, *_NODE), _BACKOFFS, ["b.due_ms", "b.created", "b.node"]
     elif queue in ("ready", "scheduled"):
         chosen.where("r.status = 'queued' AND r.due_ms IS NOT NULL")

@@ -18,7 +18,7 @@ from redrive.projections.models import ViewStatus
 from redrive.projections.view_file import APPLICATION_ID, ViewFile, is_damage, transaction, view_errors
 
 CHUNK = 256
-MOST_PER_TRANSACTION = 10_000
+MOST_PER_TRANSACTION = 20_000
 REBUILD_FROM = 20_000
 
 T = TypeVar("T")

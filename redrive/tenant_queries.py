@@ -50,7 +50,7 @@ class TenantQueries:
         return detail_of(self._ledger.run_state(self.tenant, run_id))
 
     def queue(self, name: str, **filters: Any) -> Page[QueueEntry]:
-        """A queue: ready, scheduled, retry_backoff, running, paused, awaiting_approval, blocked, failed or
+        """A queue: ready, scheduled, retry_backoff, running, paused, blocked, failed or
         needs_review."""
         return self._queries.queue(name, now_ms=self._ledger.now_ms(), **filters)
 

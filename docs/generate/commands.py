@@ -10,7 +10,9 @@ from redrive.cli.options import Command
 from redrive.cli.root import cli
 
 
-def walked(command: click.Command = cli, path: tuple[str, ...] = ("redrive",)) -> Iterator[tuple[tuple[str, ...], click.Command]]:
+def walked(
+    command: click.Command = cli, path: tuple[str, ...] = ("redrive",)
+) -> Iterator[tuple[tuple[str, ...], click.Command]]:
     """Every command with its path, groups before their members."""
     yield path, command
     if isinstance(command, click.Group):

@@ -34,9 +34,15 @@ def exit_codes() -> str:
         ("exit", "meaning"),
         (
             (failures.DONE, "Done. For `redrive run`: the run completed."),
-            (failures.RUN_DID_NOT_SUCCEED, "`redrive run`: the run finished with dead letters, failed, or is not finished."),
+            (
+                failures.RUN_DID_NOT_SUCCEED,
+                "`redrive run`: the run finished with dead letters, failed, or is not finished.",
+            ),
             (failures.USAGE, "The command line, a setting or a file makes no sense; nothing was written."),
-            (failures.REFUSED, "The rules say no: a stable code and a sentence; nothing was written for what was refused."),
+            (
+                failures.REFUSED,
+                "The rules say no: a stable code and a sentence; nothing was written for what was refused.",
+            ),
             (failures.NOT_FOUND, "There is no such record for this tenant, or no log."),
             (failures.STORAGE, "The log cannot be read or written; nothing was acknowledged that is not durable."),
             (failures.BUG, "A bug in redrive."),

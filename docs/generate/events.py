@@ -19,7 +19,11 @@ AGGREGATES = {
     "flow": ("Flow", "Stream: an id made of the tenant and the flow's digest; it holds one event."),
     "policy": ("Policy", "Stream: an id made of the tenant and the policy's id; it holds one event."),
 }
-NESTED: dict[type, str] = {RetryDecision: "[decision](#decision)", Failure: "[failure](#failure)", Holder: "[holder](#holder)"}
+NESTED: dict[type, str] = {
+    RetryDecision: "[decision](#decision)",
+    Failure: "[failure](#failure)",
+    Holder: "[holder](#holder)",
+}
 MOMENTS = {("RetryBackoffScheduled", "retry_after_ms"): "integer, UTC ms"}
 
 assert mapper, "importing the mapper completes the catalogue"
@@ -42,7 +46,9 @@ def fields(cls: type) -> str:
     hints = _hints(cls)
     if not hints:
         return "No fields.\n"
-    rows = ((code(name), MOMENTS.get((cls.__name__, name)) or type_of(hint, name, NESTED)) for name, hint in hints.items())
+    rows = (
+        (code(name), MOMENTS.get((cls.__name__, name)) or type_of(hint, name, NESTED)) for name, hint in hints.items()
+    )
     return table(("field", "type"), rows)
 
 

@@ -76,12 +76,21 @@ PRINTED = {
         "stream", "any, on standard error", None, [("code", "text, see the table of errors"), ("message", "text")]
     ),
 }
-MODELS = (RunSummary, RunDetail, NodeDetail, QueueEntry, DeadLetterSummary, DeadLetterGroup, HistoryEntry, ViewStatus)
+MODELS: tuple[type[BaseModel], ...] = (
+    RunSummary,
+    RunDetail,
+    NodeDetail,
+    QueueEntry,
+    DeadLetterSummary,
+    DeadLetterGroup,
+    HistoryEntry,
+    ViewStatus,
+)
 
 
 def schemas() -> str:
     """The schemas, and the fields of the models that they share."""
-    links = {model: f"[{model.__name__}](#{model.__name__.lower()})" for model in MODELS}
+    links: dict[type, str] = {model: f"[{model.__name__}](#{model.__name__.lower()})" for model in MODELS}
     rows = []
     for name, printed in PRINTED.items():
         parts = [links[printed.model]] if printed.model else []
@@ -91,5 +100,5 @@ def schemas() -> str:
     for model in MODELS:
         hints = {field: one.annotation for field, one in model.model_fields.items()}
         fields = table(("field", "type"), ((code(field), type_of(hint, field, links)) for field, hint in hints.items()))
-        told.append(f"({model.__name__.lower()})=\n\n### {model.__name__}\n\n{prose(model.__doc__)}\n\n{fields}")
+        told.append(f"({model.__name__.lower()})=\n\n## {model.__name__}\n\n{prose(model.__doc__)}\n\n{fields}")
     return "\n".join(told)

@@ -9,7 +9,10 @@ from typing import Annotated, Any, Literal, NewType, Union, get_args, get_origin
 
 _PLAIN = {str: "text", int: "integer", float: "number", bool: "true or false", type(None): "null", dict: "object"}
 _MOMENTS = frozenset(
-    "due_ms deadline_ms not_before_ms lease_expires_ms first_seen_ms last_seen_ms next_dispatch_ms".split()
+    (
+        *("due_ms", "deadline_ms", "not_before_ms", "next_dispatch_ms"),
+        *("lease_expires_ms", "first_seen_ms", "last_seen_ms"),
+    )
 )
 
 

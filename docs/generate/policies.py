@@ -18,7 +18,8 @@ RETRY = {
     "backoff.max_delay_ms": "The longest delay, ms. 0: one day.",
     "backoff.multiplier": "For `exponential`: the factor from one delay to the next.",
     "backoff.jitter_ms": "Up to this is added to a delay at random, ms.",
-    "max_elapsed_ms": "No other attempt once so much time has passed since the node's first start, ms. Absent: no limit.",
+    "max_elapsed_ms": "No other attempt once so much time has passed since the node's first start, ms. "
+    "Absent: no limit.",
     "terminal_behavior.mode": "What the last failure does to the run.",
     "manual_override.enabled": "Whether an operator may retry a dead letter of this node.",
     "manual_override.requires_reason": "Kept for documents of other systems: a reason is always required.",

@@ -15,14 +15,17 @@ def table_of_settings() -> str:
             most = f" to {spec['maximum']:,}" if "maximum" in spec else " or more"
             accepted = f"{spec['minimum']:,}{most}"
         meaning = sentence(_capital(field.description or ""))
-        rows.append((code(name), code(f"REDRIVE_{name.upper()}"), _shown(field.default), accepted, meaning))
-    return table(("setting", "environment variable", "default", "accepted", "meaning"), rows)
+        both = f"{code(name)}<br>{code(f'REDRIVE_{name.upper()}')}"
+        rows.append((both, _shown(field.default), accepted, meaning))
+    return table(("setting, environment variable", "default", "accepted", "meaning"), rows)
 
 
 def _shown(default: object) -> str:
     if default is None:
         return "none"
-    return code(str(default).lower() if isinstance(default, bool) else default)
+    if isinstance(default, bool):
+        return code(str(default).lower())
+    return f"{default:,}" if isinstance(default, int) else code(default)
 
 
 def _capital(text: str) -> str:

@@ -22,7 +22,6 @@ _MEANINGS = {
     "retry_backoff": "nodes that failed and wait to be tried again",
     "running": "held by a worker",
     "paused": "until an operator resumes them",
-    "awaiting_approval": "until somebody decides",
     "blocked": "cannot go on: dead letters",
     "failed": "a node failed for good",
     "needs_review": "nothing but an operator will move them",
@@ -37,7 +36,7 @@ _MEANINGS = {
 def queues(session: Session, name: str | None, automation: str | None, limit: int, cursor: str | None) -> None:
     """Count what waits in every queue, or list one queue.
 
-    NAME is ready, scheduled, retry_backoff, running, paused, awaiting_approval, blocked, failed or needs_review.
+    NAME is ready, scheduled, retry_backoff, running, paused, blocked, failed or needs_review.
     """
     acme = session.tenant_engine()
     if name is None:
@@ -84,7 +83,7 @@ def queue_counts(acme: "TenantEngine", automation: str | None = None) -> dict[st
         "ready": count("r.status = 'queued' AND r.due_ms <= ?", now),
         "scheduled": count("r.status = 'queued' AND r.due_ms > ?", now),
         "retry_backoff": count(
-            "r.status IN ('queued', 'running', 'paused', 'awaiting_approval')",
+            "r.status IN ('queued', 'running', 'paused')",
             source="backoffs b JOIN runs r ON r.run_id = b.run_id",
         ),
         "needs_review": count("r.needs_review = 1"),

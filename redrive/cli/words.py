@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 else:
     WordType = click.ParamType
 
-RUN_STATUSES = ("queued", "running", "paused", "awaiting_approval", "completed", "blocked", "failed", "cancelled")
+RUN_STATUSES = ("queued", "running", "paused", "completed", "blocked", "failed", "cancelled")
 LETTER_STATUSES = (
     "open",
     "retry_requested",
@@ -19,9 +19,8 @@ LETTER_STATUSES = (
     "resolved",
     "ignored",
     "abandoned",
-    "linked_to_compensation",
 )
-SOURCES = ("node", "tool_effect", "stateful_wait")
+SOURCES = ("node",)
 FEW = 4
 QUEUES = (
     "ready",
@@ -29,7 +28,6 @@ QUEUES = (
     "retry_backoff",
     "running",
     "paused",
-    "awaiting_approval",
     "blocked",
     "failed",
     "needs_review",

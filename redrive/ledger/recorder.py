@@ -64,8 +64,9 @@ class LogRecorder(SQLiteApplicationRecorder):
         """Close this thread's connections, and the writer's (under *lock*). What another thread reads with is closed
         when it next asks, or ends: closing a connection that another thread is using crashes the process."""
         self._closed = True
-        self._local.reader = None
-        self.writer.close()
+        mine: _Reader | None = getattr(self._local, "reader", None)
+        for connection in (mine.connection, self.writer) if mine else (self.writer,):
+            connection.close()
 
     @contextlib.contextmanager
     def snapshot(self) -> Iterator[sqlite3.Connection]:

@@ -57,7 +57,11 @@ def connect(path: str, *, busy_timeout_ms: int, read_only: bool = False, durable
             cached_statements=256,
             timeout=busy_timeout_ms / 1000,
         )
-        connection.execute(f"PRAGMA synchronous = {'FULL' if durable else 'OFF'}")
+        try:
+            connection.execute(f"PRAGMA synchronous = {'FULL' if durable else 'OFF'}")
+        except BaseException:
+            connection.close()
+            raise
         return connection
 
 

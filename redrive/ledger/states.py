@@ -184,6 +184,9 @@ class States:
                 self._apply(entry, recorded)
         if entry.state.id != entry.stream:
             raise StorageError(f"stream {entry.stream} cannot be read: its first event names {entry.state.id}")
+        if entry.state.version != rows[-1][2]:
+            self.forget(entry.stream)
+            raise StorageError(f"stream {entry.stream} cannot be read: it ends with version {rows[-1][2]}, with holes")
         size = BYTES_PER_STORED_BYTE * sum(len(row[4]) for row in rows)
         entry.size += size
         if kept:

@@ -82,7 +82,7 @@ def test_queues_are_counted(world: World) -> None:
     counts = {item["queue"]: item["count"] for item in world.json("queues")["items"]}
     assert counts["ready"] == counts["scheduled"] == counts["retry_backoff"] == 1
     assert (counts["running"], counts["paused"], counts["blocked"]) == (1, 1, 2)
-    assert (counts["failed"], counts["needs_review"], counts["awaiting_approval"]) == (0, 0, 0)
+    assert (counts["failed"], counts["needs_review"]) == (0, 0)
     narrowed = world.json("queues", "--automation", "patient")["items"]
     assert sum(item["count"] for item in narrowed) == 2
 

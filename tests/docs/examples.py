@@ -109,9 +109,7 @@ def _plain_environment() -> dict[str, str]:
 
 
 def _alike(expected: str, printed: str) -> bool:
-    pattern = "".join(
-        r"(?:.*\n)*?" if line.strip() == "…" else _line(line) for line in expected.rstrip().splitlines()
-    )
+    pattern = "".join(r"(?:.*\n)*?" if line.strip() == "…" else _line(line) for line in expected.rstrip().splitlines())
     return re.fullmatch(pattern, printed.rstrip() + "\n") is not None
 
 

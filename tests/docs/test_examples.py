@@ -40,5 +40,7 @@ def test_the_examples_of_a_page_run(page: Path, desk: Path) -> None:
 @pytest.mark.parametrize("script", sorted((ROOT / "examples").glob("*.py")), ids=lambda path: path.name)
 def test_an_example_program_runs(script: Path, desk: Path) -> None:
     """It ends by itself, without an error."""
-    done = subprocess.run([sys.executable, str(script)], cwd=desk, capture_output=True, text=True, check=False, timeout=60)
+    done = subprocess.run(
+        [sys.executable, str(script)], cwd=desk, capture_output=True, text=True, check=False, timeout=60
+    )
     assert done.returncode == 0, done.stdout + done.stderr

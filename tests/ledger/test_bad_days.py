@@ -20,7 +20,7 @@ import pytest
 from redrive.domain.errors import StorageError, StreamReadOnly
 from tests.ledger.child import MOUNTING, Child, run, run_mounting
 from tests.ledger.conftest import Open
-from tests.ledger.world import CHAIN, World
+from tests.ledger.world import CHAIN, World, open_files
 
 
 def check_filled(told: list[Any]) -> None:
@@ -198,6 +198,7 @@ def test_damage_has_a_sentence(tmp_path: Path, spoil: Callable[[Path], object], 
     spoil(path)
     with pytest.raises(StorageError, match=f"log.db: .*({says})"):
         use(path)
+    assert open_files(path) == 0
 
 
 def test_an_empty_file_is_a_new_log(tmp_path: Path) -> None:

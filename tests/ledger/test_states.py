@@ -1,5 +1,7 @@
 """States in memory: bounded, never stale, and careful with what they do not understand."""
 
+import sqlite3
+
 import pytest
 
 from redrive.domain.dead_letter.judge import Act
@@ -103,6 +105,20 @@ def test_a_stream_that_begins_with_an_unknown_event_is_read_only(world: World) -
     with pytest.raises(StreamReadOnly, match=r"'run\.submitted/9'"):
         world.note(run)
     assert [e.topic for e in world.ledger.stream(run)] == ["run.submitted"]
+
+
+def test_a_stream_with_a_hole_is_damaged(open_world: Open) -> None:
+    """An event was lost: what follows it is not folded as if nothing had been there."""
+    world = open_world()
+    run = world.submit("a")
+    world.note(run)
+    world.note(run)
+    with sqlite3.connect(world.path) as other:
+        other.execute("DROP TRIGGER events_no_delete")
+        other.execute("DELETE FROM events WHERE topic = 'run.note-added/1' AND originator_version = 2")
+    other.close()
+    with pytest.raises(StorageError, match="ends with version 3, with holes"):
+        open_world().note(run)
 
 
 @pytest.mark.parametrize("first", [False, True])

@@ -185,3 +185,8 @@ def agenda_row(path: str, subject: str, kind: str = "run", due_ms: int = 1) -> N
 def catalogue() -> dict[str, type[Event]]:
     """The events that redrive defines, without those of tests."""
     return {key: cls for key, cls in CATALOGUE.items() if cls.__module__.startswith("redrive.")}
+
+
+def open_files(path: Path | str) -> int:
+    """How many files of a log this process has open."""
+    return sum(link.resolve().name.startswith(Path(path).name) for link in Path("/proc/self/fd").iterdir())

@@ -1,7 +1,6 @@
 """A worker in a process of its own: ``python -m tests.processes.other_process URL HANDLER [FOLDER]``."""
 
 import os
-import signal
 import sys
 import time
 from pathlib import Path
@@ -20,10 +19,10 @@ def quick(attempt: Attempt) -> int:
 def hanging(attempt: Attempt) -> None:
     """Tell that it has begun, and never end; tell when it is told to stop."""
     folder = Path(sys.argv[3])
-    (folder / "begun").touch()
+    (folder / f"begun {attempt.run_id}").touch()
     for _ in range(6_000):
         if attempt.cancelled:
-            (folder / "told").touch()
+            (folder / f"told {attempt.run_id}").touch()
             return
         time.sleep(0.01)
 
@@ -33,12 +32,7 @@ def exiting(attempt: Attempt) -> None:
     os._exit(9)
 
 
-def killing(attempt: Attempt) -> None:
-    """Take the whole process down, with the signal that nothing survives."""
-    os.kill(os.getpid(), signal.SIGKILL)
-
-
-HANDLERS: dict[str, Handler] = {"quick": quick, "hanging": hanging, "exiting": exiting, "killing": killing}
+HANDLERS: dict[str, Handler] = {"quick": quick, "hanging": hanging, "exiting": exiting}
 
 
 def main() -> None:

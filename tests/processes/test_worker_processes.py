@@ -13,6 +13,7 @@ import pytest
 
 import redrive
 from redrive import Engine, RunId, Worker
+from redrive.domain.event import Event
 from redrive.domain.run import events as e
 from tests.engine.model import check_log, check_views
 from tests.processes.workshop import ANA, beside, chain, policy, until
@@ -48,7 +49,7 @@ def finish(engine: Engine) -> None:
     Worker(engine, dict.fromkeys("abc", lambda attempt: "here"), tick_ms=50, poll_ms=50).run_until_idle()
 
 
-def facts(engine: Engine, kind: type[e.Event]) -> int:
+def facts(engine: Engine, kind: type[Event]) -> int:
     """How many events of a kind there are."""
     return sum(isinstance(event.event, kind) for event in engine.ledger.read(0, 1_000_000))
 
@@ -74,7 +75,7 @@ def test_what_a_killed_worker_held_is_taken_over_at_once(engine: Engine, tmp_pat
     """Its lease of half an hour does not matter: on this host, anybody can see that it is gone."""
     run = submit(engine, chain("a", "b"))
     with other_process(tmp_path, "hanging") as process:
-        until(lambda: (tmp_path / "begun").exists())
+        until((tmp_path / f"begun {run}").exists)
         assert engine.tick().reclaimed == []
         process.send_signal(signal.SIGKILL)
         process.wait()
@@ -84,14 +85,13 @@ def test_what_a_killed_worker_held_is_taken_over_at_once(engine: Engine, tmp_pat
     assert (detail.status, detail.epoch, detail.nodes[0].number) == ("completed", 2, 2)
 
 
-@pytest.mark.parametrize("handler", ["exiting", "killing"])
-def test_a_handler_that_kills_its_process_ends_as_a_dead_letter(engine: Engine, tmp_path: Path, handler: str) -> None:
+def test_a_handler_that_kills_its_process_ends_as_a_dead_letter(engine: Engine, tmp_path: Path) -> None:
     """Each death is an attempt; when they are used up, nobody starts it again."""
     run = submit(engine, beside("a", retry=policy(3)))
     deaths = 0
-    for _ in range(5):
-        with other_process(tmp_path, handler) as process:
-            deaths += process.wait(30) in (9, -signal.SIGKILL)
+    for _ in range(4):
+        with other_process(tmp_path, "exiting") as process:
+            deaths += process.wait(30) == 9
     engine.tick()
     assert (deaths, engine.local.run(run).status) == (3, "failed")
     assert facts(engine, e.AttemptStarted) == facts(engine, e.AttemptInterrupted) == 3
@@ -100,11 +100,12 @@ def test_a_handler_that_kills_its_process_ends_as_a_dead_letter(engine: Engine, 
 
 
 def test_a_cancel_reaches_a_handler_in_another_process(engine: Engine, tmp_path: Path) -> None:
-    """The file is all that they share."""
-    run = submit(engine, beside("a"))
-    with other_process(tmp_path, "hanging") as process:
-        until(lambda: (tmp_path / "begun").exists())
+    """The file is all that they share; the other handler of that process goes on."""
+    run, other = submit(engine, beside("a")), submit(engine, beside("b"))
+    with other_process(tmp_path, "hanging"):
+        for id_ in (run, other):
+            until((tmp_path / f"begun {id_}").exists)
         engine.local.cancel(run, **ANA)
-        until(lambda: (tmp_path / "told").exists(), seconds=5)
-        assert process.wait(10) == 0
+        until((tmp_path / f"told {run}").exists, seconds=5)
+        assert not (tmp_path / f"told {other}").exists()
     assert engine.local.run(run).status == "cancelled"

@@ -123,7 +123,7 @@ def test_words_are_forgiven_their_spelling(plant: Plant, queries: Queries) -> No
     assert queries.queue("Needs-Review", now_ms=0).items == ()
     with pytest.raises(InvalidValue, match="retry_requested"):
         queries.dead_letters(status="retried")
-    with pytest.raises(InvalidValue, match="awaiting_approval"):
+    with pytest.raises(InvalidValue, match="cancelled"):
         queries.runs(status=["failed", "waiting"])
     with pytest.raises(InvalidValue, match="retry_backoff"):
         queries.queue("backoff", now_ms=0)

@@ -1,0 +1,94 @@
+"""An unknown event type: its stream is read-only here, kept byte for byte, shown as unknown, never claimed or swept;
+everything else works."""
+
+import json
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from redrive import StreamReadOnly, Worker
+from redrive.domain.run import events as e
+from tests.engine.model import check_log
+from tests.processes.redrives import ONCE, request
+from tests.processes.workshop import ACME, ANA, Shop, beside, policy
+
+
+@pytest.fixture
+def shop(tmp_path: Path) -> Iterator[Shop]:
+    """An engine with a fake clock on a log that a newer version writes to, too; what can be read of it is sound."""
+    shop = Shop(tmp_path / "log.db")
+    yield shop
+    check_log(shop.engine)
+    shop.engine.close()
+
+
+def add_unknown(shop: Shop, stream: str, topic: str = "run.teleported/7") -> bytes:
+    """A newer version of redrive writes to a stream; its bytes."""
+    body = json.dumps({"to": "\u2603", "deep": {"x": 1}}).encode()
+    with closing(sqlite3.connect(shop.path)) as connection, connection:
+        query = "SELECT coalesce(max(originator_version), 0) + 1 FROM events WHERE originator_id = ?"
+        version = connection.execute(query, (stream,)).fetchone()[0]
+        connection.execute(
+            "INSERT INTO events (originator_id, originator_version, topic, state, tenant, correlation, recorded_at_ms)"
+            " VALUES (?, ?, ?, ?, ?, ?, ?)",
+            (stream, version, topic, body, str(ACME), stream, shop.now),
+        )
+    return body
+
+
+def test_an_unknown_event_makes_a_queued_run_unclaimable(shop: Shop) -> None:
+    """The next run is claimed in its place; the bytes stay as they are."""
+    run, other = shop.submit(), shop.submit()
+    body = add_unknown(shop, run)
+    assert shop.claim().run_id == other
+    with pytest.raises(StreamReadOnly):
+        shop.acme.cancel(run, **ANA)
+    unknown = shop.engine.ledger.stream(run)[-1].event
+    assert getattr(unknown, "state", None) == body
+    assert shop.acme.history(run).items[-1].data["unknown"] == "run.teleported/7"
+    assert not shop.acme.run(run).readable
+
+
+def test_a_run_that_a_newer_version_submitted_stops_no_worker(shop: Shop) -> None:
+    """Its agenda row says that it is due; what it is, nobody here can know."""
+    with closing(sqlite3.connect(shop.path)) as connection, connection:
+        row = ("newer", "run", 1, 0, str(ACME), '["a"]', "newer", 0, None)
+        connection.execute("INSERT INTO agenda VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", row)
+    add_unknown(shop, "newer", "run.submitted/9")
+    run = shop.submit()
+    Worker(shop.engine, {"a": lambda attempt: 1}, poll_ms=20).run_until_idle(wait=False)
+    assert shop.run_status(run) == "completed"
+
+
+def test_an_unknown_event_in_a_claimed_run_stops_no_tick(shop: Shop) -> None:
+    """Its lease expires and it stays; the others are reclaimed, completed and swept."""
+    run, other = shop.begin().run_id, shop.begin().run_id
+    add_unknown(shop, run)
+    shop.now += 10_000_000
+    assert shop.engine.tick().reclaimed == [other]
+
+
+def test_an_unknown_event_in_a_dead_letter_holds_up_no_other(shop: Shop) -> None:
+    """Of the same run: it is dispatched without the one that cannot be read."""
+    claim = shop.begin(beside("a", "b", retry=policy(1, "dead_letter")))
+    shop.fail(*claim.attempts)
+    a, b = (shop.letter_of(claim.run_id, node) for node in ("a", "b"))
+    request(shop, a, b)
+    add_unknown(shop, a, "dead-letter.teleported/7")
+    shop.engine.sweep()
+    assert [event.roots for event in shop.facts(e.RunRequeued)] == [("b",)]
+
+
+def test_a_reclaim_whose_dead_letter_cannot_be_written_is_whole_or_nothing(shop: Shop) -> None:
+    """The last attempt is interrupted, its dead letter is of a newer version: the run stays as it was."""
+    letter = shop.letter(ONCE)
+    shop.acme.request_retry(letter, **ANA)
+    claim = shop.claim()
+    add_unknown(shop, letter, "dead-letter.teleported/7")
+    shop.now += 10_000_000
+    before = shop.engine.ledger.last_position()
+    assert shop.engine.tick().reclaimed == []
+    assert (shop.engine.ledger.last_position(), shop.run_status(claim.run_id)) == (before, "running")

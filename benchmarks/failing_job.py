@@ -10,11 +10,14 @@ from dataclasses import dataclass, field
 
 import redrive
 from redrive.domain.identity import dead_letter_id_of
+from redrive.domain.values import JsonValue
 
-POLICY = redrive.RetryPolicy(max_attempts=2, backoff=redrive.Backoff(strategy="fixed", initial_delay_ms=1))
+POLICY = redrive.RetryPolicy(
+    max_attempts=2, backoff=redrive.Backoff(strategy=redrive.Strategy.FIXED, initial_delay_ms=1)
+)
 FLOW = redrive.Flow([redrive.Node("charge", retry=POLICY)])
-INPUT = {"invoice": "inv-2026-11-22", "amount_cents": 12_900, "currency": "EUR"}
-OUTPUT = {"receipt": "ch_3MmlLrLkdIwHu7ix0snN0B15", "status": "paid"}
+INPUT: JsonValue = {"invoice": "inv-2026-11-22", "amount_cents": 12_900, "currency": "EUR"}
+OUTPUT: JsonValue = {"receipt": "ch_3MmlLrLkdIwHu7ix0snN0B15", "status": "paid"}
 FAILURE = redrive.Failure("provider_transient", "timeout after 90 s: POST https://api.example.com/v1/charges")
 IN_FLIGHT = 4
 BATCH = 100

@@ -53,7 +53,8 @@ def record(path: Path, work: Callable[[redrive.Engine], None]) -> list[Step]:
     with engine:
         writer = engine.ledger.recorder.writer
         assert isinstance(writer, RecordingConnection)
-        writer.steps = steps = []
+        steps: list[Step] = []
+        writer.steps = steps
         work(engine)
         return _without_empty(steps)
 

@@ -7,7 +7,7 @@ from itertools import islice
 from pathlib import Path
 
 import redrive
-from benchmarks.failing_job import FAILURE, FLOW, Acme, batches
+from benchmarks.failing_job import FAILURE, Acme, batches
 from redrive.domain.identity import dead_letter_id_of
 from redrive.ledger.agenda import AgendaRow
 
@@ -37,7 +37,7 @@ def fill(engine: redrive.Engine, events: int, size: int = 1_000) -> None:
 
 def waiting_run(acme: Acme) -> redrive.RunId:
     """A run that failed once and is in backoff until tomorrow."""
-    tomorrow = redrive.RetryPolicy(backoff=redrive.Backoff(strategy="fixed", initial_delay_ms=DAY_MS))
+    tomorrow = redrive.RetryPolicy(backoff=redrive.Backoff(strategy=redrive.Strategy.FIXED, initial_delay_ms=DAY_MS))
     run = acme.submit(redrive.Flow([redrive.Node("charge", retry=tomorrow)]), automation="invoices")
     claim = acme.claim(worker="w0", start=True)
     assert claim is not None
@@ -47,7 +47,9 @@ def waiting_run(acme: Acme) -> redrive.RunId:
 
 def settled_run(acme: Acme) -> redrive.RunId:
     """A run whose nodes all failed, and whose dead letters an operator ignored."""
-    once = redrive.RetryPolicy(max_attempts=1, terminal_behavior=redrive.TerminalBehavior(mode="dead_letter"))
+    once = redrive.RetryPolicy(
+        max_attempts=1, terminal_behavior=redrive.TerminalBehavior(mode=redrive.Mode.DEAD_LETTER)
+    )
     flow = redrive.Flow([redrive.Node(f"n{number}", retry=once) for number in range(LETTERS_PER_RUN)])
     run = acme.submit(flow, automation="imports")
     claim = acme.claim(worker="w0", start=True)
@@ -123,5 +125,4 @@ def copy(path: Path, original: Original, copies: range) -> None:
 
 def one_attempt_flow() -> redrive.Flow:
     """The failing job's flow with a single attempt, so that its first failure is a dead letter."""
-    node = FLOW.nodes["charge"]
-    return redrive.Flow([redrive.Node(node.id, retry=redrive.RetryPolicy(max_attempts=1))])
+    return redrive.Flow([redrive.Node("charge", retry=redrive.RetryPolicy(max_attempts=1))])

@@ -35,7 +35,8 @@ class Event(BaseModel):
     def __pydantic_init_subclass__(cls, **kwargs: Any) -> None:
         super().__pydantic_init_subclass__(**kwargs)
         key = cls.stored_as()
-        if (known := CATALOGUE.setdefault(key, cls)).__module__ != cls.__module__ or known.__qualname__ != cls.__qualname__:
+        known = CATALOGUE.setdefault(key, cls)
+        if (known.__module__, known.__qualname__) != (cls.__module__, cls.__qualname__):
             raise TypeError(f"two event classes claim {key}: {CATALOGUE[key].__qualname__} and {cls.__qualname__}")
 
     @classmethod

@@ -4,10 +4,10 @@ import hashlib
 import re
 from dataclasses import dataclass
 
-from redrive.domain.values import clean_name, clean_text, cut_text
+from redrive.domain.values import clean_integer, clean_name, clean_text, cut_text
 
 MAX_REASON_BYTES = 4_096
-MAX_RETRY_AFTER_MS = 86_400_000
+MAX_RETRY_DELAY_MS = 86_400_000
 
 PROVIDER_TRANSIENT = "provider_transient"
 PROVIDER_AUTH = "provider_auth"
@@ -30,7 +30,7 @@ class Failure:
     *failure_class* is what retry policies decide by, *kind* refines it for people, *reason* is free text
     (at most 4,096 bytes are kept). When the host gave no class, *classified_by* names the rule of the *classifier*
     that did.
-    *final*: no other attempt whatever the policy says. *retry_after_ms*: the delay that the provider (or the
+    *final*: no other attempt whatever the policy says. *delay_ms*: the delay that the provider (or the
     handler) asked for; it takes the place of the policy's delay.
     """
 
@@ -39,10 +39,12 @@ class Failure:
     kind: str | None = None
     classified_by: str | None = None
     final: bool = False
-    retry_after_ms: int | None = None
+    delay_ms: int | None = None
     classifier: str | None = None
 
     def __post_init__(self) -> None:
+        if self.delay_ms is not None:
+            clean_integer(self.delay_ms, "delay_ms", 0, MAX_RETRY_DELAY_MS)
         object.__setattr__(self, "failure_class", failure_class_named(self.failure_class))
         reason = cut_text(clean_text(self.reason, "reason", most=64 * MAX_REASON_BYTES), MAX_REASON_BYTES)
         object.__setattr__(self, "reason", reason)

@@ -18,6 +18,7 @@ private_key goes, however the key is spelt (`apiKey`, `API-KEY`); numbers under 
 | `GITHUB_TOKEN=ghp_a&b'c` | `GITHUB_TOKEN=[redacted]` |
 | `AWS_SECRET_ACCESS_KEY="a b" LANG=C` | `AWS_SECRET_ACCESS_KEY="[redacted]" LANG=C` |
 | `max_tokens=4096, token_count: 17, "prompt_tokens": 12` | `max_tokens=4096, token_count: 17, "prompt_tokens": 12` |
+| `cat: token.txt: No such file` | `cat: token.txt: No such file` |
 | `tokenizer.py:12: token::Kind` | `tokenizer.py:12: token::Kind` |
 | `GET https://ana:pw@example.org/x` | `GET https://[redacted]@example.org/x` |
 | `postgres://ana:p#/w@db:5432/x` | `postgres://[redacted]@db:5432/x` |
@@ -79,6 +80,7 @@ _TO_SPACE = re.compile(_SCHEME + r"\S+")
 _BEARER_GONE = re.compile(r"(?i)bearer[ \t]{1,8}\[redacted\]")
 _VARIABLE = re.compile(r"[A-Z_][A-Z0-9_]*\Z")
 _SOURCE_FILE = re.compile(r"\.[A-Za-z]\w{0,3}\Z")
+_FILE = re.compile(r"\.(?:cfg|conf|csv|html|ini|json|log|md|py|sh|sql|toml|txt|xml|ya?ml)\Z")
 _LINE_NUMBER = re.compile(r"\d{1,7}(?=[:,\s)]|\Z)")
 _OPTION = re.compile(r"-\w|--?\w[\w.-]+(?:=.*)?", re.DOTALL)
 _TRAILING = ",;.:)}]\\"
@@ -187,6 +189,8 @@ class Redactor:
             position = found.end()
             name = found["key"] or found["flag"]
             if not self._secret(name) or (_SOURCE_FILE.search(name) and _LINE_NUMBER.match(text, position)):
+                continue
+            if found["sign"] == ":" and text[position - 1] == " " and _FILE.search(name):  # "token.txt: No such file"
                 continue
             if text.startswith(REDACTED, position):
                 position += len(REDACTED)

@@ -222,8 +222,8 @@ class RetryPolicy(Document):
         delay = backoff.delay_ms(number)
         if delay is None and failure.failure_class == PROVIDER_TRANSIENT:
             delay = TRANSIENT_BACKOFF.delay_ms(number)
-        if failure.retry_after_ms is not None:
-            delay = failure.retry_after_ms
+        if failure.delay_ms is not None:
+            delay = failure.delay_ms
         verdict = self._verdict(failure, number, elapsed, delay)
         jitter = next_at = None
         if verdict is Verdict.RETRY_SCHEDULED and delay is not None:

@@ -15,7 +15,7 @@ from redrive.processes.handout import Attempt
 class CommandHandler:
     """Runs the argv of a node's params: ``{"run": [...], "env": {...}, "cwd": ...}``.
 
-    The command reads the node's input as JSON, knows its attempt from ``REDRIVE_RUN``, ``REDRIVE_NODE``,
+    The command reads the node's input (else the run's) as JSON, knows its attempt from ``REDRIVE_RUN``, ``REDRIVE_NODE``,
     ``REDRIVE_ATTEMPT`` and ``REDRIVE_LIFETIME``, and is killed, with all its descendants, at its deadline, when the
     run is cancelled, and when redrive dies.
     """
@@ -29,11 +29,12 @@ class CommandHandler:
         """Run the command of one attempt. Raises AttemptError."""
         argv, env, cwd = _command_of(attempt.params)
         deadline = attempt.deadline_ms
+        given = attempt.run_input if attempt.input is None else attempt.input
         result = run_command(
             argv,
             cwd=cwd,
             env={**env, **_environment(attempt)},
-            input_text=None if attempt.input is None else canonical_json(attempt.input).decode(),
+            input_text=None if given is None else canonical_json(given).decode(),
             timeout_ms=None if deadline is None else max(1, deadline - attempt.started_at_ms),
             cancelled=lambda: attempt.cancelled,
         )

@@ -10,7 +10,7 @@ from redrive.domain.failure import (
     EXECUTION_ERROR,
     INTERRUPTED,
     MAX_REASON_BYTES,
-    MAX_RETRY_AFTER_MS,
+    MAX_RETRY_DELAY_MS,
     PROVIDER_TRANSIENT,
     Failure,
 )
@@ -67,11 +67,9 @@ def failure_raised(error: BaseException) -> Failure | BaseException:
     """
     match error:
         case AttemptError(failure=failure):
-            if failure.retry_after_ms is not None:
-                clean_integer(failure.retry_after_ms, "retry_after_ms", 0, MAX_RETRY_AFTER_MS)
             return failure
         case Retry():
-            return Failure(error.failure_class, _said(error.reason), kind="retry", retry_after_ms=_delay(error.delay))
+            return Failure(error.failure_class, _said(error.reason), kind="retry", delay_ms=_delay(error.delay))
         case Fatal():
             return Failure(error.failure_class, _said(error.reason), kind="fatal", final=True)
         case asyncio.CancelledError():
@@ -88,4 +86,4 @@ def _said(reason: object) -> str:
 def _delay(delay: Delay | None) -> int | None:
     if delay is None:
         return None
-    return min(max(clean_integer(milliseconds(delay), "delay", -(2**53), 2**53), 0), MAX_RETRY_AFTER_MS)
+    return min(max(clean_integer(milliseconds(delay), "delay", -(2**53), 2**53), 0), MAX_RETRY_DELAY_MS)

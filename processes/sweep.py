@@ -3,8 +3,6 @@
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-import structlog
-
 from redrive.domain.dead_letter.events import DeadLetterHeld
 from redrive.domain.dead_letter.judge import Act, Judgement, dispatch, judge, park, stuck
 from redrive.domain.dead_letter.rules import succeed
@@ -16,8 +14,8 @@ from redrive.domain.ports import Caller, Ledger, Transaction
 from redrive.domain.run.control import requeue_run
 from redrive.domain.run.state import Run
 from redrive.processes.letters import PolicyOf
+from redrive.projections.logs import log
 
-log = structlog.get_logger()
 PAGE = 200
 UNREADABLE = Judgement(Act.SKIP, "its stream holds an event that this version does not know")
 TOPICS = {

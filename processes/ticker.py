@@ -5,8 +5,6 @@ import time
 from dataclasses import dataclass, field
 from typing import Self
 
-import structlog
-
 from redrive.domain.errors import Conflict, StorageError, StreamReadOnly
 from redrive.domain.event import Cause
 from redrive.domain.identity import RunId, Tenant
@@ -16,8 +14,8 @@ from redrive.processes.host import is_gone, supervisors_of
 from redrive.processes.leases import reclaiming
 from redrive.processes.services import Embedded, Services
 from redrive.processes.sweep import SweepReport, sweep
+from redrive.projections.logs import log
 
-log = structlog.get_logger()
 DEFAULT_INTERVAL_MS = 1_000
 PAGE = 200
 SURVIVORS_S = 5.0

@@ -8,8 +8,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-import structlog
-
 from redrive.domain.errors import Conflict, InvalidValue, NotFound, Refused, StaleAttempt, StorageError
 from redrive.domain.failure import EXECUTION_ERROR, PROVIDER_TRANSIENT, Failure
 from redrive.domain.ports import Caller, Outcome, Transaction
@@ -21,8 +19,8 @@ from redrive.processes.leases import Claimant, claiming, releasing, renewing, st
 from redrive.processes.reports import completing, failing, snoozing
 from redrive.processes.services import Services
 from redrive.processes.slots import Slots
+from redrive.projections.logs import log
 
-log = structlog.get_logger()
 LOOK_AGAIN_MS = 2_000
 OWN_DEADLINE_GRACE_MS = 10_000
 Ended = tuple[Attempt, Any, BaseException | None]

@@ -6,8 +6,6 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from queue import Empty, SimpleQueue
 
-import structlog
-
 from redrive.domain.errors import Conflict, StorageError
 from redrive.domain.event import Recorded
 from redrive.domain.identity import RunId
@@ -19,8 +17,8 @@ from redrive.processes.services import Embedded, worker_caller
 from redrive.processes.slots import Slots
 from redrive.processes.ticker import DEFAULT_INTERVAL_MS, tick
 from redrive.processes.turns import Ended, Turns
+from redrive.projections.logs import log
 
-log = structlog.get_logger()
 DEFAULT_POLL_MS = 500
 MOST_STALLED = 3
 WAKING = frozenset(("run.submitted", "run.queued", "run.requeued", "run.resumed", "run.cancelled"))

@@ -4,6 +4,8 @@ from typing import Generic, TypeVar
 
 from pydantic import BaseModel, ConfigDict
 
+from redrive.domain.identity import DeadLetterId, RunId
+
 T = TypeVar("T")
 
 
@@ -24,7 +26,7 @@ class RunSummary(Model):
     """A run as its queue shows it. *retries* are backoffs and immediate retries, *takeovers* abandoned claims,
     *open_letters* unsettled dead letters. *readable* is False when a newer version wrote to its stream."""
 
-    run_id: str
+    run_id: RunId
     tenant: str
     automation: str
     key: str | None
@@ -62,7 +64,7 @@ class QueueEntry(Model):
     """
 
     queue: str
-    run_id: str
+    run_id: RunId
     tenant: str
     automation: str
     key: str | None
@@ -88,9 +90,9 @@ class QueueEntry(Model):
 class DeadLetterSummary(Model):
     """A dead letter with its latest failure and the latest decision about it."""
 
-    id: str
+    id: DeadLetterId
     tenant: str
-    run_id: str
+    run_id: RunId
     automation: str
     node: str
     source: str
@@ -158,7 +160,7 @@ class UnknownEventRow(Model):
     version: int
     topic: str
     tenant: str
-    run_id: str
+    run_id: RunId
 
 
 class ViewStatus(Model):

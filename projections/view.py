@@ -6,7 +6,6 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Protocol, Self, TypeVar
 
-import structlog
 from sqlite_utils import Database
 
 from redrive.domain.errors import StorageError
@@ -14,6 +13,7 @@ from redrive.domain.event import Recorded
 from redrive.projections import fold
 from redrive.projections.batch import Batch
 from redrive.projections.graphs import Graphs
+from redrive.projections.logs import log
 from redrive.projections.models import ViewStatus
 from redrive.projections.view_file import APPLICATION_ID, ViewFile, is_damage, transaction, view_errors
 
@@ -22,7 +22,6 @@ MOST_PER_TRANSACTION = 20_000
 REBUILD_FROM = 20_000
 
 T = TypeVar("T")
-log = structlog.get_logger()
 
 
 class Source(Protocol):

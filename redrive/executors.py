@@ -43,6 +43,7 @@ class Handlers(Mapping[str, Handler]):
         self._known: dict[str, Handler] = dict(known or {})
         if allowed.commands:
             self._known.setdefault(COMMAND_HANDLER, CommandHandler(classifier))
+            self._known.setdefault(SIMULATE_HANDLER, RecordedCommandHandler(classifier))
 
     def __contains__(self, name: object) -> bool:
         if name in self._known:

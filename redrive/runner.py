@@ -23,10 +23,11 @@ from redrive.tenant_engine import TenantEngine
 
 @dataclass(frozen=True, slots=True)
 class Chosen:
-    """The run to execute; *resumed* when it was there before."""
+    """The run to execute; *resumed* when it was there before, *finished* when it is completed or cancelled."""
 
     run_id: RunId
     resumed: bool
+    finished: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +52,8 @@ def choose_run(tenant: TenantEngine, automation: str, flow: Flow, choice: Choice
     if choice.key is not None:
         before = tenant.ledger_position()
         run_id = submit(choice.key)
-        return Chosen(run_id, resumed=tenant.run(run_id).created <= before)
+        run = tenant.run(run_id)
+        return Chosen(run_id, resumed=run.created <= before, finished=run.status in FINAL)
     if choice.new:
         return Chosen(submit(None), resumed=False)
     unfinished = newest_unfinished(tenant, automation)

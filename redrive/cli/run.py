@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     from redrive.domain.values import JsonValue
     from redrive.executors import Allowed
     from redrive.flow_files import FlowFile
-    from redrive.runner import Choice, Summary
+    from redrive.projections.models import DeadLetterSummary
+    from redrive.runner import Choice, Chosen, Summary
     from redrive.simulation import Simulation
     from redrive.tenant_engine import TenantEngine
 
@@ -98,7 +99,7 @@ def _run(
     tenant = session.tenant_engine(create=True)
     chosen = choose_run(tenant, file.automation, flow, choice, actor)
     output = session.output
-    _announce(output, file, chosen.run_id, chosen.resumed)
+    _announce(output, file, chosen)
     with _progress(output, tenant, chosen.run_id) as progress:
         leave = tenant.engine.ledger.subscribe(progress.follow)
         try:
@@ -119,14 +120,14 @@ def _json(text: str | None) -> "JsonValue":
         raise click.BadParameter(f"not JSON: {error}", param_hint="--input") from None
 
 
-def _announce(output: Output, file: "FlowFile", run_id: str, resumed: bool) -> None:
+def _announce(output: Output, file: "FlowFile", chosen: "Chosen") -> None:
     if output.json:
         return
     if file.ignored:
         shown = ", ".join(printable(key, 60) for key in file.ignored[:6])
         output.remark(f"ignored keys: {shown}" + (f" and {len(file.ignored) - 6} more" if len(file.ignored) > 6 else ""))
-    verb = "resuming" if resumed else "started"
-    output.say(f"{verb} run {run_id} of {printable(file.automation, 80)}: {len(file.flow)} node(s)")
+    verb = "completed before:" if chosen.finished else "resuming" if chosen.resumed else "started"
+    output.say(f"{verb} run {chosen.run_id} of {printable(file.automation, 80)}: {len(file.flow)} node(s)")
 
 
 def _progress(output: Output, tenant: "TenantEngine", run_id: str) -> "Bar | Lines":
@@ -149,19 +150,23 @@ def _sum_up(session: Session, tenant: "TenantEngine", summary: "Summary") -> Non
         return
     output.say(
         f"{run.status}: {run.succeeded} of {run.nodes} nodes succeeded, {run.attempts} attempts, "
-        f"{run.retries} retries, {len(letters)} dead letter(s) open, {duration(round(summary.seconds * 1000))}"
+        f"{run.retries} {'retry' if run.retries == 1 else 'retries'}, {len(letters)} dead letter(s) open, {duration(round(summary.seconds * 1000))}"
     )
     if run.status == "running":
         output.say(f"it is being executed by {printable(run.worker or '?')}")
-    output.next(*_next(session, run.run_id, run.status, [letter.id for letter in letters]))
+    output.next(*_next(session, run.run_id, run.status, letters))
 
 
-def _next(session: Session, run_id: str, status: str, letters: Sequence[str]) -> list[tuple[str, str]]:
+def _next(session: Session, run_id: str, status: str, letters: Sequence["DeadLetterSummary"]) -> list[tuple[str, str]]:
     found = []
     if letters:
         found.append((session.command("dead-letters", "list", "--run", run_id), "what failed"))
+    if any(letter.status == "open" for letter in letters):
         retry = session.command("dead-letters", "retry", "--run", run_id, "--all", "--reason", "fixed")
         found.append((retry, "do it again; then give the run command again"))
+    for letter in [letter for letter in letters if letter.status == "parked"][:1]:
+        grant = session.command("dead-letters", "grant", letter.id, "3", "--reason", "fixed")
+        found.append((grant, "allow more dispatches of a parked one; then run again"))
     if status == "paused":
         found.append((session.command("resume", run_id, "--reason", "checked"), "lift the pause"))
     found.append((session.command("history", run_id), "everything that happened"))

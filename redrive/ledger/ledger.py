@@ -5,8 +5,6 @@ from collections.abc import Callable, Container, Iterator, Sequence
 from contextvars import ContextVar
 from typing import Any, TypeVar, cast
 
-import structlog
-
 from redrive.domain.dead_letter.state import DeadLetter
 from redrive.domain.errors import NotFound, StreamReadOnly
 from redrive.domain.event import Recorded
@@ -21,11 +19,11 @@ from redrive.ledger.recorder import COLUMNS
 from redrive.ledger.schema import prepare
 from redrive.ledger.storage_errors import storage_errors
 from redrive.ledger.transaction import LedgerTransaction
+from redrive.projections.logs import log
 
 T = TypeVar("T")
 Subscriber = Callable[[Sequence[Recorded]], None]
 _collecting: ContextVar[list[Pending[Any]] | None] = ContextVar("redrive_batch", default=None)
-log = structlog.get_logger()
 
 
 def collecting() -> bool:

@@ -31,7 +31,7 @@ FAILURE = Failure(
     kind="timeout",
     classified_by="timeouts",
     final=True,
-    retry_after_ms=7,
+    delay_ms=7,
     classifier="classifier-v1-01",
 )
 PLAIN = Failure("execution_error", "it broke")

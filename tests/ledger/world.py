@@ -189,4 +189,4 @@ def catalogue() -> dict[str, type[Event]]:
 
 def open_files(path: Path | str) -> int:
     """How many files of a log this process has open."""
-    return sum(link.resolve().name.startswith(Path(path).name) for link in Path("/proc/self/fd").iterdir())
+    return sum(str(link.resolve()).startswith(str(Path(path).resolve())) for link in Path("/proc/self/fd").iterdir())

@@ -188,7 +188,7 @@ def test_a_failure_with_an_impossible_delay_is_refused(shop: Shop, retry_after: 
     nothing_written(
         shop,
         InvalidValue,
-        lambda: shop.acme.fail_attempt(attempt, Failure("provider_transient", retry_after_ms=retry_after)),
+        lambda: shop.acme.fail_attempt(attempt, Failure("provider_transient", delay_ms=retry_after)),
     )
 
 

@@ -83,7 +83,7 @@ def park(shop: Shop, letter: DeadLetterId) -> None:
     raise AssertionError("it was never parked")
 
 
-TIMEOUT_FOR_GOOD = Failure("provider_transient", "no answer", retry_after_ms=0)
+TIMEOUT_FOR_GOOD = Failure("provider_transient", "no answer", delay_ms=0)
 
 
 @pytest.mark.parametrize("close", ["ignore", "abandon", "resolve"])

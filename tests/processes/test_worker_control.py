@@ -199,6 +199,21 @@ def take_over(shop: Shop, run: RunId) -> Attempt:
     return attempt
 
 
+def test_a_lease_that_was_taken_and_came_back_within_one_look(shop: Shop, gate: Gate) -> None:
+    """Somebody else's tick took the run, and this worker claims it again before it has noticed."""
+    shop.submit()
+    other = Shop(shop.path)
+    with working(shop, {"a": gate}, lease_ms=5_000, tick_ms=None, poll_ms=60_000) as worker:
+        old = begun(gate)
+        shop.now = other.now = shop.now + 5_000
+        other.engine.tick()
+        worker._ended.put(None)
+        begun(gate, 2)
+        until(lambda: gate.told == [old])
+        gate.open.set()
+    other.engine.close()
+
+
 # Stop and abort
 
 

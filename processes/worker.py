@@ -54,7 +54,7 @@ class Worker:
         self._turns = Turns(self._services, caller, claimant, handlers, self.concurrency)
         self._tick_ms, self._poll_ms = tick_ms, poll_ms
         self._ended: SimpleQueue[Ended | None] = SimpleQueue()
-        self._stopping = threading.Event()
+        self._stopping, self._aborting = threading.Event(), threading.Event()
         self._slots: Slots | None = None
         self._next_tick = self._next_poll = 0.0
         self._stalled = 0
@@ -76,8 +76,7 @@ class Worker:
 
     def abort(self) -> None:
         """Stop, and tell the running handlers to."""
-        if self._slots is not None:
-            self._turns.abort(self._slots)
+        self._aborting.set()
         self.stop()
 
     def _work(self, idle: Callable[[], bool]) -> None:
@@ -91,11 +90,14 @@ class Worker:
             leave()
             self._slots.close()
             self._stopping.clear()
+            self._aborting.clear()
 
     def _loop(self, slots: Slots, idle: Callable[[], bool]) -> None:
         ended: list[Ended] = []
         trouble = 0
         while True:
+            if self._aborting.is_set():
+                self._turns.abort(slots)
             try:
                 self._tick_when_due(slots)
                 active = self._turns.turn(ended, slots, claim=not self._stopping.is_set())

@@ -120,7 +120,7 @@ class Chaos:
 
     def stick(self, n: int) -> None:
         """A dead letter that the sweep will hold."""
-        letter = self.world.stuck_letter(f"stuck-{n}")
+        letter = self.world.stuck_letter(f"stuck-{n}-{len(self.runs)}")
         self.runs.append(self.world.do(lambda tx: tx.dead_letter(letter)).run)
 
     def exhaust(self, n: int) -> None:

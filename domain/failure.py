@@ -45,9 +45,12 @@ class Failure:
     def __post_init__(self) -> None:
         if self.delay_ms is not None:
             clean_integer(self.delay_ms, "delay_ms", 0, MAX_RETRY_DELAY_MS)
-        object.__setattr__(self, "failure_class", failure_class_named(self.failure_class))
-        reason = cut_text(clean_text(self.reason, "reason", most=64 * MAX_REASON_BYTES), MAX_REASON_BYTES)
-        object.__setattr__(self, "reason", reason)
+        name, reason = self.failure_class, self.reason
+        if not (type(name) is str and name.isidentifier() and name.islower() and len(name) < 100):
+            object.__setattr__(self, "failure_class", failure_class_named(name))
+        if not (type(reason) is str and reason.isascii() and len(reason) <= MAX_REASON_BYTES):
+            reason = cut_text(clean_text(reason, "reason", most=64 * MAX_REASON_BYTES), MAX_REASON_BYTES)
+            object.__setattr__(self, "reason", reason)
         for field in ("kind", "classified_by"):
             if getattr(self, field) is not None:
                 object.__setattr__(self, field, clean_name(getattr(self, field), field))

@@ -102,8 +102,8 @@ class Turns:
     def drop_lost(self, slots: Slots) -> None:
         """Give up the claims that are no longer on the agenda: cancelled, or taken over."""
         live = self._ledger.live_claims([held.claim.run_id for held in self.held.values()])
-        for run in [run for run in self.held if run not in live]:
-            self._lose(run, slots)
+        for held in [held for run, held in self.held.items() if run not in live]:
+            self._lose(held, slots)
 
     def abort(self, slots: Slots) -> None:
         """Tell every running handler to stop; what they say then is reported."""
@@ -145,7 +145,7 @@ class Turns:
             except (Refused, NotFound) as refused:
                 log.info("attempt.report_refused", run=attempt.run_id, node=attempt.node, code=refused.code)
                 if not isinstance(refused, StaleAttempt):
-                    self._lose(attempt.run_id, slots)
+                    self._lose(held, slots)
                 answer = None
             held.running.pop(attempt.id, None)
             if isinstance(answer, Progress) and answer.status is not Status.RUNNING:
@@ -175,7 +175,7 @@ class Turns:
                 attempts, held.look_again_ms = outcome.result()
             except (Refused, NotFound):  # the run settled, or the claim is gone
                 if held.running:
-                    self._lose(held.claim.run_id, slots)
+                    self._lose(held, slots)
                 else:
                     self._forget(held)
                 return
@@ -194,7 +194,8 @@ class Turns:
     def _after_claim(self, outcome: Outcome[Any], slots: Slots) -> None:
         claims: list[Claim] = outcome.result()
         for claim in claims:
-            self._lose(claim.run_id, slots)  # an older claim of ours that had expired: its handlers stop
+            if (expired := self.held.get(claim.run_id)) is not None:  # an older claim of ours: its handlers stop
+                self._lose(expired, slots)
             held = self.held[claim.run_id] = Held(claim, claim.expires_at_ms)
             self._launch(held, claim.attempts, slots)
 
@@ -204,11 +205,11 @@ class Turns:
                 lease = outcome.result()
             except (Refused, NotFound):
                 if held.running:
-                    self._lose(held.claim.run_id, slots)
+                    self._lose(held, slots)
                 return
             held.expires_at_ms = lease.expires_at_ms
             if lease.cancelled:
-                self._lose(held.claim.run_id, slots)
+                self._lose(held, slots)
 
         return after
 
@@ -221,14 +222,14 @@ class Turns:
         if self.held.get(held.claim.run_id) is held:
             del self.held[held.claim.run_id]
 
-    def _lose(self, run: str, slots: Slots) -> None:
-        """The claim is gone: its handlers are told, and their results go nowhere."""
-        held = self.held.pop(run, None)
-        if held is not None:
-            log.info("worker.claim_lost", run=run, running=len(held.running))
-            held.claim.signals.cancel()
-            for attempt in held.running.values():
-                slots.give_up(attempt)
+    def _lose(self, held: Held, slots: Slots) -> None:
+        """This claim is gone: its handlers are told, and their results go nowhere. A later one of ours stays."""
+        self._forget(held)
+        log.info("worker.claim_lost", run=held.claim.run_id, epoch=held.claim.epoch, running=len(held.running))
+        held.claim.signals.cancel()
+        for attempt in held.running.values():
+            slots.give_up(attempt)
+        held.running.clear()
 
     def _overdue(self, now: int, slots: Slots) -> list[Ended]:
         """Attempts beyond their deadline; their handlers are told, and their late results are stale."""

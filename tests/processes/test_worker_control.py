@@ -7,8 +7,10 @@ from typing import Any
 
 import pytest
 
-from redrive import Attempt, RunId, Worker
+from redrive import Attempt, Claim, RunId, Worker
+from redrive.domain.ports import Caller
 from redrive.domain.run import events as e
+from redrive.processes.leases import Claimant, claiming, reclaiming
 from tests.processes.workshop import ANA, Shop, beside, chain, policy, running, until, worker_of, working
 
 
@@ -184,27 +186,24 @@ def test_a_lease_that_was_taken_over(shop: Shop, gate: Gate) -> None:
     run = shop.submit()
     with working(shop, {"a": gate}, lease_ms=5_000, tick_ms=None):
         begun(gate)
-        with shop.engine.ledger.committer.under_lock():
-            shop.now += 5_000
-        taken = take_over(shop, run)
+        taken = until(lambda: take_over(shop, run))
+        assert taken is not None
         until(lambda: gate.told)
         shop.acme.complete_attempt(taken, "theirs")
     assert (shop.run_status(run), shop.node(run).output) == ("completed", "theirs")
 
 
-def take_over(shop: Shop, run: RunId) -> Attempt:
-    """Reclaim and claim, however the worker's renewals fall between."""
-
-    def taken() -> Attempt | None:
-        shop.now += 5_000
-        shop.engine.tick()
-        claim = shop.acme.claim(worker="thief", start=True)
-        return claim.attempts[0] if claim else None
-
-    attempt = until(taken)
-    assert attempt is not None
-    assert attempt.run_id == run
-    return attempt
+def take_over(shop: Shop, run: RunId) -> Attempt | None:
+    """Let the lease run out; reclaim and claim in one commit, unless the worker renewed it between."""
+    shop.now += 5_000
+    policy_of = shop.engine.services.policy_of
+    jobs: list[tuple[Caller, Any]] = [
+        (Caller(None), reclaiming(run, policy_of)),
+        (Caller(None), claiming(Claimant("thief"), 1, None)),
+    ]
+    _, claimed = shop.engine.ledger.transact_together(jobs)
+    claims: list[Claim] = claimed.result()
+    return claims[0].attempts[0] if claims else None
 
 
 def test_a_lease_that_was_taken_and_came_back_within_one_look(shop: Shop, gate: Gate) -> None:
@@ -213,13 +212,18 @@ def test_a_lease_that_was_taken_and_came_back_within_one_look(shop: Shop, gate: 
     other = Shop(shop.path)
     with working(shop, {"a": gate}, lease_ms=5_000, tick_ms=None, poll_ms=60_000) as worker:
         old = begun(gate)
-        shop.now = other.now = shop.now + 5_000
-        other.engine.tick()
+        until(lambda: expired_for(other, shop))
         worker._ended.put(None)
         begun(gate, 2)
         until(lambda: gate.told == [old])
         gate.open.set()
     other.engine.close()
+
+
+def expired_for(other: Shop, shop: Shop) -> bool:
+    """Let the lease run out, and somebody else notice, unless the worker renewed it between."""
+    shop.now = other.now = shop.now + 5_000
+    return bool(other.engine.tick().reclaimed)
 
 
 # Stop and abort

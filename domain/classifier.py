@@ -7,7 +7,14 @@ from functools import cached_property
 from typing import Any
 
 from redrive.domain.errors import InvalidValue
-from redrive.domain.failure import EXECUTION_ERROR, PROVIDER_AUTH, PROVIDER_TRANSIENT, Failure, failure_class_named
+from redrive.domain.failure import (
+    EXECUTION_ERROR,
+    MAX_GIVEN_BYTES,
+    PROVIDER_AUTH,
+    PROVIDER_TRANSIENT,
+    Failure,
+    failure_class_named,
+)
 from redrive.domain.identity import PolicyId
 from redrive.domain.redaction import redact_text
 from redrive.domain.values import JsonValue, clean_integer, clean_name, clean_text, digest
@@ -170,8 +177,9 @@ class Classifier:
     def classify_exception(self, error: BaseException) -> Failure:
         """The failure that an exception from a handler means."""
         kind = type(error).__name__[:_MAX_KIND]
-        text = _message(error)[:MAX_INSPECTED]
-        return self._classify(f"{kind}: {text}" if text else kind, kind, classes=_names_of(error), text=text)
+        text = _message(error)[: MAX_GIVEN_BYTES // 4]  # redacted as a whole: a cut may hide where a secret begins
+        reason = f"{kind}: {text}" if text else kind
+        return self._classify(reason, kind, classes=_names_of(error), text=text[:MAX_INSPECTED])
 
     def classify_exit(self, exit_status: int | None, signal: int | None, stderr: str) -> Failure:
         """The failure that the end of a process means; *signal* is the one that killed it, if any.
@@ -216,8 +224,8 @@ class Classifier:
         shown = redact_text(reason)
         for rule in self.rules:
             if rule.matches(classes, status, text):
-                return Failure(rule.failure_class, shown, kind=rule.kind, classified_by=rule.name)
-        return Failure(EXECUTION_ERROR, shown, kind=kind, classified_by=OTHERWISE)
+                return Failure(rule.failure_class, shown, kind=rule.kind, classified_by=rule.name, classifier=self.id)
+        return Failure(EXECUTION_ERROR, shown, kind=kind, classified_by=OTHERWISE, classifier=self.id)
 
 
 def _names_of(error: BaseException) -> frozenset[str]:

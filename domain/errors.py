@@ -156,7 +156,17 @@ class BudgetSpent(Refused):
         super().__init__(f"dead letter {dead_letter} used {dispatches} of {budget} dispatches; grant retries first")
 
 
-class StreamReadOnly(Refused):
+class StreamUnreadable(RedriveError):
+    """A stream cannot be understood in full; what concerns it is left alone, everything else works."""
+
+
+class StreamDamaged(StorageError, StreamUnreadable):
+    """The bytes of a stream make no sense: restore a backup."""
+
+    code = "stream-damaged"
+
+
+class StreamReadOnly(Refused, StreamUnreadable):
     """The stream holds an event this version does not know; it may be read, never continued."""
 
     code = "stream-read-only"

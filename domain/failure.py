@@ -4,9 +4,10 @@ import hashlib
 import re
 from dataclasses import dataclass
 
-from redrive.domain.values import clean_integer, clean_name, clean_text, cut_text
+from redrive.domain.values import clean_integer, clean_name, clean_text
 
-MAX_REASON_BYTES = 4_096
+MAX_REASON_BYTES = 4_096  # are kept, after what is secret was taken out
+MAX_GIVEN_BYTES = 262_144
 MAX_RETRY_DELAY_MS = 86_400_000
 
 PROVIDER_TRANSIENT = "provider_transient"
@@ -27,11 +28,10 @@ def failure_class_named(name: object, field: str = "failure_class") -> str:
 class Failure:
     """Why an attempt failed.
 
-    *failure_class* is what retry policies decide by, *kind* refines it for people, *reason* is free text
-    (at most 4,096 bytes are kept). When the host gave no class, *classified_by* names the rule of the *classifier*
-    that did.
-    *final*: no other attempt whatever the policy says. *delay_ms*: the delay that the provider (or the
-    handler) asked for; it takes the place of the policy's delay.
+    *failure_class* is what retry policies decide by, *kind* refines it for people, *reason* is free text (the engine
+    keeps at most 4,096 bytes of it, redacted). When the host gave no class, *classified_by* names the rule of the
+    *classifier* that did. *final*: no other attempt whatever the policy says. *delay_ms*: the delay that the
+    provider (or the handler) asked for; it takes the place of the policy's delay.
     """
 
     failure_class: str
@@ -49,7 +49,7 @@ class Failure:
         if not (type(name) is str and name.isidentifier() and name.islower() and len(name) < 100):
             object.__setattr__(self, "failure_class", failure_class_named(name))
         if not (type(reason) is str and reason.isascii() and len(reason) <= MAX_REASON_BYTES):
-            reason = cut_text(clean_text(reason, "reason", most=64 * MAX_REASON_BYTES), MAX_REASON_BYTES)
+            reason = clean_text(reason, "reason", most=MAX_GIVEN_BYTES)
             object.__setattr__(self, "reason", reason)
         for field in ("kind", "classified_by"):
             if getattr(self, field) is not None:

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from functools import cached_property
+from types import MappingProxyType
 from typing import Any
 
 from redrive.domain.errors import InvalidFlow, InvalidValue
@@ -71,11 +72,12 @@ class Flow:
     __slots__ = ("__dict__", "children", "nodes")
 
     def __init__(self, nodes: Iterable[Node]) -> None:
-        self.nodes: dict[NodeId, Node] = {}
+        known: dict[NodeId, Node] = {}
         for node in nodes:
-            if self.nodes.setdefault(NodeId(node.id), node) is not node:
+            if known.setdefault(NodeId(node.id), node) is not node:
                 raise InvalidFlow("node.id", node.id, "each node id once")
-        if not self.nodes:
+        self.nodes: Mapping[NodeId, Node] = MappingProxyType(known)
+        if not known:
             raise InvalidFlow("nodes", [], "at least one node")
         self.children: dict[NodeId, list[NodeId]] = {node: [] for node in self.nodes}
         for id_, node in self.nodes.items():

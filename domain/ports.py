@@ -1,6 +1,6 @@
 """What the use cases need from a ledger: one transaction for one decision."""
 
-from collections.abc import Callable, Container, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
@@ -127,8 +127,8 @@ class Ledger(Protocol):
     def subscribe(self, listener: Callable[[Sequence[Recorded]], None]) -> Callable[[], None]:
         """Call *listener* with what this process commits, until the returned function is called."""
 
-    def due_needs(self, tenant: Tenant | None) -> Sequence[Sequence[str]]:
-        """The sets of handlers that due queued runs wait for."""
+    def due_needs(self, tenant: Tenant | None) -> Sequence[str]:
+        """The handlers that due queued runs wait for."""
 
     def live_claims(self, runs: Sequence[RunId]) -> set[RunId]:
         """Those of *runs* that are claimed by anybody."""
@@ -142,5 +142,5 @@ class Ledger(Protocol):
     def expired_claims(self, tenant: Tenant | None, limit: int) -> Sequence[Due]:
         """Claims whose lease has expired."""
 
-    def claims(self, tenant: Tenant | None) -> Sequence[Due]:
-        """All claims, with their holders."""
+    def holders(self, tenant: Tenant | None) -> Mapping[str, Sequence[RunId]]:
+        """The runs that are claimed, by the process that holds them."""

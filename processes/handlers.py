@@ -9,7 +9,7 @@ from typing import TypeAlias
 from redrive.domain.failure import (
     EXECUTION_ERROR,
     INTERRUPTED,
-    MAX_REASON_BYTES,
+    MAX_GIVEN_BYTES,
     MAX_RETRY_DELAY_MS,
     PROVIDER_TRANSIENT,
     Failure,
@@ -80,7 +80,7 @@ def failure_raised(error: BaseException) -> Failure | BaseException:
 
 def _said(reason: object) -> str:
     """A reason as text: handlers pass the exception that they caught, or all that a provider wrote."""
-    return str(reason)[:MAX_REASON_BYTES]
+    return str(reason)[: MAX_GIVEN_BYTES // 4]
 
 
 def _delay(delay: Delay | None) -> int | None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from redrive.domain.dead_letter.state import DeadLetter, Disposition
 from redrive.domain.identity import DeadLetterId, NodeId, RunId, Tenant
@@ -9,6 +10,7 @@ from redrive.domain.run import events as e
 from redrive.domain.run.attempts import AttemptId
 from redrive.domain.run.state import Run, Status
 from redrive.domain.values import JsonValue
+from redrive.projections.logs import log
 
 
 class Signals:
@@ -62,6 +64,11 @@ class Attempt:
     def id(self) -> AttemptId:
         """What reports name it by."""
         return AttemptId(self.run_id, self.node, self.number, self.lifetime, self.epoch)
+
+    @property
+    def log(self) -> Any:
+        """A logger that names the tenant, run, node and attempt."""
+        return log.bind(tenant=str(self.tenant), run=self.run_id, node=self.node, lifetime=self.lifetime)
 
     @property
     def cancelled(self) -> bool:

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Container
 from dataclasses import dataclass
 
-from redrive.domain.errors import StreamReadOnly
+from redrive.domain.errors import StreamUnreadable
 from redrive.domain.identity import NodeId, RunId
 from redrive.domain.ports import Transaction
 from redrive.domain.run.attempts import start_attempt, startable, started
@@ -75,7 +75,7 @@ def _claim_one(tx: Transaction, id_: RunId, claimant: Claimant, most: int | None
     """Win one run; None when it cannot be executed here (its stream is read-only, or no handler fits)."""
     try:
         run = tx.find_run(id_)
-    except StreamReadOnly:  # a newer version submitted it
+    except StreamUnreadable:  # damaged, or a newer version submitted it
         return None
     if run is None or run.status is not Status.QUEUED:
         return None
@@ -88,7 +88,7 @@ def _claim_one(tx: Transaction, id_: RunId, claimant: Claimant, most: int | None
     starts = [started(run, node, epoch=claimed.epoch, now_ms=tx.now_ms) for node in nodes[:most]]
     try:
         tx.append_run(run, claimed, *starts)
-    except StreamReadOnly:
+    except StreamUnreadable:
         return None
     signals = Signals()
     return Claim(

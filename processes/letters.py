@@ -9,6 +9,7 @@ from redrive.domain.redrive_policy import RedrivePolicy
 from redrive.domain.retry_policy import RetryDecision
 from redrive.domain.run.events import DeadLetterLinked
 from redrive.domain.run.state import Run
+from redrive.projections.logs import log
 
 DEFAULT_REDRIVE_POLICY = RedrivePolicy()
 PolicyOf = Callable[[Run], RedrivePolicy]
@@ -30,7 +31,16 @@ def dead_letter_final_failures(
             tx.append_run(run, DeadLetterLinked(node=node, dead_letter=id_))
             tx.append_dead_letter(id_, run, open_dead_letter(run, node, id_, decision))
         else:
-            tx.append_dead_letter(id_, run, recur(tx.dead_letter(id_), run, decision, policy_of(run)))
+            tx.append_dead_letter(id_, run, recur(tx.dead_letter(id_), run, decision, _policy(policy_of, run)))
+
+
+def _policy(policy_of: PolicyOf, run: Run) -> RedrivePolicy:
+    """The host's policy; a report is recorded also when the host's function fails (the sweep then waits)."""
+    try:
+        return policy_of(run)
+    except Exception:  # noqa: BLE001 - the host's function may raise anything
+        log.exception("redrive_policy.failed", run=run.id, automation=run.automation)
+        return DEFAULT_REDRIVE_POLICY
 
 
 def dead_letter_success(tx: Transaction, run: Run, node: NodeId, lifetime: int) -> None:

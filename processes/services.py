@@ -4,12 +4,12 @@ from dataclasses import dataclass, replace
 from typing import Protocol
 
 from redrive.domain.classifier import Classifier
-from redrive.domain.failure import Failure
+from redrive.domain.failure import MAX_REASON_BYTES, Failure
 from redrive.domain.identity import Principal, Tenant
 from redrive.domain.ports import Caller, Ledger
 from redrive.domain.redaction import Redactor
 from redrive.domain.run.holder import Holder
-from redrive.domain.values import clean_name
+from redrive.domain.values import clean_name, cut_text
 from redrive.processes.letters import PolicyOf
 
 
@@ -28,8 +28,7 @@ class Services:
         """*failure* as it is recorded: classified when it is an exception, and redacted."""
         if isinstance(failure, BaseException):
             failure = self.classifier.classify_exception(failure)
-        classifier = self.classifier.id if failure.classified_by else None
-        return replace(failure, reason=self.redactor.text(failure.reason), classifier=classifier)
+        return replace(failure, reason=cut_text(self.redactor.text(failure.reason), MAX_REASON_BYTES))
 
 
 class Embedded(Protocol):

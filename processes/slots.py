@@ -3,7 +3,7 @@
 import asyncio
 import inspect
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from queue import SimpleQueue
 from typing import Any
 
@@ -15,11 +15,12 @@ Done = Callable[[Attempt, Any, BaseException | None], None]
 
 
 class Slots:
-    """Runs handlers; *done* is called from their thread with the result or the error. A thread is reused, unless
-    its attempt was given up: then it ends with its handler, and its late result goes nowhere."""
+    """Runs handlers; *done* is called from their thread with the result or the error. Threads are reused. One whose
+    attempt was given up is busy until its handler returns; meanwhile others take its place."""
 
-    def __init__(self, name: str, done: Done) -> None:
+    def __init__(self, name: str, handlers: Mapping[str, Handler], done: Done) -> None:
         self._name = name
+        self._handlers = handlers
         self._done = done
         self._idle = 0
         self._waiting: SimpleQueue[tuple[Handler, Attempt] | None] = SimpleQueue()
@@ -28,8 +29,13 @@ class Slots:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._tasks: dict[AttemptId, Any] = {}
 
-    def run(self, handler: Handler, attempt: Attempt) -> None:
-        """Start *handler*; never blocks."""
+    def run(self, attempt: Attempt) -> None:
+        """Start the handler of *attempt*; one that cannot be had (its import fails) ends the attempt."""
+        try:
+            handler = self._handlers[attempt.handler]
+        except Exception as error:  # noqa: BLE001 - the host's mapping may raise anything
+            self._done(attempt, None, error)
+            return
         if inspect.iscoroutinefunction(handler) or inspect.iscoroutinefunction(getattr(handler, "__call__", None)):  # noqa: B004
             self._run_async(handler, attempt)
             return

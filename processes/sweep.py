@@ -7,7 +7,7 @@ from redrive.domain.dead_letter.events import DeadLetterHeld
 from redrive.domain.dead_letter.judge import Act, Judgement, dispatch, judge, park, stuck
 from redrive.domain.dead_letter.rules import succeed
 from redrive.domain.dead_letter.state import DeadLetter
-from redrive.domain.errors import Conflict, Refused, StorageError
+from redrive.domain.errors import Conflict, Refused, StorageError, StreamDamaged
 from redrive.domain.event import Cause
 from redrive.domain.identity import DeadLetterId, RunId, Tenant
 from redrive.domain.ports import Caller, Ledger, Transaction
@@ -67,9 +67,11 @@ def _sweep_run(ledger: Ledger, caller: Caller, id_: RunId, policy_of: PolicyOf, 
         return ledger.transact(caller, redriving(id_, policy_of, engine))
     except Refused as refused:
         log.warning("sweep.refused", run=id_, code=refused.code, why=str(refused))
+    except StreamDamaged as damaged:
+        log.error("sweep.stream_damaged", run=id_, error=str(damaged))
     except (StorageError, Conflict):
         raise
-    except Exception:
+    except Exception:  # noqa: BLE001  # logged with its traceback
         log.exception("sweep.failed", run=id_)
     return []
 

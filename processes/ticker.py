@@ -1,15 +1,15 @@
 """The ticker: takes runs from holders that are gone, and sweeps dead letters; once, or on a timer."""
 
 import threading
-import time
 from dataclasses import dataclass, field
 from typing import Self
 
-from redrive.domain.errors import Conflict, StorageError, StreamReadOnly
+from redrive.domain.errors import Conflict, StorageError, StreamUnreadable
 from redrive.domain.event import Cause
 from redrive.domain.identity import RunId, Tenant
 from redrive.domain.ports import Caller
 from redrive.domain.run.holder import Holder
+from redrive.domain.values import clean_integer
 from redrive.processes.host import is_gone, supervisors_of
 from redrive.processes.leases import reclaiming
 from redrive.processes.services import Embedded, Services
@@ -18,7 +18,6 @@ from redrive.projections.logs import log
 
 DEFAULT_INTERVAL_MS = 1_000
 PAGE = 200
-SURVIVORS_S = 5.0
 
 
 @dataclass(slots=True)
@@ -51,35 +50,19 @@ def reclaim_expired(services: Services, tenant: Tenant | None) -> list[RunId]:
 
 def reclaim_from_the_dead(services: Services, tenant: Tenant | None) -> list[RunId]:
     """Take every run that is held by a process of this host that is gone."""
-    held: dict[str, list[RunId]] = {}
-    for due in services.ledger.claims(tenant):
-        if due.holder is not None:
-            held.setdefault(due.holder, []).append(due.run)
     reclaimed: list[RunId] = []
-    for text, runs in held.items():
+    for text, runs in services.ledger.holders(tenant).items():
         holder = Holder.parse(text)
-        if is_gone(holder) and _commands_ended(holder):
+        if is_gone(holder) and not supervisors_of(holder.pid):  # no attempt starts beside a survivor of the last
             reclaimed += [run for run in runs if _reclaim(services, tenant, run, holder)]
     return reclaimed
-
-
-def _commands_ended(holder: Holder) -> bool:
-    """Whether nothing is left of the commands of a dead process. Their supervisors kill them within moments; no
-    attempt starts beside a survivor of the one before."""
-    end = time.monotonic() + SURVIVORS_S
-    while supervisors_of(holder.pid):
-        if time.monotonic() > end:
-            log.error("ticker.commands_survive", pid=holder.pid)
-            return False
-        time.sleep(0.02)
-    return True
 
 
 def _reclaim(services: Services, tenant: Tenant | None, run: RunId, gone: Holder | None) -> bool:
     caller = Caller(tenant, cause=Cause("timer", "tick"))
     try:
         taken = services.ledger.transact(caller, reclaiming(run, services.policy_of, gone))
-    except StreamReadOnly as refused:  # a newer version takes it back
+    except StreamUnreadable as refused:  # damaged, or a newer version takes it back
         log.info("run.reclaim_refused", run=run, code=refused.code, why=str(refused))
         return False
     if taken:
@@ -92,7 +75,7 @@ class Ticker:
 
     def __init__(self, engine: Embedded, *, interval_ms: int = DEFAULT_INTERVAL_MS) -> None:
         self._engine = engine
-        self._interval_s = interval_ms / 1000
+        self._interval_s = clean_integer(interval_ms, "interval_ms", 1, 86_400_000) / 1000
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self.run, name="redrive-ticker", daemon=True)
 

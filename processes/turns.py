@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from redrive.domain.errors import Conflict, InvalidValue, NotFound, Refused, StaleAttempt, StorageError
+from redrive.domain.errors import Conflict, InvalidValue, NotFound, Refused, StaleAttempt, StorageError, StreamDamaged
 from redrive.domain.failure import EXECUTION_ERROR, PROVIDER_TRANSIENT, Failure
 from redrive.domain.ports import Caller, Outcome, Transaction
 from redrive.domain.run.attempts import AttemptId
@@ -23,6 +23,7 @@ from redrive.projections.logs import log
 
 LOOK_AGAIN_MS = 2_000
 OWN_DEADLINE_GRACE_MS = 10_000
+LOST = (Refused, NotFound, StreamDamaged)
 Ended = tuple[Attempt, Any, BaseException | None]
 Command = Callable[[Transaction], Any]
 After = Callable[[Outcome[Any]], None]
@@ -142,7 +143,7 @@ class Turns:
         def after(outcome: Outcome[Any]) -> None:
             try:
                 answer = outcome.result()
-            except (Refused, NotFound) as refused:
+            except LOST as refused:
                 log.info("attempt.report_refused", run=attempt.run_id, node=attempt.node, code=refused.code)
                 if not isinstance(refused, StaleAttempt):
                     self._lose(held, slots)
@@ -173,7 +174,7 @@ class Turns:
         def after(outcome: Outcome[Any]) -> None:
             try:
                 attempts, held.look_again_ms = outcome.result()
-            except (Refused, NotFound):  # the run settled, or the claim is gone
+            except LOST:  # the run settled, or the claim is gone
                 if held.running:
                     self._lose(held, slots)
                 else:
@@ -203,7 +204,7 @@ class Turns:
         def after(outcome: Outcome[Any]) -> None:
             try:
                 lease = outcome.result()
-            except (Refused, NotFound):
+            except LOST:
                 if held.running:
                     self._lose(held, slots)
                 return
@@ -216,7 +217,7 @@ class Turns:
     def _launch(self, held: Held, attempts: tuple[Attempt, ...] | list[Attempt], slots: Slots) -> None:
         for attempt in attempts:
             held.running[attempt.id] = attempt
-            slots.run(self._handlers[attempt.handler], attempt)
+            slots.run(attempt)
 
     def _forget(self, held: Held) -> None:
         if self.held.get(held.claim.run_id) is held:
@@ -231,12 +232,20 @@ class Turns:
             slots.give_up(attempt)
         held.running.clear()
 
+    def _grace_ms(self, attempt: Attempt) -> int:
+        """How long a handler that ends its work at the deadline by itself is given to say so."""
+        handler = self._handlers.get(attempt.handler) if attempt.deadline_ms is not None else None
+        return OWN_DEADLINE_GRACE_MS if getattr(handler, "enforces_deadline", False) else 0
+
+    def next_renewal_ms(self) -> int | None:
+        """When the next lease is to be renewed."""
+        return min((h.expires_at_ms - 2 * (self._claimant.lease_ms // 3) for h in self.held.values()), default=None)
+
     def _overdue(self, now: int, slots: Slots) -> list[Ended]:
         """Attempts beyond their deadline; their handlers are told, and their late results are stale."""
         found: list[Ended] = []
         for attempt in self.running():
-            grace = OWN_DEADLINE_GRACE_MS * getattr(self._handlers[attempt.handler], "enforces_deadline", False)
-            if attempt.deadline_ms is not None and attempt.deadline_ms + grace <= now:
+            if attempt.deadline_ms is not None and attempt.deadline_ms + self._grace_ms(attempt) <= now:
                 slots.give_up(attempt)
                 reason = f"no result within {attempt.deadline_ms - attempt.started_at_ms} ms"
                 found.append((attempt, None, AttemptError(Failure(PROVIDER_TRANSIENT, reason, kind="timeout"))))

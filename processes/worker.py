@@ -52,13 +52,14 @@ class Worker:
         claimant = Claimant(self.name, self._services.holder, lease_ms, handlers, only)
         caller = worker_caller(engine, self.name)
         self._turns = Turns(self._services, caller, claimant, handlers, self.concurrency)
-        self._tick_ms, self._poll_ms = tick_ms, poll_ms
+        self._tick_ms = None if tick_ms is None else clean_integer(tick_ms, "tick_ms", 1, 86_400_000)
+        self._poll_ms = clean_integer(poll_ms, "poll_ms", 1, 86_400_000)
         self._ended: SimpleQueue[Ended | None] = SimpleQueue()
         self._stopping, self._aborting = threading.Event(), threading.Event()
         self._slots: Slots | None = None
         self._next_tick = self._next_poll = 0.0
         self._stalled = 0
-        self._unserved: set[tuple[str, ...]] = set()
+        self._unserved: set[str] = set()
 
     def run(self) -> None:
         """Work until ``stop()``. A storage error is logged and survived: nothing unacknowledged is lost."""
@@ -80,7 +81,7 @@ class Worker:
         self.stop()
 
     def _work(self, idle: Callable[[], bool]) -> None:
-        self._slots = Slots(self.name, lambda *ended: self._ended.put(ended))
+        self._slots = Slots(self.name, self._handlers, lambda *ended: self._ended.put(ended))
         leave = self._ledger.subscribe(self._wake)
         self._next_tick = 0.0
         self._stalled = 0
@@ -138,16 +139,20 @@ class Worker:
 
     def _tell_unserved(self) -> None:
         """Say once which due runs nobody here can execute."""
-        for needs in self._ledger.due_needs(self._tenant):
-            if not any(name in self._handlers for name in needs) and tuple(needs) not in self._unserved:
-                self._unserved.add(tuple(needs))
-                log.warning("worker.no_handler", worker=self.name, needs=needs)
+        for handler in self._ledger.due_needs(self._tenant):
+            if handler not in self._handlers and handler not in self._unserved:
+                self._unserved.add(handler)
+                log.warning("worker.no_handler", worker=self.name, handler=handler)
 
     def _pause_s(self) -> float:
         """How long nothing needs to be looked at unless an attempt ends or somebody calls."""
         now = self._ledger.now_ms()
         running = self._turns.running()
         until = [now + self._poll_ms, *(a.deadline_ms for a in running if a.deadline_ms is not None)]
+        if (renewal := self._turns.next_renewal_ms()) is not None:
+            until.append(renewal)
+        if self._tick_ms is not None:
+            until.append(now + round((self._next_tick - time.monotonic()) * 1000))
         if len(running) < self.concurrency:
             next_due = self._ledger.next_work_ms(self._tenant, self._handlers, self._only)
             until += [] if next_due is None or next_due <= now else [next_due]

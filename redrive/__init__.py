@@ -16,7 +16,7 @@ _PUBLIC = {
     "redrive.history": ("HistoryEntry",),
     "redrive.settings": ("Settings",),
     "redrive.ledger.committer": ("Pending",),
-    "redrive.domain.classifier": ("Classifier", "Rule"),
+    "redrive.domain.classifier": ("DEFAULT_RULES", "Classifier", "Rule"),
     "redrive.domain.errors": (
         "AttemptsRunning",
         "BudgetSpent",
@@ -34,17 +34,28 @@ _PUBLIC = {
         "StaleAttempt",
         "StaleEpoch",
         "StorageError",
+        "StreamDamaged",
         "StreamReadOnly",
+        "StreamUnreadable",
     ),
-    "redrive.domain.event": ("Recorded",),
+    "redrive.domain.event": ("Cause", "Event", "Recorded", "UnknownEvent"),
     "redrive.domain.failure": ("Failure",),
     "redrive.domain.flow": ("Flow", "Node"),
     "redrive.domain.identity": ("DeadLetterId", "NodeId", "Principal", "RunId", "Tenant"),
     "redrive.domain.redaction": ("Redactor",),
     "redrive.domain.redrive_policy": ("RedrivePolicy",),
-    "redrive.domain.retry_policy": ("Backoff", "Mode", "RetryDecision", "RetryPolicy", "Strategy", "TerminalBehavior"),
+    "redrive.domain.retry_policy": (
+        "Backoff",
+        "ManualOverride",
+        "Mode",
+        "RetryDecision",
+        "RetryPolicy",
+        "Strategy",
+        "TerminalBehavior",
+        "Verdict",
+    ),
     "redrive.domain.run.state": ("Status",),
-    "redrive.processes.handlers": ("AttemptError", "Fatal", "Retry", "Snooze"),
+    "redrive.processes.handlers": ("AttemptError", "Fatal", "Handler", "Retry", "Snooze"),
     "redrive.processes.handout": ("Attempt", "Claim", "Lease", "LetterStanding", "Progress"),
     "redrive.processes.sweep": ("SweepAct", "SweepReport"),
     "redrive.processes.ticker": ("Ticker", "TickReport"),
@@ -56,15 +67,22 @@ _PUBLIC = {
         "Page",
         "QueueEntry",
         "RunSummary",
+        "ViewStatus",
     ),
+    "redrive.domain.dead_letter.judge": ("Act",),
+    "redrive.domain.dead_letter.state": ("Disposition",),
+    "redrive.domain.values": ("JsonValue",),
 }
 _HOME = {name: module for module, names in _PUBLIC.items() for name in names}
 
 __all__ = ["__version__", *sorted(_HOME)]  # noqa: PLE0604
 
 if TYPE_CHECKING:
+    from redrive.domain.classifier import DEFAULT_RULES as DEFAULT_RULES
     from redrive.domain.classifier import Classifier as Classifier
     from redrive.domain.classifier import Rule as Rule
+    from redrive.domain.dead_letter.judge import Act as Act
+    from redrive.domain.dead_letter.state import Disposition as Disposition
     from redrive.domain.errors import AttemptsRunning as AttemptsRunning
     from redrive.domain.errors import BudgetSpent as BudgetSpent
     from redrive.domain.errors import Conflict as Conflict
@@ -81,8 +99,13 @@ if TYPE_CHECKING:
     from redrive.domain.errors import StaleAttempt as StaleAttempt
     from redrive.domain.errors import StaleEpoch as StaleEpoch
     from redrive.domain.errors import StorageError as StorageError
+    from redrive.domain.errors import StreamDamaged as StreamDamaged
     from redrive.domain.errors import StreamReadOnly as StreamReadOnly
+    from redrive.domain.errors import StreamUnreadable as StreamUnreadable
+    from redrive.domain.event import Cause as Cause
+    from redrive.domain.event import Event as Event
     from redrive.domain.event import Recorded as Recorded
+    from redrive.domain.event import UnknownEvent as UnknownEvent
     from redrive.domain.failure import Failure as Failure
     from redrive.domain.flow import Flow as Flow
     from redrive.domain.flow import Node as Node
@@ -94,12 +117,15 @@ if TYPE_CHECKING:
     from redrive.domain.redaction import Redactor as Redactor
     from redrive.domain.redrive_policy import RedrivePolicy as RedrivePolicy
     from redrive.domain.retry_policy import Backoff as Backoff
+    from redrive.domain.retry_policy import ManualOverride as ManualOverride
     from redrive.domain.retry_policy import Mode as Mode
     from redrive.domain.retry_policy import RetryDecision as RetryDecision
     from redrive.domain.retry_policy import RetryPolicy as RetryPolicy
     from redrive.domain.retry_policy import Strategy as Strategy
     from redrive.domain.retry_policy import TerminalBehavior as TerminalBehavior
+    from redrive.domain.retry_policy import Verdict as Verdict
     from redrive.domain.run.state import Status as Status
+    from redrive.domain.values import JsonValue as JsonValue
     from redrive.engine import Batch as Batch
     from redrive.engine import Engine as Engine
     from redrive.engine import open as open
@@ -107,6 +133,7 @@ if TYPE_CHECKING:
     from redrive.ledger.committer import Pending as Pending
     from redrive.processes.handlers import AttemptError as AttemptError
     from redrive.processes.handlers import Fatal as Fatal
+    from redrive.processes.handlers import Handler as Handler
     from redrive.processes.handlers import Retry as Retry
     from redrive.processes.handlers import Snooze as Snooze
     from redrive.processes.handout import Attempt as Attempt
@@ -125,6 +152,7 @@ if TYPE_CHECKING:
     from redrive.projections.models import Page as Page
     from redrive.projections.models import QueueEntry as QueueEntry
     from redrive.projections.models import RunSummary as RunSummary
+    from redrive.projections.models import ViewStatus as ViewStatus
     from redrive.run_detail import NodeDetail as NodeDetail
     from redrive.run_detail import RunDetail as RunDetail
     from redrive.settings import Settings as Settings

@@ -103,17 +103,24 @@ class Batch:
     def __init__(self, ledger: SqliteLedger) -> None:
         self._ledger = ledger
         self._jobs: list[Pending[Any]] = []
+        self._open = False
 
     def add(self, command: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> Pending[T]:
         """Queue a command of a ``TenantEngine``; its ``result()`` exists after the block. Bad values raise here."""
+        if not self._open:
+            raise InvalidValue("batch", "closed", "commands that are added within its with block")
         pending = self._ledger.collect(lambda: command(*args, **kwargs))
         self._jobs.append(pending)
         return pending
 
     def __enter__(self) -> Self:
+        if self._jobs:
+            raise InvalidValue("batch", "used", "a batch that is used once")
+        self._open = True
         return self
 
     def __exit__(self, error_type: type[BaseException] | None, *_error: object) -> None:
+        self._open = False
         if error_type is None:
             self._ledger.committer.commit_together(self._jobs)
 

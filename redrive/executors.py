@@ -78,6 +78,11 @@ def imported(reference: str) -> Handler:
     return cast(Handler, found)
 
 
+def require_allowed(file: FlowFile, allowed: Allowed, simulation: Simulation | None) -> None:
+    """Raises InvalidValue when *file* could not be executed, before anything is written."""
+    handlers_for(file, allowed, Classifier(), simulation)
+
+
 def handlers_for(
     file: FlowFile, allowed: Allowed, classifier: Classifier, simulation: Simulation | None
 ) -> Mapping[str, Handler]:

@@ -15,10 +15,13 @@ from redrive.domain.identity import RunId
 from redrive.domain.run.state import FINAL, Status
 from redrive.domain.values import JsonValue
 from redrive.processes.handlers import Handler
+from redrive.processes.host import is_gone
 from redrive.processes.worker import Worker
 from redrive.projections.models import RunSummary
 from redrive.settings import Settings
 from redrive.tenant_engine import TenantEngine
+
+SURVIVORS_S = 12.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +59,7 @@ def choose_run(tenant: TenantEngine, automation: str, flow: Flow, choice: Choice
         return Chosen(run_id, resumed=run.created <= before, finished=run.status in FINAL)
     if choice.new:
         return Chosen(submit(None), resumed=False)
-    unfinished = newest_unfinished(tenant, automation)
+    unfinished = newest_unfinished(tenant, automation, flow.digest) or newest_unfinished(tenant, automation, None)
     if unfinished is None:
         if choice.resume:
             raise InvalidValue("--resume", automation, "an automation with an unfinished run")
@@ -71,16 +74,11 @@ def choose_run(tenant: TenantEngine, automation: str, flow: Flow, choice: Choice
     return Chosen(RunId(unfinished.run_id), resumed=True)
 
 
-def newest_unfinished(tenant: TenantEngine, automation: str) -> RunSummary | None:
-    """The newest run of *automation* that is neither completed nor cancelled."""
-    cursor: str | None = None
-    while True:
-        page = tenant.runs(automation=automation, cursor=cursor)
-        for run in page.items:
-            if run.status not in FINAL:
-                return run
-        if (cursor := page.cursor) is None:
-            return None
+def newest_unfinished(tenant: TenantEngine, automation: str, flow: str | None) -> RunSummary | None:
+    """The newest run of *automation* (and *flow*, when given) that is neither completed nor cancelled."""
+    unfinished = [status for status in Status if status not in FINAL]
+    page = tenant.runs(automation=automation, flow=flow, status=unfinished, limit=1)
+    return page.items[0] if page.items else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +107,7 @@ def execute(
     """Execute one run until nothing of it is left that could go on by itself. What a dead process held is taken
     over first, and dead letters whose retry was requested are swept."""
     begun = time.monotonic()
-    tenant.tick()
+    take_over(tenant, run_id)
     worker = Worker(
         tenant,
         handlers,
@@ -122,6 +120,18 @@ def execute(
     with stopping_on_signals(worker, say) as interrupted:
         worker.run_until_idle()
     return Summary(tenant.run(run_id), time.monotonic() - begun, interrupted.is_set())
+
+
+def take_over(tenant: TenantEngine, run_id: RunId) -> None:
+    """Tick until a run that a dead process held is free: its commands are killed within moments of its death."""
+    end = time.monotonic() + SURVIVORS_S
+    tenant.tick()
+    while time.monotonic() < end:
+        holder = tenant.holder_of(run_id)
+        if holder is None or not is_gone(holder):
+            return
+        time.sleep(0.02)
+        tenant.tick()
 
 
 @contextmanager

@@ -103,7 +103,9 @@ class TenantEngine(TenantQueries):
         The identical report again returns the same decision. Raises NotRunning, StaleEpoch, StaleAttempt.
         """
         recorded = self.services.failure(failure)
-        return self._as_worker(attempt.worker, failing(attempt.id, recorded, self.services.policy_of, self.services.classifier))
+        return self._as_worker(
+            attempt.worker, failing(attempt.id, recorded, self.services.policy_of, self.services.classifier)
+        )
 
     def snooze_attempt(self, attempt: Attempt, delay_ms: int) -> Progress:
         """End a try without an outcome; it is due again after *delay_ms* with the same number."""

@@ -1,15 +1,13 @@
 """Queries of one tenant. The views catch up first: callers read their own writes."""
 
-import base64
-import json
 from collections.abc import Iterator
-from typing import Any
+from typing import Unpack
 
-from redrive.domain.errors import InvalidValue
 from redrive.domain.identity import DeadLetterId, RunId, Tenant
-from redrive.domain.values import clean_integer
+from redrive.domain.run.holder import Holder
 from redrive.history import HistoryEntry, entry_of
 from redrive.ledger.ledger import SqliteLedger
+from redrive.projections.filters import DeadLetterFilters, GroupFilters, PageOf, RunFilters
 from redrive.projections.models import (
     Counts,
     DeadLetterGroup,
@@ -18,12 +16,11 @@ from redrive.projections.models import (
     QueueEntry,
     RunSummary,
 )
+from redrive.projections.paging import DEFAULT_LIMIT, Selection, checked_limit, decode_cursor, encode_cursor
 from redrive.projections.queries import Queries
 from redrive.projections.view import View
 from redrive.run_detail import RunDetail, detail_of
 
-DEFAULT_LIMIT = 250
-MOST_LIMIT = 1_000
 HISTORY_PAGE = 1_000
 
 
@@ -36,7 +33,7 @@ class TenantQueries:
         self.tenant = tenant or Tenant()
         self._queries = Queries(views, tenant)
 
-    def runs(self, **filters: Any) -> Page[RunSummary]:
+    def runs(self, **filters: Unpack[RunFilters]) -> Page[RunSummary]:
         """Runs, newest first. Filters: status, automation, flow, key, needs_review, text, since_ms, until_ms; limit,
         cursor."""
         return self._queries.runs(**filters)
@@ -49,12 +46,12 @@ class TenantQueries:
         """One run in full, with every node, folded from the log. Raises NotFound."""
         return detail_of(self._ledger.run_state(self.tenant, run_id))
 
-    def queue(self, name: str, **filters: Any) -> Page[QueueEntry]:
+    def queue(self, name: str, **filters: Unpack[PageOf]) -> Page[QueueEntry]:
         """A queue: ready, scheduled, retry_backoff, running, paused, blocked, failed or
         needs_review."""
         return self._queries.queue(name, now_ms=self._ledger.now_ms(), **filters)
 
-    def dead_letters(self, **filters: Any) -> Page[DeadLetterSummary]:
+    def dead_letters(self, **filters: Unpack[DeadLetterFilters]) -> Page[DeadLetterSummary]:
         """Dead letters, newest first. Filters: status, source, run, node, automation, failure_class, fingerprint,
         text, since_ms, until_ms, active_only, limit, cursor."""
         return self._queries.dead_letters(**filters)
@@ -63,7 +60,7 @@ class TenantQueries:
         """One dead letter. Raises NotFound."""
         return self._queries.dead_letter(dead_letter)
 
-    def groups(self, **filters: Any) -> Page[DeadLetterGroup]:
+    def groups(self, **filters: Unpack[GroupFilters]) -> Page[DeadLetterGroup]:
         """Dead letters grouped by the fingerprint of their failure."""
         return self._queries.groups(**filters)
 
@@ -81,10 +78,17 @@ class TenantQueries:
             found = self._queries.search(text, run=run_id, limit=limit, cursor=cursor)
             events = self._ledger.at_positions(found.items)
             return Page(items=tuple(entry_of(event) for event in reversed(events)), cursor=found.cursor)
-        clean_integer(limit, "limit", 1, MOST_LIMIT)
-        events = self._ledger.correlated(run_id, _position_of(cursor, run_id), limit + 1)
-        more = _cursor(events[limit - 1].position, run_id) if len(events) > limit else None
+        checked_limit(limit)
+        asked = Selection(self._ledger.id, "history").equal("run", run_id)
+        (after,) = decode_cursor(asked, cursor, (int,)) or [0]
+        events = self._ledger.correlated(run_id, int(after), limit + 1)
+        more = encode_cursor(asked, [events[limit - 1].position]) if len(events) > limit else None
         return Page(items=tuple(entry_of(event) for event in events[:limit]), cursor=more)
+
+    def holder_of(self, run_id: RunId) -> Holder | None:
+        """The process that holds a run, when it is claimed and told who it is. Raises NotFound."""
+        claim = self._ledger.run_state(self.tenant, run_id).claim
+        return claim.holder if claim else None
 
     def ledger_position(self) -> int:
         """The last position of the log."""
@@ -97,19 +101,3 @@ class TenantQueries:
         while found := self._ledger.correlated(run_id, after, HISTORY_PAGE):
             yield from (entry_of(event) for event in found)
             after = found[-1].position
-
-
-def _cursor(position: int, run_id: str) -> str:
-    return base64.urlsafe_b64encode(json.dumps([position, run_id]).encode()).decode()
-
-
-def _position_of(cursor: str | None, run_id: str) -> int:
-    if cursor is None:
-        return 0
-    try:
-        position, run = json.loads(base64.urlsafe_b64decode(cursor.encode()))
-    except (ValueError, TypeError):
-        position, run = None, None
-    if run != run_id or type(position) is not int:
-        raise InvalidValue("cursor", cursor, "the cursor of a page of this very query")
-    return position

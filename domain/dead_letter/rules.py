@@ -41,7 +41,7 @@ def recur(dl: DeadLetter, run: Run, decision: RetryDecision, policy: RedrivePoli
         if decision.verdict is Verdict.NOT_RETRYABLE or not policy.continue_after_recurrence:
             status = Disposition.OPEN
     elif dl.settled and decision.lifetime > dl.settled_lifetime:
-        status, renewed = Disposition.OPEN, dl.status is Disposition.RESOLVED
+        status, renewed = Disposition.OPEN, dl.resolution == "retry_succeeded"
     return e.DeadLetterRecurred(
         failure=decision.failure,
         fingerprint=fingerprint_of(decision.failure),

@@ -168,9 +168,7 @@ def repeated(run: Run, attempt: AttemptId, report: str) -> bool:
 
 def report_of(failure: Failure) -> str:
     """The mark by which the same failure report is known again."""
-    return (
-        f"failed:{digest([failure.failure_class, failure.kind, failure.reason, failure.final, failure.delay_ms])}"
-    )
+    return f"failed:{digest([failure.failure_class, failure.kind, failure.reason, failure.final, failure.delay_ms])}"
 
 
 def require_current(run: Run, attempt: AttemptId) -> NodeState:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
+from typing import Self
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
@@ -42,7 +43,7 @@ class Lines:
                 at = datetime.fromtimestamp(recorded.occurred_at_ms / 1000, UTC)
                 self._say(f"{at:%H:%M:%S} {sentence_of(entry_of(recorded))}")
 
-    def __enter__(self) -> "Lines":
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_error: object) -> None:
@@ -90,7 +91,7 @@ class Bar:
         if topic not in QUIET and topic != "run.attempt-succeeded":
             self._bar.console.print(sentence_of(entry), markup=False, highlight=False)
 
-    def __enter__(self) -> "Bar":
+    def __enter__(self) -> Self:
         self._bar.start()
         return self
 

@@ -1,6 +1,5 @@
 """``redrive run``: execute a workflow file durably; the same command again resumes it."""
 
-import json
 import os
 import sys
 from collections.abc import Sequence
@@ -10,13 +9,13 @@ from typing import TYPE_CHECKING
 import click
 
 from redrive.cli.context import Session, pass_session
+from redrive.cli.json_input import document
 from redrive.cli.options import Command, acted
 from redrive.cli.output import Output, printable
 from redrive.cli.times import duration
 
 if TYPE_CHECKING:
     from redrive.cli.progress import Bar, Lines
-    from redrive.domain.values import JsonValue
     from redrive.executors import Allowed
     from redrive.flow_files import FlowFile
     from redrive.projections.models import DeadLetterSummary
@@ -76,7 +75,7 @@ def run(
     file = read_flow_file(flow_file, max_bytes=session.settings.max_flow_bytes)
     classes = (failure_classes or "provider_transient").split(",")
     simulation = Simulation(time_scale, failure_rate, classes, seed) if simulate else None
-    choice = Choice(key, _json(input_), resume, new)
+    choice = Choice(key, document(input_), resume, new)
     return _run(session, file, choice, Allowed(allow_commands, allow_handlers), simulation, actor)
 
 
@@ -88,15 +87,15 @@ def _run(
     simulation: "Simulation | None",
     actor: str,
 ) -> int:
-    from redrive.domain.classifier import Classifier
-    from redrive.executors import handlers_for, simulated_flow
+    from redrive.executors import handlers_for, require_allowed, simulated_flow
     from redrive.runner import choose_run, execute
 
     if (here := os.getcwd()) not in sys.path:
         sys.path.insert(0, here)
-    handlers = handlers_for(file, allowed, Classifier(), simulation)
     flow = file.flow if simulation is None else simulated_flow(file.flow)
+    require_allowed(file, allowed, simulation)
     tenant = session.tenant_engine(create=True)
+    handlers = handlers_for(file, allowed, tenant.services.classifier, simulation)
     chosen = choose_run(tenant, file.automation, flow, choice, actor)
     output = session.output
     _announce(output, file, chosen)
@@ -110,22 +109,14 @@ def _run(
     return summary.exit_code
 
 
-def _json(text: str | None) -> "JsonValue":
-    if text is None:
-        return None
-    try:
-        value: JsonValue = json.loads(text)
-        return value
-    except ValueError as error:
-        raise click.BadParameter(f"not JSON: {error}", param_hint="--input") from None
-
-
 def _announce(output: Output, file: "FlowFile", chosen: "Chosen") -> None:
     if output.json:
         return
     if file.ignored:
         shown = ", ".join(printable(key, 60) for key in file.ignored[:6])
-        output.remark(f"ignored keys: {shown}" + (f" and {len(file.ignored) - 6} more" if len(file.ignored) > 6 else ""))
+        output.remark(
+            f"ignored keys: {shown}" + (f" and {len(file.ignored) - 6} more" if len(file.ignored) > 6 else "")
+        )
     verb = "completed before:" if chosen.finished else "resuming" if chosen.resumed else "started"
     output.say(f"{verb} run {chosen.run_id} of {printable(file.automation, 80)}: {len(file.flow)} node(s)")
 

@@ -38,16 +38,19 @@ def status(session: Session) -> None:
 @views.command(cls=Command)
 @pass_session
 def rebuild(session: Session) -> None:
-    """Fold the whole log into new views.
+    """Fold the whole log into new views, and into a new agenda.
 
     The old ones serve until these take their place.
     """
     engine, out = session.engine(), session.output
     began = time.monotonic()
+    rows = engine.ledger.rebuild_agenda()
     position = engine.views.rebuild()
     took_ms = int((time.monotonic() - began) * 1_000)
     if out.json:
-        out.item("views-rebuilt", {"position": position, "took_ms": took_ms, "path": engine.views.path})
+        out.item(
+            "views-rebuilt", {"position": position, "agenda_rows": rows, "took_ms": took_ms, "path": engine.views.path}
+        )
     else:
         out.say(f"The views are folded anew from {position} events, in {duration(took_ms)}.")
         out.next((session.command("views", "status"), "where they stand"))

@@ -29,7 +29,6 @@ def work(
     It takes over what dead workers held, and sweeps dead letters. Serves all tenants unless --tenant names one. Only nodes whose handlers are allowed are executed; the others stay
     queued for a worker that may. Several workers may share one log.
     """
-    from redrive.domain.classifier import Classifier
     from redrive.executors import Allowed, Handlers
     from redrive.processes.worker import Worker
     from redrive.runner import stopping_on_signals
@@ -43,7 +42,7 @@ def work(
     settings, engine = session.settings, session.engine(create=True)
     worker = Worker(
         engine if session.tenant is None else engine.for_tenant(session.tenant),
-        Handlers(Allowed(allow_commands, allow_handlers), Classifier()),
+        Handlers(Allowed(allow_commands, allow_handlers), engine.services.classifier),
         name=name,
         concurrency=settings.concurrency,
         lease_ms=settings.lease_ms,

@@ -1,4 +1,5 @@
-"""The agenda: one row per run or dead letter that has a due time, written in the append transaction.
+"""The agenda: what has a due time, written in the append transaction: a row per run (per handler that can go on with
+it, while it is queued) or dead letter.
 
 It can be rebuilt from the log, because each row is a function of aggregate states. Claims, sweeps and ticks read
 it in the order (due, created), so that they never scan what is not due.
@@ -18,12 +19,13 @@ from redrive.domain.run.state import Run, Status
 from redrive.ledger.mapper import tenant_named
 
 DueKey = tuple[int, int]
-ANY_NEEDS = "*"
+ANY = ""
 MOST_NEEDS = 16
 
 
 class AgendaRow(NamedTuple):
-    """A row, in the order of the table's columns."""
+    """A row, in the order of the table's columns. *needs* names the handler that can go on with a queued run; ANY:
+    look at the run itself."""
 
     subject: str
     kind: str
@@ -36,35 +38,45 @@ class AgendaRow(NamedTuple):
     holder: str | None = None
 
 
-def row_of_run(run: Run, created: int) -> AgendaRow | None:
-    """A queued run is due at its time, a claimed one when its lease expires; any other is not on the agenda."""
+def rows_of_run(run: Run, created: int) -> tuple[AgendaRow, ...]:
+    """A queued run is due once for each handler that can go on with it, a claimed one when its lease expires; any
+    other is not on the agenda."""
     tenant = str(run.tenant)
     if run.status is Status.QUEUED and run.due_ms is not None:
-        return AgendaRow(run.id, "run", run.due_ms, created, tenant, needs_of(run), run.id)
+        dues = sorted(_dues(run, run.due_ms).items())
+        return tuple(AgendaRow(run.id, "run", due, created, tenant, needs, run.id) for needs, due in dues)
     if run.status is Status.RUNNING and run.claim is not None:
         holder = None if run.claim.holder is None else str(run.claim.holder)
-        return AgendaRow(run.id, "lease", run.claim.expires_at_ms, created, tenant, "", run.id, 0, holder)
-    return None
+        return (AgendaRow(run.id, "lease", run.claim.expires_at_ms, created, tenant, "", run.id, 0, holder),)
+    return ()
 
 
-def row_of_dead_letter(dl: DeadLetter, run: Run | None, created: int, engine: str) -> AgendaRow | None:
+def _dues(run: Run, due_ms: int) -> dict[str, int]:
+    """From when on each handler can go on with a queued run; when there are many, ANY from the earliest on."""
+    dues: dict[str, int] = {run.flow.nodes[node].handled_by: due_ms for node in run.ready}
+    for node, due in run.waiting.items():
+        name = run.flow.nodes[node].handled_by
+        dues[name] = min(dues.get(name, due), due)
+    return dues if len(dues) <= MOST_NEEDS else {ANY: due_ms}
+
+
+def rows_of_dead_letter(dl: DeadLetter, run: Run | None, created: int, engine: str) -> tuple[AgendaRow, ...]:
     """A dead letter that waits for a dispatch is due when its backoff has ended and its run may be requeued."""
     if dl.status not in REDRIVING:
-        return None
+        return ()
     held = dl.held is not None and dl.held.engine == engine
     if held and run is not None and dl.held is not None:
         held = dl.held.run_version >= run.stands_since
     armed = (run is None or run.redrivable) and not held
     due = dl.not_before_ms if armed else None
-    return AgendaRow(dl.id, "dead_letter", due, created, str(dl.tenant), "", dl.run, dl.not_before_ms)
+    return (AgendaRow(dl.id, "dead_letter", due, created, str(dl.tenant), "", dl.run, dl.not_before_ms),)
 
 
-def needs_of(run: Run) -> str:
-    """The handlers that can go on with a queued run, as a sorted JSON list; ``*`` when there are many."""
-    due = run.due_ms or 0
-    nodes = [*run.ready, *(node for node, at in run.waiting.items() if at <= due)]
-    names = {run.flow.nodes[node].handled_by for node in nodes}
-    return ANY_NEEDS if len(names) > MOST_NEEDS else json.dumps(sorted(names))
+_FIRST_NEEDS = (
+    "SELECT needs FROM agenda INDEXED BY agenda_queue "
+    "WHERE kind = 'run' AND tenant = ? AND needs >= ? ORDER BY needs LIMIT 1"
+)
+_NEXT_NEEDS = _FIRST_NEEDS.replace(">=", ">")
 
 
 class Agenda:
@@ -72,6 +84,12 @@ class Agenda:
 
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._connection = connection
+
+    def replace_all(self, rows: Sequence[AgendaRow]) -> None:
+        """Write the whole table anew."""
+        self._connection.execute("DELETE FROM agenda")
+        for row in rows:
+            self.put(row)
 
     def put(self, row: AgendaRow) -> None:
         """Write a row."""
@@ -99,7 +117,7 @@ class Agenda:
                 (owner, needs, now_ms, limit),
             )
             for owner, needs in self._groups(tenant)
-            if handlers is None or needs == ANY_NEEDS or any(n in handlers for n in json.loads(needs))
+            if handlers is None or needs == ANY or needs in handlers
         ]
         return [_due(row) for row in islice(merge(*groups, key=lambda row: (row[2], row[5])), limit)]
 
@@ -107,7 +125,7 @@ class Agenda:
         """The run itself, when it is queued and due."""
         rows = self._connection.execute(
             "SELECT subject, tenant, due_ms, run, holder, created FROM agenda "
-            "WHERE subject = ? AND kind = 'run' AND due_ms <= ?",
+            "WHERE subject = ? AND kind = 'run' AND due_ms <= ? LIMIT 1",
             (run, now_ms),
         )
         return [_due(row) for row in rows]
@@ -126,13 +144,9 @@ class Agenda:
         found: list[tuple[str, str]] = []
         owner = self._tenant_after("") if tenant is None else str(tenant)
         while owner is not None:
-            needs = ""
-            while row := self._connection.execute(
-                "SELECT needs FROM agenda INDEXED BY agenda_queue "
-                "WHERE kind = 'run' AND tenant = ? AND needs > ? ORDER BY needs LIMIT 1",
-                (owner, needs),
-            ).fetchone():
-                needs = row[0]
+            query, needs = _FIRST_NEEDS, ""
+            while row := self._connection.execute(query, (owner, needs)).fetchone():
+                query, needs = _NEXT_NEEDS, row[0]
                 found.append((owner, needs))
             owner = self._tenant_after(owner) if tenant is None else None
         return found
@@ -163,6 +177,16 @@ class Agenda:
         )
         return [DeadLetterId(row[0]) for row in rows]
 
+    def holders(self, tenant: Tenant | None) -> dict[str, list[RunId]]:
+        """The runs that are claimed, by the process that holds them."""
+        where, values = ("", []) if tenant is None else ("AND tenant = ? ", [str(tenant)])
+        rows = self._connection.execute(
+            "SELECT holder, json_group_array(subject) FROM agenda "
+            f"WHERE kind = 'lease' AND due_ms IS NOT NULL AND holder IS NOT NULL {where}GROUP BY holder",
+            values,
+        )
+        return {holder: [RunId(run) for run in json.loads(runs)] for holder, runs in rows}
+
     def claimed(self, runs: Sequence[RunId]) -> set[RunId]:
         """Those of *runs* that are claimed."""
         marks = ", ".join("?" * len(runs))
@@ -187,17 +211,17 @@ class Agenda:
         """When the next run that *handlers* can go on with, or the next dispatch, is due."""
         found = [self._next_of_kind("dead_letter", tenant)]
         for owner, needs in self._groups(tenant):
-            if handlers is None or needs == ANY_NEEDS or any(name in handlers for name in json.loads(needs)):
+            if handlers is None or needs == ANY or needs in handlers:
                 query = "SELECT min(due_ms) FROM agenda WHERE kind = 'run' AND tenant = ? AND needs = ?"
                 found.append(self._connection.execute(query, (owner, needs)).fetchone()[0])
         return min((due for due in found if due is not None), default=None)
 
     def due_needs(self, tenant: Tenant | None, now_ms: int) -> list[str]:
-        """The needs of due queued runs, each once."""
+        """The handlers that due queued runs wait for."""
         return [
             needs
             for owner, needs in self._groups(tenant)
-            if needs != ANY_NEEDS
+            if needs != ANY
             and self._connection.execute(
                 "SELECT 1 FROM agenda INDEXED BY agenda_queue "
                 "WHERE kind = 'run' AND tenant = ? AND needs = ? AND due_ms <= ? LIMIT 1",
@@ -207,7 +231,7 @@ class Agenda:
 
     def rows(self) -> list[AgendaRow]:
         """The whole table, sorted: for checks and rebuilds."""
-        return [AgendaRow(*row) for row in self._connection.execute("SELECT * FROM agenda ORDER BY subject")]
+        return [AgendaRow(*row) for row in self._connection.execute("SELECT * FROM agenda ORDER BY subject, needs")]
 
 
 def _due(row: Any) -> Due:

@@ -1,17 +1,17 @@
 """The ledger on one SQLite file: what the use cases and queries see of it."""
 
-import json
-from collections.abc import Callable, Container, Iterator, Sequence
+import sqlite3
+from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from contextvars import ContextVar
 from typing import Any, TypeVar, cast
 
 from redrive.domain.dead_letter.state import DeadLetter
-from redrive.domain.errors import NotFound, StreamReadOnly
+from redrive.domain.errors import InvalidValue, NotFound, StreamUnreadable
 from redrive.domain.event import Recorded
 from redrive.domain.identity import RunId, Tenant
 from redrive.domain.ports import Caller, Due
 from redrive.domain.run.state import Run
-from redrive.ledger.agenda import Agenda, AgendaRow, row_of_dead_letter, row_of_run
+from redrive.ledger.agenda import Agenda, AgendaRow, rows_of_dead_letter, rows_of_run
 from redrive.ledger.application import LogApplication
 from redrive.ledger.committer import Committer, Pending
 from redrive.ledger.mapper import decode
@@ -95,7 +95,8 @@ class SqliteLedger:
             call()
         finally:
             _collecting.reset(token)
-        assert len(jobs) == 1, "a batch takes calls that transact exactly one command"
+        if len(jobs) != 1:
+            raise InvalidValue("command", getattr(call, "__name__", call), "a call that gives exactly one command")
         return jobs[0]
 
     def read(self, after: int = 0, limit: int = 1_000, until: int | None = None) -> list[Recorded]:
@@ -148,9 +149,9 @@ class SqliteLedger:
         """Claims whose lease has expired."""
         return self._read_agenda(lambda agenda: agenda.due("lease", tenant, self._clock(), limit))
 
-    def claims(self, tenant: Tenant | None) -> Sequence[Due]:
-        """All claims, with their holders."""
-        return self._read_agenda(lambda agenda: agenda.due("lease", tenant, 2**62, 2**31))
+    def holders(self, tenant: Tenant | None) -> Mapping[str, Sequence[RunId]]:
+        """The runs that are claimed, by the process that holds them."""
+        return self._read_agenda(lambda agenda: agenda.holders(tenant))
 
     def next_work_ms(self, tenant: Tenant | None, handlers: Container[str] | None, run: RunId | None) -> int | None:
         """When the next run that *handlers* can go on with, or the next dispatch, is due; None: there is none."""
@@ -180,10 +181,9 @@ class SqliteLedger:
         """When the next thing on the agenda is due; None when there is nothing."""
         return self._read_agenda(lambda agenda: agenda.next_due_ms(tenant))
 
-    def due_needs(self, tenant: Tenant | None) -> list[list[str]]:
-        """The sets of handlers that due queued runs wait for."""
-        due = self._read_agenda(lambda agenda: agenda.due_needs(tenant, self._clock()))
-        return [json.loads(needs) for needs in due]
+    def due_needs(self, tenant: Tenant | None) -> Sequence[str]:
+        """The handlers that due queued runs wait for."""
+        return self._read_agenda(lambda agenda: agenda.due_needs(tenant, self._clock()))
 
     def agenda_rows(self) -> list[AgendaRow]:
         """The agenda as it is kept."""
@@ -191,13 +191,39 @@ class SqliteLedger:
 
     def agenda_from_log(self) -> list[AgendaRow]:
         """The agenda as the log alone says it must be: equal to ``agenda_rows()``."""
+        with self.committer.under_lock(), storage_errors(self.path), self.recorder.snapshot() as connection:
+            return self._agenda_by_the_log(connection)
+
+    def rebuild_agenda(self) -> int:
+        """Write the agenda anew from the log; how many rows it has. What concerns streams that this version cannot
+        read stays as it is."""
+        with self.committer.under_lock(), storage_errors(self.path):
+            writer = self.recorder.writer
+            writer.execute("BEGIN IMMEDIATE")
+            try:
+                rows = self._agenda_by_the_log(writer)
+                kept = [row for row in Agenda(writer).rows() if not self._is_readable(row.subject)]
+                Agenda(writer).replace_all([*rows, *kept])
+                writer.execute("COMMIT")
+            except BaseException:
+                writer.execute("ROLLBACK")
+                raise
+            self.committer.states.rows_unknown()
+            return len(rows) + len(kept)
+
+    def _agenda_by_the_log(self, connection: sqlite3.Connection) -> list[AgendaRow]:
         query = "SELECT originator_id FROM events WHERE originator_version = 1 AND topic IN (?, ?)"
         topics = ("run.submitted/1", "dead-letter.opened/1")
-        with self.committer.under_lock(), storage_errors(self.path), self.recorder.snapshot() as connection:
-            self.committer.states.foreign_changes += 1
-            streams = [row[0] for row in connection.execute(query, topics).fetchall()]
-            found = [self._row_from_log(stream) for stream in streams]
-            return sorted(row for row in found if row is not None)
+        self.committer.states.foreign_changes += 1
+        streams = [row[0] for row in connection.execute(query, topics).fetchall()]
+        return sorted(row for stream in streams for row in self._rows_from_log(stream))
+
+    def _is_readable(self, stream: str) -> bool:
+        try:
+            entry = self.committer.states.get(stream)
+        except StreamUnreadable:
+            return False
+        return entry is None or not entry.unknown
 
     def close(self) -> None:
         """Close every connection; commands are refused from now on."""
@@ -205,20 +231,21 @@ class SqliteLedger:
             self.committer.closed = True
             self._application.close()
 
-    def _row_from_log(self, stream: str) -> AgendaRow | None:
+    def _rows_from_log(self, stream: str) -> tuple[AgendaRow, ...]:
         states = self.committer.states
         states.shrink()
         try:
             entry = states.get(stream)
             run = states.get(entry.state.run) if entry and isinstance(entry.state, DeadLetter) else None
-        except StreamReadOnly:
-            return None
+        except StreamUnreadable as error:
+            log.error("agenda.unreadable", stream=stream, error=str(error))
+            return ()
         if entry is None or entry.unknown:
-            return None
+            return ()
         if isinstance(entry.state, Run):
-            return row_of_run(entry.state, entry.created)
+            return rows_of_run(entry.state, entry.created)
         state = run.state if run and isinstance(run.state, Run) else None
-        return row_of_dead_letter(entry.state, state, entry.created, self.committer.engine)
+        return rows_of_dead_letter(entry.state, state, entry.created, self.committer.engine)
 
     def _note_engine(self, engine: str) -> None:
         """A new engine version judges again what an older one held."""
@@ -231,8 +258,7 @@ class SqliteLedger:
             writer.execute("INSERT OR REPLACE INTO meta VALUES ('engine', ?)", (engine,))
             agenda = Agenda(writer)
             for row in agenda.rows():
-                fresh = self._row_from_log(row.subject) if row.kind == "dead_letter" else row
-                if fresh is not None and fresh != row:
+                for fresh in self._rows_from_log(row.subject) if row.kind == "dead_letter" else ():
                     agenda.put(fresh)
             writer.execute("COMMIT")
 

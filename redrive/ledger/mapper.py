@@ -18,7 +18,7 @@ from typing_extensions import TypedDict
 import redrive.domain.dead_letter.state
 import redrive.domain.records
 import redrive.domain.run.state  # noqa: F401  (the catalogue is complete once these are imported)
-from redrive.domain.errors import InvalidValue, StorageError
+from redrive.domain.errors import InvalidValue, StorageError, StreamDamaged
 from redrive.domain.event import CATALOGUE, Cause, Event, Recorded, UnknownEvent
 from redrive.domain.identity import EventId, Principal, StreamId, Tenant
 
@@ -55,7 +55,7 @@ class EventMapper(Mapper[str]):
         )
 
     def to_domain_event(self, stored_event: StoredEvent) -> Recorded:
-        """The event of a row. Raises StorageError when the bytes of a known topic make no sense."""
+        """The event of a row. Raises StreamDamaged when the bytes of a known topic make no sense."""
         assert isinstance(stored_event, LoggedEvent)
         s = stored_event
         return decode(
@@ -111,7 +111,7 @@ def decode(
             recorded_at_ms,
         )
     except (ValueError, TypeError, LookupError, AttributeError) as error:  # an upcaster's as well
-        raise StorageError(f"event {stream} version {version} ({topic}) cannot be read: {error}") from error
+        raise StreamDamaged(f"event {stream} version {version} ({topic}) cannot be read: {error}") from error
 
 
 class _Stored(TypedDict):

@@ -27,7 +27,7 @@ CREATE TRIGGER events_no_update BEFORE UPDATE ON events BEGIN SELECT RAISE(ABORT
 CREATE TRIGGER events_no_delete BEFORE DELETE ON events BEGIN SELECT RAISE(ABORT, 'the log is append-only'); END;
 
 CREATE TABLE agenda (
-    subject       TEXT PRIMARY KEY,
+    subject       TEXT NOT NULL,
     kind          TEXT NOT NULL,
     due_ms        INTEGER,
     created       INTEGER NOT NULL,
@@ -35,7 +35,8 @@ CREATE TABLE agenda (
     needs         TEXT NOT NULL,
     run           TEXT NOT NULL,
     not_before_ms INTEGER NOT NULL,
-    holder        TEXT
+    holder        TEXT,
+    PRIMARY KEY (subject, needs)
 ) WITHOUT ROWID;
 CREATE INDEX agenda_due ON agenda (kind, due_ms, created) WHERE due_ms IS NOT NULL;
 CREATE INDEX agenda_queue ON agenda (tenant, needs, due_ms, created) WHERE kind = 'run';

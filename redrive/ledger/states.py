@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from redrive.domain.dead_letter import events as dead_letter_events
 from redrive.domain.dead_letter.state import DeadLetter
 from redrive.domain.dead_letter.state import evolve as evolve_dead_letter
-from redrive.domain.errors import StorageError, StreamReadOnly
+from redrive.domain.errors import InvalidFlow, StreamDamaged, StreamReadOnly
 from redrive.domain.event import Cause, Event, Recorded, UnknownEvent
 from redrive.domain.flow import Flow
 from redrive.domain.identity import EventId, FlowDigest, Tenant, flow_stream_of
@@ -30,15 +30,15 @@ _QUIET = (dead_letter_events.DeadLetterNoted, dead_letter_events.DeadLetterHeld)
 
 @dataclass(slots=True)
 class Entry:
-    """A stream in memory. *created* is the position of its first event, *row* what the agenda holds of it
-    (False: not known), *checked* the count of foreign changes after which it was last compared with the log."""
+    """A stream in memory. *created* is the position of its first event, *rows* what the agenda holds of it
+    (None: not known), *checked* the count of foreign changes after which it was last compared with the log."""
 
     stream: str
     state: Run | DeadLetter
     created: int
     size: int = 0
     checked: int = -1
-    row: AgendaRow | bool | None = False
+    rows: tuple[AgendaRow, ...] | None = None
     moved_by: EventId = EventId("")
     unknown: str = ""
 
@@ -82,7 +82,7 @@ class States:
                 return self._load(stream)
             if head > entry.state.version:
                 rows = self._recorder.rows_of(stream, entry.state.version, self._recorder.writer)
-                entry.row = False
+                entry.rows = None
                 self._fold(entry, [decode(*row) for row in rows], rows)
             entry.checked = self.foreign_changes
         return entry
@@ -102,7 +102,11 @@ class States:
         """The agenda's rows of *subjects* were changed in bulk: what is remembered of them is void."""
         for subject in subjects:
             if subject in self._entries:
-                self._entries[subject].row = False
+                self._entries[subject].rows = None
+
+    def rows_unknown(self) -> None:
+        """The whole agenda was written anew."""
+        self.rows_changed(tuple(self._entries))
 
     def shrink(self) -> None:
         """Drop what was used least recently until the bound holds."""
@@ -114,6 +118,15 @@ class States:
         size = stored_bytes * BYTES_PER_STORED_BYTE
         entry.size += size
         self._bytes += size
+
+    def own(self, flow: Flow) -> Flow:
+        """The one object for a flow; a copy, so that what the host does to its own changes nothing here."""
+        if (known := self._flows.get(flow.digest)) is not None:
+            return known
+        copy = Flow.from_document(flow.document())
+        if copy.digest != flow.digest:
+            raise InvalidFlow("flow", flow.digest[:12], "a flow that is not changed after it was made")
+        return self.remember(copy)
 
     def remember(self, flow: Flow) -> Flow:
         """Keep one object per flow."""
@@ -133,11 +146,11 @@ class States:
         if isinstance(event, UnknownEvent):
             raise StreamReadOnly(rows[0][1], event.topic)
         if not isinstance(event, FlowRegistered) or not isinstance(event.document, dict):
-            raise StorageError(f"{self._recorder.path}: the file is damaged: flow {digest} is gone; restore a backup")
+            raise StreamDamaged(f"{self._recorder.path}: the file is damaged: flow {digest} is gone; restore a backup")
         try:
             return self.remember(Flow.from_document(event.document))
         except (ValueError, TypeError, LookupError, AttributeError) as error:
-            raise StorageError(f"{self._recorder.path}: flow {digest} cannot be read: {error!r}") from error
+            raise StreamDamaged(f"{self._recorder.path}: flow {digest} cannot be read: {error!r}") from error
 
     def fold(self, rows: list[Row]) -> Run | DeadLetter | None:
         """The state after *rows* of one stream, beside the cache: for reading, also of a past moment."""
@@ -171,7 +184,7 @@ class States:
             case UnknownEvent(topic=topic):
                 raise StreamReadOnly(first.stream, topic)
             case _:
-                raise StorageError(f"stream {first.stream} begins with {first.topic}, which begins nothing")
+                raise StreamDamaged(f"stream {first.stream} begins with {first.topic}, which begins nothing")
 
     def _fold(self, entry: Entry, events: list[Recorded], rows: list[Row], kept: bool = True) -> None:
         for recorded in events:
@@ -183,10 +196,10 @@ class States:
             else:
                 self._apply(entry, recorded)
         if entry.state.id != entry.stream:
-            raise StorageError(f"stream {entry.stream} cannot be read: its first event names {entry.state.id}")
+            raise StreamDamaged(f"stream {entry.stream} cannot be read: its first event names {entry.state.id}")
         if entry.state.version != rows[-1][2]:
             self.forget(entry.stream)
-            raise StorageError(f"stream {entry.stream} cannot be read: it ends with version {rows[-1][2]}, with holes")
+            raise StreamDamaged(f"stream {entry.stream} cannot be read: it ends with version {rows[-1][2]}, with holes")
         size = BYTES_PER_STORED_BYTE * sum(len(row[4]) for row in rows)
         entry.size += size
         if kept:
@@ -199,7 +212,9 @@ class States:
         except Exception as error:
             self.forget(entry.stream)
             where = f"event {recorded.stream} version {recorded.version} ({recorded.topic})"
-            raise StorageError(f"{where} cannot be read: it does not follow from those before it: {error!r}") from error
+            raise StreamDamaged(
+                f"{where} cannot be read: it does not follow from those before it: {error!r}"
+            ) from error
 
     def _keep(self, entry: Entry) -> None:
         self._entries[entry.stream] = entry

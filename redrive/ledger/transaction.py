@@ -20,7 +20,7 @@ from redrive.domain.identity import (
 from redrive.domain.ports import Caller, Due, Policy
 from redrive.domain.records import FlowRegistered, PolicyKind, PolicyRegistered
 from redrive.domain.run.state import Run
-from redrive.ledger.agenda import AgendaRow, row_of_dead_letter, row_of_run
+from redrive.ledger.agenda import rows_of_dead_letter, rows_of_run
 from redrive.ledger.mapper import LoggedEvent
 from redrive.ledger.states import BYTES_PER_NODE, Entry, as_cause
 
@@ -70,7 +70,7 @@ class LedgerTransaction:
 
     def begin_run(self, tenant: Tenant, flow: Flow, event: Event, id_: RunId) -> Run:
         """Begin the stream of a new run and return its state; the flow is registered when it is new."""
-        flow = self._ledger.states.remember(flow)
+        flow = self._ledger.states.own(flow)
         run = Run(flow=flow, tenant=tenant, id=id_)
         for policy in flow.policies.values():
             self.register_policy(run, "retry", policy)
@@ -208,21 +208,20 @@ class LedgerTransaction:
 
     def _bring_agenda(self, stream: str, entry: Entry) -> None:
         state, agenda = entry.state, self._ledger.agenda
-        row: AgendaRow | None
         if isinstance(state, Run):
-            row = row_of_run(state, entry.created)
+            rows = rows_of_run(state, entry.created)
             if state.dead_letters and self._redrivable.get(state.id, False) != state.redrivable:
                 agenda.arm(state.id, state.redrivable)
                 self._ledger.rows_changed(state.dead_letters.values())
         else:
-            row = row_of_dead_letter(state, self.find_run(state.run), entry.created, self._ledger.engine)
-        if row == entry.row:
+            rows = rows_of_dead_letter(state, self.find_run(state.run), entry.created, self._ledger.engine)
+        if rows == entry.rows:
             return
-        if row is not None:
-            agenda.put(row)
-        elif entry.row is not None:
+        if entry.rows is None or {row.needs for row in entry.rows} - {row.needs for row in rows}:
             agenda.remove(stream)
-        entry.row = row
+        for row in rows:
+            agenda.put(row)
+        entry.rows = rows
 
 
 Command = Callable[[LedgerTransaction], object]

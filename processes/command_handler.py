@@ -15,8 +15,8 @@ from redrive.processes.handout import Attempt
 class CommandHandler:
     """Runs the argv of a node's params: ``{"run": [...], "env": {...}, "cwd": ...}``.
 
-    The command reads the node's input (else the run's) as JSON, knows its attempt from ``REDRIVE_RUN``, ``REDRIVE_NODE``,
-    ``REDRIVE_ATTEMPT`` and ``REDRIVE_LIFETIME``, and is killed, with all its descendants, at its deadline, when the
+    The command reads the node's input (else the run's) as JSON, knows its attempt from ``REDRIVE_RUN``,
+    ``REDRIVE_NODE``, ``REDRIVE_ATTEMPT`` and ``REDRIVE_LIFETIME``, and is killed, with all its descendants, at its deadline, when the
     run is cancelled, and when redrive dies.
     """
 

@@ -26,6 +26,11 @@ def reason_given(reason: object) -> str:
     return clean_text(reason, "reason", most=MAX_OPERATOR_TEXT, blank=False)
 
 
+def note_given(text: object) -> str:
+    """A note that is not blank. Raises InvalidValue."""
+    return clean_text(text, "text", most=MAX_OPERATOR_TEXT, blank=False)
+
+
 def pausing(id_: RunId) -> RunCommand:
     """Let nothing new start in a run."""
     return _on_run(id_, lambda tx, run: control.pause_run(run, now_ms=tx.now_ms))
@@ -48,8 +53,7 @@ def recovering(id_: RunId, nodes: Sequence[str] | None) -> RunCommand:
 
 def noting_run(id_: RunId, text: str) -> RunCommand:
     """Write something down about a run."""
-    note = clean_text(text, "text", most=MAX_OPERATOR_TEXT, blank=False)
-    return _on_run(id_, lambda _tx, _run: [NoteAdded(text=note)])
+    return _on_run(id_, lambda _tx, _run: [NoteAdded(text=text)])
 
 
 def requesting_retry(id_: DeadLetterId, policy_of: PolicyOf, run: RunId | None) -> LetterCommand:
@@ -85,7 +89,7 @@ def reopening(id_: DeadLetterId, run: RunId | None) -> LetterCommand:
 
 def noting_letter(id_: DeadLetterId, text: str, run: RunId | None) -> LetterCommand:
     """Write something down about a dead letter."""
-    note = DeadLetterNoted(text=clean_text(text, "text", most=MAX_OPERATOR_TEXT, blank=False))
+    note = DeadLetterNoted(text=text)
     return _on_letter(id_, run, lambda _tx, _dl, _r: note)
 
 

@@ -53,7 +53,7 @@ def choose_run(tenant: TenantEngine, automation: str, flow: Flow, choice: Choice
         return tenant.submit(flow, automation=automation, key=key, input=choice.input, actor=actor)
 
     if choice.key is not None:
-        before = tenant.ledger_position()
+        before = tenant.engine.ledger.last_position()
         run_id = submit(choice.key)
         run = tenant.run(run_id)
         return Chosen(run_id, resumed=run.created <= before, finished=run.status in FINAL)
@@ -127,7 +127,8 @@ def take_over(tenant: TenantEngine, run_id: RunId) -> None:
     end = time.monotonic() + SURVIVORS_S
     tenant.tick()
     while time.monotonic() < end:
-        holder = tenant.holder_of(run_id)
+        claim = tenant.engine.ledger.run_state(tenant.tenant, run_id).claim
+        holder = claim.holder if claim else None
         if holder is None or not is_gone(holder):
             return
         time.sleep(0.02)

@@ -137,7 +137,7 @@ class TenantEngine(TenantQueries):
 
     def note(self, run_id: RunId, text: str, *, actor: Actor) -> Status:
         """Write something down about a run."""
-        return self._do(operations.noting_run(run_id, self._redacted(text)), actor)
+        return self._do(operations.noting_run(run_id, self._redacted(operations.note_given(text))), actor)
 
     def request_retry(
         self, dead_letter: DeadLetterId, *, actor: Actor, reason: str, run_id: RunId | None = None
@@ -183,7 +183,7 @@ class TenantEngine(TenantQueries):
         self, dead_letter: DeadLetterId, text: str, *, actor: Actor, run_id: RunId | None = None
     ) -> LetterStanding:
         """Write something down about a dead letter."""
-        return self._do(operations.noting_letter(dead_letter, self._redacted(text), run_id), actor)
+        return self._do(operations.noting_letter(dead_letter, self._redacted(operations.note_given(text)), run_id), actor)
 
     def tick(self) -> TickReport:
         """Reclaim and sweep, for this tenant."""

@@ -4,7 +4,6 @@ from collections.abc import Iterator
 from typing import Unpack
 
 from redrive.domain.identity import DeadLetterId, RunId, Tenant
-from redrive.domain.run.holder import Holder
 from redrive.history import HistoryEntry, entry_of
 from redrive.ledger.ledger import SqliteLedger
 from redrive.projections.filters import DeadLetterFilters, GroupFilters, PageOf, RunFilters
@@ -84,15 +83,6 @@ class TenantQueries:
         events = self._ledger.correlated(run_id, int(after), limit + 1)
         more = encode_cursor(asked, [events[limit - 1].position]) if len(events) > limit else None
         return Page(items=tuple(entry_of(event) for event in events[:limit]), cursor=more)
-
-    def holder_of(self, run_id: RunId) -> Holder | None:
-        """The process that holds a run, when it is claimed and told who it is. Raises NotFound."""
-        claim = self._ledger.run_state(self.tenant, run_id).claim
-        return claim.holder if claim else None
-
-    def ledger_position(self) -> int:
-        """The last position of the log."""
-        return self._ledger.last_position()
 
     def whole_history(self, run_id: RunId) -> Iterator[HistoryEntry]:
         """Every event of a run and of its dead letters in log order, page by page. Raises NotFound."""

@@ -7,7 +7,7 @@ it in the order (due, created), so that they never scan what is not due.
 
 import json
 import sqlite3
-from collections.abc import Container, Sequence
+from collections.abc import Container, Iterable, Sequence
 from heapq import merge
 from itertools import islice
 from typing import Any, NamedTuple
@@ -109,7 +109,7 @@ class Agenda:
     def claimable(self, tenant: Tenant | None, handlers: Container[str] | None, now_ms: int, limit: int) -> list[Due]:
         """Due queued runs, the oldest first, that a worker with *handlers* (None: any) may execute."""
         if tenant is None and handlers is None:
-            return self.due("run", None, now_ms, limit)
+            return _each_once(self.due("run", None, now_ms, limit))
         groups = [
             self._connection.execute(
                 "SELECT subject, tenant, due_ms, run, holder, created FROM agenda INDEXED BY agenda_queue "
@@ -119,7 +119,7 @@ class Agenda:
             for owner, needs in self._groups(tenant)
             if handlers is None or needs == ANY or needs in handlers
         ]
-        return [_due(row) for row in islice(merge(*groups, key=lambda row: (row[2], row[5])), limit)]
+        return _each_once(_due(row) for row in islice(merge(*groups, key=lambda row: (row[2], row[5])), limit))
 
     def claimable_run(self, run: RunId, now_ms: int) -> list[Due]:
         """The run itself, when it is queued and due."""
@@ -232,6 +232,14 @@ class Agenda:
     def rows(self) -> list[AgendaRow]:
         """The whole table, sorted: for checks and rebuilds."""
         return [AgendaRow(*row) for row in self._connection.execute("SELECT * FROM agenda ORDER BY subject, needs")]
+
+
+def _each_once(dues: Iterable[Due]) -> list[Due]:
+    """A run that several handlers can go on with, once."""
+    found: dict[str, Due] = {}
+    for due in dues:
+        found.setdefault(due.subject, due)
+    return list(found.values())
 
 
 def _due(row: Any) -> Due:

@@ -11,7 +11,7 @@ from tests.processes.workshop import ACME, ANA, ONE, TIMEOUT, Shop, beside, poli
 
 STRANGERS = (Tenant("other", "billing", "prod"), Tenant("acme", "other", "prod"), Tenant("acme", "billing", "other"))
 QUEUES = ("ready", "scheduled", "retry_backoff", "running", "paused", "blocked", "failed", "needs_review")
-SHARED = {"ledger_position"}
+SHARED: set[str] = set()
 """A place in the log is the same for everybody: it is no record of anybody."""
 
 
@@ -55,7 +55,6 @@ CALLS: dict[str, Callable[[TenantEngine, Ours], Any]] = {
     "counts": lambda t, o: t.counts(),
     "history": lambda t, o: t.history(o.run),
     "whole_history": lambda t, o: list(t.whole_history(o.run)),
-    "ledger_position": lambda t, o: t.ledger_position(),
     # what workers do
     "submit": lambda t, o: t.submit(ONE, automation="nightly", key="k", input="ours"),
     "claim": lambda t, o: t.claim(worker="w", start=True),

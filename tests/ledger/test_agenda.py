@@ -88,7 +88,7 @@ def test_a_run_that_needs_more_than_16_handlers_is_offered_to_everybody(world: W
     world.submit("17", Flow(many))
     world.submit("16", Flow(many[:16]))
     world.submit("one", ONE)
-    assert {row.needs for row in world.ledger.agenda_rows()} >= {"*", '["a"]'}
+    assert {row.needs for row in world.ledger.agenda_rows()} >= {"", "a"}
     assert keys(world, world.claim(5, handlers={"a"})) == ["one"]
     assert keys(world, world.claim(1, handlers={"n16"})) == ["17"]
     assert keys(world, world.claim(1, handlers={"n15"})) == ["16"]
@@ -112,8 +112,7 @@ def test_a_tenant_sees_only_its_own(world: World) -> None:
     assert (ledger.next_due_ms(LOCAL), ledger.next_due_ms(ACME)) == (1_000_000, 1_000_001)
     assert ledger.next_due_ms(Tenant("nobody")) is None
     assert keys(world, world.claim(5, tenant=ACME)) == ["acme"]
-    assert [due.tenant for due in ledger.claims(ACME)] == [ACME]
-    assert list(ledger.claims(LOCAL)) == []
+    assert [row.tenant for row in ledger.agenda_rows() if row.kind == "lease"] == [str(ACME)]
     assert ledger.next_work_ms(ACME, None, None) is None
     assert ledger.next_work_ms(LOCAL, {"a"}, None) == 1_000_000
 

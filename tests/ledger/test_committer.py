@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from redrive.domain.errors import KeyReused, NotAllowed, StorageError
+from redrive.domain.errors import InvalidValue, KeyReused, NotAllowed, StorageError
 from redrive.domain.event import Recorded
 from redrive.domain.flow import Flow, Node
 from redrive.domain.identity import SYSTEM, RunId
@@ -181,7 +181,7 @@ def test_a_collected_command_has_no_result_before_its_batch(world: World) -> Non
 def test_collect_takes_exactly_one_command(world: World) -> None:
     """None, or two, would lose one."""
     for call in (lambda: None, lambda: (world.submit("a"), world.submit("b"))):
-        with pytest.raises(AssertionError):
+        with pytest.raises(InvalidValue):
             world.ledger.collect(call)
     assert world.log() == []
 

@@ -282,7 +282,6 @@ def test_a_recover_of_unknown_nodes_is_refused(shop: Shop, nodes: Any) -> None:
     nothing_written(shop, InvalidValue, lambda: shop.acme.recover(run, nodes=nodes, **ANA))
 
 
-@pytest.mark.xfail(reason="a note that is no text reaches the redactor first")
 @pytest.mark.parametrize("text", [7, None, b"x"])
 def test_a_note_that_is_no_text_is_refused(shop: Shop, text: Any) -> None:
     """As a bad value."""

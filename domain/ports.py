@@ -112,7 +112,7 @@ class Ledger(Protocol):
     """The log, seen from the use cases."""
 
     def transact(self, caller: Caller, command: Callable[[Transaction], T]) -> T:
-        """Run *command* in a transaction of its own; it may be run again after a conflict."""
+        """Run *command* in a transaction of its own. It must have no other effects: a ledger may run it again."""
 
     def transact_together(self, jobs: Sequence[tuple[Caller, Callable[[Transaction], T]]]) -> Sequence[Outcome[T]]:
         """Run several commands in one commit; one refusal harms no other."""

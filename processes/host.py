@@ -9,13 +9,13 @@ from redrive.domain.run.holder import Holder
 
 
 @lru_cache(maxsize=1)
-def _host() -> tuple[str, str] | None:
-    """The boot id and pid namespace; None where the system does not tell (then leases alone decide)."""
+def _host() -> tuple[str, str, str] | None:
+    """The host's name, its boot id and our pid namespace; None where the system does not tell (then leases alone decide)."""
     if not sys.platform.startswith("linux"):
         return None
     try:
         boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
-        return boot, str(Path("/proc/self/ns/pid").readlink())
+        return os.uname().nodename, boot, str(Path("/proc/self/ns/pid").readlink())
     except OSError:
         return None
 
@@ -50,8 +50,10 @@ def this_process() -> Holder | None:
 
 
 def is_gone(holder: Holder) -> bool:
-    """Whether *holder* is known to be gone: it ran on this host, since this boot, and its process is no more."""
-    host = _host()
-    if host is None or (holder.boot, holder.namespace) != host:
-        return False  # another host or boot: its lease decides
-    return started_at(holder.pid) != holder.started
+    """Whether *holder* is known to be gone: it ran on this host, which was booted since, or its process is no more."""
+    here = _host()
+    if here is None or holder.host != here[0]:
+        return False  # another host: its lease decides
+    if holder.boot != here[1]:
+        return True
+    return holder.namespace == here[2] and started_at(holder.pid) != holder.started

@@ -5,18 +5,19 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Holder:
-    """A process: the boot of its host, its pid namespace, its pid and when it started (kernel ticks)."""
+    """A process: its host's name and boot, its pid namespace, its pid and when it started (kernel ticks)."""
 
+    host: str
     boot: str
     namespace: str
     pid: int
     started: int
 
     def __str__(self) -> str:
-        return f"{self.boot}/{self.namespace}/{self.pid}/{self.started}"
+        return f"{self.host}/{self.boot}/{self.namespace}/{self.pid}/{self.started}"
 
     @classmethod
     def parse(cls, text: str) -> "Holder":
         """The holder that ``str()`` wrote."""
-        boot, namespace, pid, started = text.rsplit("/", 3)
-        return cls(boot, namespace, int(pid), int(started))
+        host, boot, namespace, pid, started = text.rsplit("/", 4)
+        return cls(host, boot, namespace, int(pid), int(started))

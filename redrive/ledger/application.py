@@ -7,7 +7,7 @@ from redrive.ledger.recorder import LogRecorder
 
 
 class LogApplication(Application[str]):
-    """An application over one SQLite log; append with ``events.put``."""
+    """An application over one SQLite log. The committer appends through its recorder, within its own transaction."""
 
     recorder: LogRecorder
     mapper: EventMapper

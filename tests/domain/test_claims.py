@@ -31,7 +31,7 @@ from tests.domain.given import Expected, fact, given
 FLOW = line("a", "b", retry=policy(3, delay_ms=100))
 RUNNING = (submitted(FLOW), claimed(), started("a"))
 A = attempt("a").node
-HOLDER = Holder("boot", "pid:[1]", 17, 99)
+HOLDER = Holder("host", "boot", "pid:[1]", 17, 99)
 FINISHED = e.RunFailed(finished_at_ms=5)
 
 

@@ -152,7 +152,7 @@ def test_events_are_immutable() -> None:
 
 SAMPLES: list[Event] = [
     facts.submitted(facts.line("a", "b")),
-    facts.claimed().model_copy(update={"holder": Holder("b", "n", 1, 2)}),
+    facts.claimed().model_copy(update={"holder": Holder("h", "b", "n", 1, 2)}),
     facts.started("é"),
     facts.succeeded("a").model_copy(update={"output": {"deep": [1, None, "\x00"]}}),
     facts.failed("a", "dead_letter"),

@@ -90,5 +90,5 @@ def test_an_actor_without_a_name_is_refused(actor: str) -> None:
 
 def test_a_holder_reads_back_what_it_shows() -> None:
     """Another process of the same host must recognise it."""
-    holder = Holder("b3f/0", "pid:[4026531836]", 17, 998)
+    holder = Holder("h/1", "b3f", "pid:[4026531836]", 17, 998)
     assert Holder.parse(str(holder)) == holder

@@ -61,7 +61,7 @@ def _decision(verdict: Verdict, *, full: bool) -> RetryDecision:
 
 SCHEDULED = _decision(Verdict.RETRY_SCHEDULED, full=True)
 EXHAUSTED = _decision(Verdict.ATTEMPTS_EXHAUSTED, full=False)
-HOLDER = Holder("boot", "pid:[4026531836]", 4711, 123456)
+HOLDER = Holder("host", "boot", "pid:[4026531836]", 4711, 123456)
 
 
 def _submitted(key: str | None, run_input: JsonValue) -> Event:

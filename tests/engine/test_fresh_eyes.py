@@ -1,0 +1,166 @@
+"""What readers with fresh eyes broke once: each stays mended."""
+
+import sqlite3
+from pathlib import Path
+
+import pytest
+
+import redrive
+from redrive import Failure, Flow, InvalidFlow, InvalidValue, Node, RetryPolicy, RunId, Worker
+from redrive.processes.turns import Held
+
+MINUTE = 60_000
+NOW = 1_000_000
+
+
+@pytest.fixture
+def engine(tmp_path: Path) -> redrive.Engine:
+    """A log of its own, with a clock that stands still."""
+    return redrive.open(f"sqlite:///{tmp_path / 'log.db'}", clock=lambda: NOW, dice=lambda: 0.0)
+
+
+def backoff(delay_ms: int) -> RetryPolicy:
+    """Many attempts with a fixed delay."""
+    document = {"max_attempts": 5, "backoff": {"strategy": "fixed", "initial_delay_ms": delay_ms}}
+    return RetryPolicy.from_document(document)
+
+
+def test_a_node_whose_backoff_ended_is_claimable_although_another_waits_for_a_worker(tmp_path: Path) -> None:
+    """Handlers are asked one by one: b has no worker, a must not wait for it."""
+    now = [NOW]
+    with redrive.open(f"sqlite:///{tmp_path / 'log.db'}", clock=lambda: now[0]) as engine:
+        acme = engine.local
+        acme.submit(Flow([Node("a", retry=backoff(50)), Node("b")]), automation="x")
+        claim = acme.claim(worker="w", handlers={"a"}, start=False)
+        assert claim is not None
+        acme.fail_attempt(acme.start_attempt(claim, "a"), Failure("execution_error"))
+        acme.release(claim)
+        assert acme.claim(worker="w", handlers={"a"}) is None
+        now[0] += 50
+        again = acme.claim(worker="w", handlers={"a"}, start=True)
+        assert again is not None
+        assert [(attempt.node, attempt.number) for attempt in again.attempts] == [("a", 2)]
+
+
+def test_a_handler_that_cannot_be_had_fails_its_attempt_and_nothing_else(engine: redrive.Engine) -> None:
+    """A broken import is that node's failure; the worker goes on."""
+
+    class Handlers(dict[str, redrive.Handler]):
+        def __contains__(self, name: object) -> bool:
+            return True
+
+        def __getitem__(self, name: str) -> redrive.Handler:
+            if name == "broken":
+                raise ImportError("no such module")
+            return lambda _attempt: name
+
+    broken = engine.local.submit(Flow([Node("broken", retry=RetryPolicy(max_attempts=1))]), automation="x")
+    sound = engine.local.submit(Flow([Node("sound")]), automation="x")
+    Worker(engine, Handlers()).run_until_idle()
+    assert (engine.local.run(broken).status, engine.local.run(sound).status) == ("failed", "completed")
+
+
+def test_a_policy_function_that_raises_stops_no_worker(tmp_path: Path) -> None:
+    """The report is recorded; only the sweep waits until the host mends its function."""
+
+    def broken(_tenant: redrive.Tenant, _automation: str) -> redrive.RedrivePolicy:
+        raise KeyError("the host's mistake")
+
+    with redrive.open(f"sqlite:///{tmp_path / 'log.db'}", redrive_policy=broken) as engine:
+        run = engine.local.submit(Flow([Node("a", retry=RetryPolicy(max_attempts=1))]), automation="x")
+        Worker(engine, {"a": lambda _attempt: 1 // 0}).run_until_idle()
+        engine.local.recover(run, actor="ana", reason="again")
+        Worker(engine, {"a": lambda _attempt: 1 // 0}).run_until_idle()
+        assert engine.local.dead_letters().items[0].recurrences == 1
+
+
+def test_a_batch_is_used_once_and_only_within_its_block(engine: redrive.Engine) -> None:
+    """Nothing is committed twice, nothing is queued in vain."""
+    batch = engine.batch()
+    with pytest.raises(InvalidValue):
+        batch.add(engine.local.submit, Flow([Node("a")]), automation="x")
+    with batch:
+        pending = batch.add(engine.local.submit, Flow([Node("a")]), automation="x")
+    with pytest.raises(InvalidValue), batch:
+        pass
+    assert [run.run_id for run in engine.local.runs().items] == [pending.result()]
+
+
+def test_a_secret_is_taken_out_before_the_reason_is_cut(engine: redrive.Engine) -> None:
+    """A cut in the middle of a password must not hide that it is one."""
+    engine.local.submit(Flow([Node("a", retry=RetryPolicy(max_attempts=1))]), automation="x")
+    claim = engine.local.claim(worker="w", start=True)
+    assert claim is not None
+    reason = "x" * 4_070 + " https://bob:hunter2secret@example.org/"
+    engine.local.fail_attempt(claim.attempts[0], Failure("execution_error", reason))
+    kept = engine.local.dead_letters().items[0].reason
+    assert "hunter2" not in kept
+    assert len(kept.encode()) <= 4_100
+
+
+def test_a_flow_that_was_changed_after_it_was_made_is_refused(engine: redrive.Engine) -> None:
+    """Its digest would name something else; and what the host changes later reaches no run."""
+    flow = Flow([Node("a", input={"n": 1})])
+    with pytest.raises(TypeError):
+        flow.nodes["b"] = Node("b")  # type: ignore[index]
+    assert flow.digest
+    flow.nodes[redrive.NodeId("a")].input["n"] = 2  # type: ignore[index,call-overload]
+    with pytest.raises(InvalidFlow):
+        engine.local.submit(flow, automation="x")
+
+
+def test_a_damaged_run_hides_no_other(tmp_path: Path) -> None:
+    """Claims, ticks and sweeps leave it alone; everything else works."""
+    url = f"sqlite:///{tmp_path / 'log.db'}"
+    with redrive.open(url) as engine:
+        lost = engine.local.submit(Flow([Node("a")]), automation="x")
+    damage(tmp_path / "log.db", lost)
+    with redrive.open(url) as engine:
+        sound = engine.local.submit(Flow([Node("a")]), automation="x")
+        claims = engine.claim_many(5, worker="w")
+        assert [claim.run_id for claim in claims] == [sound]
+        engine.tick()
+        with pytest.raises(redrive.StreamDamaged):
+            engine.local.cancel(lost, actor="ana", reason="test")
+
+
+def damage(path: Path, run: RunId) -> None:
+    """Overwrite a run's first event, as a failing disk might."""
+    with sqlite3.connect(path) as log:
+        log.execute("DROP TRIGGER events_no_update")
+        log.execute("UPDATE events SET state = ? WHERE originator_id = ? AND originator_version = 1", (b"{", run))
+    log.close()
+
+
+def test_the_agenda_is_rebuilt_from_the_log(tmp_path: Path) -> None:
+    """Rows that were lost come back, and the run is claimed."""
+    with redrive.open(f"sqlite:///{tmp_path / 'log.db'}") as engine:
+        run = engine.local.submit(Flow([Node("a")]), automation="x")
+        with sqlite3.connect(tmp_path / "log.db") as log:
+            log.execute("DELETE FROM agenda")
+        log.close()
+        assert engine.local.claim(worker="w") is None
+        assert engine.ledger.rebuild_agenda() == 1
+        claim = engine.local.claim(worker="w")
+        assert claim is not None
+        assert claim.run_id == run
+
+
+def test_a_full_worker_still_renews_its_lease(tmp_path: Path) -> None:
+    """The slots are full and the poll is far away: the lease is due before both."""
+    with redrive.open(f"sqlite:///{tmp_path / 'log.db'}") as engine:
+        engine.local.submit(Flow([Node("a")]), automation="x")
+        worker = Worker(
+            engine, {"a": lambda _attempt: None}, concurrency=1, poll_ms=60_000, lease_ms=5_000, tick_ms=None
+        )
+        (claim,) = engine.claim_many(1, worker=worker.name, lease_ms=5_000, start=True)
+        worker._turns.held[claim.run_id] = Held(claim, claim.expires_at_ms)  # noqa: SLF001
+        assert worker._pause_s() < 2.0  # noqa: SLF001
+
+
+@pytest.mark.parametrize("cursor", ["", "e30", "x" * 40, "W1tbW1tbW1tbW1tbW1tb", "ÿ", "AAAA"])
+def test_a_forged_cursor_is_a_bad_value(engine: redrive.Engine, cursor: str) -> None:
+    """Never an accident deep within."""
+    run = engine.local.submit(Flow([Node("a")]), automation="x")
+    with pytest.raises(InvalidValue):
+        engine.local.history(run, cursor=cursor)

@@ -159,6 +159,8 @@ class BudgetSpent(Refused):
 class StreamUnreadable(RedriveError):
     """A stream cannot be understood in full; what concerns it is left alone, everything else works."""
 
+    code = "stream-unreadable"
+
 
 class StreamDamaged(StorageError, StreamUnreadable):
     """The bytes of a stream make no sense: restore a backup."""

@@ -11,6 +11,7 @@ GROUPS: dict[str, tuple[str, ...]] = {
         "Backoff",
         "Strategy",
         "TerminalBehavior",
+        "ManualOverride",
         "Mode",
         "RedrivePolicy",
     ),
@@ -25,8 +26,9 @@ GROUPS: dict[str, tuple[str, ...]] = {
         "Fatal",
         "Snooze",
         "AttemptError",
+        "Handler",
     ),
-    "Failures and decisions": ("Failure", "RetryDecision", "Classifier", "Rule", "Redactor"),
+    "Failures and decisions": ("Failure", "RetryDecision", "Verdict", "Classifier", "Rule", "DEFAULT_RULES", "Redactor"),
     "Answers": (
         "Page",
         "RunSummary",
@@ -39,15 +41,21 @@ GROUPS: dict[str, tuple[str, ...]] = {
         "Counts",
         "HistoryEntry",
         "Recorded",
+        "Event",
+        "UnknownEvent",
+        "Cause",
         "Status",
+        "Disposition",
+        "ViewStatus",
         "SweepReport",
         "SweepAct",
+        "Act",
         "TickReport",
     ),
-    "Ids": ("RunId", "DeadLetterId", "NodeId"),
+    "Ids and values": ("RunId", "DeadLetterId", "NodeId", "JsonValue"),
 }
 INHERITED = frozenset({"TenantEngine"})
-BARE = frozenset({"Status", "Mode", "Strategy"})
+BARE = frozenset({"Status", "Mode", "Strategy", "Verdict", "Disposition", "Act"})
 
 
 def documented() -> set[str]:

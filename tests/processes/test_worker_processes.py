@@ -36,7 +36,7 @@ def other_process(folder: Path, handler: str) -> Iterator[subprocess.Popen[bytes
     command = [sys.executable, "-m", "tests.processes.other_process"]
     arguments = [f"sqlite:///{folder / 'log.db'}", handler, str(folder)]
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    process = subprocess.Popen([*command, *arguments], cwd=ROOT, env=environment, stderr=None)
+    process = subprocess.Popen([*command, *arguments], cwd=ROOT, env=environment)
     try:
         yield process
     finally:

@@ -34,15 +34,13 @@ class Event(BaseModel):
     @classmethod
     def __pydantic_init_subclass__(cls, **kwargs: Any) -> None:
         super().__pydantic_init_subclass__(**kwargs)
-        key = cls.stored_as()
+        key = cls.STORED_AS = f"{cls.TOPIC}/{cls.VERSION}"
         known = CATALOGUE.setdefault(key, cls)
         if (known.__module__, known.__qualname__) != (cls.__module__, cls.__qualname__):
             raise TypeError(f"two event classes claim {key}: {CATALOGUE[key].__qualname__} and {cls.__qualname__}")
 
-    @classmethod
-    def stored_as(cls) -> str:
-        """``topic/version``, as stored."""
-        return f"{cls.TOPIC}/{cls.VERSION}"
+    STORED_AS: ClassVar[str]
+    """``topic/version``, as stored."""
 
     @classmethod
     def upcast(cls, body: dict[str, JsonValue], version: int) -> dict[str, JsonValue]:

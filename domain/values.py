@@ -31,6 +31,7 @@ MAX_DOCUMENT_BYTES = 1_048_576
 MAX_DEPTH = 64
 MAX_TIMEOUT_MS = 30 * 86_400_000
 
+_CANONICAL = json.JSONEncoder(sort_keys=True, ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode
 _SURROGATES = re.compile(r"[\ud800-\udfff]")
 
 
@@ -101,7 +102,7 @@ def _clean_object(value: dict[object, object], field: str, depth: int) -> JsonVa
 
 def canonical_json(value: object) -> bytes:
     """*value* as UTF-8 JSON with sorted keys and no white space: the bytes that are digested."""
-    return json.dumps(value, sort_keys=True, ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode()
+    return _CANONICAL(value).encode()
 
 
 def digest(value: object) -> str:

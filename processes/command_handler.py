@@ -16,8 +16,8 @@ class CommandHandler:
     """Runs the argv of a node's params: ``{"run": [...], "env": {...}, "cwd": ...}``.
 
     The command reads the node's input (else the run's) as JSON, knows its attempt from ``REDRIVE_RUN``,
-    ``REDRIVE_NODE``, ``REDRIVE_ATTEMPT`` and ``REDRIVE_LIFETIME``, and is killed, with all its descendants, at its deadline, when the
-    run is cancelled, and when redrive dies.
+    ``REDRIVE_NODE``, ``REDRIVE_ATTEMPT`` and ``REDRIVE_LIFETIME``, and is killed, with all its descendants, at its
+    deadline, when the run is cancelled, and when redrive dies.
     """
 
     enforces_deadline = True

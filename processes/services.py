@@ -1,6 +1,7 @@
 """What the acting parts share: the ledger, the policies, the classifier, and who this process is."""
 
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Protocol
 
 from redrive.domain.classifier import Classifier
@@ -28,7 +29,8 @@ class Services:
         """*failure* as it is recorded: classified when it is an exception, and redacted."""
         if isinstance(failure, BaseException):
             failure = self.classifier.classify_exception(failure)
-        return replace(failure, reason=cut_text(self.redactor.text(failure.reason), MAX_REASON_BYTES))
+        reason = cut_text(self.redactor.text(failure.reason), MAX_REASON_BYTES)
+        return failure if reason == failure.reason else replace(failure, reason=reason)
 
 
 class Embedded(Protocol):
@@ -41,6 +43,12 @@ class Embedded(Protocol):
     @property
     def tenant(self) -> Tenant | None:
         """Whose runs; None for everybody's."""
+
+
+@lru_cache(maxsize=256)
+def worker_principal(worker: str) -> Principal:
+    """A worker as an actor."""
+    return Principal("worker", worker)
 
 
 def worker_caller(embedded: Embedded, worker: str) -> Caller:

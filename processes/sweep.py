@@ -10,7 +10,7 @@ from redrive.domain.dead_letter.state import DeadLetter
 from redrive.domain.errors import Conflict, Refused, StorageError, StreamDamaged
 from redrive.domain.event import Cause
 from redrive.domain.identity import DeadLetterId, RunId, Tenant
-from redrive.domain.ports import Caller, Ledger, Transaction
+from redrive.domain.ports import Caller, Ledger, Outcome, Transaction
 from redrive.domain.run.control import requeue_run
 from redrive.domain.run.state import Run
 from redrive.processes.letters import PolicyOf
@@ -46,34 +46,41 @@ class SweepReport:
     skipped: list[SweepAct] = field(default_factory=list)
 
 
+SWEEPER = Cause("timer", "sweep")
+
+
 def sweep(ledger: Ledger, tenant: Tenant | None, policy_of: PolicyOf, engine: str) -> SweepReport:
     """Dispatch, park, resolve or hold every dead letter that is due; each run in one transaction."""
     report = SweepReport()
-    caller = Caller(tenant, cause=Cause("timer", "sweep"))
+    caller = Caller(tenant, cause=SWEEPER)
     seen: set[RunId] = set()
     after = (-1, -1)
     while page := ledger.due_dead_letters(tenant, after, PAGE):
         after = (page[-1].due_ms, page[-1].created)
-        for id_ in dict.fromkeys(row.run for row in page if row.run not in seen):
-            seen.add(id_)
-            for act in _sweep_run(ledger, caller, id_, policy_of, engine):
-                _tell(act, report)
+        runs = list(dict.fromkeys(row.run for row in page if row.run not in seen))
+        seen.update(runs)
+        outcomes = ledger.transact_together([(caller, redriving(id_, policy_of, engine)) for id_ in runs])
+        for id_, outcome in zip(runs, outcomes, strict=True):
+            tell_swept(id_, outcome, report)
+        if len(page) < PAGE:
+            break
     return report
 
 
-def _sweep_run(ledger: Ledger, caller: Caller, id_: RunId, policy_of: PolicyOf, engine: str) -> list[SweepAct]:
-    """Sweep one run. What goes wrong with it, in the host's policy function too, keeps no other from being swept."""
+def tell_swept(subject: str, outcome: Outcome[list[SweepAct]], report: SweepReport) -> None:
+    """Report and log what became of one run. What goes wrong with it, in the host's policy function too, keeps no
+    other from being swept; a storage error is raised."""
     try:
-        return ledger.transact(caller, redriving(id_, policy_of, engine))
+        for act in outcome.result():
+            _tell(act, report)
     except Refused as refused:
-        log.warning("sweep.refused", run=id_, code=refused.code, why=str(refused))
+        log.warning("sweep.refused", subject=subject, code=refused.code, why=str(refused))
     except StreamDamaged as damaged:
-        log.error("sweep.stream_damaged", run=id_, error=str(damaged))
+        log.error("sweep.stream_damaged", subject=subject, error=str(damaged))
     except (StorageError, Conflict):
         raise
     except Exception:  # noqa: BLE001  # logged with its traceback
-        log.exception("sweep.failed", run=id_)
-    return []
+        log.exception("sweep.failed", subject=subject)
 
 
 def _tell(act: SweepAct, report: SweepReport) -> None:
@@ -105,6 +112,16 @@ def redriving(id_: RunId, policy_of: PolicyOf, engine: str) -> Callable[[Transac
             _carry_out(tx, run, act, policy_of, engine)
         _dispatch(tx, run, going, policy_of)
         return acts
+
+    return redrive
+
+
+def redriving_letter(id_: DeadLetterId, policy_of: PolicyOf, engine: str) -> Callable[[Transaction], list[SweepAct]]:
+    """A command that judges the due dead letters of the run of one: at once after an operator's retry."""
+
+    def redrive(tx: Transaction) -> list[SweepAct]:
+        dl = tx.find_dead_letter(id_)
+        return [] if dl is None else redriving(dl.run, policy_of, engine)(tx)
 
     return redrive
 

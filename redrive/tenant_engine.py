@@ -1,7 +1,7 @@
 """Commands and queries of one tenant: each command is one transaction, and says so in the log."""
 
 from collections.abc import Callable, Container, Sequence
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from redrive.domain.failure import Failure
 from redrive.domain.flow import Flow
@@ -17,8 +17,8 @@ from redrive.processes.handout import Attempt, Claim, Lease, LetterStanding, Pro
 from redrive.processes.intake import submission
 from redrive.processes.leases import Claimant, claiming, releasing, renewing, starting, starting_all
 from redrive.processes.reports import completing, failing, snoozing
-from redrive.processes.services import Services
-from redrive.processes.sweep import SweepReport, sweep
+from redrive.processes.services import Services, worker_principal
+from redrive.processes.sweep import SWEEPER, SweepReport, redriving_letter, sweep, tell_swept
 from redrive.processes.ticker import TickReport, tick
 from redrive.tenant_queries import TenantQueries
 
@@ -147,13 +147,13 @@ class TenantEngine(TenantQueries):
         Raises NotFound (also when the dead letter is not of *run_id*), NotAllowed, RetryUnavailable, BudgetSpent.
         """
         command = operations.requesting_retry(dead_letter, self.services.policy_of, run_id)
-        return self._then_sweep(self._operate(command, actor, reason))
+        return self._then_redrive(dead_letter, command, actor, reason)
 
     def grant_retries(
         self, dead_letter: DeadLetterId, n: int, *, actor: Actor, reason: str, run_id: RunId | None = None
     ) -> LetterStanding:
         """Allow *n* (1 to 100) more dispatches; open or parked becomes retry_requested."""
-        return self._then_sweep(self._operate(operations.granting_retries(dead_letter, n, run_id), actor, reason))
+        return self._then_redrive(dead_letter, operations.granting_retries(dead_letter, n, run_id), actor, reason)
 
     def ignore(
         self, dead_letter: DeadLetterId, *, actor: Actor, reason: str, run_id: RunId | None = None
@@ -183,7 +183,9 @@ class TenantEngine(TenantQueries):
         self, dead_letter: DeadLetterId, text: str, *, actor: Actor, run_id: RunId | None = None
     ) -> LetterStanding:
         """Write something down about a dead letter."""
-        return self._do(operations.noting_letter(dead_letter, self._redacted(operations.note_given(text)), run_id), actor)
+        return self._do(
+            operations.noting_letter(dead_letter, self._redacted(operations.note_given(text)), run_id), actor
+        )
 
     def tick(self) -> TickReport:
         """Reclaim and sweep, for this tenant."""
@@ -201,13 +203,27 @@ class TenantEngine(TenantQueries):
         return self.engine.ledger.transact(Caller(self.tenant, principal, reason), command)
 
     def _as_worker(self, worker: str, command: Callable[[Transaction], T]) -> T:
-        return self.engine.ledger.transact(Caller(self.tenant, Principal("worker", worker)), command)
+        return self.engine.ledger.transact(Caller(self.tenant, worker_principal(worker)), command)
 
-    def _then_sweep(self, dead_letter: LetterStanding) -> LetterStanding:
-        if collecting():  # the batch has not committed yet: its sweep comes with the timer
-            return dead_letter
-        self.sweep()
-        return self._do(lambda tx: standing_of_letter(tx.dead_letter(dead_letter.id)), None)
+    def _then_redrive(
+        self, id_: DeadLetterId, command: operations.LetterCommand, actor: Actor, reason: str
+    ) -> LetterStanding:
+        """Give the command, and have the sweep look at once, in the same commit; where the letter stands then. In a
+        batch its sweep comes with the timer."""
+        if collecting():
+            return self._operate(command, actor, reason)
+        caller = Caller(self.tenant, human(actor), self._redacted(operations.reason_given(reason)))
+        redrive = redriving_letter(id_, self.services.policy_of, self.services.engine)
+        jobs: list[tuple[Caller, Callable[[Transaction], Any]]] = [
+            (caller, command),
+            (Caller(self.tenant, cause=SWEEPER), redrive),
+            (Caller(self.tenant), lambda tx: standing_of_letter(tx.dead_letter(id_))),
+        ]
+        given, swept, standing = self.engine.ledger.transact_together(jobs)
+        given.result()
+        tell_swept(id_, swept, SweepReport())
+        answer: LetterStanding = standing.result()
+        return answer
 
     def _redacted(self, text: str) -> str:
         return self.services.redactor.text(text)

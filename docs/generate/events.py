@@ -66,7 +66,7 @@ def _prefix(event: type[Event]) -> str:
 
 def _overview() -> str:
     rows = (
-        (f"[`{event.stored_as()}`](#{_anchor(event)})", title, prose(event.__doc__))
+        (f"[`{event.STORED_AS}`](#{_anchor(event)})", title, prose(event.__doc__))
         for prefix, (title, _) in AGGREGATES.items()
         for event in CATALOGUE.values()
         if _prefix(event) == prefix
@@ -80,7 +80,7 @@ def _anchor(event: type[Event]) -> str:
 
 def _event(event: type[Event]) -> str:
     sample = ""
-    path = SAMPLES / f"{event.stored_as().replace('/', '.')}.json"
+    path = SAMPLES / f"{event.STORED_AS.replace('/', '.')}.json"
     if path.exists():
         first = json.loads(path.read_text(encoding="utf-8").splitlines()[0])["data"]
         body = json.dumps(first, indent=2, ensure_ascii=True)

@@ -9,7 +9,7 @@ import os
 import sqlite3
 import threading
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from typing import Generic, TypeVar, cast
 
 from redrive.domain.errors import StorageError
@@ -17,7 +17,6 @@ from redrive.domain.event import Recorded
 from redrive.domain.ports import Caller
 from redrive.ledger.agenda import Agenda
 from redrive.ledger.application import LogApplication
-from redrive.ledger.mapper import LoggedEvent
 from redrive.ledger.recorder import LogRecorder
 from redrive.ledger.states import States
 from redrive.ledger.storage_errors import STORAGE, storage_error
@@ -114,15 +113,6 @@ class Committer:
     def under_lock(self) -> threading.Lock:
         """The writer's lock, for maintenance."""
         return self._lock
-
-    def encoded(self, events: list[Recorded]) -> list[LoggedEvent]:
-        """The rows of *events*; what cannot be stored raises here, before anything was written."""
-        return [self._application.mapper.to_stored_event(event) for event in events]
-
-    def put(self, stored: list[LoggedEvent], unchanged: Mapping[str, int]) -> int:
-        """Insert rows in the open transaction; the bytes stored per event, on average."""
-        self.recorder.insert(stored, unchanged)
-        return _mean_size(stored)
 
     def rows_changed(self, subjects: Iterable[str]) -> None:
         """The agenda's rows of *subjects* were changed in bulk."""
@@ -240,7 +230,3 @@ class Committer:
         self._data_version = None
         for transaction in transactions:
             transaction.discard()
-
-
-def _mean_size(stored: list[LoggedEvent]) -> int:
-    return sum(len(event.state) for event in stored) // len(stored)

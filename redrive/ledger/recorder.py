@@ -5,14 +5,13 @@ import os
 import sqlite3
 import threading
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
 from typing import Any
 
 from eventsourcing.persistence import Notification, StoredEvent
 from eventsourcing.sqlite import SQLiteApplicationRecorder, SQLiteDatastore
 
 from redrive.domain.errors import Conflict, StorageError
-from redrive.ledger.mapper import LoggedEvent
+from redrive.ledger.mapper import LoggedEvent, NewRow
 from redrive.ledger.schema import connect
 from redrive.ledger.storage_errors import storage_errors
 
@@ -100,8 +99,8 @@ class LogRecorder(SQLiteApplicationRecorder):
                 self.heads.clear()
                 self.writer.execute("BEGIN IMMEDIATE")
                 row = self.writer.execute("SELECT recorded_at_ms FROM events ORDER BY position DESC LIMIT 1").fetchone()
-                self.insert([_recorded_after(event, row[0] if row else 0) for event in stored_events], unchanged or {})
-                last = self.last_position()
+                rows = [_row_after(event, row[0] if row else 0) for event in stored_events]
+                last = self.insert(rows, unchanged or {})
                 self.writer.execute("COMMIT")
             finally:
                 self.heads.clear()
@@ -111,27 +110,22 @@ class LogRecorder(SQLiteApplicationRecorder):
                         self.writer.execute("ROLLBACK")
         return range(last - len(stored_events) + 1, last + 1)
 
-    def insert(self, stored_events: Sequence[StoredEvent], unchanged: Mapping[str, int]) -> None:
-        """Insert within the open write transaction; the positions end with ``last_position()``, without a gap.
+    def insert(self, rows: Sequence[NewRow], unchanged: Mapping[str, int]) -> int:
+        """Insert within the open write transaction; the last position, which the others precede without a gap.
 
         Raises Conflict when a stream moved.
         """
         for stream, version in sorted(unchanged.items()):
             if self.head(stream) != version:
                 raise Conflict(f"stream {stream} moved from version {version} to {self.head(stream)}")
-        rows = []
-        for s in stored_events:
-            assert isinstance(s, LoggedEvent)
-            stream = str(s.originator_id)
-            if self.head(stream) != s.originator_version - 1:
-                raise Conflict(f"stream {stream} is at version {self.head(stream)}, not {s.originator_version - 1}")
-            self.heads[stream] = s.originator_version
-            rows.append((stream, s.originator_version, s.topic, s.state, s.tenant, s.correlation, s.recorded_at_ms))
-        self.writer.executemany(_INSERT, rows)
-
-    def last_position(self) -> int:
-        """The position of the row that was inserted last in this transaction."""
-        return int(self.writer.execute("SELECT last_insert_rowid()").fetchone()[0])
+        cursor = self.writer.cursor()
+        for row in rows:
+            stream, version = row[0], row[1]
+            if self.head(stream) != version - 1:
+                raise Conflict(f"stream {stream} is at version {self.head(stream)}, not {version - 1}")
+            self.heads[stream] = version
+            cursor.execute(_INSERT, row)
+        return cursor.lastrowid or 0
 
     def rows_of(self, stream: str, after: int, connection: sqlite3.Connection | None = None) -> list[Row]:
         """The rows of *stream* beyond version *after*, in order."""
@@ -191,10 +185,12 @@ class _Reader:
         self.connection.close()
 
 
-def _recorded_after(event: StoredEvent, recorded_at_ms: int) -> StoredEvent:
-    """*event*, recorded no earlier than the one before it."""
+def _row_after(event: StoredEvent, recorded_at_ms: int) -> NewRow:
+    """The row of *event*, recorded no earlier than the one before it."""
     assert isinstance(event, LoggedEvent)
-    return replace(event, recorded_at_ms=max(event.recorded_at_ms, recorded_at_ms))
+    at = max(event.recorded_at_ms, recorded_at_ms)
+    stream = str(event.originator_id)
+    return stream, event.originator_version, event.topic, event.state, event.tenant, event.correlation, at
 
 
 def _logged(row: Row) -> LoggedEvent:

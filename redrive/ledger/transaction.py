@@ -21,7 +21,7 @@ from redrive.domain.ports import Caller, Due, Policy
 from redrive.domain.records import FlowRegistered, PolicyKind, PolicyRegistered
 from redrive.domain.run.state import Run
 from redrive.ledger.agenda import rows_of_dead_letter, rows_of_run
-from redrive.ledger.mapper import LoggedEvent
+from redrive.ledger.mapper import NewRow, row_of
 from redrive.ledger.states import BYTES_PER_NODE, Entry, as_cause
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ class LedgerTransaction:
         self._read: dict[str, int] = {}
         self._written: dict[str, Entry] = {}
         self._redrivable: dict[str, bool] = {}
-        self._stored: list[LoggedEvent] = []
+        self._rows: list[NewRow] = []
 
     def draw(self) -> float:
         """A die in [0, 1)."""
@@ -127,20 +127,21 @@ class LedgerTransaction:
         """Turn what was appended into rows, before anything reaches the database."""
         for recorded in self.pending:
             recorded.recorded_at_ms = self._ledger.recorded_at_ms
-        self._stored = self._ledger.encoded(self.pending)
+        self._rows = [row_of(recorded) for recorded in self.pending]
 
     def flush(self) -> None:
         """Insert what was appended, and bring the agenda up to it."""
         if not self.pending:
             return
-        sizes = self._ledger.put(self._stored, {s: v for s, v in self._read.items() if s not in self._written})
-        last = self._ledger.recorder.last_position()
-        for recorded, position in zip(self.pending, range(last - len(self.pending) + 1, last + 1), strict=True):
+        unchanged = {stream: version for stream, version in self._read.items() if stream not in self._written}
+        last = self._ledger.recorder.insert(self._rows, unchanged)
+        first = last - len(self.pending) + 1
+        for position, (recorded, row) in enumerate(zip(self.pending, self._rows, strict=True), first):
             recorded.position = position
             entry = self._written.get(recorded.stream)
             if entry is not None:
                 entry.created = entry.created or position
-                self._ledger.states.grew(entry, sizes)
+                self._ledger.states.grew(entry, len(row[3]))
         for stream, entry in self._written.items():
             self._bring_agenda(stream, entry)
 

@@ -79,8 +79,8 @@ def test_topics_are_unique_and_stable(prefix: str, topics: list[str]) -> None:
 
 def test_the_other_topics_are_stable_too() -> None:
     """Flows and policies are read by every replay."""
-    assert FlowRegistered.stored_as() == "flow.registered/1"
-    assert PolicyRegistered.stored_as() == "policy.registered/1"
+    assert FlowRegistered.STORED_AS == "flow.registered/1"
+    assert PolicyRegistered.STORED_AS == "policy.registered/1"
 
 
 @pytest.mark.parametrize(("prefix", "evolve"), [("run.", evolve_run), ("dead-letter.", evolve_letter)])

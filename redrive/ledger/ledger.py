@@ -216,7 +216,8 @@ class SqliteLedger:
         topics = ("run.submitted/1", "dead-letter.opened/1")
         self.committer.states.foreign_changes += 1
         streams = [row[0] for row in connection.execute(query, topics).fetchall()]
-        return sorted(row for stream in streams for row in self._rows_from_log(stream))
+        found = (row for stream in streams for row in self._rows_from_log(stream))
+        return sorted(found, key=lambda row: (row.subject, row.needs))
 
     def _is_readable(self, stream: str) -> bool:
         try:

@@ -10,6 +10,7 @@ from redrive.domain.dead_letter import events as dl
 from redrive.domain.dead_letter.judge import Act
 from redrive.domain.run import events as e
 from redrive.ledger.committer import Committer
+from redrive.ledger.recorder import LogRecorder
 from tests.processes.redrives import AGAIN, ONCE, acts, request, two_letters
 from tests.processes.workshop import ANA, MODES, Shop, running
 
@@ -46,11 +47,11 @@ def test_7_a_dispatch_is_whole_or_nothing(shop: Shop, monkeypatch: pytest.Monkey
 
 def break_append(monkeypatch: pytest.MonkeyPatch, step: int) -> None:
     """Let the append fail: before its rows, after them, or at the commit."""
-    put = Committer.put
+    insert = LogRecorder.insert
 
-    def failing_put(self: Committer, stored: Any, unchanged: Any) -> int:
+    def failing_insert(*arguments: Any) -> None:
         if step == 2:
-            put(self, stored, unchanged)
+            insert(*arguments)
         raise StorageError("no space left on device")
 
     def failing_commit(self: Committer, last: Any) -> None:
@@ -59,7 +60,7 @@ def break_append(monkeypatch: pytest.MonkeyPatch, step: int) -> None:
     if step == 3:
         monkeypatch.setattr(Committer, "_commit", failing_commit)
     else:
-        monkeypatch.setattr(Committer, "put", failing_put)
+        monkeypatch.setattr(LogRecorder, "insert", failing_insert)
 
 
 def test_7_one_whose_backoff_still_holds_stays_behind(shop: Shop) -> None:

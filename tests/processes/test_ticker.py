@@ -37,7 +37,14 @@ def test_a_claim_of_a_dead_process_is_taken_at_once(shop: Shop) -> None:
     assert [line["why"] for line in lines if line["event"] == "run.claim_abandoned"] == ["process gone"]
 
 
-@pytest.mark.parametrize("elsewhere", [{"boot": "elsewhere"}, {"namespace": "elsewhere"}])
+def test_what_ran_before_the_last_boot_is_gone(shop: Shop) -> None:
+    """Nothing of this host survived its restart: no lease has to be waited for."""
+    shop.engine.services = replace(shop.engine.services, holder=replace(a_dead_process(shop), boot="before"))
+    claim = shop.begin()
+    assert shop.engine.tick().reclaimed == [claim.run_id]
+
+
+@pytest.mark.parametrize("elsewhere", [{"host": "elsewhere"}, {"namespace": "elsewhere"}])
 def test_a_process_of_another_host_is_left_to_its_lease(shop: Shop, elsewhere: dict[str, Any]) -> None:
     """Nobody here can know whether it is gone."""
     shop.engine.services = replace(shop.engine.services, holder=replace(a_dead_process(shop), **elsewhere))

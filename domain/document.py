@@ -25,10 +25,18 @@ def _refusal(error: ValidationError, model: str) -> InvalidValue:
     path = [str(part) for part in first["loc"]]
     cause = first.get("ctx", {}).get("error")
     if not isinstance(cause, InvalidValue):
-        return InvalidValue(".".join(path) or model, first["input"], first["msg"].removeprefix("Value error, "))
+        return InvalidValue(".".join(path) or model, first["input"], accepted_by(first))
     if path[-1:] != [cause.field]:
         path.append(cause.field)
     return InvalidValue(".".join(path), cause.value, cause.accepted)
+
+
+def accepted_by(error: Any) -> str:
+    """What would have been accepted, in words, by one of pydantic's errors."""
+    if error["type"] == "extra_forbidden":
+        return "one of the known names"
+    message: str = error["msg"]
+    return message.removeprefix("Value error, ").removeprefix("Input should be ")
 
 
 def within(low: int, high: int) -> Any:

@@ -10,7 +10,9 @@ RedriveError
 │   └── StreamReadOnly          holds an event of a newer version
 ├── NotFound                    unknown, or another tenant's: both look the same          CLI exit 4
 ├── Conflict                    another writer was first, again and again; try later      CLI exit 5
-└── StorageError                disk full, locked, read-only, corrupted, newer schema     CLI exit 5
+├── StorageError                disk full, locked, read-only, corrupted, newer schema     CLI exit 5
+│   └── EngineClosed · StreamDamaged
+└── StreamUnreadable            marks StreamReadOnly and StreamDamaged: left alone, all else works
 """
 
 from typing import ClassVar
@@ -58,6 +60,12 @@ class StorageError(RedriveError):
     """The log could not be read or written; nothing was acknowledged that is not durable."""
 
     code = "storage"
+
+
+class EngineClosed(StorageError):
+    """The engine was closed; commands and queries need an open one."""
+
+    code = "engine-closed"
 
 
 class Refused(RedriveError):

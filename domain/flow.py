@@ -29,8 +29,8 @@ class Node:
     handler: str | None = None
     resource: str | None = None
     timeout_ms: int | None = None
-    input: JsonValue = None
-    params: JsonValue = None
+    input: Any = None
+    params: Any = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "id", clean_name(self.id, "node.id"))

@@ -5,6 +5,7 @@ Two ways in: the constructors validate (they raise, naming field and accepted ra
 """
 
 import math
+from collections.abc import Sequence
 from enum import StrEnum
 from functools import cached_property
 from typing import Literal
@@ -81,13 +82,18 @@ class Verdict(StrEnum):
 class Backoff(Document):
     """Delays between attempts, in milliseconds: initial × multiplier^(n−1), capped by *max_delay_ms* when > 0."""
 
-    strategy: Strategy = Strategy.NONE
+    strategy: Strategy | Literal["none", "fixed", "exponential"] = Strategy.NONE
     initial_delay_ms: int = 0
     max_delay_ms: int = 0
     multiplier: float = 2.0
     jitter_ms: int = 0
 
     _range = field_validator("initial_delay_ms", "max_delay_ms", "jitter_ms", mode="before")(within(0, MAX_DELAY_MS))
+
+    @field_validator("strategy")
+    @classmethod
+    def _strategy(cls, value: str) -> Strategy:
+        return Strategy(value)
 
     @field_validator("multiplier", mode="before")
     @classmethod
@@ -117,7 +123,12 @@ TRANSIENT_BACKOFF = Backoff(strategy=Strategy.EXPONENTIAL, initial_delay_ms=2_00
 class TerminalBehavior(Document):
     """What happens after the last automatic attempt."""
 
-    mode: Mode = Mode.FAIL_RUN
+    mode: Mode | Literal["fail_run", "pause_for_review", "dead_letter"] = Mode.FAIL_RUN
+
+    @field_validator("mode")
+    @classmethod
+    def _mode(cls, value: str) -> Mode:
+        return Mode(value)
 
 
 class ManualOverride(Document):
@@ -157,7 +168,7 @@ class RetryPolicy(Document):
 
     version: Literal[1] = 1
     max_attempts: int = 3
-    retryable_failure_classes: tuple[str, ...] | None = None
+    retryable_failure_classes: Sequence[str] | None = None
     backoff: Backoff = Backoff()
     max_elapsed_ms: int | None = None
     terminal_behavior: TerminalBehavior = TerminalBehavior()
@@ -199,7 +210,7 @@ class RetryPolicy(Document):
     @property
     def mode(self) -> Mode:
         """What a final failure does to the run."""
-        return self.terminal_behavior.mode
+        return Mode(self.terminal_behavior.mode)
 
     def accepts(self, failure_class: str) -> bool:
         """Whether a failure of this class is worth another attempt."""

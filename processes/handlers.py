@@ -1,10 +1,10 @@
 """What handlers are, and what they may say: return a value, return Snooze, raise Retry or Fatal, or fail."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 from redrive.domain.failure import (
     EXECUTION_ERROR,
@@ -14,7 +14,7 @@ from redrive.domain.failure import (
     PROVIDER_TRANSIENT,
     Failure,
 )
-from redrive.domain.values import JsonValue, clean_integer
+from redrive.domain.values import clean_integer
 from redrive.processes.handout import Attempt
 
 Delay: TypeAlias = int | timedelta
@@ -32,8 +32,8 @@ class Snooze:
     delay: Delay
 
 
-HandlerResult: TypeAlias = JsonValue | Snooze
-Handler: TypeAlias = Callable[[Attempt], HandlerResult] | Callable[[Attempt], Awaitable[HandlerResult]]
+Handler: TypeAlias = Callable[[Attempt], Any]
+"""A function of an attempt, sync or async. It returns JSON, or Snooze."""
 
 
 class Retry(Exception):

@@ -51,10 +51,10 @@ class Attempt:
     epoch: int
     worker: str
     handler: str
-    input: JsonValue
-    run_input: JsonValue
-    params: JsonValue
-    outputs: Mapping[str, JsonValue]
+    input: Any
+    run_input: Any
+    params: Any
+    outputs: Mapping[str, Any]
     resource: str | None
     started_at_ms: int
     deadline_ms: int | None

@@ -10,7 +10,7 @@ from redrive.domain.run.holder import Holder
 
 @lru_cache(maxsize=1)
 def _host() -> tuple[str, str, str] | None:
-    """The host's name, its boot id and our pid namespace; None where the system does not tell (then leases alone decide)."""
+    """The host's name, its boot id and our pid namespace; None where the system does not tell (leases alone decide)."""
     if not sys.platform.startswith("linux"):
         return None
     try:

@@ -2,17 +2,18 @@
 
 import uuid
 from collections.abc import Callable
+from typing import Any
 
 from redrive.domain.errors import KeyReused
 from redrive.domain.flow import Flow
 from redrive.domain.identity import RunId, Tenant, run_id_of
 from redrive.domain.ports import Transaction
 from redrive.domain.run.events import RunSubmitted
-from redrive.domain.values import JsonValue, clean_json, clean_name, digest
+from redrive.domain.values import clean_json, clean_name, digest
 
 
 def submission(
-    tenant: Tenant, flow: Flow, automation: str, key: str | None, run_input: JsonValue
+    tenant: Tenant, flow: Flow, automation: str, key: str | None, run_input: Any
 ) -> Callable[[Transaction], RunId]:
     """A command that submits a run of *flow*, or finds the run that *key* named before.
 

@@ -5,6 +5,7 @@ from functools import lru_cache
 from typing import Protocol
 
 from redrive.domain.classifier import Classifier
+from redrive.domain.errors import InvalidValue
 from redrive.domain.failure import MAX_REASON_BYTES, Failure
 from redrive.domain.identity import Principal, Tenant
 from redrive.domain.ports import Caller, Ledger
@@ -27,6 +28,8 @@ class Services:
 
     def failure(self, failure: Failure | BaseException) -> Failure:
         """*failure* as it is recorded: classified when it is an exception, and redacted."""
+        if not isinstance(failure, (Failure, BaseException)):
+            raise InvalidValue("failure", failure, "a Failure or an exception")
         if isinstance(failure, BaseException):
             failure = self.classifier.classify_exception(failure)
         reason = cut_text(self.redactor.text(failure.reason), MAX_REASON_BYTES)

@@ -3,7 +3,7 @@
 import asyncio
 import inspect
 import threading
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from queue import SimpleQueue
 from typing import Any
 
@@ -72,6 +72,8 @@ class Slots:
             error: BaseException | None = None
             try:
                 result = handler(attempt)
+                if inspect.isawaitable(result):  # a plain function may hand out a coroutine
+                    result = asyncio.run(_awaited(result))
             except BaseException as caught:  # noqa: BLE001 - whatever a handler raises is how its attempt ended
                 error = caught
             with self._lock:
@@ -109,6 +111,10 @@ def _serve_loop(loop: asyncio.AbstractEventLoop) -> None:
 
 async def _ended(tasks: Iterable["asyncio.Task[Any]"]) -> None:
     await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def _awaited(answer: Awaitable[Any]) -> Any:
+    return await answer
 
 
 async def _call(handler: Handler, attempt: Attempt) -> tuple[Any, BaseException | None]:

@@ -4,7 +4,7 @@ import threading
 from dataclasses import dataclass, field
 from typing import Self
 
-from redrive.domain.errors import Conflict, StorageError, StreamUnreadable
+from redrive.domain.errors import Conflict, EngineClosed, StorageError, StreamUnreadable
 from redrive.domain.event import Cause
 from redrive.domain.identity import RunId, Tenant
 from redrive.domain.ports import Caller
@@ -84,6 +84,8 @@ class Ticker:
         while True:
             try:
                 tick(self._engine.services, self._engine.tenant)
+            except EngineClosed:
+                return
             except (StorageError, Conflict) as error:
                 log.error("ticker.storage", error=str(error))
             if self._stop.wait(self._interval_s):

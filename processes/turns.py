@@ -8,8 +8,17 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from redrive.domain.errors import Conflict, InvalidValue, NotFound, Refused, StaleAttempt, StorageError, StreamDamaged
-from redrive.domain.failure import EXECUTION_ERROR, PROVIDER_TRANSIENT, Failure
+from redrive.domain.errors import (
+    Conflict,
+    InvalidValue,
+    NotFound,
+    RedriveError,
+    Refused,
+    StaleAttempt,
+    StorageError,
+    StreamDamaged,
+)
+from redrive.domain.failure import EXECUTION_ERROR, INTERRUPTED, PROVIDER_TRANSIENT, Failure
 from redrive.domain.ports import Caller, Outcome, Transaction
 from redrive.domain.run.attempts import AttemptId
 from redrive.domain.run.state import Status
@@ -110,6 +119,19 @@ class Turns:
         """Tell every running handler to stop; what they say then is reported."""
         for attempt in self.running():
             slots.give_up(attempt)
+
+    def give_back(self, slots: Slots) -> None:
+        """Stop in a hurry: running attempts end as interrupted, and every claim is given back."""
+        ended: list[Ended] = []
+        for attempt in self.running():
+            slots.give_up(attempt)
+            failure = Failure(INTERRUPTED, "the worker was stopped", kind="stopped")
+            ended.append((attempt, None, AttemptError(failure)))
+        try:
+            self.turn(ended, slots, claim=False)
+        except RedriveError as error:
+            log.error("worker.not_given_back", error=str(error))
+        self.release_all()
 
     def release_all(self) -> None:
         """Give back every claim; none has an attempt running."""

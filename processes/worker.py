@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from queue import Empty, SimpleQueue
 
-from redrive.domain.errors import Conflict, StorageError
+from redrive.domain.errors import Conflict, EngineClosed, InvalidValue, StorageError
 from redrive.domain.event import Recorded
 from redrive.domain.identity import RunId
 from redrive.domain.run.claims import DEFAULT_LEASE_MS
@@ -44,6 +44,11 @@ class Worker:
         poll_ms: int = DEFAULT_POLL_MS,
         only: RunId | None = None,
     ) -> None:
+        if not isinstance(handlers, Mapping):
+            raise InvalidValue("handlers", type(handlers).__name__, "a mapping from names to functions")
+        for known in handlers if isinstance(handlers, dict) else ():
+            if not callable(handlers[known]):
+                raise InvalidValue(f"handlers[{known!r}]", handlers[known], "a function of an Attempt")
         self.name = name or f"{os.uname().nodename}-{os.getpid()}-{os.urandom(2).hex()}"
         self.concurrency = clean_integer(concurrency, "concurrency", 1, 1_024)
         self._services, self._tenant = engine.services, engine.tenant
@@ -87,6 +92,11 @@ class Worker:
         self._stalled = 0
         try:
             self._loop(self._slots, idle)
+        except EngineClosed:
+            raise
+        except BaseException:  # Ctrl-C above all: nothing is left claimed by a worker that works no more
+            self._turns.give_back(self._slots)
+            raise
         finally:
             leave()
             self._slots.close()
@@ -106,6 +116,8 @@ class Worker:
                 if self._is_done(active, idle):
                     return
                 pause, trouble = 0.0 if active else self._pause_s(), 0
+            except EngineClosed:
+                raise
             except (StorageError, Conflict) as error:
                 trouble = min(trouble + 1, 6)
                 log.error("worker.storage", worker=self.name, error=str(error), unreported=len(ended))
@@ -125,7 +137,10 @@ class Worker:
         if active:
             self._stalled = 0
             return False
-        return idle()
+        if not idle():
+            return False
+        self._tell_unserved()
+        return True
 
     def _tick_when_due(self, slots: Slots) -> None:
         now = time.monotonic()

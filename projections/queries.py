@@ -10,6 +10,7 @@ from redrive.domain.errors import NotFound
 from redrive.domain.failure import failure_class_named
 from redrive.domain.identity import Tenant
 from redrive.domain.run.state import Status
+from redrive.domain.values import clean_text
 from redrive.projections.dead_letters import DEAD_LETTERS
 from redrive.projections.lifecycle import match
 from redrive.projections.models import (
@@ -77,7 +78,7 @@ class Queries:
 
     def run(self, id_: str) -> RunSummary:
         """One run. Raises NotFound."""
-        chosen = self._select("run").where("run_id = ?", id_)
+        chosen = self._select("run").where("run_id = ?", clean_text(id_, "run_id"))
         found = self._ask(f"SELECT {_RUN_COLUMNS} FROM runs{chosen.sql()}", chosen.values)
         if not found:
             raise NotFound("run", id_)
@@ -134,7 +135,7 @@ class Queries:
 
     def dead_letter(self, id_: str) -> DeadLetterSummary:
         """One dead letter. Raises NotFound."""
-        chosen = self._select("dead_letter", "d.tenant").where("d.id = ?", id_)
+        chosen = self._select("dead_letter", "d.tenant").where("d.id = ?", clean_text(id_, "dead_letter"))
         query = f"SELECT {_LETTER_COLUMNS}, {_NEEDS_REVIEW} FROM dead_letters d{chosen.sql()}"
         found = self._ask(query, chosen.values)
         if not found:

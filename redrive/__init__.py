@@ -21,6 +21,7 @@ _PUBLIC = {
         "AttemptsRunning",
         "BudgetSpent",
         "Conflict",
+        "EngineClosed",
         "InvalidFlow",
         "InvalidValue",
         "KeyReused",
@@ -86,6 +87,7 @@ if TYPE_CHECKING:
     from redrive.domain.errors import AttemptsRunning as AttemptsRunning
     from redrive.domain.errors import BudgetSpent as BudgetSpent
     from redrive.domain.errors import Conflict as Conflict
+    from redrive.domain.errors import EngineClosed as EngineClosed
     from redrive.domain.errors import InvalidFlow as InvalidFlow
     from redrive.domain.errors import InvalidValue as InvalidValue
     from redrive.domain.errors import KeyReused as KeyReused

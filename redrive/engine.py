@@ -54,6 +54,8 @@ class Engine:
 
     def for_tenant(self, tenant: Tenant) -> TenantEngine:
         """Commands and queries of one tenant; nothing of any other can be seen through it."""
+        if not isinstance(tenant, Tenant):
+            raise InvalidValue("tenant", tenant, "a Tenant, for example redrive.Tenant('acme', 'billing', 'prod')")
         return TenantEngine(self, tenant)
 
     def claim_many(
@@ -141,7 +143,8 @@ def open(  # noqa: A001  (redrive.open reads well)
     """Open a log, creating it when there is none.
 
     *url*: ``sqlite:///relative.db`` or ``sqlite:////absolute.db``. *clock* returns UTC milliseconds, *dice* a
-    float in [0, 1). *listeners* are told every event after its commit, best effort. *redrive_policy* is one for
+    float in [0, 1). *listeners* are told, after the commit, every event
+    that this process commits, best effort; they may query, not command. *redrive_policy* is one for
     all, or a function of tenant and automation. *views* is the folder for the query views (default: beside the
     log). Raises InvalidValue, StorageError.
     """

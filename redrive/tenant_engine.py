@@ -10,7 +10,6 @@ from redrive.domain.ports import Caller, Transaction
 from redrive.domain.retry_policy import RetryDecision
 from redrive.domain.run.claims import DEFAULT_LEASE_MS
 from redrive.domain.run.state import Status
-from redrive.domain.values import JsonValue
 from redrive.ledger.ledger import collecting
 from redrive.processes import operations
 from redrive.processes.handout import Attempt, Claim, Lease, LetterStanding, Progress, standing_of_letter
@@ -43,7 +42,7 @@ class TenantEngine(TenantQueries):
         *,
         automation: str,
         key: str | None = None,
-        input: JsonValue = None,  # noqa: A002  (the word of the field)
+        input: Any = None,  # noqa: A002  (the word of the field)
         actor: Actor | None = None,
     ) -> RunId:
         """Submit a run of *flow*; the same *key* of the same *automation* gives the same run.
@@ -90,7 +89,7 @@ class TenantEngine(TenantQueries):
         """Start every node that can start now, in one commit. Raises NotRunning, StaleEpoch."""
         return self._as_worker(claim.worker, starting_all(claim))
 
-    def complete_attempt(self, attempt: Attempt, output: JsonValue = None) -> Progress:
+    def complete_attempt(self, attempt: Attempt, output: Any = None) -> Progress:
         """Report a success. The identical report again is a no-op.
 
         Raises InvalidValue, NotRunning, StaleEpoch, StaleAttempt.

@@ -28,7 +28,15 @@ GROUPS: dict[str, tuple[str, ...]] = {
         "AttemptError",
         "Handler",
     ),
-    "Failures and decisions": ("Failure", "RetryDecision", "Verdict", "Classifier", "Rule", "DEFAULT_RULES", "Redactor"),
+    "Failures and decisions": (
+        "Failure",
+        "RetryDecision",
+        "Verdict",
+        "Classifier",
+        "Rule",
+        "DEFAULT_RULES",
+        "Redactor",
+    ),
     "Answers": (
         "Page",
         "RunSummary",

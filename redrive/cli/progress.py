@@ -31,17 +31,18 @@ QUIET = frozenset(
 
 
 class Lines:
-    """Plain lines with the UTC time, for pipes and files."""
+    """Plain lines with the UTC time, of one run or (None) of all, for pipes, files and workers."""
 
-    def __init__(self, run_id: str, say: Say) -> None:
+    def __init__(self, run_id: str | None, say: Say) -> None:
         self._run_id, self._say = run_id, say
 
     def follow(self, events: Sequence[Recorded]) -> None:
         """Say what is news among *events*."""
         for recorded in events:
-            if recorded.correlation == self._run_id and recorded.topic not in QUIET:
+            if recorded.topic not in QUIET and self._run_id in (None, recorded.correlation):
                 at = datetime.fromtimestamp(recorded.occurred_at_ms / 1000, UTC)
-                self._say(f"{at:%H:%M:%S} {sentence_of(entry_of(recorded))}")
+                run = "" if self._run_id else f"{recorded.correlation[:8]} "
+                self._say(f"{at:%H:%M:%S} {run}{sentence_of(entry_of(recorded))}")
 
     def __enter__(self) -> Self:
         return self

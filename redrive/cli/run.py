@@ -1,6 +1,5 @@
 """``redrive run``: execute a workflow file durably; the same command again resumes it."""
 
-import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -90,7 +89,7 @@ def _run(
     from redrive.executors import handlers_for, require_allowed, simulated_flow
     from redrive.runner import choose_run, execute
 
-    if (here := os.getcwd()) not in sys.path:
+    if (here := str(Path.cwd())) not in sys.path:
         sys.path.insert(0, here)
     flow = file.flow if simulation is None else simulated_flow(file.flow)
     require_allowed(file, allowed, simulation)
@@ -141,7 +140,8 @@ def _sum_up(session: Session, tenant: "TenantEngine", summary: "Summary") -> Non
         return
     output.say(
         f"{run.status}: {run.succeeded} of {run.nodes} nodes succeeded, {run.attempts} attempts, "
-        f"{run.retries} {'retry' if run.retries == 1 else 'retries'}, {len(letters)} dead letter(s) open, {duration(round(summary.seconds * 1000))}"
+        f"{run.retries} {'retry' if run.retries == 1 else 'retries'}, {len(letters)} dead letter(s) open, "
+        f"{duration(round(summary.seconds * 1000))}"
     )
     if run.status == "running":
         output.say(f"it is being executed by {printable(run.worker or '?')}")
@@ -153,10 +153,10 @@ def _next(session: Session, run_id: str, status: str, letters: Sequence["DeadLet
     if letters:
         found.append((session.command("dead-letters", "list", "--run", run_id), "what failed"))
     if any(letter.status == "open" for letter in letters):
-        retry = session.command("dead-letters", "retry", "--run", run_id, "--all", "--reason", "fixed")
+        retry = session.command("dead-letters", "retry", "--run", run_id, "--all", "--reason", "WHY")
         found.append((retry, "do it again; then give the run command again"))
     for letter in [letter for letter in letters if letter.status == "parked"][:1]:
-        grant = session.command("dead-letters", "grant", letter.id, "3", "--reason", "fixed")
+        grant = session.command("dead-letters", "grant", letter.id, "3", "--reason", "WHY")
         found.append((grant, "allow more dispatches of a parked one; then run again"))
     if status == "paused":
         found.append((session.command("resume", run_id, "--reason", "checked"), "lift the pause"))

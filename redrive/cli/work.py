@@ -1,7 +1,7 @@
 """``redrive work``: execute whatever is due, for all tenants or one."""
 
-import os
 import sys
+from pathlib import Path
 
 import click
 
@@ -26,9 +26,11 @@ def work(
 ) -> int:
     """Execute due runs, for all tenants or one.
 
-    It takes over what dead workers held, and sweeps dead letters. Serves all tenants unless --tenant names one. Only nodes whose handlers are allowed are executed; the others stay
-    queued for a worker that may. Several workers may share one log.
+    It takes over what dead workers held, and sweeps dead letters. Serves all tenants unless --tenant names one. Only
+    nodes whose handlers are allowed are executed; the others stay queued for a worker that may. Several workers may
+    share one log.
     """
+    from redrive.cli.progress import Lines
     from redrive.executors import Allowed, Handlers
     from redrive.processes.worker import Worker
     from redrive.runner import stopping_on_signals
@@ -37,7 +39,7 @@ def work(
         raise click.UsageError("Nothing may be executed: give --allow-commands, --allow-handlers PREFIX, or both.")
     if concurrency is not None:
         session.give("concurrency", concurrency)
-    if (here := os.getcwd()) not in sys.path:
+    if (here := str(Path.cwd())) not in sys.path:
         sys.path.insert(0, here)
     settings, engine = session.settings, session.engine(create=True)
     worker = Worker(
@@ -50,6 +52,9 @@ def work(
         poll_ms=settings.poll_ms,
     )
     session.output.remark(f"worker {worker.name}: {worker.concurrency} attempts at a time; Ctrl-C to stop")
+    leave = engine.ledger.subscribe(Lines(None, session.output.say).follow) if not session.output.json else None
     with stopping_on_signals(worker, session.output.remark) as interrupted:
         worker.run_until_idle() if until_idle else worker.run()
+    if leave is not None:
+        leave()
     return 130 if interrupted.is_set() and until_idle else 0

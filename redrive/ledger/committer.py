@@ -12,7 +12,7 @@ from collections import deque
 from collections.abc import Callable, Iterable
 from typing import Generic, TypeVar, cast
 
-from redrive.domain.errors import StorageError
+from redrive.domain.errors import EngineClosed, StorageError
 from redrive.domain.event import Recorded
 from redrive.domain.ports import Caller
 from redrive.ledger.agenda import Agenda
@@ -168,7 +168,7 @@ class Committer:
 
     def _begin(self) -> None:
         if self.closed:
-            raise StorageError(f"{self.recorder.path}: the engine is closed")
+            raise EngineClosed(f"{self.recorder.path}: the engine is closed")
         self._connection.execute("BEGIN IMMEDIATE")
         version = self._connection.execute("PRAGMA data_version").fetchone()[0]
         changed = (version, self.recorder.appends)

@@ -11,6 +11,7 @@ from redrive.domain.event import Recorded
 from redrive.domain.identity import RunId, Tenant
 from redrive.domain.ports import Caller, Due
 from redrive.domain.run.state import Run
+from redrive.domain.values import clean_name
 from redrive.ledger.agenda import Agenda, AgendaRow, rows_of_dead_letter, rows_of_run
 from redrive.ledger.application import LogApplication
 from redrive.ledger.committer import Committer, Pending
@@ -130,6 +131,7 @@ class SqliteLedger:
 
     def run_state(self, tenant: Tenant | None, id_: RunId, until: int | None = None) -> Run:
         """The run as the log tells it up to position *until*. Raises NotFound."""
+        clean_name(id_, "run_id")
         with storage_errors(self.path):
             rows = [row for row in self.recorder.rows_of(id_, 0) if until is None or row[0] <= until]
         state = None if rows and tenant is not None and rows[0][5] != str(tenant) else self.committer.states.fold(rows)
@@ -276,5 +278,5 @@ class SqliteLedger:
         for listener in self._subscribers if events else ():
             try:
                 listener(events)
-            except Exception:
+            except Exception:  # noqa: BLE001 - a listener is best effort
                 log.exception("listener.failed", events=len(events))

@@ -5,7 +5,7 @@ from collections.abc import Callable, Container, Sequence
 from typing import TYPE_CHECKING
 
 from redrive.domain.dead_letter.state import DeadLetter
-from redrive.domain.errors import NotFound
+from redrive.domain.errors import InvalidValue, NotFound
 from redrive.domain.event import Cause, Event, Recorded
 from redrive.domain.flow import Flow
 from redrive.domain.identity import (
@@ -153,6 +153,8 @@ class LedgerTransaction:
             self._ledger.known_streams.discard(recorded.stream)
 
     def _entry(self, stream: str) -> Entry | None:
+        if not isinstance(stream, str):
+            raise InvalidValue("id", stream, "the id of a run or dead letter, as text")
         entry = self._ledger.states.get(stream)
         if entry is None:
             return None

@@ -143,7 +143,7 @@ def test_a_final_decision_applies_no_jitter(number: int) -> None:
 )
 def test_which_classes_are_retried(classes: list[str] | None, accepted: list[str], refused: list[str]) -> None:
     """A wildcard never covers what must not be repeated blindly; an interruption is always retried."""
-    retry = RetryPolicy(retryable_failure_classes=classes)  # type: ignore[arg-type]
+    retry = RetryPolicy(retryable_failure_classes=classes)
     assert [name for name in accepted if not retry.accepts(name)] == []
     assert [name for name in refused if retry.accepts(name)] == []
 

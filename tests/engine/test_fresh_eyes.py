@@ -21,7 +21,7 @@ def engine(tmp_path: Path) -> redrive.Engine:
 
 def backoff(delay_ms: int) -> RetryPolicy:
     """Many attempts with a fixed delay."""
-    document = {"max_attempts": 5, "backoff": {"strategy": "fixed", "initial_delay_ms": delay_ms}}
+    document: redrive.JsonValue = {"max_attempts": 5, "backoff": {"strategy": "fixed", "initial_delay_ms": delay_ms}}
     return RetryPolicy.from_document(document)
 
 
@@ -104,7 +104,7 @@ def test_a_flow_that_was_changed_after_it_was_made_is_refused(engine: redrive.En
     with pytest.raises(TypeError):
         flow.nodes["b"] = Node("b")  # type: ignore[index]
     assert flow.digest
-    flow.nodes[redrive.NodeId("a")].input["n"] = 2  # type: ignore[index,call-overload]
+    flow.nodes[redrive.NodeId("a")].input["n"] = 2
     with pytest.raises(InvalidFlow):
         engine.local.submit(flow, automation="x")
 
@@ -154,8 +154,8 @@ def test_a_full_worker_still_renews_its_lease(tmp_path: Path) -> None:
             engine, {"a": lambda _attempt: None}, concurrency=1, poll_ms=60_000, lease_ms=5_000, tick_ms=None
         )
         (claim,) = engine.claim_many(1, worker=worker.name, lease_ms=5_000, start=True)
-        worker._turns.held[claim.run_id] = Held(claim, claim.expires_at_ms)  # noqa: SLF001
-        assert worker._pause_s() < 2.0  # noqa: SLF001
+        worker._turns.held[claim.run_id] = Held(claim, claim.expires_at_ms)
+        assert worker._pause_s() < 2.0
 
 
 @pytest.mark.parametrize("cursor", ["", "e30", "x" * 40, "W1tbW1tbW1tbW1tbW1tb", "ÿ", "AAAA"])

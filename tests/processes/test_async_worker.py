@@ -123,12 +123,13 @@ class Sleeper:
             self.cleaned.set()
 
 
-def end(shop: Shop, how: str, run: Any) -> None:
+def end(shop: Shop, how: str, run: Any, sleeper: Sleeper) -> bool:
     """Time out, cancel, or lose the lease; again, for a renewal may come between the jump and the tick."""
     if how != "cancel":
         shop.now += 1_000 if how == "timeout" else 10_000_000
     elif shop.run_status(run) == "running":
         shop.acme.cancel(run, **ANA)
+    return sleeper.cleaned.wait(0.5)
 
 
 @pytest.mark.parametrize("how", ["timeout", "cancel", "lease"])
@@ -140,7 +141,7 @@ def test_an_async_handler_is_cancelled(shop: Shop, how: str) -> None:
     other = shop.submit(beside("b"))
     with working(shop, {"a": sleeper, "b": echo}, concurrency=1):
         until(sleeper.begun.is_set)
-        until(lambda: [end(shop, how, run), sleeper.cleaned.wait(0.5)][1])
+        until(lambda: end(shop, how, run, sleeper))
         until(lambda: shop.run_status(other) == "completed")
     assert shop.run_status(run) == ("cancelled" if how == "cancel" else "failed")
 

@@ -22,7 +22,7 @@ class Document(BaseModel):
 
 def _refusal(error: ValidationError, model: str) -> InvalidValue:
     first = error.errors()[0]
-    path = [str(part) for part in first["loc"]]
+    path = [str(part) for part in first["loc"] if "[" not in str(part)]  # the branches of a union are no fields
     cause = first.get("ctx", {}).get("error")
     if not isinstance(cause, InvalidValue):
         return InvalidValue(".".join(path) or model, first["input"], accepted_by(first))

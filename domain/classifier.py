@@ -237,7 +237,7 @@ def _names_of(error: BaseException) -> frozenset[str]:
 def _message(error: BaseException) -> str:
     try:
         return str(error)
-    except Exception:  # noqa: BLE001  # a broken __str__ must not hide the failure
+    except BaseException:  # noqa: BLE001  # a broken __str__ must not hide the failure
         return "<an error that cannot be shown>"
 
 

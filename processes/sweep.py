@@ -40,17 +40,21 @@ class SweepAct:
 
 @dataclass(slots=True)
 class SweepReport:
-    """What one pass did: *acted* wrote events, *skipped* did not."""
+    """What one pass did: *acted* wrote events, *skipped* did not; *more* may be due."""
 
     acted: list[SweepAct] = field(default_factory=list)
     skipped: list[SweepAct] = field(default_factory=list)
+    more: bool = False
 
 
 SWEEPER = Cause("timer", "sweep")
 
 
-def sweep(ledger: Ledger, tenant: Tenant | None, policy_of: PolicyOf, engine: str) -> SweepReport:
-    """Dispatch, park, resolve or hold every dead letter that is due; each run in one transaction."""
+def sweep(
+    ledger: Ledger, tenant: Tenant | None, policy_of: PolicyOf, engine: str, *, pages: int | None = None
+) -> SweepReport:
+    """Dispatch, park, resolve or hold every dead letter that is due (or the first *pages* of them); each run in one
+    transaction."""
     report = SweepReport()
     caller = Caller(tenant, cause=SWEEPER)
     seen: set[RunId] = set()
@@ -62,7 +66,9 @@ def sweep(ledger: Ledger, tenant: Tenant | None, policy_of: PolicyOf, engine: st
         outcomes = ledger.transact_together([(caller, redriving(id_, policy_of, engine)) for id_ in runs])
         for id_, outcome in zip(runs, outcomes, strict=True):
             tell_swept(id_, outcome, report)
-        if len(page) < PAGE:
+        pages = None if pages is None else pages - 1
+        if len(page) < PAGE or pages == 0:
+            report.more = len(page) == PAGE
             break
     return report
 

@@ -28,12 +28,12 @@ class TickReport:
     sweep: SweepReport = field(default_factory=SweepReport)
 
 
-def tick(services: Services, tenant: Tenant | None, *, check_processes: bool = True) -> TickReport:
-    """Reclaim what is expired (and, with *check_processes*, what a dead process of this host holds), then sweep."""
+def tick(services: Services, tenant: Tenant | None, *, pages: int | None = None) -> TickReport:
+    """Reclaim what is expired and what a dead process of this host holds, then sweep (the first *pages* of what is
+    due)."""
     report = TickReport(reclaim_expired(services, tenant))
-    if check_processes:
-        report.reclaimed += reclaim_from_the_dead(services, tenant)
-    report.sweep = sweep(services.ledger, tenant, services.policy_of, services.engine)
+    report.reclaimed += reclaim_from_the_dead(services, tenant)
+    report.sweep = sweep(services.ledger, tenant, services.policy_of, services.engine, pages=pages)
     return report
 
 

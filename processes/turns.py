@@ -149,8 +149,11 @@ class Turns:
                 if isinstance(result, Snooze):
                     return snoozing(attempt.id, milliseconds(result.delay))
                 return completing(attempt.id, result)
-            except InvalidValue as invalid:
-                error = AttemptError(Failure(EXECUTION_ERROR, str(invalid), kind="invalid_output", final=True))
+            except Exception as invalid:  # noqa: BLE001 - a value of the handler's may do anything when it is read
+                reason = (
+                    str(invalid) if isinstance(invalid, InvalidValue) else f"the output cannot be read: {invalid!r}"
+                )
+                error = AttemptError(Failure(EXECUTION_ERROR, reason[:1_000], kind="invalid_output", final=True))
         return failing(attempt.id, self._failure(error), self._services.policy_of, self._services.classifier)
 
     def _failure(self, error: BaseException) -> Failure:

@@ -146,7 +146,8 @@ class Worker:
         now = time.monotonic()
         if self._tick_ms is not None and now >= self._next_tick:
             self._next_tick = now + self._tick_ms / 1000
-            tick(self._services, self._tenant)
+            if tick(self._services, self._tenant, pages=1).sweep.more:  # leases are renewed in between
+                self._next_tick = now
             self._tell_unserved()
         if now >= self._next_poll and self._turns.held:
             self._next_poll = now + self._poll_ms / 1000

@@ -270,6 +270,7 @@ class View:
         with self._lock:
             if self._file.moved():
                 self._file.reopen()
+                self._prepare()
             position = self._learn_position()
             log_position = self._target()
             return ViewStatus(

@@ -16,6 +16,7 @@ from redrive.domain.redaction import Redactor
 from redrive.domain.redrive_policy import RedrivePolicy
 from redrive.domain.run.claims import DEFAULT_LEASE_MS
 from redrive.domain.run.state import Run
+from redrive.domain.values import MAX_INTEGER, clean_integer
 from redrive.ledger.committer import Pending
 from redrive.ledger.ledger import SqliteLedger
 from redrive.processes.handout import Claim
@@ -151,7 +152,7 @@ def open(  # noqa: A001  (redrive.open reads well)
     path = path_of(url)
     ledger = SqliteLedger(
         path,
-        clock=clock or _milliseconds,
+        clock=_milliseconds if clock is None else _checked(clock),
         dice=dice or random.random,
         engine=__version__,
         cache_bytes=cache_bytes,
@@ -185,6 +186,11 @@ def path_of(url: str) -> str:
 
 def _milliseconds() -> int:
     return time.time_ns() // 1_000_000
+
+
+def _checked(clock: Callable[[], int]) -> Callable[[], int]:
+    """The host's clock; a value that is no time of ours is refused where it comes from."""
+    return lambda: clean_integer(clock(), "clock", 0, MAX_INTEGER)
 
 
 def _one_by_one(listener: Listener) -> Callable[[Sequence[Recorded]], None]:

@@ -1,11 +1,13 @@
 """What ``redrive run`` does: find the run that the file means, execute it until nothing is left, and sum it up."""
 
+import fcntl
 import signal
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from types import FrameType
 from typing import Any
 
@@ -44,10 +46,16 @@ class Choice:
 
 
 def choose_run(tenant: TenantEngine, automation: str, flow: Flow, choice: Choice, actor: str) -> Chosen:
-    """The newest unfinished run of this automation and flow, or a new one.
+    """The newest unfinished run of this automation and flow, or a new one. Two processes choose one after the other.
 
     Raises InvalidValue when an unfinished run has another flow and neither resume nor new was asked for; KeyReused.
     """
+    with Path(f"{tenant.engine.ledger.path}.run.lock").open("ab") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        return _choose(tenant, automation, flow, choice, actor)
+
+
+def _choose(tenant: TenantEngine, automation: str, flow: Flow, choice: Choice, actor: str) -> Chosen:
 
     def submit(key: str | None) -> RunId:
         return tenant.submit(flow, automation=automation, key=key, input=choice.input, actor=actor)

@@ -20,7 +20,7 @@ from redrive.ledger.mapper import tenant_named
 
 DueKey = tuple[int, int]
 ANY = ""
-MOST_NEEDS = 16
+MOST_NEEDS = 256
 
 
 class AgendaRow(NamedTuple):
@@ -108,8 +108,8 @@ class Agenda:
 
     def claimable(self, tenant: Tenant | None, handlers: Container[str] | None, now_ms: int, limit: int) -> list[Due]:
         """Due queued runs, the oldest first, that a worker with *handlers* (None: any) may execute."""
-        if tenant is None and handlers is None:
-            return _each_once(self.due("run", None, now_ms, limit))
+        if handlers is None:
+            return _each_once(self.due("run", tenant, now_ms, limit))
         groups = [
             self._connection.execute(
                 "SELECT subject, tenant, due_ms, run, holder, created FROM agenda INDEXED BY agenda_queue "

@@ -169,6 +169,8 @@ class Committer:
     def _begin(self) -> None:
         if self.closed:
             raise EngineClosed(f"{self.recorder.path}: the engine is closed")
+        if not self.recorder.is_there():
+            raise StorageError(f"{self.recorder.path}: the file was moved or deleted; put it back, or open another log")
         self._connection.execute("BEGIN IMMEDIATE")
         version = self._connection.execute("PRAGMA data_version").fetchone()[0]
         changed = (version, self.recorder.appends)
@@ -176,6 +178,7 @@ class Committer:
             self._data_version = changed
             self.states.foreign_changes += 1
             self.recorder.heads.clear()
+            self.known_streams.clear()
             row = self._connection.execute(
                 "SELECT recorded_at_ms FROM events ORDER BY position DESC LIMIT 1"
             ).fetchone()
@@ -204,6 +207,8 @@ class Committer:
             self._connection.execute("ROLLBACK")
         else:
             self._commit(last)
+            for transaction in transactions:
+                self.known_streams |= transaction.registered
         self.states.shrink()
 
     def _commit(self, last: Recorded) -> None:

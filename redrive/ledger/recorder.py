@@ -5,6 +5,7 @@ import os
 import sqlite3
 import threading
 from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from eventsourcing.persistence import Notification, StoredEvent
@@ -45,6 +46,16 @@ class LogRecorder(SQLiteApplicationRecorder):
         """Connect to the log at *path*."""
         self.path, self.busy_timeout_ms = path, busy_timeout_ms
         self.writer = connect(path, busy_timeout_ms=busy_timeout_ms, durable=durable)
+        found = Path(path).stat()
+        self._identity = (found.st_dev, found.st_ino)
+
+    def is_there(self) -> bool:
+        """Whether the file that was opened still lies at its path; else what is written to it would be lost."""
+        try:
+            found = os.stat(self.path)  # noqa: PTH116 - on the way of every commit
+        except OSError:
+            return False
+        return (found.st_dev, found.st_ino) == self._identity
 
     def reader(self) -> sqlite3.Connection:
         """This thread's connection for reading."""

@@ -36,6 +36,7 @@ class LedgerTransaction:
         self.caller = caller
         self.now_ms = now_ms
         self.pending: list[Recorded] = []
+        self.registered: set[str] = set()
         self._root = caller.cause or Cause("command", os.urandom(8).hex())
         self._read: dict[str, int] = {}
         self._written: dict[str, Entry] = {}
@@ -149,8 +150,6 @@ class LedgerTransaction:
         """Forget the states that this command changed in memory."""
         for stream in self._written:
             self._ledger.states.forget(stream)
-        for recorded in self.pending:
-            self._ledger.known_streams.discard(recorded.stream)
 
     def _entry(self, stream: str) -> Entry | None:
         if not isinstance(stream, str):
@@ -201,12 +200,9 @@ class LedgerTransaction:
 
     def _is_new(self, stream: str) -> bool:
         """Whether a write-once stream is empty; from now on it is not."""
-        known = self._ledger.known_streams
-        if stream in known:
+        if stream in self._ledger.known_streams or stream in self.registered:
             return False
-        if len(known) > 100_000:
-            known.clear()
-        known.add(stream)
+        self.registered.add(stream)
         return self._ledger.recorder.head(stream) == 0
 
     def _bring_agenda(self, stream: str, entry: Entry) -> None:

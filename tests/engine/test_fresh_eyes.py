@@ -2,11 +2,15 @@
 
 import sqlite3
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 import redrive
-from redrive import Failure, Flow, InvalidFlow, InvalidValue, Node, RetryPolicy, RunId, Worker
+from redrive import Failure, Flow, InvalidFlow, InvalidValue, Node, RetryPolicy, RunId, Tenant, Worker
+from redrive.domain.ports import Caller
+from redrive.ledger.transaction import LedgerTransaction
+from redrive.processes.intake import submission
 from redrive.processes.turns import Held
 
 MINUTE = 60_000
@@ -164,3 +168,65 @@ def test_a_forged_cursor_is_a_bad_value(engine: redrive.Engine, cursor: str) -> 
     run = engine.local.submit(Flow([Node("a")]), automation="x")
     with pytest.raises(InvalidValue):
         engine.local.history(run, cursor=cursor)
+
+
+def test_an_interrupted_submit_leaves_no_run_without_its_flow(engine: redrive.Engine) -> None:
+    """The flow is logged by the next one, although the first was on its way to log it."""
+    flow = Flow([Node("a")])
+
+    def interrupted(tx: LedgerTransaction) -> None:
+        submission(Tenant(), flow, "x", None, None)(tx)
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        engine.ledger.transact(Caller(Tenant()), interrupted)
+    engine.local.submit(flow, automation="x")
+    topics = [event.topic for event in engine.ledger.read()]
+    assert topics == ["policy.registered", "flow.registered", "run.submitted"]
+
+
+def test_a_log_that_was_deleted_acknowledges_nothing(tmp_path: Path) -> None:
+    """What would be written to a file that nobody can find again is refused."""
+    with redrive.open(f"sqlite:///{tmp_path / 'log.db'}") as engine:
+        engine.local.submit(Flow([Node("a")]), automation="x")
+        (tmp_path / "log.db").unlink()
+        with pytest.raises(redrive.StorageError, match="moved or deleted"):
+            engine.local.submit(Flow([Node("a")]), automation="x")
+
+
+def test_an_output_that_cannot_be_read_fails_its_attempt_and_nothing_else(engine: redrive.Engine) -> None:
+    """Whatever a handler's value does when it is looked at."""
+
+    class Hostile(dict[str, int]):
+        def items(self) -> Any:
+            raise RuntimeError("changed size during iteration")
+
+    run = engine.local.submit(Flow([Node("a"), Node("b")]), automation="x")
+    Worker(engine, {"a": lambda _attempt: Hostile(x=1), "b": lambda _attempt: 1}).run_until_idle()
+    assert {node.node: node.status for node in engine.local.show(run).nodes} == {"a": "failed", "b": "succeeded"}
+
+
+def test_ctrl_c_gives_the_claim_back(engine: redrive.Engine) -> None:
+    """The embedding program goes on, and another worker may have the run at once."""
+    run = engine.local.submit(Flow([Node("a", retry=backoff(1))]), automation="x")
+    worker = Worker(engine, {"a": lambda _attempt: 1})
+
+    def interrupt(_events: object) -> None:
+        worker._next_tick = 0.0
+        setattr(worker, "_tick_when_due", _raise_interrupt)  # noqa: B010
+
+    engine.ledger.subscribe(interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        worker.run_until_idle()
+    assert engine.local.show(run).worker is None
+
+
+def _raise_interrupt(_slots: object) -> None:
+    raise KeyboardInterrupt
+
+
+def test_a_worker_on_a_closed_engine_says_so(engine: redrive.Engine) -> None:
+    """It does not wait for the engine to come back."""
+    engine.close()
+    with pytest.raises(redrive.EngineClosed):
+        Worker(engine, {}).run()

@@ -42,7 +42,7 @@ def failing(
             return _decided_before(run.nodes[attempt.node].reports, attempt.lifetime)
         failed = events[0]
         assert isinstance(failed, AttemptFailed)
-        if failure.classifier == classifier.id:
+        if failure.classifier is not None and failure.classifier == classifier.id:
             tx.register_policy(run, "classifier", classifier)
         tx.append_run(run, *events)
         if failed.decision.terminal:

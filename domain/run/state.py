@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from redrive.domain.event import Evolve
+from redrive.domain.event import Event, Evolve
 from redrive.domain.failure import Failure
 from redrive.domain.flow import Flow, dependants
 from redrive.domain.identity import DeadLetterId, NodeId, RunId, Tenant
@@ -27,7 +27,6 @@ class Status(StrEnum):
 
 
 FINAL = (Status.COMPLETED, Status.CANCELLED)
-FINISHED = (Status.COMPLETED, Status.BLOCKED, Status.FAILED, Status.CANCELLED)
 
 
 class NodeStatus(StrEnum):
@@ -137,14 +136,12 @@ def _renewed(run: Run, event: e.LeaseRenewed) -> None:
     run.claim = Claim(claim.epoch, claim.worker, claim.holder, claim.lease_ms, event.expires_at_ms)
 
 
-@evolve.on(e.ClaimReleased)
-def _released(run: Run, _event: e.ClaimReleased) -> None:
+def _claim_ended(run: Run, _event: Event) -> None:
     run.claim = None
 
 
-@evolve.on(e.ClaimAbandoned)
-def _abandoned(run: Run, _event: e.ClaimAbandoned) -> None:
-    run.claim = None
+evolve.on(e.ClaimReleased)(_claim_ended)
+evolve.on(e.ClaimAbandoned)(_claim_ended)
 
 
 @evolve.on(e.AttemptStarted)

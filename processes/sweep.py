@@ -16,6 +16,8 @@ from redrive.domain.run.state import Run
 from redrive.processes.letters import PolicyOf
 from redrive.projections.logs import log
 
+DueKey = tuple[int, int]
+START: DueKey = (-1, -1)
 PAGE = 200
 UNREADABLE = Judgement(Act.SKIP, "its stream holds an event that this version does not know")
 TOPICS = {
@@ -40,25 +42,31 @@ class SweepAct:
 
 @dataclass(slots=True)
 class SweepReport:
-    """What one pass did: *acted* wrote events, *skipped* did not; *more* may be due."""
+    """What one pass did: *acted* wrote events, *skipped* did not; *rest* is where to go on when only
+    some pages were looked at."""
 
     acted: list[SweepAct] = field(default_factory=list)
     skipped: list[SweepAct] = field(default_factory=list)
-    more: bool = False
+    rest: DueKey | None = None
 
 
 SWEEPER = Cause("timer", "sweep")
 
 
 def sweep(
-    ledger: Ledger, tenant: Tenant | None, policy_of: PolicyOf, engine: str, *, pages: int | None = None
+    ledger: Ledger,
+    tenant: Tenant | None,
+    policy_of: PolicyOf,
+    engine: str,
+    *,
+    pages: int | None = None,
+    after: DueKey = START,
 ) -> SweepReport:
-    """Dispatch, park, resolve or hold every dead letter that is due (or the first *pages* of them); each run in one
-    transaction."""
+    """Dispatch, park, resolve or hold every dead letter that is due, each run in one transaction; with *pages*, only
+    so many pages beyond *after*, so that a worker can renew its leases in between."""
     report = SweepReport()
     caller = Caller(tenant, cause=SWEEPER)
     seen: set[RunId] = set()
-    after = (-1, -1)
     while page := ledger.due_dead_letters(tenant, after, PAGE):
         after = (page[-1].due_ms, page[-1].created)
         runs = list(dict.fromkeys(row.run for row in page if row.run not in seen))
@@ -68,7 +76,7 @@ def sweep(
             tell_swept(id_, outcome, report)
         pages = None if pages is None else pages - 1
         if len(page) < PAGE or pages == 0:
-            report.more = len(page) == PAGE
+            report.rest = after if len(page) == PAGE else None
             break
     return report
 

@@ -13,7 +13,7 @@ from redrive.domain.values import clean_integer
 from redrive.processes.host import is_gone, supervisors_of
 from redrive.processes.leases import reclaiming
 from redrive.processes.services import Embedded, Services
-from redrive.processes.sweep import SweepReport, sweep
+from redrive.processes.sweep import START, DueKey, SweepReport, sweep
 from redrive.projections.logs import log
 
 DEFAULT_INTERVAL_MS = 1_000
@@ -28,12 +28,12 @@ class TickReport:
     sweep: SweepReport = field(default_factory=SweepReport)
 
 
-def tick(services: Services, tenant: Tenant | None, *, pages: int | None = None) -> TickReport:
-    """Reclaim what is expired and what a dead process of this host holds, then sweep (the first *pages* of what is
-    due)."""
+def tick(services: Services, tenant: Tenant | None, *, pages: int | None = None, after: DueKey = START) -> TickReport:
+    """Reclaim what is expired and what a dead process of this host holds, then sweep (with *pages*: so many of what
+    is due beyond *after*)."""
     report = TickReport(reclaim_expired(services, tenant))
     report.reclaimed += reclaim_from_the_dead(services, tenant)
-    report.sweep = sweep(services.ledger, tenant, services.policy_of, services.engine, pages=pages)
+    report.sweep = sweep(services.ledger, tenant, services.policy_of, services.engine, pages=pages, after=after)
     return report
 
 

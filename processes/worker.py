@@ -15,6 +15,7 @@ from redrive.processes.handlers import Handler
 from redrive.processes.leases import Claimant
 from redrive.processes.services import Embedded, worker_caller
 from redrive.processes.slots import Slots
+from redrive.processes.sweep import START
 from redrive.processes.ticker import DEFAULT_INTERVAL_MS, tick
 from redrive.processes.turns import Ended, Turns
 from redrive.projections.logs import log
@@ -64,6 +65,7 @@ class Worker:
         self._slots: Slots | None = None
         self._next_tick = self._next_poll = 0.0
         self._stalled = 0
+        self._sweep_after = START
         self._unserved: set[str] = set()
 
     def run(self) -> None:
@@ -146,7 +148,9 @@ class Worker:
         now = time.monotonic()
         if self._tick_ms is not None and now >= self._next_tick:
             self._next_tick = now + self._tick_ms / 1000
-            if tick(self._services, self._tenant, pages=1).sweep.more:  # leases are renewed in between
+            rest = tick(self._services, self._tenant, pages=1, after=self._sweep_after).sweep.rest
+            self._sweep_after = rest or START
+            if rest is not None:  # go on at once, after the leases were renewed
                 self._next_tick = now
             self._tell_unserved()
         if now >= self._next_poll and self._turns.held:

@@ -4,6 +4,7 @@ from itertools import pairwise
 
 import pytest
 
+import redrive.processes.sweep as sweep_module
 from redrive import Engine, RunId, SweepReport
 from redrive.domain.dead_letter import events as dl
 from redrive.domain.dead_letter.judge import Act
@@ -164,3 +165,15 @@ def test_6_a_clock_that_goes_back_dispatches_nothing_early(shop: Shop) -> None:
     retrying(shop)
     shop.now -= 500_000
     assert shop.engine.sweep() == SweepReport()
+
+
+def test_a_worker_sweeps_page_by_page(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A worker renews its leases between pages; what is skipped on one page does not hide the next."""
+    monkeypatch.setattr(sweep_module, "PAGE", 2)
+    request(shop, *(shop.letter(ONCE) for _ in range(5)))
+    services, after, dispatched = shop.engine.services, sweep_module.START, 0
+    for _ in range(3):
+        report = sweep_module.sweep(services.ledger, None, services.policy_of, "test", pages=1, after=after)
+        dispatched += len(report.acted)
+        after = report.rest or sweep_module.START
+    assert (dispatched, report.rest) == (5, None)

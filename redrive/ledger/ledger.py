@@ -15,7 +15,7 @@ from redrive.domain.values import clean_name
 from redrive.ledger.agenda import Agenda, AgendaRow, rows_of_dead_letter, rows_of_run
 from redrive.ledger.application import LogApplication
 from redrive.ledger.committer import Committer, Pending
-from redrive.ledger.mapper import decode
+from redrive.ledger.mapper import shown
 from redrive.ledger.recorder import COLUMNS
 from redrive.ledger.schema import prepare
 from redrive.ledger.storage_errors import storage_errors
@@ -102,12 +102,12 @@ class SqliteLedger:
 
     def read(self, after: int = 0, limit: int = 1_000, until: int | None = None) -> list[Recorded]:
         """At most *limit* events beyond position *after*, in log order."""
-        return [decode(*row) for row in self.recorder.rows_after(after, limit, until)]
+        return [shown(*row) for row in self.recorder.rows_after(after, limit, until)]
 
     def replay(self, after: int = 0, until: int | None = None, batch: int = 2_000) -> Iterator[list[Recorded]]:
         """The log beyond position *after*, batch by batch; memory stays flat."""
         while rows := self.recorder.rows_after(after, batch, until):
-            yield [decode(*row) for row in rows]
+            yield [shown(*row) for row in rows]
             after = rows[-1][0]
 
     def correlated(self, correlation: str, after: int, limit: int, newest_first: bool = False) -> list[Recorded]:
@@ -127,7 +127,7 @@ class SqliteLedger:
     def stream(self, stream: str) -> list[Recorded]:
         """All events of a stream."""
         with storage_errors(self.path):
-            return [decode(*row) for row in self.recorder.rows_of(stream, 0)]
+            return [shown(*row) for row in self.recorder.rows_of(stream, 0)]
 
     def run_state(self, tenant: Tenant | None, id_: RunId, until: int | None = None) -> Run:
         """The run as the log tells it up to position *until*. Raises NotFound."""
@@ -272,7 +272,7 @@ class SqliteLedger:
     def _decoded(self, query: str, values: Sequence[Any]) -> list[Recorded]:
         with storage_errors(self.path):
             rows = self.recorder.reader().execute(query, values).fetchall()
-        return [decode(*row) for row in rows]
+        return [shown(*row) for row in rows]
 
     def _tell(self, events: list[Recorded]) -> None:
         for listener in self._subscribers if events else ():

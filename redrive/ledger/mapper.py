@@ -114,6 +114,30 @@ def decode(
         raise StreamDamaged(f"event {stream} version {version} ({topic}) cannot be read: {error}") from error
 
 
+def shown(*row: Any) -> Recorded:
+    """The event of a row for readers: one whose bytes make no sense is kept verbatim, like an unknown one, so that it
+    hides nothing else. Whoever decides uses ``decode``."""
+    try:
+        return decode(*row)
+    except StreamDamaged:
+        position, stream, version, topic, state, tenant, correlation, recorded_at_ms = row
+        sound = all(isinstance(text, str) for text in (stream, topic, tenant, correlation))
+        if not (sound and isinstance(state, bytes) and tenant.count("/") == 2):
+            raise  # the file itself is damaged, not only what was written to it
+        body = _unknown(topic, state)
+        return Recorded(
+            StreamId(stream),
+            version,
+            body["data"],
+            EventId(body["id"]),
+            body["at"],
+            tenant_named(tenant),
+            correlation,
+            position=position,
+            recorded_at_ms=recorded_at_ms,
+        )
+
+
 class _Stored(TypedDict):
     id: str
     at: int

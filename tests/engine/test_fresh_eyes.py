@@ -126,6 +126,9 @@ def test_a_damaged_run_hides_no_other(tmp_path: Path) -> None:
         engine.tick()
         with pytest.raises(redrive.StreamDamaged):
             engine.local.cancel(lost, actor="ana", reason="test")
+        engine.views.rebuild()
+        assert sound in [run.run_id for run in engine.local.runs().items]
+        assert engine.local.counts().unknown == {"run.submitted": 1}
 
 
 def damage(path: Path, run: RunId) -> None:

@@ -59,15 +59,19 @@ class Command:
         return sum(count.values()), count["started"] - count["succeeded"] - count["failed"] - count["interrupted"]
 
     def kill_at(self, position: int) -> None:
-        """Run it, and kill it with -9 once the log has reached *position* while an attempt runs."""
+        """Run it, and kill it with -9 once the log has reached *position* while an attempt runs. It is held still
+        for the second look: else the attempt, and the claim with it, could end before the signal arrives."""
         process = self.start()
         deadline = time.monotonic() + 90
         while time.monotonic() < deadline and process.poll() is None:
             reached, running = self.position_and_running()
             if reached >= position and running > 0:
-                process.send_signal(signal.SIGKILL)
-                process.wait()
-                return
+                process.send_signal(signal.SIGSTOP)
+                if self.position_and_running()[1] > 0:
+                    process.send_signal(signal.SIGKILL)
+                    process.wait()
+                    return
+                process.send_signal(signal.SIGCONT)
             time.sleep(0.005)
         raise AssertionError(f"it ended, or nothing ran: {(self.folder / 'output.txt').read_text()[-2000:]}")
 

@@ -1,6 +1,8 @@
 """What readers with fresh eyes broke once: each stays mended."""
 
 import sqlite3
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -233,3 +235,52 @@ def test_a_worker_on_a_closed_engine_says_so(engine: redrive.Engine) -> None:
     engine.close()
     with pytest.raises(redrive.EngineClosed):
         Worker(engine, {}).run()
+
+
+def test_a_log_that_was_restored_in_place_gets_its_flow_again(tmp_path: Path) -> None:
+    """What this process believes to be logged may be gone after a restore."""
+    with redrive.open(f"sqlite:///{tmp_path / 'log.db'}") as engine, sqlite3.connect(tmp_path / "old.db") as old:
+        with sqlite3.connect(tmp_path / "log.db") as log:
+            log.backup(old)
+        log.close()
+        engine.local.submit(Flow([Node("a")]), automation="x")
+        with sqlite3.connect(tmp_path / "log.db") as log:
+            old.backup(log)
+        log.close()
+        engine.local.submit(Flow([Node("a")]), automation="x")
+        assert [event.topic for event in engine.ledger.read()] == [
+            "policy.registered",
+            "flow.registered",
+            "run.submitted",
+        ]
+    old.close()
+
+
+def test_a_view_that_was_deleted_is_made_again_by_whoever_looks_first(engine: redrive.Engine) -> None:
+    """Also when the first look is at its status."""
+    run = engine.local.submit(Flow([Node("a")]), automation="x")
+    assert engine.local.run(run).run_id == run
+    assert engine.views.path is not None
+    Path(engine.views.path).unlink()
+    engine.views.status()
+    assert engine.local.run(run).run_id == run
+
+
+def test_two_processes_that_run_one_file_make_one_run(tmp_path: Path) -> None:
+    """One executes it, the other finds it."""
+    (tmp_path / "f.yaml").write_text(
+        "automation: x\nversion: 1\nnodes: [{id: a, run: [sh, -c, 'echo x >> ran; sleep 3']}]"
+    )
+    command = [sys.executable, "-m", "redrive", "--db", "sqlite:///log.db", "run", "f.yaml"]
+    both = [subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) for _ in "ab"]
+    codes = sorted(process.wait(timeout=60) for process in both)
+    with redrive.open(f"sqlite:///{tmp_path / 'log.db'}") as engine:
+        assert len(engine.local.runs().items) == 1
+    assert ((tmp_path / "ran").read_text(), codes[0]) == ("x\n", 0)
+
+
+def test_a_closed_standard_output_is_no_bug(engine: redrive.Engine, tmp_path: Path) -> None:
+    """``redrive runs >&-``: what would be said goes nowhere."""
+    engine.local.submit(Flow([Node("a")]), automation="x")
+    command = f"{sys.executable} -m redrive --db sqlite:///{tmp_path / 'log.db'} runs >&-"
+    assert subprocess.run(command, shell=True, check=False, timeout=60).returncode == 0

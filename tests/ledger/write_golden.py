@@ -1,0 +1,75 @@
+"""Writes a golden log: what this version writes, so that every later one proves that it still opens it.
+
+``python -m tests.ledger.write_golden NAME`` writes tests/history/logs/NAME.db; do it before events or tables change.
+What is there is never touched.
+"""
+
+import itertools
+import sys
+from pathlib import Path
+
+import redrive
+from redrive import Failure, Flow, Node, RetryPolicy, TerminalBehavior
+
+LOGS = Path(__file__).parents[1] / "history" / "logs"
+POLICY = RetryPolicy(max_attempts=2, terminal_behavior=TerminalBehavior(mode="dead_letter"))
+FLOW = Flow([Node("fetch", retry=POLICY, input={"n": 1}), Node("check", after=["fetch"]), Node("mail", retry=POLICY)])
+TENANT = redrive.Tenant("acme", "billing", "prod")
+
+
+def write(path: Path) -> None:
+    """A few runs in every stage: completed, backing off, dead-lettered, redriven, paused, cancelled, claimed."""
+    ticks = itertools.count(1_700_000_000_000, 7)
+    with redrive.open(f"sqlite:///{path}", clock=lambda: next(ticks), dice=lambda: 0.5) as engine:
+        acme = engine.for_tenant(TENANT)
+        for key in ("completed", "failing", "redriven", "paused", "cancelled", "claimed"):
+            acme.submit(FLOW, automation="nightly", key=key, input={"key": key})
+        for _ in range(6):
+            _work(acme)
+        acme.pause(_run(acme, "paused"), actor="ana", reason="maintenance")
+        acme.cancel(_run(acme, "cancelled"), actor="ana", reason="not needed")
+        acme.note(_run(acme, "completed"), "seen", actor="ana")
+        letter = acme.dead_letters(run=_run(acme, "redriven")).items[0]
+        acme.request_retry(letter.id, actor="ana", reason="rotated the key")
+        engine.sweep()
+        engine.ledger.recorder.writer.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+
+
+def _run(acme: redrive.TenantEngine, key: str) -> redrive.RunId:
+    return acme.submit(FLOW, automation="nightly", key=key, input={"key": key})
+
+
+def _work(acme: redrive.TenantEngine) -> None:
+    """One claim: the run's key says how it goes."""
+    claim = acme.claim(worker="w1", start=True)
+    attempts = list(claim.attempts) if claim else []
+    while claim and attempts:
+        running = [_report(acme, attempt) for attempt in attempts][-1]
+        attempts = acme.start_attempts(claim) if running == redrive.Status.RUNNING else []
+
+
+def _report(acme: redrive.TenantEngine, attempt: redrive.Attempt) -> str | None:
+    key = attempt.run_input["key"]
+    if key == "claimed":
+        return None
+    if key in ("failing", "redriven") and attempt.node == "mail":
+        acme.fail_attempt(attempt, Failure("provider_auth", "401 from mail.example", final=True))
+    elif key in ("paused", "cancelled"):
+        acme.fail_attempt(attempt, Failure("provider_transient", "timeout after 90 s"))
+    else:
+        return acme.complete_attempt(attempt, {"ok": attempt.node}).status
+    return acme.run(attempt.run_id).status
+
+
+def main() -> None:
+    """Write the log of that name."""
+    path = LOGS / f"{sys.argv[1]}.db"
+    if path.exists():
+        raise SystemExit(f"{path} exists; a golden log is never written again")
+    write(path)
+    for other in LOGS.glob(f"{path.name}[-.]*"):
+        other.unlink()
+
+
+if __name__ == "__main__":
+    main()

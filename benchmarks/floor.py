@@ -10,7 +10,7 @@ import sqlite3
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 from unittest import mock
 
 import redrive
@@ -24,12 +24,12 @@ WRITES = ("BEGIN", "COMMIT", "ROLLBACK", "INSERT", "REPLACE", "UPDATE", "DELETE"
 class RecordingCursor(sqlite3.Cursor):
     """A cursor that remembers, with its connection, what it was told to write."""
 
-    def execute(self, sql: str, parameters: Any = (), /) -> sqlite3.Cursor:
+    def execute(self, sql: str, parameters: Any = (), /) -> Self:
         """Execute, and remember writes."""
         self.connection.remember("execute", sql, tuple(parameters))  # type: ignore[attr-defined]
         return super().execute(sql, parameters)
 
-    def executemany(self, sql: str, parameters: Iterable[Any], /) -> sqlite3.Cursor:
+    def executemany(self, sql: str, parameters: Iterable[Any], /) -> Self:
         """Execute, and remember."""
         rows = list(parameters)
         self.connection.remember("executemany", sql, rows)  # type: ignore[attr-defined]

@@ -10,7 +10,7 @@ import sqlite3
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 from unittest import mock
 
 import redrive
@@ -21,23 +21,44 @@ Step = tuple[str, str, Any]
 WRITES = ("BEGIN", "COMMIT", "ROLLBACK", "INSERT", "REPLACE", "UPDATE", "DELETE")
 
 
+class RecordingCursor(sqlite3.Cursor):
+    """A cursor that remembers, with its connection, what it was told to write."""
+
+    def execute(self, sql: str, parameters: Any = (), /) -> Self:
+        """Execute, and remember writes."""
+        self.connection.remember("execute", sql, tuple(parameters))  # type: ignore[attr-defined]
+        return super().execute(sql, parameters)
+
+    def executemany(self, sql: str, parameters: Iterable[Any], /) -> Self:
+        """Execute, and remember."""
+        rows = list(parameters)
+        self.connection.remember("executemany", sql, rows)  # type: ignore[attr-defined]
+        return super().executemany(sql, rows)
+
+
 class RecordingConnection(sqlite3.Connection):
-    """A connection that remembers what it was told to write."""
+    """A connection that remembers what it was told to write, itself or through cursors of its own."""
 
     steps: list[Step] | None = None
 
+    def remember(self, verb: str, sql: str, values: Any) -> None:
+        """Keep a step that writes."""
+        if self.steps is not None and sql.startswith(WRITES):
+            self.steps.append((verb, sql, values))
+
+    def cursor(self, factory: Any = RecordingCursor) -> Any:
+        """A cursor that remembers; also what the connection's own ``execute`` uses."""
+        return super().cursor(factory)
+
     def execute(self, sql: str, parameters: Any = (), /) -> sqlite3.Cursor:
         """Execute, and remember writes."""
-        if self.steps is not None and sql.startswith(WRITES):
-            self.steps.append(("execute", sql, tuple(parameters)))
-        return super().execute(sql, parameters)
+        found: sqlite3.Cursor = self.cursor().execute(sql, parameters)
+        return found
 
     def executemany(self, sql: str, parameters: Iterable[Any], /) -> sqlite3.Cursor:
         """Execute, and remember."""
-        rows = list(parameters)
-        if self.steps is not None:
-            self.steps.append(("executemany", sql, rows))
-        return super().executemany(sql, rows)
+        found: sqlite3.Cursor = self.cursor().executemany(sql, parameters)
+        return found
 
 
 @contextmanager
@@ -54,8 +75,11 @@ def record(path: Path, work: Callable[[redrive.Engine], None]) -> list[Step]:
         writer = engine.ledger.recorder.writer
         assert isinstance(writer, RecordingConnection)
         steps: list[Step] = []
+        begun = engine.ledger.last_position()
         writer.steps = steps
         work(engine)
+        written, recorded = engine.ledger.last_position() - begun, inserts(steps)
+        assert recorded == written, f"{recorded} of {written} events were recorded"
         return _without_empty(steps)
 
 
@@ -71,6 +95,12 @@ def replay(path: Path, steps: list[Step]) -> Cost:
     finally:
         connection.close()
     return watch.cost
+
+
+def inserts(steps: list[Step]) -> int:
+    """How many events are inserted among *steps*."""
+    many = ((verb, len(values)) for verb, sql, values in steps if sql.startswith("INSERT INTO events"))
+    return sum(rows if verb == "executemany" else 1 for verb, rows in many)
 
 
 def commits(steps: list[Step]) -> int:

@@ -1,8 +1,10 @@
 """What one transaction of a fold has in memory: the rows it touches, and what will be written once at its end."""
 
+import contextlib
+import gc
 import sqlite3
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, Generic, TypeVar
 
 from redrive.domain.event import Event, Recorded
@@ -12,6 +14,18 @@ from redrive.projections.tables import Row
 
 E = TypeVar("E", bound=Event)
 C = TypeVar("C")
+
+
+@contextlib.contextmanager
+def collector_paused() -> Iterator[None]:
+    """Pause the garbage collector, if it is on, for a bounded piece of work that makes many objects and no cycles."""
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()
 
 
 class Batch:

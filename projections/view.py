@@ -11,7 +11,7 @@ from sqlite_utils import Database
 from redrive.domain.errors import StorageError
 from redrive.domain.event import Recorded
 from redrive.projections import fold
-from redrive.projections.batch import Batch
+from redrive.projections.batch import Batch, collector_paused
 from redrive.projections.graphs import Graphs
 from redrive.projections.logs import log
 from redrive.projections.models import ViewStatus
@@ -232,12 +232,12 @@ class View:
 
     def _fold_from(self, connection: sqlite3.Connection, position: int, target: int, most: int) -> int:
         """Fold the log beyond *position* in the open transaction, *most* events or a few more."""
-        batch, folded, last = Batch(connection, self._graphs), 0, None
-        for events in self._source.replay(position, target, CHUNK):
-            fold.fold(batch, events)
-            folded, last = folded + len(events), events[-1]
-            if folded >= most:
-                break
+        batch, last = Batch(connection, self._graphs), None
+        with collector_paused():  # it would look at the rows of the batch again and again
+            for events in self._source.replay(position, target, CHUNK):
+                fold.fold(batch, events)
+                if (last := events[-1]).position - position >= most:
+                    break
         if last is None:
             raise StorageError(f"the log ends before its position {target}")
         _finish(batch, last)

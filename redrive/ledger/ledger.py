@@ -102,12 +102,12 @@ class SqliteLedger:
 
     def read(self, after: int = 0, limit: int = 1_000, until: int | None = None) -> list[Recorded]:
         """At most *limit* events beyond position *after*, in log order."""
-        return [shown(*row) for row in self.recorder.rows_after(after, limit, until)]
+        return shown(self.recorder.rows_after(after, limit, until))
 
-    def replay(self, after: int = 0, until: int | None = None, batch: int = 2_000) -> Iterator[list[Recorded]]:
-        """The log beyond position *after*, batch by batch; memory stays flat."""
+    def replay(self, after: int = 0, until: int | None = None, batch: int = 256) -> Iterator[list[Recorded]]:
+        """The log beyond position *after*, batch by batch, so small that it fits the processor's cache."""
         while rows := self.recorder.rows_after(after, batch, until):
-            yield [shown(*row) for row in rows]
+            yield shown(rows)
             after = rows[-1][0]
 
     def correlated(self, correlation: str, after: int, limit: int, newest_first: bool = False) -> list[Recorded]:
@@ -127,7 +127,7 @@ class SqliteLedger:
     def stream(self, stream: str) -> list[Recorded]:
         """All events of a stream."""
         with storage_errors(self.path):
-            return [shown(*row) for row in self.recorder.rows_of(stream, 0)]
+            return shown(self.recorder.rows_of(stream, 0))
 
     def run_state(self, tenant: Tenant | None, id_: RunId, until: int | None = None) -> Run:
         """The run as the log tells it up to position *until*. Raises NotFound."""
@@ -272,7 +272,7 @@ class SqliteLedger:
     def _decoded(self, query: str, values: Sequence[Any]) -> list[Recorded]:
         with storage_errors(self.path):
             rows = self.recorder.reader().execute(query, values).fetchall()
-        return [shown(*row) for row in rows]
+        return shown(rows)
 
     def _tell(self, events: list[Recorded]) -> None:
         for listener in self._subscribers if events else ():

@@ -5,7 +5,7 @@ The topic column holds ``topic/version``; the state is one JSON object: the enve
 """
 
 import contextlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache, lru_cache
 from typing import Any
@@ -45,7 +45,7 @@ class EventMapper(Mapper[str]):
         assert isinstance(stored_event, LoggedEvent)
         s = stored_event
         return decode(
-            s.position, str(s.originator_id), s.originator_version, s.topic, s.state, s.tenant, s.correlation,
+            s.position, StreamId(str(s.originator_id)), s.originator_version, s.topic, s.state, s.tenant, s.correlation,
             s.recorded_at_ms,
         )  # fmt: skip
 
@@ -83,7 +83,7 @@ def _encode(recorded: Recorded, event: Event, tenant: str) -> bytes:
 
 def decode(
     position: int,
-    stream: str,
+    stream: StreamId,
     version: int,
     topic: str,
     state: bytes,
@@ -96,10 +96,10 @@ def decode(
         body: _Stored = _decoder(topic)(state)
         cause = body["cause"]
         return Recorded(
-            StreamId(stream),
+            stream,
             version,
             body["data"],
-            EventId(body["id"]),
+            body["id"],
             body["at"],
             tenant_named(tenant),
             correlation,
@@ -114,37 +114,59 @@ def decode(
         raise StreamDamaged(f"event {stream} version {version} ({topic}) cannot be read: {error}") from error
 
 
-def shown(*row: Any) -> Recorded:
-    """The event of a row for readers: one whose bytes make no sense is kept verbatim, like an unknown one, so that it
-    hides nothing else. Whoever decides uses ``decode``."""
-    try:
-        return decode(*row)
-    except StreamDamaged:
-        position, stream, version, topic, state, tenant, correlation, recorded_at_ms = row
-        sound = all(isinstance(text, str) for text in (stream, topic, tenant, correlation))
-        if not (sound and isinstance(state, bytes) and tenant.count("/") == 2):
-            raise  # the file itself is damaged, not only what was written to it
-        body = _unknown(topic, state)
-        return Recorded(
-            StreamId(stream),
-            version,
-            body["data"],
-            EventId(body["id"]),
-            body["at"],
-            tenant_named(tenant),
-            correlation,
-            position=position,
-            recorded_at_ms=recorded_at_ms,
-        )
+def shown(rows: Iterable[Sequence[Any]]) -> list[Recorded]:
+    """The events of *rows* for readers: one whose bytes make no sense is kept verbatim, like an unknown one, so that
+    it hides nothing else. Whoever decides uses ``decode``."""
+    found = []
+    for row in rows:
+        try:
+            found.append(decode(*row))
+        except StreamDamaged:
+            if not _is_sound(row):
+                raise  # the file itself is damaged, not only what was written to it
+            found.append(_verbatim(*row))
+    return found
+
+
+def _is_sound(row: Sequence[Any]) -> bool:
+    """Whether the columns of a row are what was written, whatever its state holds."""
+    _, stream, _, topic, state, tenant, correlation, _ = row
+    texts = all(isinstance(text, str) for text in (stream, topic, tenant, correlation))
+    return texts and isinstance(state, bytes) and tenant.count("/") == 2
+
+
+def _verbatim(
+    position: int,
+    stream: StreamId,
+    version: int,
+    topic: str,
+    state: bytes,
+    tenant: str,
+    correlation: str,
+    recorded_at_ms: int,
+) -> Recorded:
+    """The event of a row, given as for ``decode``, as if its topic were unknown."""
+    body = _unknown(topic, state)
+    return Recorded(
+        stream,
+        version,
+        body["data"],
+        body["id"],
+        body["at"],
+        tenant_named(tenant),
+        correlation,
+        position=position,
+        recorded_at_ms=recorded_at_ms,
+    )
 
 
 class _Stored(TypedDict):
-    id: str
+    """What is read of a state. It also holds the tenant and the correlation, which are columns of the row."""
+
+    id: EventId
     at: int
-    tenant: str
     actor: tuple[Any, str, str | None]
     reason: str | None
-    correlation: str
     cause: tuple[Any, str] | None
     engine: str
     data: Any
@@ -187,12 +209,10 @@ def _unknown(topic: str, state: bytes) -> _Stored:
     if not isinstance(found, dict):
         found = {}
     return _Stored(
-        id=str(found.get("id", "")),
+        id=EventId(str(found.get("id", ""))),
         at=found["at"] if isinstance(found.get("at"), int) else 0,
-        tenant="",
         actor=("external", "unknown", None),
         reason=None,
-        correlation="",
         cause=None,
         engine=str(found.get("engine", "")),
         data=UnknownEvent(topic, bytes(state)),

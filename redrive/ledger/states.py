@@ -88,8 +88,8 @@ class States:
         return entry
 
     def begin(self, entry: Entry) -> None:
-        """Keep a stream that this process begins."""
-        entry.checked = self.foreign_changes
+        """Keep a stream that this process begins: it was found empty, so the agenda holds nothing of it."""
+        entry.checked, entry.rows = self.foreign_changes, ()
         self._keep(entry)
 
     def forget(self, stream: str) -> None:
@@ -163,8 +163,11 @@ class States:
 
     def _load(self, stream: str) -> Entry | None:
         rows = self._recorder.rows_of(stream, 0, self._recorder.writer)
+        if not rows:
+            self._recorder.heads[stream] = 0  # the first event of a new stream need not look again
+            return None
         events = [decode(*row) for row in rows]
-        if not events or isinstance(events[0].event, WRITTEN_ONCE):
+        if isinstance(events[0].event, WRITTEN_ONCE):
             return None
         entry = Entry(
             stream, self._blank(events[0], self._recorder.writer), created=rows[0][0], checked=self.foreign_changes

@@ -39,6 +39,7 @@ class LedgerTransaction:
         self.registered: set[str] = set()
         self._root = caller.cause or Cause("command", os.urandom(8).hex())
         self._read: dict[str, int] = {}
+        self._seen: dict[str, Entry] = {}
         self._written: dict[str, Entry] = {}
         self._redrivable: dict[str, bool] = {}
         self._rows: list[NewRow] = []
@@ -154,6 +155,8 @@ class LedgerTransaction:
     def _entry(self, stream: str) -> Entry | None:
         if not isinstance(stream, str):
             raise InvalidValue("id", stream, "the id of a run or dead letter, as text")
+        if (seen := self._seen.get(stream)) is not None:  # a command looks at the same stream again and again
+            return seen
         entry = self._ledger.states.get(stream)
         if entry is None:
             return None
@@ -162,6 +165,7 @@ class LedgerTransaction:
             return None
         if stream not in self._written:
             self._read[stream] = entry.state.version
+        self._seen[stream] = entry
         return entry
 
     def _require(self, stream: str) -> Entry:
@@ -209,7 +213,8 @@ class LedgerTransaction:
         state, agenda = entry.state, self._ledger.agenda
         if isinstance(state, Run):
             rows = rows_of_run(state, entry.created)
-            if state.dead_letters and self._redrivable.get(state.id, False) != state.redrivable:
+            others = state.dead_letters.values() - self._written.keys()  # those written here get rows of their own
+            if others and self._redrivable.get(state.id, False) != state.redrivable:
                 agenda.arm(state.id, state.redrivable)
                 self._ledger.rows_changed(state.dead_letters.values())
         else:

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from redrive.domain.errors import StorageError
 from redrive.domain.event import Event, Recorded, UnknownEvent
-from redrive.domain.identity import NodeId
+from redrive.domain.identity import NodeId, StreamId
 from redrive.domain.run.events import AttemptSucceeded, NoteAdded
 from redrive.domain.values import JsonValue
 from redrive.ledger.mapper import EventMapper, decode
@@ -49,7 +49,7 @@ class Renamed(Event):
 
 def stored(topic: str, state: bytes, tenant: str = "local/default/default") -> Recorded:
     """The event of a row with this topic and state."""
-    return decode(7, "s", 1, topic, state, tenant, "s", 5)
+    return decode(7, StreamId("s"), 1, topic, state, tenant, "s", 5)
 
 
 def envelope(data: object, **more: object) -> bytes:
@@ -98,7 +98,7 @@ def test_what_was_stored_once_can_be_read_for_ever(path: Path) -> None:
     """The frozen bytes of every version decode to the samples; never change a file of tests/history."""
     topic, _, version = path.stem.rpartition(".")
     states = path.read_bytes().splitlines()
-    events = [decode(0, "s", 1, f"{topic}/{version}", state, "acme/ü/prod", "s", 0) for state in states]
+    events = [decode(0, StreamId("s"), 1, f"{topic}/{version}", state, "acme/ü/prod", "s", 0) for state in states]
     assert [found.event for found in events] == samples_of(topic)
     wanted = enveloped(samples_of(topic)[0])
     for name in ("event_id", "occurred_at_ms", "actor", "reason", "causation", "engine", "tenant"):

@@ -7,7 +7,8 @@ from redrive.domain.run.state import NodeState, NodeStatus, Run
 
 
 class NodeDetail(BaseModel):
-    """A node of a run. *status* is ``blocked`` when an ancestor failed for good. Times are UTC milliseconds."""
+    """A node of a run. *status* is ``blocked`` when an ancestor failed for good. Of an approval, *prompt* is what is
+    asked, *due_ms* when it expires, *decided_by* who gave or denied it. Times are UTC milliseconds."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -23,6 +24,8 @@ class NodeDetail(BaseModel):
     failure_reason: str | None
     output: JsonValue
     dead_letter: str | None
+    prompt: str | None
+    decided_by: str | None
 
 
 class RunDetail(BaseModel):
@@ -90,6 +93,8 @@ def _node(run: Run, node: NodeId, state: NodeState, blocked: bool) -> NodeDetail
         failure_reason=state.failure.reason if state.failure else None,
         output=state.output,
         dead_letter=run.dead_letters.get(node),
+        prompt=spec.approval.prompt if spec.approval else None,
+        decided_by=state.decided_by,
     )
 
 

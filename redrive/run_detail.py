@@ -7,8 +7,9 @@ from redrive.domain.run.state import NodeState, NodeStatus, Run
 
 
 class NodeDetail(BaseModel):
-    """A node of a run. *status* is ``blocked`` when an ancestor failed for good. Of an approval, *prompt* is what is
-    asked, *due_ms* when it expires, *decided_by* who gave or denied it. Times are UTC milliseconds."""
+    """A node of a run. *status* is ``blocked`` when an ancestor failed for good; *handler* is empty for an approval and
+    for a timed wait. Of an approval, *prompt* is what is asked, *due_ms* when it expires, *decided_by* who gave or
+    denied it. Times are UTC milliseconds."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -84,7 +85,7 @@ def _node(run: Run, node: NodeId, state: NodeState, blocked: bool) -> NodeDetail
         node=node,
         status="blocked" if blocked else state.status,
         after=tuple(spec.after),
-        handler=spec.handled_by,
+        handler="" if spec.is_stateful_wait else spec.handled_by,
         number=state.number,
         max_attempts=spec.retry.max_attempts,
         lifetime=state.lifetime,

@@ -91,6 +91,8 @@ def handlers_for(
     if simulation is not None:
         simulated = SimulatedHandler(simulation, {str(node): ms for node, ms in file.runtimes_ms.items()})
         return dict.fromkeys(names, simulated)
+    if file.kind == "tandem" and names:
+        raise InvalidValue("flow file", file.automation, "--simulate: it was imported from Tandem, without commands")
     if file.kind == "wfformat":
         if not allowed.commands:
             accepted = "--simulate, or --allow-commands to execute what it recorded"

@@ -16,6 +16,7 @@ EXECUTION_ERROR = "execution_error"
 INTERRUPTED = "interrupted"
 OUTCOME_UNKNOWN = "outcome_unknown"
 APPROVAL_DENIED = "approval_denied"
+APPROVAL_EXPIRED = "approval_expired"
 POLICY_WITHHELD = "policy_withheld"
 
 

@@ -1,15 +1,16 @@
 """Flows: directed graphs of nodes, content-addressed and frozen once a run uses them."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from functools import cached_property
-from types import MappingProxyType
+from types import MappingProxyType, NoneType
 from typing import Any
 
 from redrive.domain.errors import InvalidFlow, InvalidValue
 from redrive.domain.identity import FlowDigest, NodeId, PolicyId
 from redrive.domain.retry_policy import RetryPolicy
+from redrive.domain.stateful_wait import Approval, Wait
 from redrive.domain.values import MAX_TIMEOUT_MS, JsonValue, clean_integer, clean_json, clean_name, digest
 
 DEFAULT_RETRY = RetryPolicy()
@@ -21,6 +22,7 @@ class Node:
 
     *after* names its parents; *handler* what executes it (default: its id); *params* is configuration that
     its handler reads; *input* is data for it; *resource* what it uses outside; *timeout_ms* limits an attempt.
+    With an *approval* or a *wait* the engine itself executes the node, without a handler.
     """
 
     id: str
@@ -31,6 +33,8 @@ class Node:
     timeout_ms: int | None = None
     input: Any = None
     params: Any = None
+    approval: Approval | None = None
+    wait: Wait | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "id", clean_name(self.id, "node.id"))
@@ -47,10 +51,27 @@ class Node:
             raise InvalidValue("node.retry", self.retry, "a RetryPolicy")
         object.__setattr__(self, "input", clean_json(self.input, f"input of node {self.id!r}"))
         object.__setattr__(self, "params", clean_json(self.params, f"params of node {self.id!r}"))
+        if self.approval is not None or self.wait is not None:
+            self._check_stateful_wait()
+
+    def _check_stateful_wait(self) -> None:
+        for field, cls in (("approval", Approval), ("wait", Wait)):
+            if not isinstance(getattr(self, field), (cls, NoneType)):
+                raise InvalidValue(f"node.{field}", getattr(self, field), f"{cls.__name__}(…)")
+        if self.approval is not None and self.wait is not None:
+            raise InvalidValue("node.wait", self.wait, f"nothing beside the approval of node {self.id!r}")
+        for field in ("handler", "resource", "timeout_ms", "input", "params"):
+            if (value := getattr(self, field)) is not None:
+                raise InvalidValue(f"node.{field}", value, f"nothing: the engine itself executes node {self.id!r}")
+
+    @property
+    def is_stateful_wait(self) -> bool:
+        """Whether the engine itself executes this node: an approval or a timed wait."""
+        return self.approval is not None or self.wait is not None
 
     @property
     def handled_by(self) -> str:
-        """The name of the handler that executes this node."""
+        """The name of the handler that executes this node, unless it is an approval or a timed wait."""
         return self.handler or self.id
 
     def document(self) -> dict[str, JsonValue]:
@@ -63,6 +84,9 @@ class Node:
         for field in ("handler", "resource", "timeout_ms", "input", "params"):
             if (value := getattr(self, field)) is not None:
                 body[field] = value
+        for part in (self.approval, self.wait):
+            if part is not None:
+                body[type(part).__name__.lower()] = part.document()
         return body
 
 
@@ -122,7 +146,7 @@ class Flow:
         policies = {id_: RetryPolicy(**body) for id_, body in document["policies"].items()}
         policies[DEFAULT_RETRY.id] = DEFAULT_RETRY
         bodies = ({**body, "retry": policies[body.get("retry", DEFAULT_RETRY.id)]} for body in document["nodes"])
-        return cls(Node(**body) for body in bodies)
+        return cls(Node(**{**body, **_stateful_wait(body)}) for body in bodies)
 
 
 def dependants(children: Mapping[NodeId, Sequence[NodeId]], roots: Iterable[NodeId]) -> list[NodeId]:
@@ -158,6 +182,11 @@ def find_cycle(nodes: Mapping[NodeId, Node], children: Mapping[NodeId, Sequence[
     walked = list(path)
     circle = walked[walked.index(here) :]
     return [*reversed(circle), circle[-1]]
+
+
+def _stateful_wait(body: Mapping[str, Any]) -> dict[str, Approval | Wait]:
+    parts: dict[str, Callable[..., Approval | Wait]] = {"approval": Approval, "wait": Wait}
+    return {name: part(**body[name]) for name, part in parts.items() if name in body}
 
 
 def _known(name: str, nodes: Mapping[NodeId, Node]) -> str:

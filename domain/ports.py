@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Container, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol, TypeVar
+from typing import Literal, Protocol, TypeVar
 
 from redrive.domain.dead_letter.state import DeadLetter
 from redrive.domain.event import Cause, Event, Recorded
@@ -14,6 +14,7 @@ from redrive.domain.values import JsonValue
 
 T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
+Timer = Literal["timed_wait", "expiry"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,8 +122,8 @@ class Ledger(Protocol):
         """The time by the ledger's clock."""
 
     def next_work_ms(self, tenant: Tenant | None, handlers: Container[str] | None, run: RunId | None) -> int | None:
-        """When the next run that *handlers* can go on with (only *run*, when given), or the next dispatch, is due;
-        None: there is none."""
+        """When the next run that *handlers* can go on with (only *run*, when given), the next timed wait, or the next
+        dispatch, is due; None: there is none. That an approval expires is no work to wait for."""
 
     def subscribe(self, listener: Callable[[Sequence[Recorded]], None]) -> Callable[[], None]:
         """Call *listener* with what this process commits, until the returned function is called."""
@@ -138,6 +139,12 @@ class Ledger(Protocol):
 
     def due_dead_letters(self, tenant: Tenant | None, after: tuple[int, int], limit: int) -> Sequence[Due]:
         """Dead letters whose dispatch is due, the oldest first, beyond *after* (due_ms, created)."""
+
+    def due_timers(self, tenant: Tenant | None, kind: Timer, after: tuple[int, int], limit: int) -> Sequence[Due]:
+        """Runs with a timed wait or an approval whose time has come, the oldest first, beyond *after*."""
+
+    def next_timer_ms(self, tenant: Tenant | None) -> int | None:
+        """When the next timed wait ends, or the next approval expires."""
 
     def expired_claims(self, tenant: Tenant | None, limit: int) -> Sequence[Due]:
         """Claims whose lease has expired."""

@@ -164,6 +164,5 @@ def _own(value: JsonValue) -> JsonValue:
 def progress_of(run: Run) -> Progress:
     """Where *run* stands."""
     startable = () if run.pause_requested or run.stopped_by is not None else tuple(run.ready)
-    return Progress(
-        run.status, startable, run.due_ms if run.due_ms is not None else min(run.waiting.values(), default=None)
-    )
+    due = min((*run.waiting.values(), *run.timers.values()), default=None) if run.due_ms is None else run.due_ms
+    return Progress(run.status, startable, due)

@@ -9,6 +9,7 @@ from redrive.domain.flow import Flow
 from redrive.domain.identity import RunId, Tenant, run_id_of
 from redrive.domain.ports import Transaction
 from redrive.domain.run.events import RunSubmitted
+from redrive.domain.run.stateful_waits import begin_ready
 from redrive.domain.values import clean_json, clean_name, digest
 
 
@@ -41,6 +42,7 @@ def submission(
             content=content,
             submitted_at_ms=tx.now_ms,
         )
-        return tx.begin_run(tenant, flow, submitted, id_).id
+        run = tx.begin_run(tenant, flow, submitted, id_)
+        return tx.append_run(run, *begin_ready(run, now_ms=tx.now_ms)).id
 
     return submit

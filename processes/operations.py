@@ -9,12 +9,13 @@ from redrive.domain.errors import NotFound
 from redrive.domain.event import Event
 from redrive.domain.identity import DeadLetterId, RunId
 from redrive.domain.ports import Transaction
-from redrive.domain.run import control
+from redrive.domain.run import control, stateful_waits
 from redrive.domain.run.events import NoteAdded
 from redrive.domain.run.state import Run, Status
-from redrive.domain.values import clean_integer, clean_text
+from redrive.domain.run.wait_events import ApprovalGiven
+from redrive.domain.values import clean_integer, clean_name, clean_text
 from redrive.processes.handout import LetterStanding, standing_of_letter
-from redrive.processes.letters import PolicyOf
+from redrive.processes.letters import PolicyOf, dead_letter_success
 
 MAX_OPERATOR_TEXT = 4_096
 RunCommand = Callable[[Transaction], Status]
@@ -49,6 +50,35 @@ def cancelling(id_: RunId) -> RunCommand:
 def recovering(id_: RunId, nodes: Sequence[str] | None) -> RunCommand:
     """Requeue a failed or blocked run from its failed nodes, or from *nodes*."""
     return _on_run(id_, lambda tx, run: control.recover_run(run, nodes, now_ms=tx.now_ms))
+
+
+def approving(id_: RunId, node: str) -> RunCommand:
+    """Say yes to a pending approval; its dead letter, of an earlier expiry, is resolved."""
+    node = clean_name(node, "node")
+
+    def command(tx: Transaction) -> Status:
+        run = tx.run(id_)
+        events = stateful_waits.approve(run, node, by=_by(tx), now_ms=tx.now_ms)
+        given = events[0]
+        assert isinstance(given, ApprovalGiven)
+        tx.append_run(run, *events)
+        dead_letter_success(tx, run, given.node, given.lifetime)
+        return run.status
+
+    return command
+
+
+def denying(id_: RunId, node: str) -> RunCommand:
+    """Say no to a pending approval: its node fails for good, without a dead letter."""
+    node = clean_name(node, "node")
+    return _on_run(
+        id_,
+        lambda tx, run: stateful_waits.deny(run, node, by=_by(tx), reason=tx.caller.reason or "", now_ms=tx.now_ms),
+    )
+
+
+def _by(tx: Transaction) -> str:
+    return f"{tx.caller.actor.kind}:{tx.caller.actor.id}"
 
 
 def noting_run(id_: RunId, text: str) -> RunCommand:

@@ -1,4 +1,5 @@
-"""The ticker: takes runs from holders that are gone, and sweeps dead letters; once, or on a timer."""
+"""The ticker: takes runs from holders that are gone, ends timed waits, expires approvals, and sweeps dead letters;
+once, or on a timer."""
 
 import threading
 from dataclasses import dataclass, field
@@ -14,6 +15,7 @@ from redrive.processes.host import is_gone, supervisors_of
 from redrive.processes.leases import reclaiming
 from redrive.processes.services import Embedded, Services
 from redrive.processes.sweep import START, DueKey, SweepReport, sweep
+from redrive.processes.timers import TimerReport, end_timers
 from redrive.projections.logs import log
 
 DEFAULT_INTERVAL_MS = 1_000
@@ -25,14 +27,16 @@ class TickReport:
     """What one tick did."""
 
     reclaimed: list[RunId] = field(default_factory=list)
+    timers: TimerReport = field(default_factory=TimerReport)
     sweep: SweepReport = field(default_factory=SweepReport)
 
 
 def tick(services: Services, tenant: Tenant | None, *, pages: int | None = None, after: DueKey = START) -> TickReport:
-    """Reclaim what is expired and what a dead process of this host holds, then sweep (with *pages*: so many of what
-    is due beyond *after*)."""
+    """Reclaim what is expired and what a dead process of this host holds, end the timed waits and expire the approvals
+    that are due, then sweep (with *pages*: so many of what is due, for the sweep beyond *after*)."""
     report = TickReport(reclaim_expired(services, tenant))
     report.reclaimed += reclaim_from_the_dead(services, tenant)
+    report.timers = end_timers(services, tenant, pages=pages)
     report.sweep = sweep(services.ledger, tenant, services.policy_of, services.engine, pages=pages, after=after)
     return report
 

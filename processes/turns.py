@@ -191,7 +191,8 @@ class Turns:
             run = tx.run(held.claim.run_id)
             if not run.running:
                 releasing(held.claim, no_handler=True)(tx)
-            return attempts, 0 if free.slots <= 0 else min([again, *run.waiting.values()])
+            ends = (due for due in run.timers.values() if due > tx.now_ms)  # the others are the ticker's
+            return attempts, 0 if free.slots <= 0 else min([again, *run.waiting.values(), *ends])
 
         return go_on
 

@@ -22,7 +22,8 @@ from redrive.projections.logs import log
 
 DEFAULT_POLL_MS = 500
 MOST_STALLED = 3
-WAKING = frozenset(("run.submitted", "run.queued", "run.requeued", "run.resumed", "run.cancelled"))
+GOING_ON = frozenset(("run.approval-given", "run.wait-ended", "run.resumed"))
+WAKING = frozenset(("run.submitted", "run.queued", "run.requeued", "run.cancelled", "run.wait-started", *GOING_ON))
 
 
 class Worker:
@@ -63,7 +64,9 @@ class Worker:
         self._ended: SimpleQueue[Ended | None] = SimpleQueue()
         self._stopping, self._aborting = threading.Event(), threading.Event()
         self._slots: Slots | None = None
+        self._called: SimpleQueue[str] = SimpleQueue()
         self._next_tick = self._next_poll = 0.0
+        self._ticked_ms = -1
         self._stalled = 0
         self._sweep_after = START
         self._unserved: set[str] = set()
@@ -113,6 +116,7 @@ class Worker:
                 self._turns.abort(slots)
             try:
                 self._tick_when_due(slots)
+                self._look_at_called()
                 active = self._turns.turn(ended, slots, claim=not self._stopping.is_set())
                 ended = []
                 if self._is_done(active, idle):
@@ -148,14 +152,21 @@ class Worker:
         now = time.monotonic()
         if self._tick_ms is not None and now >= self._next_tick:
             self._next_tick = now + self._tick_ms / 1000
-            rest = tick(self._services, self._tenant, pages=1, after=self._sweep_after).sweep.rest
-            self._sweep_after = rest or START
-            if rest is not None:  # go on at once, after the leases were renewed
+            self._ticked_ms = self._ledger.now_ms()
+            report = tick(self._services, self._tenant, pages=1, after=self._sweep_after)
+            self._sweep_after = report.sweep.rest or START
+            if report.sweep.rest is not None or report.timers.more:  # go on at once, after the leases were renewed
                 self._next_tick = now
             self._tell_unserved()
         if now >= self._next_poll and self._turns.held:
             self._next_poll = now + self._poll_ms / 1000
             self._turns.drop_lost(slots)
+
+    def _look_at_called(self) -> None:
+        """Look at once at the held runs in which somebody else made something ready."""
+        while not self._called.empty():
+            if (held := self._turns.held.get(self._called.get())) is not None:
+                held.look_again_ms = 0
 
     def _tell_unserved(self) -> None:
         """Say once which due runs nobody here can execute."""
@@ -172,6 +183,11 @@ class Worker:
         if (renewal := self._turns.next_renewal_ms()) is not None:
             until.append(renewal)
         if self._tick_ms is not None:
+            timer = self._ledger.next_timer_ms(self._tenant)
+            if timer is not None and timer > self._ticked_ms:  # else a tick could not end it; the next may
+                if timer <= now:
+                    self._next_tick = 0.0
+                until.append(timer)
             until.append(now + round((self._next_tick - time.monotonic()) * 1000))
         if len(running) < self.concurrency:
             next_due = self._ledger.next_work_ms(self._tenant, self._handlers, self._only)
@@ -192,7 +208,11 @@ class Worker:
 
     def _wake(self, events: Sequence[Recorded]) -> None:
         """Look at once when somebody else in this process made work, or ended it."""
-        if any(event.actor.id != self.name and event.topic in WAKING for event in events):
+        waking = [event for event in events if event.actor.id != self.name and event.topic in WAKING]
+        for event in waking:
+            if event.topic in GOING_ON:
+                self._called.put(event.stream)
+        if waking:
             self._next_poll = 0.0
             self._ended.put(None)
 

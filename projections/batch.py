@@ -32,7 +32,8 @@ class Batch:
     """Rows by id, as they were and as they become.
 
     *runs* and *letters* hold every row that the batch touches, *before* the status each of them had. *waiting* holds
-    backoffs by run and node, None for one that is over. *texts* are (position, body, subject, run, tenant).
+    backoffs by run and node, None for one that is over, *approvals* likewise those that are pending. *texts* are
+    (position, body, subject, run, tenant).
     """
 
     def __init__(self, connection: sqlite3.Connection, graphs: Graphs) -> None:
@@ -43,6 +44,7 @@ class Batch:
         self.letters: dict[str, Row] = {}
         self.before: dict[str, str | None] = {}
         self.waiting: dict[str, dict[str, Row | None]] = {}
+        self.approvals: dict[str, dict[str, Row | None]] = {}
         self.flows: list[Row] = []
         self.texts: list[tuple[int, str, str, str, str]] = []
         self.unknown: list[Row] = []

@@ -18,6 +18,7 @@ from redrive.domain.event import CATALOGUE, Event, Recorded, UnknownEvent
 from redrive.domain.records import FlowRegistered
 from redrive.domain.run.events import RunCancelled, RunRequeued, RunSubmitted
 from redrive.projections import counts, dead_letters, lifecycle, queues
+from redrive.projections.approvals import APPROVALS
 from redrive.projections.batch import Batch
 from redrive.projections.counts import COUNTS, UNKNOWN
 from redrive.projections.dead_letters import DEAD_LETTERS
@@ -26,7 +27,7 @@ from redrive.projections.lifecycle import MENTIONS, SAYS, TEXTS
 from redrive.projections.queues import BACKOFFS, RUNS
 from redrive.projections.tables import Row, Table
 
-TABLES: tuple[Table, ...] = (RUNS, BACKOFFS, FLOWS, DEAD_LETTERS, TEXTS, MENTIONS, COUNTS, UNKNOWN)
+TABLES: tuple[Table, ...] = (RUNS, BACKOFFS, APPROVALS, FLOWS, DEAD_LETTERS, TEXTS, MENTIONS, COUNTS, UNKNOWN)
 
 Says = Callable[[Any], str] | None
 Plan = tuple[Callable[[Batch, Row, Any, int], None] | None, Callable[[Batch, Row, Any, Recorded], None] | None, Says]
@@ -102,17 +103,16 @@ def write(batch: Batch) -> None:
         row["succeeded_bits"] = f"{row['succeeded_bits']:x}" if row["succeeded_bits"] else ""
     RUNS.write(connection, batch.runs.values())
     DEAD_LETTERS.write(connection, batch.letters.values())
-    over: list[tuple[str, str]] = []
-    held = []
-    for run, nodes in batch.waiting.items():
-        for node, backoff in nodes.items():
-            if backoff is None:
-                over.append((run, node))
-            else:
-                held.append(backoff)
-    connection.executemany("DELETE FROM backoffs WHERE run_id = ? AND node = ?", over)
-    BACKOFFS.write(connection, held)
+    _write_pending(connection, BACKOFFS, batch.waiting)
+    _write_pending(connection, APPROVALS, batch.approvals)
     lifecycle.write(batch)
+
+
+def _write_pending(connection: sqlite3.Connection, table: Table, pending: dict[str, dict[str, Row | None]]) -> None:
+    """Write what is pending, by run and node; None: it is over."""
+    over = [(run, node) for run, nodes in pending.items() for node, row in nodes.items() if row is None]
+    connection.executemany(f"DELETE FROM {table.name} WHERE run_id = ? AND node = ?", over)
+    table.write(connection, [row for nodes in pending.values() for row in nodes.values() if row is not None])
 
 
 def _count(batch: Batch, events: Sequence[Recorded], classes: Sequence[type]) -> None:
@@ -144,8 +144,10 @@ def _load(batch: Batch, events: Sequence[Recorded], classes: Sequence[type]) -> 
             batch.letters[row["id"]] = row
             batch.before[row["id"]] = row["status"]
     if present & _NEEDS_WAITING:
-        for row in BACKOFFS.load(batch.connection, "run_id", _streams(events, classes, _NEEDS_WAITING)):
-            batch.waiting.setdefault(row["run_id"], {}).setdefault(row["node"], row)
+        runs = _streams(events, classes, _NEEDS_WAITING)
+        for table, pending in ((BACKOFFS, batch.waiting), (APPROVALS, batch.approvals)):
+            for row in table.load(batch.connection, "run_id", runs):
+                pending.setdefault(row["run_id"], {}).setdefault(row["node"], row)
 
 
 def _streams(events: Sequence[Recorded], classes: Sequence[type], chosen: Collection[type]) -> set[str]:

@@ -16,6 +16,7 @@ from redrive.domain.errors import InvalidValue
 from redrive.domain.event import Event
 from redrive.domain.failure import Failure
 from redrive.domain.run import events as runs
+from redrive.domain.run import wait_events as stateful
 from redrive.domain.values import clean_text
 from redrive.projections.batch import Batch
 from redrive.projections.tables import Table
@@ -48,6 +49,9 @@ SAYS: dict[type[Event], Callable[[Any], str]] = {
     runs.AttemptFailed: lambda event: _failure(event.node, event.failure),
     runs.AttemptInterrupted: lambda event: _failure(event.node, event.decision.failure),
     runs.NoteAdded: lambda event: event.text,
+    stateful.ApprovalRequested: lambda event: f"{event.node}\n{event.prompt}",
+    stateful.ApprovalDenied: lambda event: _failure(event.node, event.failure),
+    stateful.ApprovalExpired: lambda event: _failure(event.node, event.failure),
     letters.DeadLetterOpened: lambda event: _failure(event.node, event.failure),
     letters.DeadLetterRecurred: lambda event: _failure("", event.failure),
     letters.DeadLetterHeld: lambda event: event.why,

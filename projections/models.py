@@ -58,7 +58,8 @@ class RunSummary(Model):
 
 
 class QueueEntry(Model):
-    """Something that waits in a queue: a run, or (in retry_backoff) a node of one.
+    """Something that waits in a queue: a run, or (in retry_backoff and awaiting_approval) a node of one. Of an
+    approval, *text* is the prompt and *due_ms* when it expires.
 
     *remaining_ms* is the time until *due_ms*, never negative. What is said of a node alone is None for a run.
     """

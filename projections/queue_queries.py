@@ -8,7 +8,7 @@ from redrive.projections.paging import Selection, decode_cursor, page_of, word
 from redrive.projections.view import View
 
 BY_STATUS = ("running", "paused", "blocked", "failed")
-QUEUES = ("ready", "scheduled", "retry_backoff", *BY_STATUS, "needs_review")
+QUEUES = ("ready", "scheduled", "retry_backoff", "awaiting_approval", *BY_STATUS, "needs_review")
 
 _RUN = (
     "run_id",
@@ -30,6 +30,12 @@ _BACKOFFS = (
     f"SELECT {_OF_RUN}, {', '.join(f'b.{name}' for name in _NODE)} FROM backoffs b JOIN runs r ON r.run_id = b.run_id"
 )
 
+_APPROVAL = ("node", "text", "due_ms", "reason")
+_APPROVALS = (
+    f"SELECT {_OF_RUN}, a.node, a.prompt, a.expires_at_ms, 'approval' "
+    "FROM approvals a JOIN runs r ON r.run_id = a.run_id"
+)
+
 
 def entries(
     view: View,
@@ -46,10 +52,12 @@ def entries(
     names: tuple[str, ...] = (*_RUN, "due_ms", "reason")
     select, order = _RUNS, ["r.created"]
     chosen = Selection(view.id, f"queue {queue}").equal("r.automation", automation)
-    chosen.equal("b.tenant" if queue == "retry_backoff" else "r.tenant", tenant)
+    chosen.equal({"retry_backoff": "b.tenant", "awaiting_approval": "a.tenant"}.get(queue, "r.tenant"), tenant)
     if queue == "retry_backoff":
         chosen.where("r.status IN ('queued', 'running', 'paused')")
         names, select, order = (*_RUN, *_NODE), _BACKOFFS, ["b.due_ms", "b.created", "b.node"]
+    elif queue == "awaiting_approval":
+        names, select, order = (*_RUN, *_APPROVAL), _APPROVALS, ["a.created", "a.node"]
     elif queue in ("ready", "scheduled"):
         chosen.where("r.status = 'queued' AND r.due_ms IS NOT NULL")
         chosen.where("r.due_ms <= ?" if queue == "ready" else "r.due_ms > ?", now_ms, drifts=True)

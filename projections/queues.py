@@ -132,24 +132,30 @@ def _started(batch: Batch, row: Row, event: e.AttemptStarted, _position: int) ->
 
 @folds.on(e.AttemptSucceeded)
 def _succeeded(batch: Batch, row: Row, event: e.AttemptSucceeded, _position: int) -> None:
+    succeed(batch, row, event.node)
+
+
+def succeed(batch: Batch, row: Row, node: str) -> None:
+    """One more node succeeded."""
     row["succeeded"] += 1
     if (graph := batch.graph(row["flow"])) is not None:
-        row["succeeded_bits"] |= graph.bit.get(event.node, 0)
+        row["succeeded_bits"] |= graph.bit.get(node, 0)
 
 
 @folds.on(e.AttemptFailed)
 def _failed(batch: Batch, row: Row, event: e.AttemptFailed, _position: int) -> None:
-    _fail(row, event.node, event.failure)
+    note_failure(row, event.node, event.failure)
     _count_immediate_retry(batch, row, event.decision)
 
 
 @folds.on(e.AttemptInterrupted)
 def _interrupted(batch: Batch, row: Row, event: e.AttemptInterrupted, _position: int) -> None:
-    _fail(row, event.node, event.decision.failure)
+    note_failure(row, event.node, event.decision.failure)
     _count_immediate_retry(batch, row, event.decision)
 
 
-def _fail(row: Row, node: str, failure: Failure) -> None:
+def note_failure(row: Row, node: str, failure: Failure) -> None:
+    """The run's last failure."""
     row["last_failure_class"], row["last_failure_kind"] = failure.failure_class, failure.kind
     row["last_failure_node"] = node
     reason = failure.reason
@@ -184,7 +190,7 @@ def _wait(batch: Batch, row: Row, node: str, reason: str, times: tuple[Any, ...]
 
 @folds.on(e.RunQueued)
 def _queued(_batch: Batch, row: Row, event: e.RunQueued, _position: int) -> None:
-    _leave(row, "queued")
+    leave(row, "queued")
     row["due_ms"], row["queue_reason"] = event.due_ms, event.reason
 
 
@@ -195,10 +201,11 @@ def _requeued(batch: Batch, row: Row, event: e.RunRequeued, _position: int) -> N
     if graph is not None:
         row["succeeded_bits"] &= ~graph.bits(reset)
         row["succeeded"] = row["succeeded_bits"].bit_count()
-    waiting = batch.waiting.get(row["run_id"], {})
-    for node in waiting.keys() & reset:
-        waiting[node] = None
-    _leave(row, "queued")
+    for group in (batch.waiting, batch.approvals):
+        pending = group.get(row["run_id"], {})
+        for node in pending.keys() & reset:
+            pending[node] = None
+    leave(row, "queued")
     row["due_ms"], row["queue_reason"], row["generation"] = event.due_ms, event.cause, event.generation
     for name in ("class", "kind", "reason", "node"):
         row[f"last_failure_{name}"] = None
@@ -211,7 +218,7 @@ def _pause_requested(_batch: Batch, row: Row, _event: e.RunPauseRequested, _posi
 
 @folds.on(e.RunPaused)
 def _paused(_batch: Batch, row: Row, _event: e.RunPaused, _position: int) -> None:
-    _leave(row, "paused")
+    leave(row, "paused")
 
 
 @folds.on(e.RunResumed)
@@ -221,28 +228,28 @@ def _resumed(_batch: Batch, row: Row, _event: e.RunResumed, _position: int) -> N
 
 @folds.on(e.RunCompleted)
 def _completed(_batch: Batch, row: Row, event: e.RunCompleted, _position: int) -> None:
-    _leave(row, "completed", event.finished_at_ms)
+    leave(row, "completed", event.finished_at_ms)
 
 
 @folds.on(e.RunBlocked)
 def _blocked(_batch: Batch, row: Row, event: e.RunBlocked, _position: int) -> None:
-    _leave(row, "blocked", event.finished_at_ms)
+    leave(row, "blocked", event.finished_at_ms)
 
 
 @folds.on(e.RunFailed)
 def _run_failed(_batch: Batch, row: Row, event: e.RunFailed, _position: int) -> None:
-    _leave(row, "failed", event.finished_at_ms)
+    leave(row, "failed", event.finished_at_ms)
 
 
 @folds.on(e.RunCancelled)
 def _cancelled(batch: Batch, row: Row, event: e.RunCancelled, _position: int) -> None:
-    _leave(row, "cancelled", event.finished_at_ms)
-    waiting = batch.waiting.get(row["run_id"], {})
-    for node in waiting:
-        waiting[node] = None
+    leave(row, "cancelled", event.finished_at_ms)
+    for group in (batch.waiting, batch.approvals):
+        pending = group.get(row["run_id"], {})
+        pending.update(dict.fromkeys(pending))
 
 
-def _leave(row: Row, status: str, finished_at_ms: int | None = None) -> None:
+def leave(row: Row, status: str, finished_at_ms: int | None = None) -> None:
     """The run is no longer being executed: its claim ends, its epoch stays."""
     row["status"], row["finished_at_ms"], row["due_ms"] = status, finished_at_ms, None
     row["worker"] = row["lease_expires_ms"] = None

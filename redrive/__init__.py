@@ -56,10 +56,12 @@ _PUBLIC = {
         "Verdict",
     ),
     "redrive.domain.run.state": ("Status",),
+    "redrive.domain.stateful_wait": ("Approval", "Wait"),
     "redrive.processes.handlers": ("AttemptError", "Fatal", "Handler", "Retry", "Snooze"),
     "redrive.processes.handout": ("Attempt", "Claim", "Lease", "LetterStanding", "Progress"),
     "redrive.processes.sweep": ("SweepAct", "SweepReport"),
     "redrive.processes.ticker": ("Ticker", "TickReport"),
+    "redrive.processes.timers": ("TimerAct", "TimerReport"),
     "redrive.processes.worker": ("Worker",),
     "redrive.projections.models": (
         "Counts",
@@ -127,6 +129,8 @@ if TYPE_CHECKING:
     from redrive.domain.retry_policy import TerminalBehavior as TerminalBehavior
     from redrive.domain.retry_policy import Verdict as Verdict
     from redrive.domain.run.state import Status as Status
+    from redrive.domain.stateful_wait import Approval as Approval
+    from redrive.domain.stateful_wait import Wait as Wait
     from redrive.domain.values import JsonValue as JsonValue
     from redrive.engine import Batch as Batch
     from redrive.engine import Engine as Engine
@@ -147,6 +151,8 @@ if TYPE_CHECKING:
     from redrive.processes.sweep import SweepReport as SweepReport
     from redrive.processes.ticker import Ticker as Ticker
     from redrive.processes.ticker import TickReport as TickReport
+    from redrive.processes.timers import TimerAct as TimerAct
+    from redrive.processes.timers import TimerReport as TimerReport
     from redrive.processes.worker import Worker as Worker
     from redrive.projections.models import Counts as Counts
     from redrive.projections.models import DeadLetterGroup as DeadLetterGroup

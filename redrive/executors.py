@@ -10,7 +10,7 @@ from typing import Any, cast
 from redrive.domain.classifier import Classifier
 from redrive.domain.errors import InvalidValue
 from redrive.domain.failure import INTERRUPTED, Failure
-from redrive.domain.flow import DEFAULT_RETRY, Flow, Node
+from redrive.domain.flow import DEFAULT_RETRY, Flow
 from redrive.domain.values import JsonValue
 from redrive.flow_files import FlowFile
 from redrive.flow_files.flow_file import COMMAND_HANDLER, PYTHON_PREFIX, SIMULATE_HANDLER
@@ -87,10 +87,12 @@ def handlers_for(
     file: FlowFile, allowed: Allowed, classifier: Classifier, simulation: Simulation | None
 ) -> Mapping[str, Handler]:
     """The handlers of every node of *file*. Raises InvalidValue when one needs what was not allowed."""
-    names = {node.handled_by for node in file.flow.nodes.values()}
+    names = {node.handled_by for node in file.flow.nodes.values() if not node.is_stateful_wait}
     if simulation is not None:
         simulated = SimulatedHandler(simulation, {str(node): ms for node, ms in file.runtimes_ms.items()})
         return dict.fromkeys(names, simulated)
+    if file.kind == "tandem" and names:
+        raise InvalidValue("flow file", file.automation, "--simulate: it was imported from Tandem, without commands")
     if file.kind == "wfformat":
         if not allowed.commands:
             accepted = "--simulate, or --allow-commands to execute what it recorded"
@@ -106,21 +108,10 @@ def handlers_for(
 
 
 def simulated_flow(flow: Flow) -> Flow:
-    """*flow* with the default retry of simulated nodes where a node names none."""
-    nodes = (node if node.retry != DEFAULT_RETRY else _with_retry(node) for node in flow.nodes.values())
-    return Flow(nodes)
-
-
-def _with_retry(node: Node) -> Node:
-    return Node(
-        node.id,
-        after=node.after,
-        retry=SIMULATED_RETRY,
-        handler=node.handler,
-        resource=node.resource,
-        timeout_ms=node.timeout_ms,
-        input=node.input,
-        params=node.params,
+    """*flow* with the default retry of simulated nodes where a node names none. Approvals and timed waits are real."""
+    return Flow(
+        node if node.is_stateful_wait or node.retry != DEFAULT_RETRY else replace(node, retry=SIMULATED_RETRY)
+        for node in flow.nodes.values()
     )
 
 

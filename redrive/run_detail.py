@@ -7,7 +7,9 @@ from redrive.domain.run.state import NodeState, NodeStatus, Run
 
 
 class NodeDetail(BaseModel):
-    """A node of a run. *status* is ``blocked`` when an ancestor failed for good. Times are UTC milliseconds."""
+    """A node of a run. *status* is ``blocked`` when an ancestor failed for good; *handler* is empty for an approval and
+    for a timed wait. Of an approval, *prompt* is what is asked, *due_ms* when it expires, *decided_by* who gave or
+    denied it. Times are UTC milliseconds."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -23,6 +25,8 @@ class NodeDetail(BaseModel):
     failure_reason: str | None
     output: JsonValue
     dead_letter: str | None
+    prompt: str | None
+    decided_by: str | None
 
 
 class RunDetail(BaseModel):
@@ -81,7 +85,7 @@ def _node(run: Run, node: NodeId, state: NodeState, blocked: bool) -> NodeDetail
         node=node,
         status="blocked" if blocked else state.status,
         after=tuple(spec.after),
-        handler=spec.handled_by,
+        handler="" if spec.is_stateful_wait else spec.handled_by,
         number=state.number,
         max_attempts=spec.retry.max_attempts,
         lifetime=state.lifetime,
@@ -90,6 +94,8 @@ def _node(run: Run, node: NodeId, state: NodeState, blocked: bool) -> NodeDetail
         failure_reason=state.failure.reason if state.failure else None,
         output=state.output,
         dead_letter=run.dead_letters.get(node),
+        prompt=spec.approval.prompt if spec.approval else None,
+        decided_by=state.decided_by,
     )
 
 

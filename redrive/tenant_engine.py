@@ -134,6 +134,16 @@ class TenantEngine(TenantQueries):
         """Requeue a failed or blocked run from its failed nodes, or from *nodes*, with all their dependants."""
         return self._operate(operations.recovering(run_id, nodes), actor, reason)
 
+    def approve(self, run_id: RunId, node: str, *, actor: Actor, reason: str) -> Status:
+        """Say yes to a pending approval: its node succeeds with the output ``{"approved_by": "human:ana"}``. Raises
+        NotAllowed when none is pending (any more), InvalidValue for a node that the flow does not have."""
+        return self._operate(operations.approving(run_id, node), actor, reason)
+
+    def deny(self, run_id: RunId, node: str, *, actor: Actor, reason: str) -> Status:
+        """Say no to a pending approval: its node fails for good, class approval_denied, without a dead letter. Raises
+        NotAllowed when none is pending (any more), InvalidValue for a node that the flow does not have."""
+        return self._operate(operations.denying(run_id, node), actor, reason)
+
     def note(self, run_id: RunId, text: str, *, actor: Actor) -> Status:
         """Write something down about a run."""
         return self._do(operations.noting_run(run_id, self._redacted(operations.note_given(text))), actor)
@@ -187,7 +197,7 @@ class TenantEngine(TenantQueries):
         )
 
     def tick(self) -> TickReport:
-        """Reclaim and sweep, for this tenant."""
+        """Reclaim, end timed waits, expire approvals and sweep, for this tenant."""
         return tick(self.services, self.tenant)
 
     def sweep(self) -> SweepReport:

@@ -46,8 +46,8 @@ class TenantQueries:
         return detail_of(self._ledger.run_state(self.tenant, run_id))
 
     def queue(self, name: str, **filters: Unpack[PageOf]) -> Page[QueueEntry]:
-        """A queue: ready, scheduled, retry_backoff, running, paused, blocked, failed or
-        needs_review."""
+        """A queue: ready, scheduled, retry_backoff, awaiting_approval (every approval that is pending, wherever its run
+        stands), running, paused, blocked, failed or needs_review."""
         return self._queries.queue(name, now_ms=self._ledger.now_ms(), **filters)
 
     def dead_letters(self, **filters: Unpack[DeadLetterFilters]) -> Page[DeadLetterSummary]:

@@ -15,13 +15,13 @@ MAX_GRANT = 100
 
 
 def open_dead_letter(run: Run, node: NodeId, id_: DeadLetterId, decision: RetryDecision) -> e.DeadLetterOpened:
-    """The dead letter of a node's final failure."""
+    """The dead letter of a node's final failure, or of an approval's expiry."""
     return e.DeadLetterOpened(
         dead_letter=id_,
         run=run.id,
         automation=run.automation,
         node=node,
-        source="node",
+        source="node" if run.flow.nodes[node].approval is None else "stateful_wait",
         failure=decision.failure,
         fingerprint=fingerprint_of(decision.failure),
         verdict=decision.verdict,

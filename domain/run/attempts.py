@@ -10,8 +10,9 @@ from redrive.domain.identity import NodeId, RunId
 from redrive.domain.resource import node_resource
 from redrive.domain.retry_policy import RetryDecision
 from redrive.domain.run import events as e
-from redrive.domain.run.settle import Standing, settle, standing_of, wait_until, waits
+from redrive.domain.run.settle import Standing, settle, standing_of, stop, wait_until, waits
 from redrive.domain.run.state import NodeState, NodeStatus, Run, Status
+from redrive.domain.run.stateful_waits import follow
 from redrive.domain.values import JsonValue, cut_text, digest
 
 MAX_BACKOFF_REASON_BYTES = 500
@@ -49,6 +50,8 @@ def start_attempt(run: Run, node: NodeId, *, epoch: int, now_ms: int) -> e.Attem
 def _not_ready(run: Run, node: NodeId, now_ms: int) -> str:
     if node not in run.nodes:
         return "it is not a node of this flow"
+    if run.flow.nodes[node].is_stateful_wait:
+        return "the engine itself executes it"
     if run.pause_requested:
         return "a pause was requested"
     if run.stopped_by is not None:
@@ -84,9 +87,8 @@ def complete_attempt(run: Run, attempt: AttemptId, output: JsonValue, *, now_ms:
     require_current(run, attempt)
     event = e.AttemptSucceeded(**_names(attempt), output=output, report=report)
     after = _after_end(run, attempt)
-    after.succeeded += 1
-    after.ready += sum(run.nodes[child].unmet == 1 for child in run.flow.children[attempt.node])
-    return [event, *_settled(run, attempt, after, now_ms)]
+    followed = follow(run, after, now_ms=now_ms, succeeded=(attempt.node,))
+    return [event, *followed, *_settled(run, attempt, after, now_ms)]
 
 
 def fail_attempt(run: Run, attempt: AttemptId, failure: Failure, *, now_ms: int, draw: float) -> list[Event]:
@@ -132,7 +134,7 @@ def decide(run: Run, node: NodeId, failure: Failure, *, now_ms: int, draw: float
 def consequences(run: Run, decision: RetryDecision, node: NodeId, after: Standing) -> list[Event]:
     """The backoff that *decision* promises, if any; *after* is told what becomes of the node."""
     if decision.terminal:
-        _stop(after, decision)
+        stop(after, decision)
         return []
     if decision.next_retry_at_ms is None:
         after.ready += 1
@@ -150,13 +152,6 @@ def consequences(run: Run, decision: RetryDecision, node: NodeId, after: Standin
             reason=cut_text(decision.failure.reason, MAX_BACKOFF_REASON_BYTES),
         )
     ]
-
-
-def _stop(after: Standing, decision: RetryDecision) -> None:
-    mode = decision.mode
-    after.failing = after.failing or mode is mode.FAIL_RUN
-    if mode is mode.FAIL_RUN or (mode is mode.PAUSE_FOR_REVIEW and after.stopped_by is None):
-        after.stopped_by = mode
 
 
 def repeated(run: Run, attempt: AttemptId, report: str) -> bool:

@@ -1,14 +1,16 @@
 """What an operator (or the sweep) does to a run: pause, resume, cancel, requeue."""
 
-from collections.abc import Container, Iterable, Sequence
+from collections.abc import Collection, Container, Iterable, Sequence
 
 from redrive.domain.errors import InvalidValue, NotAllowed
 from redrive.domain.event import Event
 from redrive.domain.flow import dependants
 from redrive.domain.identity import NodeId
+from redrive.domain.retry_policy import Mode
 from redrive.domain.run import events as e
-from redrive.domain.run.settle import settle, standing_of, waits
+from redrive.domain.run.settle import Standing, settle, standing_of, waits
 from redrive.domain.run.state import FINAL, NodeStatus, Run, Status
+from redrive.domain.run.stateful_waits import follow
 from redrive.domain.values import digest
 
 
@@ -28,8 +30,9 @@ def resume_run(run: Run, *, now_ms: int) -> list[Event]:
         raise NotAllowed("resume", f"run {run.id}", f"it is {run.status} and no pause was requested")
     after = standing_of(run)
     after.pause_requested, after.ready_reason = False, "resumed"
+    begun = follow(run, after, now_ms=now_ms, ready=run.unbegun)
     waits(run, after)
-    return [e.RunResumed(), *settle(after, now_ms)]
+    return [e.RunResumed(), *begun, *settle(after, now_ms)]
 
 
 def cancel_run(run: Run, *, now_ms: int) -> list[Event]:
@@ -56,16 +59,17 @@ def requeue_run(run: Run, roots: Iterable[NodeId], cause: e.RequeueCause, *, now
     if run.status not in (Status.FAILED, Status.BLOCKED):
         raise NotAllowed("requeue", f"run {run.id}", f"it is {run.status}, not failed or blocked")
     unique = sorted(run.nodes.keys() & set(roots))
-    reset = set(dependants(run.flow.children, unique))
-    ready = len(run.ready.keys() - reset) + sum(_would_be_ready(run, node, reset) for node in reset)
-    after = standing_of(run)
-    after.status, after.stopped_by, after.ready = Status.QUEUED, None, ready
+    reset = dict.fromkeys(dependants(run.flow.children, unique))
+    ready = [node for node in run.unbegun if node not in reset]
+    ready += [node for node in reset if _would_be_ready(run, node, reset)]
+    after = _after_reset(run, reset)
     waits(run, after, without=reset)
-    due = now_ms if ready else after.next_due_ms
-    if not unique or due is None:
+    begun = follow(run, after, now_ms=now_ms, ready=ready, unmet=lambda node: _unmet(run, node, reset))
+    if not unique or not (ready or after.ready or after.next_due_ms is not None or after.approvals):
         raise NotAllowed(
             "requeue", f"run {run.id}", "nothing could start: no failed node with all its parents succeeded"
         )
+    due = now_ms if after.ready or after.next_due_ms is None else after.next_due_ms
     requeued = e.RunRequeued(
         cause=cause,
         generation=run.generation + 1,
@@ -74,7 +78,19 @@ def requeue_run(run: Run, roots: Iterable[NodeId], cause: e.RequeueCause, *, now
         reset_digest=digest(sorted(reset)),
         due_ms=due,
     )
-    return [requeued, *([e.RunPaused()] if run.pause_requested else [])]
+    after.status, after.due_ms, after.was_ready = Status.QUEUED, due, True
+    return [requeued, *begun, *settle(after, now_ms)]
+
+
+def _after_reset(run: Run, reset: Collection[NodeId]) -> Standing:
+    """Where the run stands once *reset* is pending again; pending approvals outside are kept."""
+    after = standing_of(run)
+    after.stopped_by = None
+    after.ready = sum(node not in reset for node in run.ready)
+    after.approvals = sum(node not in reset for node in run.approvals)
+    after.succeeded -= sum(run.nodes[node].status is NodeStatus.SUCCEEDED for node in reset)
+    after.failing = any(mode is Mode.FAIL_RUN for node, mode in run.failed.items() if node not in reset)
+    return after
 
 
 def can_restart(run: Run, node: NodeId) -> bool:
@@ -83,5 +99,10 @@ def can_restart(run: Run, node: NodeId) -> bool:
 
 
 def _would_be_ready(run: Run, node: NodeId, reset: Container[str]) -> bool:
+    return _unmet(run, node, reset) == 0
+
+
+def _unmet(run: Run, node: NodeId, reset: Container[str]) -> int:
+    """How many parents of *node* have not succeeded once *reset* is pending again."""
     parents = run.flow.nodes[node].after
-    return all(parent not in reset and run.nodes[NodeId(parent)].status is NodeStatus.SUCCEEDED for parent in parents)
+    return sum(parent in reset or run.nodes[NodeId(parent)].status is not NodeStatus.SUCCEEDED for parent in parents)

@@ -9,7 +9,18 @@ from redrive.domain.retry_policy import RetryDecision
 from redrive.domain.run.holder import Holder
 from redrive.domain.values import JsonValue
 
-QueueReason = Literal["submitted", "retry_backoff", "snoozed", "released", "no_handler", "reclaimed", "resumed"]
+QueueReason = Literal[
+    "submitted",
+    "retry_backoff",
+    "snoozed",
+    "wait",
+    "released",
+    "no_handler",
+    "reclaimed",
+    "resumed",
+    "approved",
+    "wait_ended",
+]
 RequeueCause = Literal["redrive", "recover"]
 
 
@@ -156,12 +167,18 @@ class RetryBackoffScheduled(Event):
 
 
 class RunQueued(Event):
-    """The run waits to be claimed, from *due_ms* on."""
+    """The run waits to be claimed, from *due_ms* on; when the reason is ``wait``, first for the end of a timed wait."""
 
     TOPIC: ClassVar[str] = "run.queued"
+    VERSION: ClassVar[int] = 2  # the first knew fewer reasons
 
     reason: QueueReason
     due_ms: int
+
+    @classmethod
+    def upcast(cls, body: dict[str, JsonValue], version: int) -> dict[str, JsonValue]:
+        """What was written still holds."""
+        return body
 
 
 class RunRequeued(Event):

@@ -4,9 +4,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from redrive.domain.event import Event
-from redrive.domain.retry_policy import Mode
+from redrive.domain.retry_policy import Mode, RetryDecision
 from redrive.domain.run import events as e
 from redrive.domain.run.state import Run, Status
+from redrive.domain.run.wait_events import RunAwaitingApproval
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -14,7 +15,8 @@ if TYPE_CHECKING:
 
 @dataclass(slots=True)
 class Standing:
-    """What settle looks at: the run's counters as they will be after the events of this decision."""
+    """What settle looks at: the run's counters as they will be after the events of this decision. *due_ms* and
+    *was_ready* tell how it is queued before them, if it is."""
 
     status: Status
     claimed: bool
@@ -28,6 +30,9 @@ class Standing:
     pause_requested: bool
     failing: bool
     ready_reason: e.QueueReason = "released"
+    approvals: int = 0
+    due_ms: int | None = None
+    was_ready: bool = False
 
 
 def standing_of(run: Run) -> Standing:
@@ -44,14 +49,18 @@ def standing_of(run: Run) -> Standing:
         stopped_by=run.stopped_by,
         pause_requested=run.pause_requested,
         failing=run.failing > 0,
+        approvals=len(run.approvals),
+        due_ms=run.due_ms,
+        was_ready=bool(run.ready),
     )
 
 
 def waits(run: Run, standing: Standing, without: "Iterable[str]" = ()) -> None:
-    """Note in *standing* the earliest due time among the waiting nodes, leaving out *without*."""
-    for node, due in run.waiting.items():
-        if node not in without:
-            wait_until(standing, due, run.nodes[node].due_reason)
+    """Note in *standing* the earliest due time among the waiting nodes and timed waits, leaving out *without*."""
+    for group in (run.waiting, run.timers):
+        for node, due in group.items():
+            if node not in without:
+                wait_until(standing, due, run.nodes[node].due_reason)
 
 
 def wait_until(standing: Standing, due_ms: int, reason: e.QueueReason) -> None:
@@ -60,27 +69,43 @@ def wait_until(standing: Standing, due_ms: int, reason: e.QueueReason) -> None:
         standing.next_due_ms, standing.next_due_reason = due_ms, reason
 
 
+def stop(standing: Standing, decision: RetryDecision) -> None:
+    """Note in *standing* that a node failed for good, by *decision*."""
+    mode = decision.mode
+    standing.failing = standing.failing or mode is mode.FAIL_RUN
+    if mode is mode.FAIL_RUN or (mode is mode.PAUSE_FOR_REVIEW and standing.stopped_by is None):
+        standing.stopped_by = mode
+
+
 def settle(standing: Standing, now_ms: int) -> list[Event]:
     """The event that moves the run to where it stands; none when it is there already. First match wins."""
     if standing.running or standing.status in (Status.COMPLETED, Status.CANCELLED):
         return []
     if standing.succeeded == standing.nodes:
         return [e.RunCompleted(finished_at_ms=now_ms)]
-    if standing.stopped_by is Mode.FAIL_RUN:
-        return _unless(standing, Status.FAILED, e.RunFailed(finished_at_ms=now_ms))
-    if standing.stopped_by is Mode.PAUSE_FOR_REVIEW:
-        return _unless(standing, Status.BLOCKED, e.RunBlocked(finished_at_ms=now_ms))
+    if standing.stopped_by is not None:
+        return _stopped(standing, standing.stopped_by is Mode.FAIL_RUN, now_ms)
     if standing.pause_requested:
         return _unless(standing, Status.PAUSED, e.RunPaused())
     if standing.ready:
-        if standing.claimed or standing.status is Status.QUEUED:
-            return []
-        return [e.RunQueued(reason=standing.ready_reason, due_ms=now_ms)]
-    if standing.next_due_ms is not None:
-        return [e.RunQueued(reason=standing.next_due_reason, due_ms=standing.next_due_ms)]
-    if standing.failing:
+        there = standing.claimed or (standing.status is Status.QUEUED and standing.was_ready)
+        return [] if there else _queued(standing.ready_reason, now_ms)
+    if (due := standing.next_due_ms) is not None:
+        there = standing.status is Status.QUEUED and standing.due_ms == due
+        return [] if there else _queued(standing.next_due_reason, due)
+    if standing.approvals:
+        return _unless(standing, Status.AWAITING_APPROVAL, RunAwaitingApproval())
+    return _stopped(standing, standing.failing, now_ms)
+
+
+def _stopped(standing: Standing, failed: bool, now_ms: int) -> list[Event]:
+    if failed:
         return _unless(standing, Status.FAILED, e.RunFailed(finished_at_ms=now_ms))
     return _unless(standing, Status.BLOCKED, e.RunBlocked(finished_at_ms=now_ms))
+
+
+def _queued(reason: e.QueueReason, due_ms: int) -> list[Event]:
+    return [e.RunQueued(reason=reason, due_ms=due_ms)]
 
 
 def _unless(standing: Standing, there: Status, event: Event) -> list[Event]:

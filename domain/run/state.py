@@ -9,6 +9,7 @@ from redrive.domain.flow import Flow, dependants
 from redrive.domain.identity import DeadLetterId, NodeId, RunId, Tenant
 from redrive.domain.retry_policy import Mode, RetryDecision, Verdict
 from redrive.domain.run import events as e
+from redrive.domain.run import wait_events as w
 from redrive.domain.run.holder import Holder
 from redrive.domain.values import JsonValue
 
@@ -36,13 +37,15 @@ class NodeStatus(StrEnum):
     READY = "ready"
     RUNNING = "running"
     WAITING = "waiting"
+    AWAITING_APPROVAL = "awaiting_approval"
     SUCCEEDED = "succeeded"
     FAILED = "failed"
 
 
 @dataclass(slots=True)
 class NodeState:
-    """A node within a run. *reports* remembers, by lifetime, how an attempt ended: the same report again is no news."""
+    """A node within a run. *reports* remembers, by lifetime, how an attempt ended: the same report again is no news.
+    *decided_by* is who gave or denied an approval."""
 
     unmet: int
     status: NodeStatus = NodeStatus.PENDING
@@ -57,6 +60,7 @@ class NodeState:
     failure: Failure | None = None
     mode: Mode | None = None
     reports: dict[int, tuple[str, RetryDecision | None]] | None = None
+    decided_by: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,8 +76,10 @@ class Claim:
 
 @dataclass(slots=True)
 class Run:
-    """One execution of a flow. Counters and sets keep every decision O(changed edges). *stands_since* is the
-    version at which it last finished or was resumed: what the sweep held before that is judged again."""
+    """One execution of a flow. Counters and sets keep every decision O(changed edges). *ready*, *running* and *waiting*
+    are nodes that have a handler; of the others, *approvals* are pending (with their expiry), *timers* are timed waits
+    (with their end), *unbegun* are ready while a pause or a final failure keeps them from beginning. *stands_since* is
+    the version at which it last finished or was resumed: what the sweep held before that is judged again."""
 
     flow: Flow
     tenant: Tenant = field(default_factory=Tenant)
@@ -95,6 +101,9 @@ class Run:
     ready: dict[NodeId, None] = field(default_factory=dict)
     running: dict[NodeId, None] = field(default_factory=dict)
     waiting: dict[NodeId, int] = field(default_factory=dict)
+    approvals: dict[NodeId, int | None] = field(default_factory=dict)
+    timers: dict[NodeId, int] = field(default_factory=dict)
+    unbegun: dict[NodeId, None] = field(default_factory=dict)
     failed: dict[NodeId, Mode] = field(default_factory=dict)
     failing: int = 0
     stopped_by: Mode | None = None
@@ -159,13 +168,8 @@ def _started(run: Run, event: e.AttemptStarted) -> None:
 
 @evolve.on(e.AttemptSucceeded)
 def _succeeded(run: Run, event: e.AttemptSucceeded) -> None:
-    node = _ended(run, event.node, event.lifetime, event.report, None)
-    node.status, node.output, node.failure = NodeStatus.SUCCEEDED, event.output, None
-    run.succeeded += 1
-    for child in run.flow.children[event.node]:
-        run.nodes[child].unmet -= 1
-        if run.nodes[child].unmet == 0:
-            _make_ready(run, child)
+    _ended(run, event.node, event.lifetime, event.report, None)
+    _succeed(run, event.node, event.output)
 
 
 @evolve.on(e.AttemptFailed)
@@ -192,6 +196,49 @@ def _snoozed(run: Run, event: e.AttemptSnoozed) -> None:
 @evolve.on(e.RetryBackoffScheduled)
 def _backoff(run: Run, event: e.RetryBackoffScheduled) -> None:
     _make_waiting(run, event.node, event.retry_after_ms, "retry_backoff")
+
+
+@evolve.on(w.ApprovalRequested)
+def _approval_requested(run: Run, event: w.ApprovalRequested) -> None:
+    node = _begun(run, event.node, event.lifetime, event.requested_at_ms)
+    node.status, node.due_ms = NodeStatus.AWAITING_APPROVAL, event.expires_at_ms
+    run.approvals[event.node] = event.expires_at_ms
+
+
+@evolve.on(w.ApprovalGiven)
+def _approval_given(run: Run, event: w.ApprovalGiven) -> None:
+    del run.approvals[event.node]
+    run.nodes[event.node].decided_by = event.by
+    _succeed(run, event.node, {"approved_by": event.by})
+
+
+@evolve.on(w.ApprovalDenied)
+def _approval_denied(run: Run, event: w.ApprovalDenied) -> None:
+    run.nodes[event.node].decided_by = event.by
+    _refuse_approval(run, event.node, event.decision)
+
+
+@evolve.on(w.ApprovalExpired)
+def _approval_expired(run: Run, event: w.ApprovalExpired) -> None:
+    _refuse_approval(run, event.node, event.decision)
+
+
+@evolve.on(w.WaitStarted)
+def _wait_started(run: Run, event: w.WaitStarted) -> None:
+    node = _begun(run, event.node, event.lifetime, event.started_at_ms)
+    node.status, node.due_ms, node.due_reason = NodeStatus.WAITING, event.due_ms, "wait"
+    run.timers[event.node] = event.due_ms
+
+
+@evolve.on(w.WaitEnded)
+def _wait_ended(run: Run, event: w.WaitEnded) -> None:
+    del run.timers[event.node]
+    _succeed(run, event.node, None)
+
+
+@evolve.on(w.RunAwaitingApproval)
+def _awaiting_approval(run: Run, _event: w.RunAwaitingApproval) -> None:
+    run.status, run.claim, run.due_ms, run.finished_at_ms = Status.AWAITING_APPROVAL, None, None, None
 
 
 @evolve.on(e.RunQueued)
@@ -247,8 +294,8 @@ def _run_failed(run: Run, event: e.RunFailed) -> None:
 def _cancelled(run: Run, event: e.RunCancelled) -> None:
     _finish(run, Status.CANCELLED, event.finished_at_ms)
     run.running.clear()
-    run.waiting.clear()
-    run.ready.clear()
+    for group in (run.waiting, run.ready, run.approvals, run.timers, run.unbegun):
+        group.clear()
 
 
 def _finish(run: Run, status: Status, at_ms: int) -> None:
@@ -258,7 +305,30 @@ def _finish(run: Run, status: Status, at_ms: int) -> None:
 
 def _make_ready(run: Run, node: NodeId) -> None:
     run.nodes[node].status = NodeStatus.READY
-    run.ready[node] = None
+    (run.unbegun if run.flow.nodes[node].is_stateful_wait else run.ready)[node] = None
+
+
+def _succeed(run: Run, node: NodeId, output: JsonValue) -> None:
+    state = run.nodes[node]
+    state.status, state.output, state.failure, state.due_ms = NodeStatus.SUCCEEDED, output, None, None
+    run.succeeded += 1
+    for child in run.flow.children[node]:
+        run.nodes[child].unmet -= 1
+        if run.nodes[child].unmet == 0:
+            _make_ready(run, child)
+
+
+def _begun(run: Run, node: NodeId, lifetime: int, at_ms: int) -> NodeState:
+    state = run.nodes[node]
+    del run.unbegun[node]
+    state.number, state.lifetime, state.first_started_ms, state.started_ms = 1, lifetime, at_ms, at_ms
+    return state
+
+
+def _refuse_approval(run: Run, node: NodeId, decision: RetryDecision) -> None:
+    del run.approvals[node]
+    run.nodes[node].failure, run.nodes[node].due_ms = decision.failure, None
+    _after_decision(run, node, decision)
 
 
 def _make_waiting(run: Run, node: NodeId, due_ms: int, reason: e.QueueReason) -> None:
@@ -296,10 +366,10 @@ def _reset(run: Run, reset: list[NodeId]) -> None:
         if state.status is NodeStatus.SUCCEEDED:
             run.succeeded -= 1
         run.failing -= run.failed.get(node) is Mode.FAIL_RUN
-        for group in (run.ready, run.waiting, run.failed):
+        for group in (run.ready, run.waiting, run.failed, run.approvals, run.timers, run.unbegun):
             group.pop(node, None)
         state.status, state.number, state.next_number, state.first_started_ms = NodeStatus.PENDING, 0, 1, None
-        state.due_ms = state.output = state.failure = state.mode = None
+        state.due_ms = state.output = state.failure = state.mode = state.decided_by = None
     for node in reset:
         parents = run.flow.nodes[node].after
         run.nodes[node].unmet = sum(run.nodes[NodeId(p)].status is not NodeStatus.SUCCEEDED for p in parents)

@@ -15,7 +15,7 @@ def executing(session: Session, handlers: Iterable[str], flow_file: str = "FLOW_
     """The command that executes nodes with these *handlers*, and what it is good for."""
     from redrive.flow_files.flow_file import COMMAND_HANDLER, PYTHON_PREFIX, SIMULATE_HANDLER
 
-    names = set(handlers)
+    names = set(handlers) - {""}
     allowed = ["--allow-commands"] if COMMAND_HANDLER in names else []
     modules = {name.removeprefix(PYTHON_PREFIX).partition(":")[0] for name in names if name.startswith(PYTHON_PREFIX)}
     for module in sorted(modules)[:MOST_PREFIXES]:

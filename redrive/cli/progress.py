@@ -30,6 +30,9 @@ QUIET = frozenset(
 )
 
 
+SUCCESSES = ("run.attempt-succeeded", "run.approval-given", "run.wait-ended")
+
+
 class Lines:
     """Plain lines with the UTC time, of one run or (None) of all, for pipes, files and workers."""
 
@@ -84,7 +87,7 @@ class Bar:
         self._dead += (topic == "dead-letter.opened") - (topic == "dead-letter.resolved")
         self._bar.update(
             self._task,
-            advance=topic == "run.attempt-succeeded",
+            advance=topic in SUCCESSES,
             running=len(self._running),
             retries=self._retries,
             dead=self._dead,

@@ -20,6 +20,7 @@ _MEANINGS = {
     "ready": "due, and waiting for a worker",
     "scheduled": "queued, and due later",
     "retry_backoff": "nodes that failed and wait to be tried again",
+    "awaiting_approval": "approvals that somebody must give or deny",
     "running": "held by a worker",
     "paused": "until an operator resumes them",
     "blocked": "cannot go on: dead letters",
@@ -36,7 +37,7 @@ _MEANINGS = {
 def queues(session: Session, name: str | None, automation: str | None, limit: int, cursor: str | None) -> None:
     """Count what waits in every queue, or list one queue.
 
-    NAME is ready, scheduled, retry_backoff, running, paused, blocked, failed or needs_review.
+    NAME is ready, scheduled, retry_backoff, awaiting_approval, running, paused, blocked, failed or needs_review.
     """
     acme = session.tenant_engine()
     if name is None:
@@ -51,6 +52,12 @@ def queues(session: Session, name: str | None, automation: str | None, limit: in
         out.next((session.command("queues"), "what waits elsewhere"))
     else:
         _print_entries(session, acme, name, page.items)
+        if name == "awaiting_approval":
+            first = page.items[0]
+            decide = ("approve", first.run_id[:8], str(first.node), "--reason", "WHY")
+            out.next(
+                (session.command(*decide), "say yes to the first"), (session.command("deny", *decide[1:]), "or no")
+            )
         session.tell_rest(len(page.items), "row", page.cursor)
 
 
@@ -62,7 +69,7 @@ def _print_counts(session: Session, acme: "TenantEngine", automation: str | None
         return
     columns = (Column("queue"), Column("count", right=True), Column("what", elastic=True))
     out.table(columns, ((queue, n, _MEANINGS[queue]) for queue, n in counts.items()))
-    urgent = ("needs_review", "blocked", "failed", "ready", "retry_backoff")
+    urgent = ("needs_review", "awaiting_approval", "blocked", "failed", "ready", "retry_backoff")
     worst = next((queue for queue in urgent if counts[queue]), None)
     letters = (session.command("dead-letters", "groups", "--active"), "what fails, by cause")
     out.next(*([(session.command("queues", worst), f"the {counts[worst]} in {worst}")] if worst else []), letters)
@@ -86,6 +93,7 @@ def queue_counts(acme: "TenantEngine", automation: str | None = None) -> dict[st
             "r.status IN ('queued', 'running', 'paused')",
             source="backoffs b JOIN runs r ON r.run_id = b.run_id",
         ),
+        "awaiting_approval": count("1", source="approvals a JOIN runs r ON r.run_id = a.run_id"),
         "needs_review": count("r.needs_review = 1"),
     }
     return {name: special[name] if name in special else count("r.status = ?", name) for name in QUEUES}
@@ -103,6 +111,9 @@ def _print_entries(session: Session, acme: "TenantEngine", name: str, entries: "
         case "retry_backoff":
             columns = (*_RUN, *_NODE)
             rows = [(e.node, f"{e.next_number}/{e.max_attempts or '?'}", _due(e, now), e.text) for e in entries]
+        case "awaiting_approval":
+            columns = (*_RUN, *_ASKED)
+            rows = [(e.node, _due(e, now) or "never", e.text) for e in entries]
         case "running":
             columns = (*_RUN, Column("worker", elastic=True), Column("lease ends"))
             rows = [(entry.worker, moment(entry.lease_expires_ms, now)) for entry in entries]
@@ -117,5 +128,6 @@ def _due(entry: "QueueEntry", now: int) -> str:
     return "" if entry.due_ms is None else relative(entry.due_ms, now)
 
 
+_ASKED = (Column("node", whole=True), Column("expires"), Column("asks", elastic=True))
 _NODE = (Column("node", elastic=True, ends=True), Column("try"), Column("due"), Column("failure", elastic=True))
 _RUN = (Column("run", whole=True), Column("automation", elastic=True), Column("key", wide=True))

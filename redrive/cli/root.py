@@ -22,6 +22,8 @@ COMMANDS = {
     "queues": "redrive.cli.queues:queues",
     "history": "redrive.cli.history:history",
     "dead-letters": "redrive.cli.dead_letters:dead_letters",
+    "approve": "redrive.cli.approvals:approve",
+    "deny": "redrive.cli.approvals:deny",
     "pause": "redrive.cli.run_operations:pause",
     "resume": "redrive.cli.run_operations:resume",
     "cancel": "redrive.cli.run_operations:cancel",

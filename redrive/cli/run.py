@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from redrive.cli.approvals import MOST_SHOWN, deciding
 from redrive.cli.context import Session, pass_session
 from redrive.cli.json_input import document
 from redrive.cli.options import Command, acted
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from redrive.executors import Allowed
     from redrive.flow_files import FlowFile
     from redrive.projections.models import DeadLetterSummary
+    from redrive.run_detail import NodeDetail
     from redrive.runner import Choice, Chosen, Summary
     from redrive.simulation import Simulation
     from redrive.tenant_engine import TenantEngine
@@ -60,7 +62,7 @@ def run(
 
     FLOW_FILE is redrive's own YAML or JSON, or WfFormat 1.5. After a crash, the same command resumes the run; after
     it completed, the same command starts a new one, unless --key repeats. Exit code 0: completed, 1: finished with
-    dead letters (or not finished), 130: interrupted.
+    dead letters (or not finished, as when an approval is awaited), 130: interrupted.
     """
     from redrive.executors import Allowed
     from redrive.flow_files import read_flow_file
@@ -145,14 +147,28 @@ def _sum_up(session: Session, tenant: "TenantEngine", summary: "Summary") -> Non
     )
     if run.status == "running":
         output.say(f"it is being executed by {printable(run.worker or '?')}")
-    output.next(*_next(session, run.run_id, run.status, letters))
+    nodes = tenant.show(run.run_id).nodes
+    asked = [node for node in nodes if node.status == "awaiting_approval"]
+    for node in asked[:MOST_SHOWN]:
+        output.say(f"{printable(node.node, 60)} awaits an approval: {printable(node.prompt or '', 240)}")
+    if asked:
+        output.say("once it is decided, the same run command goes on")
+    output.next(*_next(session, run.run_id, run.status, letters, asked))
 
 
-def _next(session: Session, run_id: str, status: str, letters: Sequence["DeadLetterSummary"]) -> list[tuple[str, str]]:
-    found = []
+def _next(
+    session: Session,
+    run_id: str,
+    status: str,
+    letters: Sequence["DeadLetterSummary"],
+    nodes: Sequence["NodeDetail"],
+) -> list[tuple[str, str]]:
+    found = deciding(session, run_id, nodes)
     if letters:
         found.append((session.command("dead-letters", "list", "--run", run_id), "what failed"))
-    if any(letter.status == "open" for letter in letters):
+    if any(letter.status == "open" and letter.source == "stateful_wait" for letter in letters):
+        found.append((session.command("recover", run_id, "--reason", "WHY"), "have an expired approval asked again"))
+    if any(letter.status == "open" and letter.source != "stateful_wait" for letter in letters):
         retry = session.command("dead-letters", "retry", "--run", run_id, "--all", "--reason", "WHY")
         found.append((retry, "do it again; then give the run command again"))
     for letter in [letter for letter in letters if letter.status == "parked"][:1]:

@@ -101,6 +101,12 @@ def _backoff(data: Data) -> str:
     return f"waits {duration(data['backoff_ms'])} for attempt {data['next_number']} of {data['max_attempts']}"
 
 
+def _requested(data: Data) -> str:
+    expires = data["expires_at_ms"]
+    until = "" if expires is None else f", expires in {duration(expires - data['requested_at_ms'])}"
+    return f"approval requested{until}: {printable(data['prompt'], MOST_REASON)}"
+
+
 WORDS: dict[str, Callable[[Data], str]] = {
     "flow.registered": lambda data: f"flow {data['flow'][:12]} registered",
     "policy.registered": lambda data: f"{data['kind']} policy {data['policy'][-12:]} registered",
@@ -125,6 +131,13 @@ WORDS: dict[str, Callable[[Data], str]] = {
     "run.blocked": lambda _: "the run is blocked",
     "run.failed": lambda _: "the run failed",
     "run.cancelled": lambda data: f"the run was cancelled, it was {_plain(data['was'])}",
+    "run.approval-requested": _requested,
+    "run.approval-given": lambda _: "approved",
+    "run.approval-denied": lambda data: f"denied, {_decided(data['decision'])}",
+    "run.approval-expired": lambda data: f"the approval expired; {failure_words(data['decision']['failure'])}",
+    "run.wait-started": lambda data: f"waits {duration(max(0, data['due_ms'] - data['started_at_ms']))}",
+    "run.wait-ended": lambda _: "the wait is over",
+    "run.awaiting-approval": lambda _: "the run awaits an approval",
     "run.note-added": lambda data: f"note: {data['text']}",
     "dead-letter.opened": _opened,
     "dead-letter.recurred": _recurred,

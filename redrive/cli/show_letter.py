@@ -76,6 +76,9 @@ def _next(session: Session, letter: "DeadLetterSummary") -> list[tuple[str, str]
     match letter.status if letter.readable else "read-only":
         case "read-only":
             return [alike, history]
+        case "open" if letter.source == "stateful_wait":
+            again = (session.command("recover", letter.run_id[:8], "--reason", "WHY"), "have it asked again")
+            return [again, (command("ignore"), "it does not matter"), alike, history]
         case "open":
             return [(command("retry"), "do its work again"), (command("ignore"), "it does not matter"), alike, history]
         case "parked":

@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from redrive.cli.approvals import deciding
 from redrive.cli.context import Session
 from redrive.cli.ids import shortener
 from redrive.cli.next_steps import executing
@@ -78,15 +79,24 @@ def _print_facts(session: Session, run: "RunDetail", given: str, now: int) -> No
 
 
 def _row(node: "NodeDetail", letter: str | None, now: int) -> Sequence[object]:
-    why = node.failure_reason or node.failure_class
+    why = node.failure_reason or node.failure_class or node.prompt
+    if node.decided_by is not None:
+        why = f"decided by {node.decided_by}; {why}"
     if node.due_ms is not None:
-        why = f"due {relative(node.due_ms, now)}; {why}" if why else f"due {relative(node.due_ms, now)}"
-    tried = f"{node.number}/{node.max_attempts}" if node.number else ""
-    return (node.node, node.status, tried, letter, node.handler, ", ".join(node.after), node.failure_class, why)
+        due = f"{'due' if node.prompt is None else 'expires'} {relative(node.due_ms, now)}"
+        why = f"{due}; {why}" if why else due
+    tried = f"{node.number}/{node.max_attempts}" if node.number and node.handler else ""
+    handler = node.handler or ("timed wait" if node.prompt is None else "approval")
+    return (node.node, node.status, tried, letter, handler, ", ".join(node.after), node.failure_class, why)
 
 
 def _next(session: Session, acme: "TenantEngine", run: "RunDetail") -> list[tuple[str, str]]:
     """The commands that fit where the run stands."""
+    decide = deciding(session, run.run_id[:8], run.nodes)
+    return [*decide, *_next_by_status(session, acme, run)]
+
+
+def _next_by_status(session: Session, acme: "TenantEngine", run: "RunDetail") -> list[tuple[str, str]]:
     id_ = run.run_id[:8]
     history = (session.command("history", id_), "all that happened")
     match run.status:
@@ -103,7 +113,7 @@ def _next(session: Session, acme: "TenantEngine", run: "RunDetail") -> list[tupl
 
 
 def _ways_on(session: Session, acme: "TenantEngine", run: "RunDetail") -> list[tuple[str, str]]:
-    open_ = acme.dead_letters(run=run.run_id, status="open", limit=2).items
+    open_ = acme.dead_letters(run=run.run_id, status="open", source="node", limit=2).items
     if len(open_) > 1:
         retry = ("retry", "--all", "--run", run.run_id[:8])
         return [(session.command("dead-letters", *retry, "--reason", "WHY"), "do the failed work again")]

@@ -34,6 +34,8 @@ def submit(session: Session, flow_file: str, key: str | None, text: str | None, 
     if not new:
         out.remark("This run was submitted before with the same key; it is the same run.")
     out.next(
-        executing(session, (node.handled_by for node in file.flow.nodes.values()), flow_file),
+        executing(
+            session, (node.handled_by for node in file.flow.nodes.values() if not node.is_stateful_wait), flow_file
+        ),
         (session.command("show", id_[:8]), "how it stands"),
     )

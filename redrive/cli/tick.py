@@ -20,7 +20,8 @@ _DONE = {"dispatch": "dispatched", "park": "parked", "resolve": "resolved", "hol
 def tick(session: Session) -> None:
     """Take over from dead workers and redrive what is due, once.
 
-    A worker does this by itself, again and again. Serves all tenants unless --tenant names one.
+    Timed waits end and approvals expire, too. A worker does this by itself, again and again. Serves all tenants
+    unless --tenant names one.
     """
     engine, out = session.engine(), session.output
     tenant = session.tenant
@@ -28,15 +29,19 @@ def tick(session: Session) -> None:
     acted, skipped = report.sweep.acted, report.sweep.skipped
     if out.json:
         acts = {"acted": [asdict(act) for act in acted], "skipped": [asdict(act) for act in skipped]}
-        out.item("tick", {"reclaimed": report.reclaimed, **acts})
+        timers = [asdict(act) for act in report.timers.acts]
+        out.item("tick", {"reclaimed": report.reclaimed, "timers": timers, **acts})
         return
     for run in report.reclaimed:
         out.say(f"run {run[:8]}: taken from a worker that is gone")
+    for timer in report.timers.acts:
+        ended = "the approval expired" if timer.expired else "the wait is over"
+        out.say(printable(f"run {timer.run[:8]}, node {timer.node}: {ended}"))
     for act in (*acted, *skipped):
         out.say(_line(act))
-    if not (report.reclaimed or acted or skipped):
-        out.remark("Nothing was due: no claim to take over, no dead letter to redrive.")
-    elif report.reclaimed or any(act.act == "dispatch" for act in acted):
+    if not (report.reclaimed or report.timers.acts or acted or skipped):
+        out.remark("Nothing was due: no claim to take over, no wait to end, no dead letter to redrive.")
+    elif report.reclaimed or report.timers.acts or any(act.act == "dispatch" for act in acted):
         out.next((session.command("queues"), "what waits"))
 
 

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 else:
     WordType = click.ParamType
 
-RUN_STATUSES = ("queued", "running", "paused", "completed", "blocked", "failed", "cancelled")
+RUN_STATUSES = ("queued", "running", "paused", "awaiting_approval", "completed", "blocked", "failed", "cancelled")
 LETTER_STATUSES = (
     "open",
     "retry_requested",
@@ -20,12 +20,13 @@ LETTER_STATUSES = (
     "ignored",
     "abandoned",
 )
-SOURCES = ("node",)
+SOURCES = ("node", "stateful_wait")
 FEW = 4
 QUEUES = (
     "ready",
     "scheduled",
     "retry_backoff",
+    "awaiting_approval",
     "running",
     "paused",
     "blocked",

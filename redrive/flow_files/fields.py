@@ -7,6 +7,7 @@ from pydantic import BeforeValidator, Field
 
 from redrive.domain.errors import InvalidValue
 from redrive.domain.retry_policy import MAX_ATTEMPTS, MAX_DELAY_MS
+from redrive.domain.stateful_wait import MAX_PROMPT_BYTES, MAX_WAIT_MS
 from redrive.domain.values import MAX_INTEGER, MAX_TIMEOUT_MS, clean_integer, clean_name, clean_text
 
 MAX_ARGUMENTS = 1_000
@@ -81,6 +82,10 @@ def _folder(value: object) -> str:
     return clean_text(_passable(value, "", most=4_096), "", blank=False)
 
 
+def _prompt(value: object) -> str:
+    return clean_text(value, "", most=MAX_PROMPT_BYTES, blank=False)
+
+
 def _handler(value: object) -> str:
     text = clean_text(value, "", most=_MAX_HANDLER)
     parts = [part.split(".") for part in text.split(":")]
@@ -96,6 +101,10 @@ Attempts = Annotated[int, Field(ge=1, le=MAX_ATTEMPTS), _whole(1, MAX_ATTEMPTS)]
 DelayMs = Annotated[int, Field(ge=0, le=MAX_DELAY_MS), _whole(0, MAX_DELAY_MS)]
 ElapsedMs = Annotated[int, Field(ge=1, le=MAX_INTEGER), _whole(1, MAX_INTEGER)]
 TimeoutMs = Annotated[int, Field(ge=1, le=MAX_TIMEOUT_MS), _whole(1, MAX_TIMEOUT_MS)]
+WaitMs = Annotated[int, Field(ge=0, le=MAX_WAIT_MS), _whole(0, MAX_WAIT_MS)]
+WaitTimeoutMs = Annotated[int, Field(ge=1, le=MAX_WAIT_MS), _whole(1, MAX_WAIT_MS)]
+UntilMs = Annotated[int, Field(ge=0, le=MAX_INTEGER), _whole(0, MAX_INTEGER)]
+Prompt = Annotated[str, Field(min_length=1, max_length=MAX_PROMPT_BYTES), BeforeValidator(_prompt)]
 Multiplier = Annotated[float, Field(ge=1, le=1_000), BeforeValidator(_multiplier)]
 Seconds = Annotated[float, Field(ge=0), BeforeValidator(_seconds)]
 Argv = Annotated[list[str], Field(min_length=1, max_length=MAX_ARGUMENTS), BeforeValidator(_argv)]

@@ -16,15 +16,15 @@ PYTHON_PREFIX = "python:"
 class FlowFile:
     """A workflow file, read and checked.
 
-    *automation* is the name its runs go by. *ignored* lists the keys without a meaning here (WfFormat only; in the
-    own format an unknown key is an error). *runs_commands* tells whether a node has an argv to execute, *imports*
+    *automation* is the name its runs go by. *ignored* lists the keys without a meaning here (of imported files; in
+    the own format an unknown key is an error). *runs_commands* tells whether a node has an argv to execute, *imports*
     which ``module:function`` handlers its nodes name, sorted. *runtimes_ms* are the run times that a WfFormat file
     recorded; nodes without one are absent.
     """
 
     automation: str
     flow: Flow
-    kind: Literal["redrive", "wfformat"]
+    kind: Literal["redrive", "wfformat", "tandem"]
     ignored: tuple[str, ...] = ()
     runs_commands: bool = False
     imports: tuple[str, ...] = ()

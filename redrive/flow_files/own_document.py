@@ -18,8 +18,12 @@ from redrive.flow_files.fields import (
     Multiplier,
     Name,
     Names,
+    Prompt,
     TimeoutMs,
+    UntilMs,
     Version,
+    WaitMs,
+    WaitTimeoutMs,
 )
 from redrive.flow_files.graph import MAX_NODES
 from redrive.flow_files.strict import Strict
@@ -73,14 +77,47 @@ class DefaultsDocument(Strict):
     timeout_ms: TimeoutMs | None = None
 
 
+class ApprovalDocument(Strict):
+    """What somebody must say yes to before the workflow goes on."""
+
+    prompt: Prompt = Field(description="What is asked.")
+    timeout_ms: WaitTimeoutMs | None = Field(
+        default=None, description="When nobody has decided after so many milliseconds, the approval expires."
+    )
+
+
+class WaitDocument(Strict):
+    """A timed wait: for a delay, or until a moment. One of the two."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "oneOf": [
+                {"required": ["delay_ms"], "properties": {"delay_ms": {"type": "integer"}}},
+                {"required": ["until_ms"], "properties": {"until_ms": {"type": "integer"}}},
+            ]
+        }
+    )
+
+    delay_ms: WaitMs | None = Field(default=None, description="How long to wait, in milliseconds.")
+    until_ms: UntilMs | None = Field(default=None, description="Until when to wait: UTC milliseconds since 1970.")
+
+    @model_validator(mode="after")
+    def _one_of(self) -> "WaitDocument":
+        if (self.delay_ms is None) == (self.until_ms is None):
+            raise InvalidValue("", "a wait", "either delay_ms or until_ms in it")
+        return self
+
+
 _ONE_OF: list[JsonValue] = [
     {"required": ["run"], "properties": {"run": {"type": "array"}}},
     {"required": ["handler"], "properties": {"handler": {"type": "string"}}},
+    {"required": ["approval"], "properties": {"approval": {"type": "object"}}},
+    {"required": ["wait"], "properties": {"wait": {"type": "object"}}},
 ]
 
 
 class NodeDocument(Strict):
-    """A step: either an argv to run, or a Python function to call."""
+    """A step: an argv to run, a Python function to call, an approval to be given, or a time to wait."""
 
     model_config = ConfigDict(json_schema_extra={"oneOf": _ONE_OF})
 
@@ -88,6 +125,10 @@ class NodeDocument(Strict):
     after: Names | None = Field(default=None, description="The ids of the nodes that must succeed before.")
     run: Argv | None = Field(default=None, description="The program and its arguments; no shell is involved.")
     handler: Handler | None = Field(default=None, description="module:function, called with the attempt.")
+    approval: ApprovalDocument | None = Field(
+        default=None, description="Somebody must say yes (`redrive approve`): a prompt, and a timeout_ms if it expires."
+    )
+    wait: WaitDocument | None = Field(default=None, description="Time must pass: delay_ms, or until_ms.")
     input: Any = Field(default=None, description="Any JSON value, handed to the command or function.")
     env: Env | None = Field(default=None, description="Environment variables, added to those of redrive.")
     cwd: Folder | None = Field(
@@ -99,15 +140,22 @@ class NodeDocument(Strict):
 
     @model_validator(mode="after")
     def _one_way(self) -> "NodeDocument":
-        if self.run is None and self.handler is None:
-            raise InvalidValue("", self.id, "run (an argv) or handler (module:function) in this node")
-        if self.run is not None and self.handler is not None:
-            raise InvalidValue("", self.id, "either run or handler in this node, not both")
-        if self.run is None:
-            for field in ("env", "cwd"):
-                if getattr(self, field) is not None:
-                    raise InvalidValue(f".{field}", getattr(self, field), "none, because it goes with run only")
+        ways = [name for name in ("run", "handler", "approval", "wait") if getattr(self, name) is not None]
+        if not ways:
+            raise InvalidValue(
+                "", self.id, "run (an argv) or handler (module:function), or approval or wait, in this node"
+            )
+        if len(ways) > 1:
+            raise InvalidValue("", self.id, f"either {' or '.join(ways)} in this node, not both")
+        self._require_none(("env", "cwd") if self.run is None else (), "it goes with run only")
+        if ways[0] in ("approval", "wait"):
+            self._require_none(("input", "resource", "timeout_ms"), "redrive itself executes this node")
         return self
+
+    def _require_none(self, fields: tuple[str, ...], why: str) -> None:
+        for field in fields:
+            if getattr(self, field) is not None:
+                raise InvalidValue(f".{field}", getattr(self, field), f"none, because {why}")
 
 
 class FlowDocument(Strict):

@@ -5,6 +5,7 @@ from typing import Any
 from redrive.domain.errors import InvalidFlow
 from redrive.domain.flow import DEFAULT_RETRY, Flow, Node
 from redrive.domain.retry_policy import RetryPolicy
+from redrive.domain.stateful_wait import Approval, Wait
 from redrive.domain.values import JsonValue
 from redrive.flow_files.flow_file import COMMAND_HANDLER, PYTHON_PREFIX, FlowFile
 from redrive.flow_files.graph import checked_ids, require_known, require_size
@@ -40,6 +41,10 @@ def _node(
     if node.retry is not None:  # ten thousand nodes often share a few policies: each is made, and digested, once
         key = node.retry.model_dump_json()
         retry = policies[key] = policies.get(key) or node.retry.policy()
+    if node.approval is not None or node.wait is not None:
+        approval = None if node.approval is None else Approval(**node.approval.model_dump())
+        wait = None if node.wait is None else Wait(**node.wait.model_dump())
+        return Node(node.id, after=node.after or (), retry=retry, approval=approval, wait=wait)
     params: dict[str, JsonValue] | None = None
     if node.run is not None:
         params = {"run": list(node.run)}

@@ -10,6 +10,7 @@ from redrive.flow_files.documents import decoded, load_document
 from redrive.flow_files.flow_file import FlowFile
 from redrive.flow_files.nearest import nearest
 from redrive.flow_files.own_format import own_flow
+from redrive.flow_files.tandem import is_tandem, tandem_flow
 from redrive.flow_files.wfformat import wfformat_flow
 
 DEFAULT_MAX_BYTES = 32 * 1024 * 1024
@@ -33,7 +34,7 @@ def read_flow_file(path: str | os.PathLike[str], *, max_bytes: int = DEFAULT_MAX
 def parse_flow(source: str | bytes, *, name: str, max_bytes: int = DEFAULT_MAX_BYTES) -> FlowFile:
     """The workflow that *source* describes; *name* is what errors call it and what its ending says about it.
 
-    Own format or WfFormat: its content decides. Raises InvalidValue, InvalidFlow.
+    Own format, WfFormat or a Tandem automation: its content decides. Raises InvalidValue, InvalidFlow.
     """
     _bounded(len(source), name, max_bytes)
     text = decoded(source, name)
@@ -44,6 +45,8 @@ def parse_flow(source: str | bytes, *, name: str, max_bytes: int = DEFAULT_MAX_B
         raise InvalidFlow(name, f"<{type(document).__name__}>", "an object with the keys automation, version, nodes")
     if "nodes" not in document and ("workflow" in document or "schemaVersion" in document):
         return wfformat_flow(document, stem=PurePath(name).stem or "flow")
+    if is_tandem(document):
+        return tandem_flow(document, stem=PurePath(name).stem or "flow")
     return own_flow(document)
 
 

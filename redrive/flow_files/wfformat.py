@@ -3,7 +3,6 @@
 The format: https://wfcommons.org/format. Tasks are simulated; their commands are kept for people to read.
 """
 
-from collections.abc import Iterable, Iterator
 from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, FailFast, Field
@@ -15,12 +14,12 @@ from redrive.domain.values import JsonValue, clean_name, cut_text
 from redrive.flow_files.fields import Name, Names, Seconds
 from redrive.flow_files.flow_file import SIMULATE_HANDLER, FlowFile
 from redrive.flow_files.graph import checked_ids, require_known, require_size
+from redrive.flow_files.ignored import at, listed, others
 from redrive.flow_files.strict import brief, validated
 from redrive.simulation import SIMULATED_RETRY
 
 TASKS = "workflow.specification.tasks"
 RECORDS = "workflow.execution.tasks"
-MAX_IGNORED = 200
 _MAX_PROGRAM_BYTES = 1_000
 _MAX_ARGUMENTS = 50
 _MAX_ARGUMENT_BYTES = 200
@@ -67,7 +66,7 @@ def wfformat_flow(document: dict[str, Any], *, stem: str) -> FlowFile:
     The edges are the union of what parents and children say. Raises InvalidValue, InvalidFlow.
     """
     _require_version(document.get("schemaVersion"))
-    require_size(_at(document, "workflow", "specification", "tasks"), TASKS)
+    require_size(at(document, "workflow", "specification", "tasks"), TASKS)
     workflow = validated(_Document, document).workflow
     parents = _parents(workflow.specification.tasks)
     records = {record.id: record for record in (workflow.execution.tasks if workflow.execution else ())}
@@ -137,24 +136,14 @@ def _ignored(document: dict[str, Any], strangers: bool) -> tuple[str, ...]:
     tasks, records = workflow["specification"]["tasks"], execution.get("tasks") or []
     commands = (record["command"] for record in records if isinstance(record.get("command"), dict))
     found = {
-        *_others([document], "", {"name", "schemaVersion", "workflow"}),
-        *_others([workflow], "workflow.", {"specification", "execution"}),
-        *_others([workflow["specification"]], "workflow.specification.", {"tasks"}),
-        *_others([execution], "workflow.execution.", {"tasks"}),
-        *_others(tasks, f"{TASKS}[].", {"id", "parents", "children"}),
-        *_others(records, f"{RECORDS}[].", {"id", "runtimeInSeconds", "command"}),
-        *_others(commands, f"{RECORDS}[].command.", {"program", "arguments"}),
+        *others([document], "", {"name", "schemaVersion", "workflow"}),
+        *others([workflow], "workflow.", {"specification", "execution"}),
+        *others([workflow["specification"]], "workflow.specification.", {"tasks"}),
+        *others([execution], "workflow.execution.", {"tasks"}),
+        *others(tasks, f"{TASKS}[].", {"id", "parents", "children"}),
+        *others(records, f"{RECORDS}[].", {"id", "runtimeInSeconds", "command"}),
+        *others(commands, f"{RECORDS}[].command.", {"program", "arguments"}),
     }
     if strangers:
         found.add(f"{RECORDS}[] (of tasks that the specification does not have)")
-    return tuple(sorted(found)[:MAX_IGNORED])
-
-
-def _others(objects: Iterable[dict[str, Any]], path: str, known: set[str]) -> Iterator[str]:
-    return (f"{path}{key[:80]}" for item in objects for key in item if key not in known)
-
-
-def _at(document: object, *keys: str) -> object:
-    for key in keys:
-        document = document.get(key) if isinstance(document, dict) else None
-    return document
+    return listed(found)

@@ -1,5 +1,5 @@
 """The agenda: what has a due time, written in the append transaction: a row per run (per handler that can go on with
-it, while it is queued) or dead letter.
+it, while it is queued) or dead letter, and one each for a run's timed waits and for its approvals that may expire.
 
 It can be rebuilt from the log, because each row is a function of aggregate states. Claims, sweeps and ticks read
 it in the order (due, created), so that they never scan what is not due.
@@ -20,7 +20,9 @@ from redrive.ledger.mapper import tenant_named
 
 DueKey = tuple[int, int]
 ANY = ""
+TIMED_WAITS, EXPIRIES = " ", "  "  # stand where handlers stand; no handler has a blank name
 MOST_NEEDS = 256
+TIMERS = ("timed_wait", "expiry")
 
 
 class AgendaRow(NamedTuple):
@@ -39,8 +41,22 @@ class AgendaRow(NamedTuple):
 
 
 def rows_of_run(run: Run, created: int) -> tuple[AgendaRow, ...]:
-    """A queued run is due once for each handler that can go on with it, a claimed one when its lease expires; any
-    other is not on the agenda."""
+    """A queued run is due once for each handler that can go on with it, a claimed one when its lease expires; wherever
+    it stands, its timed waits are due when the first ends, its approvals when the first expires."""
+    return (*_timers_of_run(run, created), *_standing_of_run(run, created))
+
+
+def _timers_of_run(run: Run, created: int) -> tuple[AgendaRow, ...]:
+    ends = min(run.timers.values(), default=None)
+    expires = min((at for at in run.approvals.values() if at is not None), default=None)
+    named = (("timed_wait", TIMED_WAITS, ends), ("expiry", EXPIRIES, expires))
+    tenant = str(run.tenant)
+    return tuple(
+        AgendaRow(run.id, kind, at, created, tenant, needs, run.id) for kind, needs, at in named if at is not None
+    )
+
+
+def _standing_of_run(run: Run, created: int) -> tuple[AgendaRow, ...]:
     tenant = str(run.tenant)
     if run.status is Status.QUEUED and run.due_ms is not None:
         dues = sorted(_dues(run, run.due_ms).items())
@@ -57,7 +73,7 @@ def _dues(run: Run, due_ms: int) -> dict[str, int]:
     for node, due in run.waiting.items():
         name = run.flow.nodes[node].handled_by
         dues[name] = min(dues.get(name, due), due)
-    return dues if len(dues) <= MOST_NEEDS else {ANY: due_ms}
+    return dues if len(dues) <= MOST_NEEDS else {ANY: min(dues.values())}
 
 
 def rows_of_dead_letter(dl: DeadLetter, run: Run | None, created: int, engine: str) -> tuple[AgendaRow, ...]:
@@ -131,9 +147,9 @@ class Agenda:
         return [_due(row) for row in rows]
 
     def next_of_run(self, run: RunId) -> int | None:
-        """When the run, or a dispatch of it, is due."""
+        """When the run, a timed wait of it, or a dispatch of it, is due."""
         query = (
-            "SELECT min(due_ms) FROM (SELECT due_ms FROM agenda WHERE subject = ?1 AND kind = 'run' "
+            "SELECT min(due_ms) FROM (SELECT due_ms FROM agenda WHERE subject = ?1 AND kind IN ('run', 'timed_wait') "
             "UNION ALL SELECT due_ms FROM agenda WHERE run = ?1 AND kind = 'dead_letter')"
         )
         due: int | None = self._connection.execute(query, (run,)).fetchone()[0]
@@ -195,7 +211,14 @@ class Agenda:
 
     def next_due_ms(self, tenant: Tenant | None) -> int | None:
         """When the next thing is due."""
-        dues = [self._next_of_kind(kind, tenant) for kind in ("run", "lease", "dead_letter")]
+        return self._next_of_kinds(("run", "lease", "dead_letter", *TIMERS), tenant)
+
+    def next_timer_ms(self, tenant: Tenant | None) -> int | None:
+        """When the next timed wait ends, or the next approval expires."""
+        return self._next_of_kinds(TIMERS, tenant)
+
+    def _next_of_kinds(self, kinds: Iterable[str], tenant: Tenant | None) -> int | None:
+        dues = [self._next_of_kind(kind, tenant) for kind in kinds]
         return min((due for due in dues if due is not None), default=None)
 
     def _next_of_kind(self, kind: str, tenant: Tenant | None) -> int | None:
@@ -208,8 +231,9 @@ class Agenda:
         return row[0] if row else None
 
     def next_work_ms(self, tenant: Tenant | None, handlers: Container[str] | None) -> int | None:
-        """When the next run that *handlers* can go on with, or the next dispatch, is due."""
-        found = [self._next_of_kind("dead_letter", tenant)]
+        """When the next run that *handlers* can go on with, the next timed wait, or the next dispatch, is due. That an
+        approval expires is no work to wait for."""
+        found = [self._next_of_kind(kind, tenant) for kind in ("dead_letter", "timed_wait")]
         for owner, needs in self._groups(tenant):
             if handlers is None or needs == ANY or needs in handlers:
                 query = "SELECT min(due_ms) FROM agenda WHERE kind = 'run' AND tenant = ? AND needs = ?"

@@ -9,7 +9,7 @@ from redrive.domain.dead_letter.state import DeadLetter
 from redrive.domain.errors import InvalidValue, NotFound, StreamUnreadable
 from redrive.domain.event import Recorded
 from redrive.domain.identity import RunId, Tenant
-from redrive.domain.ports import Caller, Due
+from redrive.domain.ports import Caller, Due, Timer
 from redrive.domain.run.state import Run
 from redrive.domain.values import clean_name
 from redrive.ledger.agenda import Agenda, AgendaRow, rows_of_dead_letter, rows_of_run
@@ -151,12 +151,21 @@ class SqliteLedger:
         """Claims whose lease has expired."""
         return self._read_agenda(lambda agenda: agenda.due("lease", tenant, self._clock(), limit))
 
+    def due_timers(self, tenant: Tenant | None, kind: Timer, after: tuple[int, int], limit: int) -> Sequence[Due]:
+        """Runs with a timed wait or an approval whose time has come, the oldest first, beyond *after*."""
+        return self._read_agenda(lambda agenda: agenda.due(kind, tenant, self._clock(), limit, after))
+
+    def next_timer_ms(self, tenant: Tenant | None) -> int | None:
+        """When the next timed wait ends, or the next approval expires."""
+        return self._read_agenda(lambda agenda: agenda.next_timer_ms(tenant))
+
     def holders(self, tenant: Tenant | None) -> Mapping[str, Sequence[RunId]]:
         """The runs that are claimed, by the process that holds them."""
         return self._read_agenda(lambda agenda: agenda.holders(tenant))
 
     def next_work_ms(self, tenant: Tenant | None, handlers: Container[str] | None, run: RunId | None) -> int | None:
-        """When the next run that *handlers* can go on with, or the next dispatch, is due; None: there is none."""
+        """When the next run that *handlers* can go on with, the next timed wait, or the next dispatch, is due; None:
+        there is none."""
         return self._read_agenda(
             lambda agenda: agenda.next_of_run(run) if run else agenda.next_work_ms(tenant, handlers)
         )

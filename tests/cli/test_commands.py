@@ -16,6 +16,7 @@ PROMISED = {
     *("run", "submit", "work", "tick", "runs", "show", "queues", "history", "pause", "resume", "cancel", "recover"),
     *("dead-letters list", "dead-letters show", "dead-letters groups", "dead-letters retry", "dead-letters ignore"),
     *("dead-letters abandon", "dead-letters grant", "dead-letters reopen", "dead-letters note"),
+    *("approve", "deny"),
     *("views rebuild", "views status", "log tail", "log show"),
 }
 
@@ -93,7 +94,7 @@ def test_words_of_options_are_those_of_the_engine() -> None:
     from redrive.domain.run.state import Status
     from redrive.projections.queue_queries import QUEUES
 
-    reserved = {"awaiting_approval", "linked_to_compensation", "tool_effect", "stateful_wait"}
+    reserved = {"linked_to_compensation", "tool_effect"}
     assert set(Status) - reserved == set(words.RUN_STATUSES)
     assert set(Disposition) - reserved == set(words.LETTER_STATUSES)
     assert set(get_args(Source)) - reserved == set(words.SOURCES)

@@ -3,9 +3,11 @@
 from collections import Counter
 from collections.abc import Iterable
 
-from redrive import Engine, Recorded
+from redrive import Engine, Recorded, RunId, StreamUnreadable
 from redrive.domain.dead_letter import events as dl
 from redrive.domain.run import events as e
+from redrive.domain.run import wait_events as w
+from redrive.domain.run.state import FINAL
 from redrive.projections.view import View
 
 
@@ -18,6 +20,8 @@ def check_log(engine: Engine) -> None:
     dispatches_stay_within_the_budget(events)
     versions_are_dense(events)
     recorded_times_never_go_back(events)
+    each_request_ends_once(events)
+    stateful_waits_stand_where_they_are_counted(engine, events)
 
 
 def check_views(engine: Engine) -> None:
@@ -42,7 +46,7 @@ def one_success_per_node_and_generation(events: Iterable[Recorded]) -> None:
         match event.event:
             case e.RunRequeued():
                 generation[event.stream] += 1
-            case e.AttemptSucceeded(node=node):
+            case e.AttemptSucceeded(node=node) | w.ApprovalGiven(node=node) | w.WaitEnded(node=node):
                 success = (event.stream, generation[event.stream], node)
                 assert success not in seen
                 seen.add(success)
@@ -90,3 +94,38 @@ def recorded_times_never_go_back(events: Iterable[Recorded]) -> None:
     for event in events:
         assert event.recorded_at_ms >= last
         last = event.recorded_at_ms
+
+
+def each_request_ends_once(events: Iterable[Recorded]) -> None:
+    """Lifetimes rise with every attempt, request and wait of a node; what ends was begun, and ends once, in time."""
+    last: Counter[tuple[str, str]] = Counter()
+    pending: dict[tuple[str, str, int], int | None] = {}
+    for recorded in events:
+        match recorded.event:
+            case e.AttemptStarted() | w.ApprovalRequested() | w.WaitStarted() as begun:
+                assert begun.lifetime == last[recorded.stream, begun.node] + 1
+                last[recorded.stream, begun.node] = begun.lifetime
+                if not isinstance(begun, e.AttemptStarted):
+                    until = begun.expires_at_ms if isinstance(begun, w.ApprovalRequested) else begun.due_ms
+                    pending[recorded.stream, begun.node, begun.lifetime] = until
+            case w.ApprovalGiven() | w.ApprovalDenied() | w.ApprovalExpired() | w.WaitEnded() as ended:
+                until = pending.pop((recorded.stream, ended.node, ended.lifetime))
+                over = until is not None and until <= recorded.occurred_at_ms
+                assert over is isinstance(ended, w.ApprovalExpired | w.WaitEnded)
+
+
+def stateful_waits_stand_where_they_are_counted(engine: Engine, events: Iterable[Recorded]) -> None:
+    """Workers see no node that the engine executes; what is ready has begun, unless a pause or a failure keeps it."""
+    for id_ in {event.stream for event in events if isinstance(event.event, e.RunSubmitted)}:
+        try:
+            run = engine.ledger.run_state(None, RunId(id_))
+        except StreamUnreadable:
+            continue
+        own = {node for node, spec in run.flow.nodes.items() if spec.is_stateful_wait}
+        assert not own & {*run.ready, *run.running, *run.waiting}
+        assert own >= {*run.approvals, *run.timers, *run.unbegun}
+        assert not run.unbegun or run.pause_requested or run.stopped_by is not None
+        if run.status not in FINAL:
+            waiting = {node for node in own if run.nodes[node].status in ("awaiting_approval", "waiting")}
+            assert waiting == {*run.approvals, *run.timers}
+        assert run.status != "awaiting_approval" or run.approvals

@@ -9,10 +9,18 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 import redrive
-from redrive import Attempt, Claim, Failure, Flow, Node, Refused, RetryPolicy
+from redrive import Approval, Attempt, Claim, Failure, Flow, Node, Refused, RetryPolicy, Wait
 from tests.engine.model import check_log, check_views
 
 MODES = ("fail_run", "pause_for_review", "dead_letter")
+KINDS: tuple[dict[str, Any], ...] = (
+    *({},) * 5,
+    {"approval": Approval("go on?")},
+    {"approval": Approval("go on?", timeout_ms=2_050)},
+    {"wait": Wait(delay_ms=50)},
+    {"wait": Wait(delay_ms=0)},
+    {"wait": Wait(until_ms=1_000_060)},
+)
 CLASSES = ("provider_transient", "execution_error", "provider_auth")
 
 
@@ -34,11 +42,11 @@ def policies() -> st.SearchStrategy[RetryPolicy]:
 
 @st.composite
 def flows(draw: st.DrawFn) -> Flow:
-    """Graphs of one to five nodes."""
+    """Graphs of one to five nodes, some of them approvals and timed waits."""
     nodes: list[Node] = []
     for number in range(draw(st.integers(1, 5))):
         parents = draw(st.lists(st.sampled_from([node.id for node in nodes]), max_size=2)) if nodes else []
-        nodes.append(Node(f"n{number}", after=parents, retry=draw(policies())))
+        nodes.append(Node(f"n{number}", after=parents, retry=draw(policies()), **draw(st.sampled_from(KINDS))))
     return Flow(nodes)
 
 
@@ -127,6 +135,14 @@ class EngineMachine(RuleBasedStateMachine):
         if self.runs:
             self.attempt(getattr(self.acme, verb), self.some(data, self.runs), actor="ana", reason="test")
 
+    @rule(data=st.data(), verb=st.sampled_from(("approve", "approve", "deny")), times=st.integers(1, 2))
+    def decide(self, data: st.DataObject, verb: str, times: int) -> None:
+        pending = self.acme.queue("awaiting_approval").items
+        if pending:
+            asked = self.some(data, list(pending))
+            for _ in range(times):
+                self.attempt(getattr(self.acme, verb), asked.run_id, asked.node, actor="ana", reason="test")
+
     @rule(data=st.data(), verb=st.sampled_from(("request_retry",) * 3 + ("ignore", "abandon", "reopen", "resolve")))
     def dispose(self, data: st.DataObject, verb: str) -> None:
         letters = self.acme.dead_letters().items
@@ -172,6 +188,8 @@ class EngineMachine(RuleBasedStateMachine):
             while (claim := self.acme.claim(worker="w", start=True)) is not None:
                 self.finish(claim)
         assert self.engine.ledger.next_due_ms(None) is None, "something is stuck"
+        for asked in self.acme.queue("awaiting_approval").items:
+            assert asked.due_ms is None, "an approval with a timeout has expired"
         assert all(self.acme.show(run).status not in ("queued", "running") for run in self.runs)
 
     def finish(self, claim: Claim) -> None:

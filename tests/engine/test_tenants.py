@@ -10,7 +10,17 @@ from redrive import Failure, InvalidValue, Principal, RedriveError, Tenant, Tena
 from tests.processes.workshop import ACME, ANA, ONE, TIMEOUT, Shop, beside, policy
 
 STRANGERS = (Tenant("other", "billing", "prod"), Tenant("acme", "other", "prod"), Tenant("acme", "billing", "other"))
-QUEUES = ("ready", "scheduled", "retry_backoff", "running", "paused", "blocked", "failed", "needs_review")
+QUEUES = (
+    "ready",
+    "scheduled",
+    "retry_backoff",
+    "awaiting_approval",
+    "running",
+    "paused",
+    "blocked",
+    "failed",
+    "needs_review",
+)
 SHARED: set[str] = set()
 """A place in the log is the same for everybody: it is no record of anybody."""
 
@@ -71,6 +81,8 @@ CALLS: dict[str, Callable[[TenantEngine, Ours], Any]] = {
     "resume": lambda t, o: t.resume(o.run, **ANA),
     "cancel": lambda t, o: t.cancel(o.run, **ANA),
     "recover": lambda t, o: t.recover(o.run, **ANA),
+    "approve": lambda t, o: t.approve(o.run, "x", **ANA),
+    "deny": lambda t, o: t.deny(o.run, "x", **ANA),
     "note": lambda t, o: t.note(o.run, "forged", actor="ana"),
     "request_retry": lambda t, o: t.request_retry(o.letter, **ANA),
     "grant_retries": lambda t, o: t.grant_retries(o.letter, 1, **ANA),

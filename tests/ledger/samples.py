@@ -17,6 +17,7 @@ from redrive.domain.identity import (
 from redrive.domain.records import FlowRegistered, PolicyRegistered
 from redrive.domain.retry_policy import Mode, RetryDecision, Verdict
 from redrive.domain.run import events as runs
+from redrive.domain.run import wait_events as stateful
 from redrive.domain.run.holder import Holder
 from redrive.domain.values import JsonValue
 
@@ -134,6 +135,14 @@ SAMPLES: list[Event] = [
     runs.RunFailed(finished_at_ms=1),
     runs.RunCancelled(was="running", finished_at_ms=1),
     runs.NoteAdded(text=TEXT),
+    stateful.ApprovalRequested(node=NODE, lifetime=2, prompt=TEXT, requested_at_ms=3, expires_at_ms=4),
+    stateful.ApprovalRequested(node=NODE, lifetime=2, prompt=TEXT, requested_at_ms=3, expires_at_ms=None),
+    stateful.ApprovalGiven(node=NODE, lifetime=2, by="human:ana", given_at_ms=3),
+    stateful.ApprovalDenied(node=NODE, lifetime=2, by="human:ana", decision=EXHAUSTED),
+    stateful.ApprovalExpired(node=NODE, lifetime=2, decision=SCHEDULED),
+    stateful.WaitStarted(node=NODE, lifetime=2, started_at_ms=3, due_ms=4),
+    stateful.WaitEnded(node=NODE, lifetime=2, ended_at_ms=3),
+    stateful.RunAwaitingApproval(),
     letters.DeadLetterOpened(
         dead_letter=LETTER,
         run=RUN,

@@ -76,6 +76,11 @@ class Threads:
 class Asynchronous(Generic[S_co]):
     """The asynchronous face of *sync*."""
 
+    def __init_subclass__(cls) -> None:
+        for name, method in vars(cls).items():  # "coroutine 'AsyncTenantEngine.submit' was never awaited"
+            if hasattr(method, "__wrapped__"):
+                method.__module__, method.__qualname__ = cls.__module__, f"{cls.__qualname__}.{name}"
+
     def __init__(self, sync: S_co, threads: Threads) -> None:
         self._sync = sync
         self._threads = threads

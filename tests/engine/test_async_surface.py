@@ -52,6 +52,7 @@ def test_every_public_method_is_there(sync: type, face: type, name: str) -> None
     assert getattr(derived, "__wrapped__", None) is method, f"{face.__name__}.{name} is not derived: write `{line}`"
     kind = inspect.isasyncgenfunction if how == "streamed" else inspect.iscoroutinefunction
     assert kind(derived), f"{face.__name__}.{name} is of the wrong kind: write `{line}`"
+    assert derived.__qualname__ == f"{face.__name__}.{name}"
     assert inspect.signature(derived).parameters == inspect.signature(method).parameters
 
 

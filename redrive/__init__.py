@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 _PUBLIC = {
+    "redrive.async_engine": ("AsyncBatch", "AsyncEngine", "open_async"),
+    "redrive.async_tenant": ("AsyncTenantEngine", "AsyncView"),
     "redrive.engine": ("Batch", "Engine", "open"),
     "redrive.tenant_engine": ("TenantEngine",),
     "redrive.run_detail": ("NodeDetail", "RunDetail"),
@@ -81,6 +83,11 @@ _HOME = {name: module for module, names in _PUBLIC.items() for name in names}
 __all__ = ["__version__", *sorted(_HOME)]  # noqa: PLE0604
 
 if TYPE_CHECKING:
+    from redrive.async_engine import AsyncBatch as AsyncBatch
+    from redrive.async_engine import AsyncEngine as AsyncEngine
+    from redrive.async_engine import open_async as open_async
+    from redrive.async_tenant import AsyncTenantEngine as AsyncTenantEngine
+    from redrive.async_tenant import AsyncView as AsyncView
     from redrive.domain.classifier import DEFAULT_RULES as DEFAULT_RULES
     from redrive.domain.classifier import Classifier as Classifier
     from redrive.domain.classifier import Rule as Rule

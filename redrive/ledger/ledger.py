@@ -75,6 +75,8 @@ class SqliteLedger:
         """Run *command* in a transaction of its own; within ``collect()``, only queue it."""
         collected = _collecting.get()
         if collected is not None:
+            if collected:  # refused at once: a loop that waits for an outcome would never end
+                raise InvalidValue("command", "several commands", "a call that gives exactly one command")
             pending = Pending(caller, command)
             collected.append(pending)
             return cast(T, pending)

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from redrive import Failure, InvalidValue, Principal, RedriveError, Tenant, TenantEngine
+from tests.processes.driven import AsyncShop
 from tests.processes.workshop import ACME, ANA, ONE, TIMEOUT, Shop, beside, policy
 
 STRANGERS = (Tenant("other", "billing", "prod"), Tenant("acme", "other", "prod"), Tenant("acme", "billing", "other"))
@@ -44,10 +45,10 @@ class Ours:
         self.cursor = shop.acme.runs(limit=1).cursor
 
 
-@pytest.fixture
-def ours(tmp_path: Path) -> Iterator[Ours]:
+@pytest.fixture(params=[Shop, AsyncShop], ids=["threads", "asyncio"])
+def ours(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Ours]:
     """A log on which one tenant has been busy; its records are whole at the end."""
-    shop = Shop(tmp_path / "log.db")
+    shop: Shop = request.param(tmp_path / "log.db")
     yield Ours(shop)
     shop.check()
     shop.engine.close()

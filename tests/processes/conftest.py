@@ -5,13 +5,37 @@ from pathlib import Path
 
 import pytest
 
+from tests.processes.driven import AsyncShop
 from tests.processes.workshop import Shop
+
+ON_BOTH = frozenset(
+    (
+        "test_intake",
+        "test_leases",
+        "test_operations",
+        "test_operations_rules",
+        "test_reports",
+        "test_reports_letters",
+        "test_sweep",
+        "test_sweep_dispatch",
+        "test_sweep_held",
+        "test_sweep_policy",
+    )
+)
+"""The modules that say how the engine behaves: they hold for threads and for asyncio."""
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Run these modules on both engines."""
+    if "shop" in metafunc.fixturenames and metafunc.module.__name__.rpartition(".")[2] in ON_BOTH:
+        metafunc.parametrize("shop", [Shop, AsyncShop], ids=["threads", "asyncio"], indirect=True)
 
 
 @pytest.fixture
-def shop(tmp_path: Path) -> Iterator[Shop]:
+def shop(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Shop]:
     """An engine with a fake clock; the log and the views are sound at the end of every test."""
-    shop = Shop(tmp_path / "log.db")
+    kind: type[Shop] = getattr(request, "param", Shop)
+    shop = kind(tmp_path / "log.db")
     yield shop
     shop.check()
     shop.engine.close()

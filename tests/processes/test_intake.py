@@ -91,9 +91,9 @@ def test_bad_input_is_refused_and_nothing_is_written(shop: Shop, bad: dict[str, 
 def test_a_bad_submission_in_a_batch_harms_no_other(shop: Shop) -> None:
     """It raises where it is added; the others are committed."""
     with shop.engine.batch() as batch:
-        good = batch.add(shop.submit)
+        good = batch.add(shop.acme.submit, ONE, automation="nightly")
         with pytest.raises(InvalidValue):
-            batch.add(shop.submit, input=math.nan)
+            batch.add(shop.acme.submit, ONE, automation="nightly", input=math.nan)
     assert shop.run_status(good.result()) == "queued"
 
 

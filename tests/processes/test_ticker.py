@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from redrive import Conflict, StorageError, Tenant, Ticker
+from redrive import Conflict, InvalidValue, StorageError, Tenant, Ticker
 from redrive.domain.dead_letter.judge import Act
 from redrive.domain.run import events as e
 from redrive.domain.run.holder import Holder
@@ -119,3 +119,11 @@ def test_a_ticker_survives_what_passes(shop: Shop, monkeypatch: pytest.MonkeyPat
     with logged() as lines, Ticker(shop.engine, interval_ms=5):
         until(lambda: shop.facts(e.RunRequeued))
     assert [line["event"] for line in lines if line["log_level"] == "error"] == ["ticker.storage"] * 2
+
+
+def test_a_tick_in_a_batch_is_refused(shop: Shop) -> None:
+    """It is many commands, each of which waits for the one before: it would take the same claim for ever."""
+    shop.begin()
+    shop.now += 10_000_000
+    with shop.engine.batch() as batch, pytest.raises(InvalidValue, match="exactly one command"):
+        batch.add(shop.acme.tick)

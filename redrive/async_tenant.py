@@ -1,0 +1,75 @@
+"""The commands, queries and views of one tenant for asyncio: each line is one method of the engine for threads.
+
+The parameters and types are those of the methods that are named here, so nothing can drift. A method that is added
+to TenantEngine gets its line here; ``tests/engine/test_async_surface.py`` says so when it is missing.
+"""
+
+from redrive.asynchronous import Asynchronous, awaited, streamed
+from redrive.domain.identity import Tenant
+from redrive.projections.view import View
+from redrive.tenant_engine import TenantEngine
+
+
+class AsyncTenantEngine(Asynchronous[TenantEngine]):
+    """The engine, for one tenant and one event loop: every method of ``TenantEngine``, awaited. *actor* is who acts.
+
+    A command whose await is cancelled either never began or runs to its end: it is never half done. Who does not know
+    asks again: the same key, or the identical report, changes nothing.
+    """
+
+    @property
+    def tenant(self) -> Tenant:
+        """Whose engine this is."""
+        return self.sync.tenant
+
+    runs = awaited(TenantEngine.runs)
+    run = awaited(TenantEngine.run)
+    show = awaited(TenantEngine.show)
+    queue = awaited(TenantEngine.queue)
+    dead_letters = awaited(TenantEngine.dead_letters)
+    dead_letter = awaited(TenantEngine.dead_letter)
+    groups = awaited(TenantEngine.groups)
+    counts = awaited(TenantEngine.counts)
+    history = awaited(TenantEngine.history)
+    whole_history = streamed(TenantEngine.whole_history)
+
+    submit = awaited(TenantEngine.submit)
+    claim = awaited(TenantEngine.claim)
+    claim_many = awaited(TenantEngine.claim_many)
+    start_attempt = awaited(TenantEngine.start_attempt)
+    start_attempts = awaited(TenantEngine.start_attempts)
+    complete_attempt = awaited(TenantEngine.complete_attempt)
+    fail_attempt = awaited(TenantEngine.fail_attempt)
+    snooze_attempt = awaited(TenantEngine.snooze_attempt)
+    heartbeat = awaited(TenantEngine.heartbeat)
+    release = awaited(TenantEngine.release)
+
+    pause = awaited(TenantEngine.pause)
+    resume = awaited(TenantEngine.resume)
+    cancel = awaited(TenantEngine.cancel)
+    recover = awaited(TenantEngine.recover)
+    note = awaited(TenantEngine.note)
+    request_retry = awaited(TenantEngine.request_retry)
+    grant_retries = awaited(TenantEngine.grant_retries)
+    ignore = awaited(TenantEngine.ignore)
+    abandon = awaited(TenantEngine.abandon)
+    resolve = awaited(TenantEngine.resolve)
+    reopen = awaited(TenantEngine.reopen)
+    note_dead_letter = awaited(TenantEngine.note_dead_letter)
+
+    tick = awaited(TenantEngine.tick)
+    sweep = awaited(TenantEngine.sweep)
+
+
+class AsyncView(Asynchronous[View]):
+    """The query views of an AsyncEngine; the engine closes them."""
+
+    @property
+    def path(self) -> str | None:
+        """The SQLite file."""
+        return self.sync.path
+
+    catch_up = awaited(View.catch_up)
+    rebuild = awaited(View.rebuild)
+    rows = awaited(View.rows)
+    status = awaited(View.status)

@@ -7,6 +7,7 @@ RedriveError
 │   ├── NotRunning · StaleEpoch · StaleAttempt          fencing of reports
 │   ├── KeyReused · NotAllowed · NodeNotReady · AttemptsRunning
 │   ├── RetryUnavailable · BudgetSpent                  dead letters
+│   ├── InFlight · OutcomePending                       effects
 │   └── StreamReadOnly          holds an event of a newer version
 ├── NotFound                    unknown, or another tenant's: both look the same          CLI exit 4
 ├── Conflict                    another writer was first, again and again; try later      CLI exit 5
@@ -162,6 +163,26 @@ class BudgetSpent(Refused):
     def __init__(self, dead_letter: str, *, dispatches: int, budget: int) -> None:
         self.dead_letter, self.dispatches, self.budget = dead_letter, dispatches, budget
         super().__init__(f"dead letter {dead_letter} used {dispatches} of {budget} dispatches; grant retries first")
+
+
+class InFlight(Refused):
+    """Somebody else may be sending the effect at this moment."""
+
+    code = "in-flight"
+
+    def __init__(self, effect: str, holder: str) -> None:
+        self.effect, self.holder = effect, holder
+        super().__init__(f"effect {effect} is being sent by {_shown(holder)}: wait for its outcome")
+
+
+class OutcomePending(Refused):
+    """An attempt cannot be put off while an effect of it lacks an outcome."""
+
+    code = "outcome-pending"
+
+    def __init__(self, run: str, node: str, effect: str) -> None:
+        self.run, self.node, self.effect = run, node, effect
+        super().__init__(f"node {_shown(node)} of run {run} cannot snooze: effect {effect} has no outcome yet")
 
 
 class StreamUnreadable(RedriveError):

@@ -12,6 +12,8 @@ from redrive.domain.values import canonical_json, clean_name, clean_text
 StreamId = NewType("StreamId", str)
 RunId = NewType("RunId", str)
 DeadLetterId = NewType("DeadLetterId", str)
+EffectId = NewType("EffectId", str)
+CompensationId = NewType("CompensationId", str)
 NodeId = NewType("NodeId", str)
 FlowDigest = NewType("FlowDigest", str)
 PolicyId = NewType("PolicyId", str)
@@ -94,6 +96,16 @@ def run_id_of(tenant: Tenant, automation: str, key: str) -> RunId:
 def dead_letter_id_of(tenant: Tenant, run: RunId, node: NodeId, effect: str = "") -> DeadLetterId:
     """The id of the one dead letter of a node (or of an effect of it): recurrences never start another."""
     return DeadLetterId(derived_id(tenant, "dead-letter", run, node, effect))
+
+
+def effect_id_of(tenant: Tenant, key: str, run: RunId | None = None, node: NodeId | None = None) -> EffectId:
+    """The id of the one effect that *key* names within a node of a run, or, without them, within the tenant."""
+    return EffectId(derived_id(tenant, "effect", *((run, node) if run and node else ()), key))
+
+
+def compensation_id_of(tenant: Tenant, effect: EffectId) -> CompensationId:
+    """The id of the one compensation of an effect."""
+    return CompensationId(derived_id(tenant, "compensation", effect))
 
 
 @lru_cache(maxsize=4_096)

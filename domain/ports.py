@@ -4,10 +4,12 @@ from collections.abc import Callable, Container, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol, TypeVar
 
+from redrive.domain.compensation.state import CompensationState
 from redrive.domain.dead_letter.state import DeadLetter
+from redrive.domain.effect.state import Effect
 from redrive.domain.event import Cause, Event, Recorded
 from redrive.domain.flow import Flow
-from redrive.domain.identity import SYSTEM, DeadLetterId, PolicyId, Principal, RunId, Tenant
+from redrive.domain.identity import SYSTEM, CompensationId, DeadLetterId, EffectId, PolicyId, Principal, RunId, Tenant
 from redrive.domain.records import PolicyKind
 from redrive.domain.run.state import Run
 from redrive.domain.values import JsonValue
@@ -37,6 +39,18 @@ class Due:
     run: RunId
     holder: str | None = None
     created: int = 0
+
+
+class Subject(Protocol):
+    """What an event is about: a state that knows its tenant and what its events belong to."""
+
+    @property
+    def tenant(self) -> Tenant:
+        """Whose."""
+
+    @property
+    def correlation(self) -> str:
+        """The run, or the effect outside runs."""
 
 
 class Policy(Protocol):
@@ -82,8 +96,26 @@ class Transaction(Protocol):
     def append_run(self, run: Run, *events: Event, cause: Cause | None = None) -> Run:
         """Append to a run's stream and return its new state."""
 
-    def append_dead_letter(self, id_: DeadLetterId, run: Run, *events: Event) -> DeadLetter:
-        """Append to a dead letter's stream (*run* is the one it belongs to) and return its new state."""
+    def append_dead_letter(self, id_: DeadLetterId, subject: Subject, *events: Event) -> DeadLetter:
+        """Append to a dead letter's stream (*subject* is what it belongs to) and return its new state."""
+
+    def find_effect(self, id_: EffectId) -> Effect | None:
+        """The effect as of now, or None."""
+
+    def effect(self, id_: EffectId) -> Effect:
+        """The effect as of now. Raises NotFound."""
+
+    def append_effect(self, id_: EffectId, subject: Subject, *events: Event) -> Effect:
+        """Append to an effect's stream (*subject* is the run, outside runs the tenant's) and return its new state."""
+
+    def find_compensation(self, id_: CompensationId) -> CompensationState | None:
+        """The compensation as of now, or None."""
+
+    def compensation(self, id_: CompensationId) -> CompensationState:
+        """The compensation as of now. Raises NotFound."""
+
+    def append_compensation(self, id_: CompensationId, subject: Subject, *events: Event) -> CompensationState:
+        """Append to a compensation's stream and return its new state."""
 
     def register_policy(self, run: Run, kind: PolicyKind, policy: Policy) -> None:
         """Log the body of a policy, unless the log of the run's tenant has it."""
@@ -145,6 +177,12 @@ class Ledger(Protocol):
 
     def next_timer_ms(self, tenant: Tenant | None) -> int | None:
         """When the next timed wait ends, or the next approval expires."""
+
+    def expired(self, kind: str, tenant: Tenant | None, limit: int) -> Sequence[Due]:
+        """What of *kind* ('effect': sent outside runs, 'compensating') has outlived its lease."""
+
+    def due_compensations(self, tenant: Tenant | None, operations: Container[str]) -> Sequence[tuple[str, Tenant]]:
+        """The compensations that may be run now, and whose operation is one of *operations*; the oldest first."""
 
     def expired_claims(self, tenant: Tenant | None, limit: int) -> Sequence[Due]:
         """Claims whose lease has expired."""

@@ -6,11 +6,13 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, TypeAlias
 
+from redrive.domain.errors import InFlight, KeyReused
 from redrive.domain.failure import (
     EXECUTION_ERROR,
     INTERRUPTED,
     MAX_GIVEN_BYTES,
     MAX_RETRY_DELAY_MS,
+    OUTBOX_SEND,
     PROVIDER_TRANSIENT,
     Failure,
 )
@@ -52,6 +54,22 @@ class Fatal(Exception):
         self.reason, self.failure_class = reason, failure_class
 
 
+class NotSent(Exception):
+    """Raise it in ``send`` when nothing left this process: the effect failed, and may be sent again."""
+
+    def __init__(self, reason: str, *, failure_class: str = PROVIDER_TRANSIENT) -> None:
+        super().__init__(reason)
+        self.reason, self.failure_class = reason, failure_class
+
+
+class Rejected(Exception):
+    """Raise it in ``send`` when the other side refused, with its *receipt*: the effect failed, and did not happen."""
+
+    def __init__(self, reason: str, receipt: Any = None, *, failure_class: str = OUTBOX_SEND) -> None:
+        super().__init__(reason)
+        self.reason, self.receipt, self.failure_class = reason, receipt, failure_class
+
+
 class AttemptError(Exception):
     """Raise it to fail the attempt with a failure that is classified already."""
 
@@ -60,16 +78,25 @@ class AttemptError(Exception):
         self.failure = failure
 
 
-def failure_raised(error: BaseException) -> Failure | BaseException:
+def failure_raised(error: Failure | BaseException) -> Failure | BaseException:
     """The failure that a handler meant by raising *error*; the error itself when the classifier must tell.
 
     Raises InvalidValue, or whatever a handler's own values raise, when what was meant cannot be recorded.
     """
     match error:
+        case Failure():
+            return error
         case AttemptError(failure=failure):
             return failure
         case Retry():
             return Failure(error.failure_class, _said(error.reason), kind="retry", delay_ms=_delay(error.delay))
+        case NotSent() | Rejected():
+            kind = "not_sent" if isinstance(error, NotSent) else "rejected"
+            return Failure(error.failure_class, _said(error.reason), kind=kind)
+        case InFlight():
+            return Failure(PROVIDER_TRANSIENT, str(error), kind="in_flight")
+        case KeyReused():
+            return Failure(EXECUTION_ERROR, str(error), kind="key_reused", final=True)
         case Fatal():
             return Failure(error.failure_class, _said(error.reason), kind="fatal", final=True)
         case asyncio.CancelledError():

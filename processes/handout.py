@@ -2,15 +2,20 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from redrive.domain.dead_letter.state import DeadLetter, Disposition
+from redrive.domain.effect.request import Compensation, Scope
 from redrive.domain.identity import DeadLetterId, NodeId, RunId, Tenant
 from redrive.domain.run import events as e
 from redrive.domain.run.attempts import AttemptId
 from redrive.domain.run.state import Run, Status
 from redrive.domain.values import JsonValue
+from redrive.processes.wanted import wanted_effect
 from redrive.projections.logs import log
+
+if TYPE_CHECKING:
+    from redrive.processes.outbox import Outbox, Send
 
 
 class Signals:
@@ -59,6 +64,55 @@ class Attempt:
     started_at_ms: int
     deadline_ms: int | None
     signals: Signals = field(default_factory=Signals, compare=False, repr=False)
+    outbox: "Outbox | None" = field(default=None, compare=False, repr=False)
+
+    def effect(
+        self,
+        key: str,
+        *,
+        operation: str,
+        send: "Send",
+        target: str = "",
+        request: Any = None,
+        tolerate: bool = False,
+        compensation: Compensation | None = None,
+        scope: Scope = "node",
+    ) -> Any:
+        """Do something in the outside world, once: returns the stored (redacted) receipt.
+
+        *key* names it within this node of this run (*scope* "tenant": within the tenant); when it succeeded before,
+        the receipt is returned and nothing is sent. Else the intent is made durable, *send* is called (with the
+        ``EffectCall``, if it takes an argument), and the outcome is recorded. *send* returns the receipt, raises
+        ``NotSent`` or ``Rejected`` when nothing happened; after any other exception the outcome is unknown, and the
+        reconciler for *operation* is asked before it may be sent again. *tolerate*: its failure opens no dead letter
+        when the node succeeds. *compensation* is proposed with its dead letter.
+
+        Raises what *send* raised; AttemptError when the gate withholds it or its outcome stays unknown; InFlight,
+        KeyReused; NotRunning, StaleEpoch, StaleAttempt when this attempt is over: then nothing was sent.
+        """
+        wanted = wanted_effect(self.tenant, key, operation, target, request, tolerate, compensation, scope, self.id)
+        return self._outbox().perform(wanted, self.worker, send)
+
+    async def effect_async(
+        self,
+        key: str,
+        *,
+        operation: str,
+        send: "Send",
+        target: str = "",
+        request: Any = None,
+        tolerate: bool = False,
+        compensation: Compensation | None = None,
+        scope: Scope = "node",
+    ) -> Any:
+        """As ``effect``, for async handlers: *send* may be a coroutine function."""
+        wanted = wanted_effect(self.tenant, key, operation, target, request, tolerate, compensation, scope, self.id)
+        return await self._outbox().perform_async(wanted, self.worker, send)
+
+    def _outbox(self) -> "Outbox":
+        if self.outbox is None:
+            raise RuntimeError("this attempt was not handed out by an engine: it cannot send effects")
+        return self.outbox
 
     @property
     def id(self) -> AttemptId:
@@ -90,6 +144,7 @@ class Claim:
     expires_at_ms: int
     attempts: tuple[Attempt, ...] = ()
     signals: Signals = field(default_factory=Signals, compare=False, repr=False)
+    outbox: "Outbox | None" = field(default=None, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,7 +184,7 @@ def standing_of_letter(dl: DeadLetter) -> LetterStanding:
     return LetterStanding(dl.id, dl.run, dl.node, dl.status, dl.dispatches, dl.granted, dl.not_before_ms)
 
 
-def attempt_of(run: Run, event: e.AttemptStarted, signals: Signals) -> Attempt:
+def attempt_of(run: Run, event: e.AttemptStarted, signals: Signals, outbox: "Outbox | None" = None) -> Attempt:
     """The attempt that *event* started."""
     spec = run.flow.nodes[event.node]
     return Attempt(
@@ -151,6 +206,7 @@ def attempt_of(run: Run, event: e.AttemptStarted, signals: Signals) -> Attempt:
         started_at_ms=event.started_at_ms,
         deadline_ms=event.deadline_ms,
         signals=Signals(signals),
+        outbox=outbox,
     )
 
 

@@ -20,8 +20,10 @@ from redrive.domain.run.claims import (
 from redrive.domain.run.holder import Holder
 from redrive.domain.run.state import Run, Status
 from redrive.domain.values import clean_integer, clean_name
+from redrive.processes.admitted import lose_intents
 from redrive.processes.handout import Attempt, Claim, Lease, Signals, attempt_of
 from redrive.processes.letters import PolicyOf, dead_letter_final_failures
+from redrive.processes.outbox import Outbox
 
 MOST_CLAIMS = 1_000
 
@@ -35,6 +37,7 @@ class Claimant:
     lease_ms: int = DEFAULT_LEASE_MS
     handlers: Container[str] | None = None
     run: RunId | None = None
+    outbox: Outbox | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "worker", clean_name(self.worker, "worker"))
@@ -100,8 +103,9 @@ def _claim_one(tx: Transaction, id_: RunId, claimant: Claimant, most: int | None
         worker=claimant.worker,
         lease_ms=claimant.lease_ms,
         expires_at_ms=claimed.expires_at_ms,
-        attempts=tuple(attempt_of(run, event, signals) for event in starts),
+        attempts=tuple(attempt_of(run, event, signals, claimant.outbox) for event in starts),
         signals=signals,
+        outbox=claimant.outbox,
     )
 
 
@@ -111,7 +115,7 @@ def starting(claim: Claim, node: str) -> Callable[[Transaction], Attempt]:
     def start(tx: Transaction) -> Attempt:
         run = tx.run(claim.run_id)
         event = start_attempt(run, NodeId(node), epoch=claim.epoch, now_ms=tx.now_ms)
-        return attempt_of(tx.append_run(run, event), event, claim.signals)
+        return attempt_of(tx.append_run(run, event), event, claim.signals, claim.outbox)
 
     return start
 
@@ -127,7 +131,7 @@ def starting_all(
         nodes = [node for node in startable(run, tx.now_ms) if claimant is None or claimant.can_execute(run, node)]
         events = [started(run, node, epoch=claim.epoch, now_ms=tx.now_ms) for node in nodes[:most]]
         tx.append_run(run, *events)
-        return [attempt_of(run, event, claim.signals) for event in events]
+        return [attempt_of(run, event, claim.signals, claim.outbox) for event in events]
 
     return start
 
@@ -177,7 +181,10 @@ def reclaiming(id_: RunId, policy_of: PolicyOf, gone: Holder | None = None) -> C
             return False
         draws = [tx.draw() for _ in run.running]
         events, final = abandon_claim(run, now_ms=tx.now_ms, process_gone=not expired, draws=draws)
+        interrupted = {node: run.nodes[node].lifetime for node in run.running if run.nodes[node].effects}
         tx.append_run(run, *events)
+        for node, lifetime in interrupted.items():
+            lose_intents(tx, run, node, lifetime, "its executor is gone")
         dead_letter_final_failures(tx, run, final, policy_of)
         return True
 

@@ -2,13 +2,26 @@
 
 from collections.abc import Callable, Mapping
 
-from redrive.domain.dead_letter.rules import open_dead_letter, recur, succeed
-from redrive.domain.identity import NodeId, dead_letter_id_of
-from redrive.domain.ports import Transaction
+from redrive.domain.compensation.rules import WAITING, cancel, propose
+from redrive.domain.dead_letter.rules import (
+    Grounds,
+    grounds_of,
+    open_dead_letter,
+    open_effect_letter,
+    recur,
+    recur_on,
+    succeed,
+)
+from redrive.domain.dead_letter.state import DeadLetter, Disposition
+from redrive.domain.effect.events import EffectDeadLetterLinked
+from redrive.domain.effect.state import Effect
+from redrive.domain.identity import DeadLetterId, NodeId, compensation_id_of, dead_letter_id_of
+from redrive.domain.ports import Subject, Transaction
 from redrive.domain.redrive_policy import RedrivePolicy
-from redrive.domain.retry_policy import RetryDecision
+from redrive.domain.retry_policy import RetryDecision, Verdict
 from redrive.domain.run.events import DeadLetterLinked
 from redrive.domain.run.state import Run
+from redrive.processes.admitted import failed_effects, failure_of, lose_intents
 from redrive.projections.logs import log
 
 DEFAULT_REDRIVE_POLICY = RedrivePolicy()
@@ -23,15 +36,97 @@ def default_policy_of(_run: Run) -> RedrivePolicy:
 def dead_letter_final_failures(
     tx: Transaction, run: Run, final: Mapping[NodeId, RetryDecision], policy_of: PolicyOf
 ) -> None:
-    """Open a dead letter for each final failure, or record its recurrence."""
+    """Open a dead letter for each final failure, or record its recurrence: one for each effect that failed in the
+    attempt, or else one for the node."""
     for node, decision in final.items():
-        id_ = run.dead_letters.get(node)
-        if id_ is None:
-            id_ = dead_letter_id_of(run.tenant, run.id, node)
-            tx.append_run(run, DeadLetterLinked(node=node, dead_letter=id_))
-            tx.append_dead_letter(id_, run, open_dead_letter(run, node, id_, decision))
-        else:
-            tx.append_dead_letter(id_, run, recur(tx.dead_letter(id_), run, decision, _policy(policy_of, run)))
+        effects = failed_effects(tx, run, node, decision.lifetime)
+        for effect in effects:
+            dead_letter_effect(tx, run, run, effect, grounds_of(run, decision, failure_of(effect)), policy_of)
+        _dead_letter_node(tx, run, node, decision, policy_of, opens=not effects)
+
+
+def _dead_letter_node(
+    tx: Transaction, run: Run, node: NodeId, decision: RetryDecision, policy_of: PolicyOf, *, opens: bool
+) -> None:
+    """The node's own dead letter. When its effects got theirs, it only learns that its redrive was in vain."""
+    id_ = run.dead_letters.get(node)
+    if id_ is not None:
+        dl = tx.dead_letter(id_)
+        if opens or dl.status is Disposition.RETRYING:
+            tx.append_dead_letter(id_, run, recur(dl, run, decision, _policy(policy_of, run)))
+    elif opens:
+        id_ = dead_letter_id_of(run.tenant, run.id, node)
+        tx.append_run(run, DeadLetterLinked(node=node, dead_letter=id_, effect=None))
+        tx.append_dead_letter(id_, run, open_dead_letter(run, node, id_, decision))
+
+
+def dead_letter_beside_success(
+    tx: Transaction, run: Run, node: NodeId, number: int, lifetime: int, policy_of: PolicyOf
+) -> None:
+    """An effect that failed, in this attempt or in one before, gets its dead letter also when its node succeeded."""
+    for effect in failed_effects(tx, run, node):
+        if effect.lifetime != lifetime and effect.id in run.effect_letters:
+            continue
+        failure = failure_of(effect)
+        grounds = Grounds(failure, Verdict.NOT_RETRYABLE, number, lifetime, run.generation, tx.now_ms)
+        dead_letter_effect(tx, run, run, effect, grounds, policy_of)
+
+
+def dead_letter_lost(tx: Transaction, run: Run, policy_of: PolicyOf, why: str) -> None:
+    """The run is cancelled: what its running attempts were sending is unknown, and waits for an operator."""
+    for node, state in run.nodes.items() if run.running else ():
+        if node in run.running and state.effects:
+            lose_intents(tx, run, node, state.lifetime, why)
+            dead_letter_beside_success(tx, run, node, state.number, state.lifetime, policy_of)
+
+
+def dead_letter_effect(
+    tx: Transaction, run: Run | None, subject: Subject, effect: Effect, grounds: Grounds, policy_of: PolicyOf
+) -> None:
+    """Open the dead letter of an effect, with the compensation that it described, or record a recurrence. *subject*
+    is the run, or what stands for it outside runs."""
+    if run is None:
+        id_ = dead_letter_id_of(effect.tenant, effect.run, effect.node, effect.id)
+    else:
+        id_ = run.effect_letters.get(effect.id) or dead_letter_id_of(run.tenant, run.id, effect.node, effect.key)
+    if (dl := tx.find_dead_letter(id_)) is not None:
+        policy = DEFAULT_REDRIVE_POLICY if run is None else _policy(policy_of, run)
+        tx.append_dead_letter(id_, subject, recur_on(dl, grounds, policy))
+    else:
+        if run is not None:
+            tx.append_run(run, DeadLetterLinked(node=effect.node, dead_letter=id_, effect=effect.id))
+        tx.append_effect(effect.id, subject, EffectDeadLetterLinked(dead_letter=id_))
+        tx.append_dead_letter(id_, subject, open_effect_letter(effect, id_, run, grounds))
+    _propose_compensation(tx, subject, effect, tx.dead_letter(id_).id)
+
+
+def _propose_compensation(tx: Transaction, subject: Subject, effect: Effect, dead_letter: DeadLetterId) -> None:
+    assert effect.request is not None
+    id_ = compensation_id_of(effect.tenant, effect.id)
+    if effect.request.compensation is not None and tx.find_compensation(id_) is None:
+        tx.append_compensation(id_, subject, propose(effect, id_, dead_letter, now_ms=tx.now_ms))
+
+
+def dead_letter_success(tx: Transaction, run: Run, node: NodeId, lifetime: int) -> None:
+    """A node's success resolves its dead letter, or is noted on a settled one."""
+    id_ = run.dead_letters.get(node)
+    if id_ is not None:
+        tx.append_dead_letter(id_, run, *succeed(tx.dead_letter(id_), lifetime))
+
+
+def dead_letter_effect_success(tx: Transaction, subject: Subject, effect: Effect) -> None:
+    """An effect's success resolves its dead letters, and cancels the compensation that nobody has approved."""
+    for id_ in effect.dead_letters:
+        dl = tx.dead_letter(id_)
+        tx.append_dead_letter(id_, dl, *succeed(dl, effect.lifetime))
+    compensation = tx.find_compensation(compensation_id_of(effect.tenant, effect.id))
+    if compensation is not None and compensation.status in WAITING:
+        tx.append_compensation(compensation.id, subject, cancel(compensation, "its effect succeeded"))
+
+
+def effect_of(tx: Transaction, dl: DeadLetter) -> Effect | None:
+    """The effect that a dead letter is about, if any."""
+    return None if dl.effect is None else tx.find_effect(dl.effect)
 
 
 def _policy(policy_of: PolicyOf, run: Run) -> RedrivePolicy:
@@ -41,10 +136,3 @@ def _policy(policy_of: PolicyOf, run: Run) -> RedrivePolicy:
     except Exception:  # noqa: BLE001 - the host's function may raise anything
         log.exception("redrive_policy.failed", run=run.id, automation=run.automation)
         return DEFAULT_REDRIVE_POLICY
-
-
-def dead_letter_success(tx: Transaction, run: Run, node: NodeId, lifetime: int) -> None:
-    """A node's success resolves its dead letter, or is noted on a settled one."""
-    id_ = run.dead_letters.get(node)
-    if id_ is not None:
-        tx.append_dead_letter(id_, run, *succeed(tx.dead_letter(id_), lifetime))

@@ -15,7 +15,13 @@ from redrive.domain.run.state import Run, Status
 from redrive.domain.run.wait_events import ApprovalGiven
 from redrive.domain.values import clean_integer, clean_name, clean_text
 from redrive.processes.handout import LetterStanding, standing_of_letter
-from redrive.processes.letters import PolicyOf, dead_letter_success
+from redrive.processes.letters import (
+    DEFAULT_REDRIVE_POLICY,
+    PolicyOf,
+    dead_letter_lost,
+    dead_letter_success,
+    effect_of,
+)
 
 MAX_OPERATOR_TEXT = 4_096
 RunCommand = Callable[[Transaction], Status]
@@ -42,9 +48,16 @@ def resuming(id_: RunId) -> RunCommand:
     return _on_run(id_, lambda tx, run: control.resume_run(run, now_ms=tx.now_ms))
 
 
-def cancelling(id_: RunId) -> RunCommand:
-    """End a run for good."""
-    return _on_run(id_, lambda tx, run: control.cancel_run(run, now_ms=tx.now_ms))
+def cancelling(id_: RunId, policy_of: PolicyOf) -> RunCommand:
+    """End a run for good. What its attempts were sending at that moment is unknown from now on."""
+
+    def cancel(tx: Transaction) -> Status:
+        run = tx.run(id_)
+        events = control.cancel_run(run, now_ms=tx.now_ms)
+        dead_letter_lost(tx, run, policy_of, "the run was cancelled while it was being sent")
+        return tx.append_run(run, *events).status
+
+    return cancel
 
 
 def recovering(id_: RunId, nodes: Sequence[str] | None) -> RunCommand:
@@ -88,13 +101,22 @@ def noting_run(id_: RunId, text: str) -> RunCommand:
 
 def requesting_retry(id_: DeadLetterId, policy_of: PolicyOf, run: RunId | None) -> LetterCommand:
     """Ask the sweep to do the work of a dead letter again."""
-    return _on_letter(id_, run, lambda tx, dl, r: rules.request_retry(dl, r, policy_of(r), now_ms=tx.now_ms))
+
+    def rule(tx: Transaction, dl: DeadLetter, r: Run | None) -> Event:
+        policy = DEFAULT_REDRIVE_POLICY if r is None else policy_of(r)
+        return rules.request_retry(dl, r, policy, now_ms=tx.now_ms, effect=effect_of(tx, dl))
+
+    return _on_letter(id_, run, rule)
 
 
 def granting_retries(id_: DeadLetterId, granted: int, run: RunId | None) -> LetterCommand:
     """Allow more dispatches of a dead letter."""
     clean_integer(granted, "n", 1, rules.MAX_GRANT)
-    return _on_letter(id_, run, lambda tx, dl, r: rules.grant_retries(dl, r, granted, now_ms=tx.now_ms))
+
+    def rule(tx: Transaction, dl: DeadLetter, r: Run | None) -> Event:
+        return rules.grant_retries(dl, r, granted, now_ms=tx.now_ms, effect=effect_of(tx, dl))
+
+    return _on_letter(id_, run, rule)
 
 
 def ignoring(id_: DeadLetterId, run: RunId | None) -> LetterCommand:
@@ -132,13 +154,13 @@ def _on_run(id_: RunId, rule: Callable[[Transaction, Run], list[Event]]) -> RunC
 
 
 def _on_letter(
-    id_: DeadLetterId, run_id: RunId | None, rule: Callable[[Transaction, DeadLetter, Run], Event]
+    id_: DeadLetterId, run_id: RunId | None, rule: Callable[[Transaction, DeadLetter, Run | None], Event]
 ) -> LetterCommand:
     def command(tx: Transaction) -> LetterStanding:
         dl = tx.dead_letter(id_)
         if run_id is not None and dl.run != run_id:
             raise NotFound("dead letter", id_)
-        run = tx.run(dl.run)
-        return standing_of_letter(tx.append_dead_letter(id_, run, rule(tx, dl, run)))
+        run = tx.find_run(dl.run)
+        return standing_of_letter(tx.append_dead_letter(id_, dl, rule(tx, dl, run)))
 
     return command

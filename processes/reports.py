@@ -8,11 +8,20 @@ from redrive.domain.retry_policy import MAX_DELAY_MS, RetryDecision
 from redrive.domain.run.attempts import AttemptId, complete_attempt, fail_attempt, snooze_attempt
 from redrive.domain.run.events import AttemptFailed
 from redrive.domain.values import JsonValue, clean_integer, clean_json
+from redrive.processes.admitted import lose_intents, require_outcomes
 from redrive.processes.handout import Progress, progress_of
-from redrive.processes.letters import PolicyOf, dead_letter_final_failures, dead_letter_success
+from redrive.processes.letters import (
+    PolicyOf,
+    dead_letter_beside_success,
+    dead_letter_final_failures,
+    dead_letter_success,
+    default_policy_of,
+)
 
 
-def completing(attempt: AttemptId, output: JsonValue) -> Callable[[Transaction], Progress]:
+def completing(
+    attempt: AttemptId, output: JsonValue, policy_of: PolicyOf = default_policy_of
+) -> Callable[[Transaction], Progress]:
     """A command that records a success. Raises InvalidValue here; NotRunning, StaleEpoch, StaleAttempt."""
     output = clean_json(output, "output")
 
@@ -22,6 +31,9 @@ def completing(attempt: AttemptId, output: JsonValue) -> Callable[[Transaction],
         if events:
             tx.append_run(run, *events)
             dead_letter_success(tx, run, attempt.node, attempt.lifetime)
+            if run.nodes[attempt.node].effects:
+                lose_intents(tx, run, attempt.node, attempt.lifetime, "its attempt ended without an outcome of it")
+                dead_letter_beside_success(tx, run, attempt.node, attempt.number, attempt.lifetime, policy_of)
         return progress_of(run)
 
     return complete
@@ -45,6 +57,8 @@ def failing(
         if failure.classifier is not None and failure.classifier == classifier.id:
             tx.register_policy(run, "classifier", classifier)
         tx.append_run(run, *events)
+        if run.nodes[attempt.node].effects:
+            lose_intents(tx, run, attempt.node, attempt.lifetime, "its attempt ended without an outcome of it")
         if failed.decision.terminal:
             dead_letter_final_failures(tx, run, {attempt.node: failed.decision}, policy_of)
         return failed.decision
@@ -53,12 +67,17 @@ def failing(
 
 
 def snoozing(attempt: AttemptId, delay_ms: int) -> Callable[[Transaction], Progress]:
-    """A command that ends a try without an outcome, to be called again after *delay_ms*."""
+    """A command that ends a try without an outcome, to be called again after *delay_ms*.
+
+    Raises OutcomePending while an effect of it has none.
+    """
     clean_integer(delay_ms, "delay_ms", 0, MAX_DELAY_MS)
 
     def snooze(tx: Transaction) -> Progress:
         run = tx.run(attempt.run_id)
-        tx.append_run(run, *snooze_attempt(run, attempt, delay_ms, now_ms=tx.now_ms))
+        events = snooze_attempt(run, attempt, delay_ms, now_ms=tx.now_ms)
+        require_outcomes(tx, run, attempt.node, attempt.lifetime)
+        tx.append_run(run, *events)
         return progress_of(run)
 
     return snooze

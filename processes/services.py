@@ -1,8 +1,9 @@
 """What the acting parts share: the ledger, the policies, the classifier, and who this process is."""
 
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from redrive.domain.classifier import Classifier
 from redrive.domain.errors import InvalidValue
@@ -13,6 +14,9 @@ from redrive.domain.redaction import Redactor
 from redrive.domain.run.holder import Holder
 from redrive.domain.values import clean_name, cut_text
 from redrive.processes.letters import PolicyOf
+
+if TYPE_CHECKING:
+    from redrive.processes.outbox import Gate, Reconciler
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +29,8 @@ class Services:
     redactor: Redactor
     engine: str
     holder: Holder | None
+    gate: "Gate | None" = None
+    reconcilers: "Mapping[str, Reconciler]" = field(default_factory=dict)
 
     def failure(self, failure: Failure | BaseException) -> Failure:
         """*failure* as it is recorded: classified when it is an exception, and redacted."""

@@ -11,9 +11,10 @@ from redrive.domain.errors import Conflict, Refused, StorageError, StreamDamaged
 from redrive.domain.event import Cause
 from redrive.domain.identity import DeadLetterId, RunId, Tenant
 from redrive.domain.ports import Caller, Ledger, Outcome, Transaction
+from redrive.domain.redrive_policy import RedrivePolicy
 from redrive.domain.run.control import requeue_run
 from redrive.domain.run.state import Run
-from redrive.processes.letters import PolicyOf
+from redrive.processes.letters import DEFAULT_REDRIVE_POLICY, PolicyOf, effect_of
 from redrive.projections.logs import log
 
 DueKey = tuple[int, int]
@@ -109,13 +110,13 @@ def redriving(id_: RunId, policy_of: PolicyOf, engine: str) -> Callable[[Transac
     def redrive(tx: Transaction) -> list[SweepAct]:
         run = tx.find_run(id_)
         if run is None:
-            return []
+            return _hold_unknown(tx, id_, engine)
         policy, known = policy_of(run), tx.readable(run.id)
         acts: list[SweepAct] = []
         going: list[DeadLetter] = []
         for dl_id in tx.due_dead_letters(id_):
             dl = tx.dead_letter(dl_id)
-            verdict = judge(dl, run, policy, now_ms=tx.now_ms) if known and tx.readable(dl_id) else UNREADABLE
+            verdict = _judge(tx, dl, run, policy) if known and tx.readable(dl_id) else UNREADABLE
             acts.append(SweepAct(dl_id, id_, dl.node, verdict.act, verdict.why))
             if verdict.act is Act.DISPATCH:
                 going.append(dl)
@@ -128,6 +129,22 @@ def redriving(id_: RunId, policy_of: PolicyOf, engine: str) -> Callable[[Transac
         return acts
 
     return redrive
+
+
+def _judge(tx: Transaction, dl: DeadLetter, run: Run, policy: RedrivePolicy) -> Judgement:
+    return judge(dl, run, policy, now_ms=tx.now_ms, effect=effect_of(tx, dl))
+
+
+def _hold_unknown(tx: Transaction, id_: RunId, engine: str) -> list[SweepAct]:
+    """The dead letters of a run that this log does not have (it was imported without it)."""
+    acts: list[SweepAct] = []
+    for dl_id in tx.due_dead_letters(id_):
+        dl = tx.dead_letter(dl_id)
+        verdict = judge(dl, None, DEFAULT_REDRIVE_POLICY, now_ms=tx.now_ms) if tx.readable(dl_id) else UNREADABLE
+        acts.append(SweepAct(dl_id, id_, dl.node, verdict.act, verdict.why))
+        if verdict.act is Act.HOLD:
+            tx.append_dead_letter(dl_id, dl, DeadLetterHeld(why=verdict.why, run_version=0, engine=engine))
+    return acts
 
 
 def redriving_letter(id_: DeadLetterId, policy_of: PolicyOf, engine: str) -> Callable[[Transaction], list[SweepAct]]:

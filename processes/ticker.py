@@ -2,15 +2,18 @@
 once, or on a timer."""
 
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Self
 
 from redrive.domain.errors import Conflict, EngineClosed, StorageError, StreamUnreadable
 from redrive.domain.event import Cause
-from redrive.domain.identity import RunId, Tenant
-from redrive.domain.ports import Caller
+from redrive.domain.identity import CompensationId, EffectId, RunId, Tenant
+from redrive.domain.ports import Caller, Outcome, Transaction
 from redrive.domain.run.holder import Holder
 from redrive.domain.values import clean_integer
+from redrive.processes.compensations import expiring as expiring_compensation
+from redrive.processes.effects import expiring
 from redrive.processes.host import is_gone, supervisors_of
 from redrive.processes.leases import reclaiming
 from redrive.processes.services import Embedded, Services
@@ -24,10 +27,13 @@ PAGE = 200
 
 @dataclass(slots=True)
 class TickReport:
-    """What one tick did."""
+    """What one tick did: the runs it took from holders that are gone; the effects outside runs, and the compensations,
+    whose outcome is unknown from now on because their lease ended; and its sweep."""
 
     reclaimed: list[RunId] = field(default_factory=list)
     timers: TimerReport = field(default_factory=TimerReport)
+    lost_effects: list[str] = field(default_factory=list)
+    lost_compensations: list[str] = field(default_factory=list)
     sweep: SweepReport = field(default_factory=SweepReport)
 
 
@@ -37,6 +43,10 @@ def tick(services: Services, tenant: Tenant | None, *, pages: int | None = None,
     report = TickReport(reclaim_expired(services, tenant))
     report.reclaimed += reclaim_from_the_dead(services, tenant)
     report.timers = end_timers(services, tenant, pages=pages)
+    report.lost_effects = _expire(services, tenant, "effect", lambda id_: expiring(EffectId(id_), services.policy_of))
+    report.lost_compensations = _expire(
+        services, tenant, "compensating", lambda id_: expiring_compensation(CompensationId(id_))
+    )
     report.sweep = sweep(services.ledger, tenant, services.policy_of, services.engine, pages=pages, after=after)
     return report
 
@@ -60,6 +70,32 @@ def reclaim_from_the_dead(services: Services, tenant: Tenant | None) -> list[Run
         if is_gone(holder) and not supervisors_of(holder.pid):  # no attempt starts beside a survivor of the last
             reclaimed += [run for run in runs if _reclaim(services, tenant, run, holder)]
     return reclaimed
+
+
+def _expire(
+    services: Services, tenant: Tenant | None, kind: str, command: Callable[[str], Callable[[Transaction], bool]]
+) -> list[str]:
+    """Give up on what has outlived its lease, page by page."""
+    expired: list[str] = []
+    while page := [due.subject for due in services.ledger.expired(kind, tenant, PAGE)]:
+        caller = Caller(tenant, cause=Cause("timer", "tick"))
+        outcomes = services.ledger.transact_together([(caller, command(id_)) for id_ in page])
+        gone = [id_ for id_, outcome in zip(page, outcomes, strict=True) if _took_place(kind, id_, outcome)]
+        expired += gone
+        if not gone:
+            break
+    return expired
+
+
+def _took_place(kind: str, id_: str, outcome: Outcome[bool]) -> bool:
+    try:
+        expired = outcome.result()
+    except StreamUnreadable as refused:
+        log.info(f"{kind}.expiry_refused", subject=id_, code=refused.code, why=str(refused))
+        return False
+    if expired:
+        log.warning(f"{kind}.lease_expired", subject=id_)
+    return expired
 
 
 def _reclaim(services: Services, tenant: Tenant | None, run: RunId, gone: Holder | None) -> bool:

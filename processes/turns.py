@@ -12,6 +12,7 @@ from redrive.domain.errors import (
     Conflict,
     InvalidValue,
     NotFound,
+    OutcomePending,
     RedriveError,
     Refused,
     StaleAttempt,
@@ -147,14 +148,27 @@ class Turns:
         if error is None:
             try:
                 if isinstance(result, Snooze):
-                    return snoozing(attempt.id, milliseconds(result.delay))
-                return completing(attempt.id, result)
+                    return self._snoozing(attempt, milliseconds(result.delay))
+                return completing(attempt.id, result, self._services.policy_of)
             except Exception as invalid:  # noqa: BLE001 - a value of the handler's may do anything when it is read
                 reason = (
                     str(invalid) if isinstance(invalid, InvalidValue) else f"the output cannot be read: {invalid!r}"
                 )
                 error = AttemptError(Failure(EXECUTION_ERROR, reason[:1_000], kind="invalid_output", final=True))
         return failing(attempt.id, self._failure(error), self._services.policy_of, self._services.classifier)
+
+    def _snoozing(self, attempt: Attempt, delay_ms: int) -> Command:
+        """Snooze; a handler that left an effect without an outcome cannot: its attempt fails instead."""
+        snooze = snoozing(attempt.id, delay_ms)
+
+        def command(tx: Transaction) -> Any:
+            try:
+                return snooze(tx)
+            except OutcomePending as pending:
+                failure = self._services.failure(Failure(EXECUTION_ERROR, str(pending), kind="outcome_pending"))
+                return failing(attempt.id, failure, self._services.policy_of, self._services.classifier)(tx)
+
+        return command
 
     def _failure(self, error: BaseException) -> Failure:
         """*error* as it is recorded. Whatever a handler raises, there is an answer: the worker goes on."""

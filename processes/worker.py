@@ -6,13 +6,16 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from queue import Empty, SimpleQueue
 
+from redrive.domain.compensation.rules import DEFAULT_LEASE_MS as COMPENSATION_LEASE_MS
 from redrive.domain.errors import Conflict, EngineClosed, InvalidValue, StorageError
 from redrive.domain.event import Recorded
 from redrive.domain.identity import RunId
 from redrive.domain.run.claims import DEFAULT_LEASE_MS
 from redrive.domain.values import clean_integer
+from redrive.processes.compensator import Compensate, Compensator
 from redrive.processes.handlers import Handler
 from redrive.processes.leases import Claimant
+from redrive.processes.outbox import Outbox, Reconciler
 from redrive.processes.services import Embedded, worker_caller
 from redrive.processes.slots import Slots
 from redrive.processes.sweep import START
@@ -31,7 +34,9 @@ class Worker:
 
     *concurrency* attempts run at a time; each claim is held for *lease_ms* and renewed at a third of it. The
     worker also ticks (reclaims and sweeps) every *tick_ms*; None leaves that to a ``Ticker``. What other processes
-    do is noticed within *poll_ms*. *only* limits it to one run. All times are milliseconds.
+    do is noticed within *poll_ms*. *only* limits it to one run. *reconcilers* (beside those of the engine) find out
+    what became of effects, *compensators* run approved compensations; both are functions by operation. All times are
+    milliseconds.
     """
 
     def __init__(
@@ -45,6 +50,8 @@ class Worker:
         tick_ms: int | None = DEFAULT_INTERVAL_MS,
         poll_ms: int = DEFAULT_POLL_MS,
         only: RunId | None = None,
+        reconcilers: Mapping[str, Reconciler] | None = None,
+        compensators: Mapping[str, Compensate] | None = None,
     ) -> None:
         if not isinstance(handlers, Mapping):
             raise InvalidValue("handlers", type(handlers).__name__, "a mapping from names to functions")
@@ -56,7 +63,9 @@ class Worker:
         self._services, self._tenant = engine.services, engine.tenant
         self._ledger, self._handlers = self._services.ledger, handlers
         self._only = only
-        claimant = Claimant(self.name, self._services.holder, lease_ms, handlers, only)
+        outbox = Outbox(self._services, {**self._services.reconcilers, **(reconcilers or {})})
+        claimant = Claimant(self.name, self._services.holder, lease_ms, handlers, only, outbox)
+        self._compensator = Compensator(engine, compensators or {}, worker=self.name)
         caller = worker_caller(engine, self.name)
         self._turns = Turns(self._services, caller, claimant, handlers, self.concurrency)
         self._tick_ms = None if tick_ms is None else clean_integer(tick_ms, "tick_ms", 1, 86_400_000)
@@ -105,6 +114,7 @@ class Worker:
         finally:
             leave()
             self._slots.close()
+            self._compensator.join(0 if self._aborting.is_set() else COMPENSATION_LEASE_MS / 1000)
             self._stopping.clear()
             self._aborting.clear()
 
@@ -117,6 +127,8 @@ class Worker:
             try:
                 self._tick_when_due(slots)
                 self._look_at_called()
+                if not self._stopping.is_set():
+                    self._compensator.start_due(lambda: self._ended.put(None))
                 active = self._turns.turn(ended, slots, claim=not self._stopping.is_set())
                 ended = []
                 if self._is_done(active, idle):
@@ -218,6 +230,8 @@ class Worker:
 
     def _is_idle(self, wait: bool) -> bool:
         """Whether nothing is left. What is due, yet neither a turn nor a tick could move, is not waited for."""
+        if not self._compensator.is_idle():
+            return False
         due = self._ledger.next_work_ms(self._tenant, self._handlers, self._only)
         if due is None:
             return True

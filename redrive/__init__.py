@@ -19,11 +19,15 @@ _PUBLIC = {
     "redrive.settings": ("Settings",),
     "redrive.ledger.committer": ("Pending",),
     "redrive.domain.classifier": ("DEFAULT_RULES", "Classifier", "Rule"),
+    "redrive.domain.compensation.state": ("CompensationStatus",),
+    "redrive.domain.effect.request": ("Compensation",),
+    "redrive.domain.effect.state": ("EffectStatus",),
     "redrive.domain.errors": (
         "AttemptsRunning",
         "BudgetSpent",
         "Conflict",
         "EngineClosed",
+        "InFlight",
         "InvalidFlow",
         "InvalidValue",
         "KeyReused",
@@ -31,6 +35,7 @@ _PUBLIC = {
         "NotAllowed",
         "NotFound",
         "NotRunning",
+        "OutcomePending",
         "RedriveError",
         "Refused",
         "RetryUnavailable",
@@ -44,7 +49,15 @@ _PUBLIC = {
     "redrive.domain.event": ("Cause", "Event", "Recorded", "UnknownEvent"),
     "redrive.domain.failure": ("Failure",),
     "redrive.domain.flow": ("Flow", "Node"),
-    "redrive.domain.identity": ("DeadLetterId", "NodeId", "Principal", "RunId", "Tenant"),
+    "redrive.domain.identity": (
+        "CompensationId",
+        "DeadLetterId",
+        "EffectId",
+        "NodeId",
+        "Principal",
+        "RunId",
+        "Tenant",
+    ),
     "redrive.domain.redaction": ("Redactor",),
     "redrive.domain.redrive_policy": ("RedrivePolicy",),
     "redrive.domain.retry_policy": (
@@ -59,7 +72,10 @@ _PUBLIC = {
     ),
     "redrive.domain.run.state": ("Status",),
     "redrive.domain.stateful_wait": ("Approval", "Wait"),
-    "redrive.processes.handlers": ("AttemptError", "Fatal", "Handler", "Retry", "Snooze"),
+    "redrive.processes.compensations": ("CompensationStanding", "CompensationTry"),
+    "redrive.processes.effects": ("EffectCall", "EffectStanding"),
+    "redrive.processes.handlers": ("AttemptError", "Fatal", "Handler", "NotSent", "Rejected", "Retry", "Snooze"),
+    "redrive.processes.outbox": ("DidNotHappen", "Happened", "StillUnknown", "Withhold"),
     "redrive.processes.handout": ("Attempt", "Claim", "Lease", "LetterStanding", "Progress"),
     "redrive.processes.sweep": ("SweepAct", "SweepReport"),
     "redrive.processes.ticker": ("Ticker", "TickReport"),
@@ -91,12 +107,16 @@ if TYPE_CHECKING:
     from redrive.domain.classifier import DEFAULT_RULES as DEFAULT_RULES
     from redrive.domain.classifier import Classifier as Classifier
     from redrive.domain.classifier import Rule as Rule
+    from redrive.domain.compensation.state import CompensationStatus as CompensationStatus
     from redrive.domain.dead_letter.judge import Act as Act
     from redrive.domain.dead_letter.state import Disposition as Disposition
+    from redrive.domain.effect.request import Compensation as Compensation
+    from redrive.domain.effect.state import EffectStatus as EffectStatus
     from redrive.domain.errors import AttemptsRunning as AttemptsRunning
     from redrive.domain.errors import BudgetSpent as BudgetSpent
     from redrive.domain.errors import Conflict as Conflict
     from redrive.domain.errors import EngineClosed as EngineClosed
+    from redrive.domain.errors import InFlight as InFlight
     from redrive.domain.errors import InvalidFlow as InvalidFlow
     from redrive.domain.errors import InvalidValue as InvalidValue
     from redrive.domain.errors import KeyReused as KeyReused
@@ -104,6 +124,7 @@ if TYPE_CHECKING:
     from redrive.domain.errors import NotAllowed as NotAllowed
     from redrive.domain.errors import NotFound as NotFound
     from redrive.domain.errors import NotRunning as NotRunning
+    from redrive.domain.errors import OutcomePending as OutcomePending
     from redrive.domain.errors import RedriveError as RedriveError
     from redrive.domain.errors import Refused as Refused
     from redrive.domain.errors import RetryUnavailable as RetryUnavailable
@@ -120,7 +141,9 @@ if TYPE_CHECKING:
     from redrive.domain.failure import Failure as Failure
     from redrive.domain.flow import Flow as Flow
     from redrive.domain.flow import Node as Node
+    from redrive.domain.identity import CompensationId as CompensationId
     from redrive.domain.identity import DeadLetterId as DeadLetterId
+    from redrive.domain.identity import EffectId as EffectId
     from redrive.domain.identity import NodeId as NodeId
     from redrive.domain.identity import Principal as Principal
     from redrive.domain.identity import RunId as RunId
@@ -144,9 +167,15 @@ if TYPE_CHECKING:
     from redrive.engine import open as open
     from redrive.history import HistoryEntry as HistoryEntry
     from redrive.ledger.committer import Pending as Pending
+    from redrive.processes.compensations import CompensationStanding as CompensationStanding
+    from redrive.processes.compensations import CompensationTry as CompensationTry
+    from redrive.processes.effects import EffectCall as EffectCall
+    from redrive.processes.effects import EffectStanding as EffectStanding
     from redrive.processes.handlers import AttemptError as AttemptError
     from redrive.processes.handlers import Fatal as Fatal
     from redrive.processes.handlers import Handler as Handler
+    from redrive.processes.handlers import NotSent as NotSent
+    from redrive.processes.handlers import Rejected as Rejected
     from redrive.processes.handlers import Retry as Retry
     from redrive.processes.handlers import Snooze as Snooze
     from redrive.processes.handout import Attempt as Attempt
@@ -154,6 +183,10 @@ if TYPE_CHECKING:
     from redrive.processes.handout import Lease as Lease
     from redrive.processes.handout import LetterStanding as LetterStanding
     from redrive.processes.handout import Progress as Progress
+    from redrive.processes.outbox import DidNotHappen as DidNotHappen
+    from redrive.processes.outbox import Happened as Happened
+    from redrive.processes.outbox import StillUnknown as StillUnknown
+    from redrive.processes.outbox import Withhold as Withhold
     from redrive.processes.sweep import SweepAct as SweepAct
     from redrive.processes.sweep import SweepReport as SweepReport
     from redrive.processes.ticker import Ticker as Ticker

@@ -2,7 +2,7 @@
 
 import random
 import time
-from collections.abc import Callable, Container, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from pathlib import Path
 from typing import Any, ParamSpec, Self, TypeVar
 from urllib.parse import unquote
@@ -22,6 +22,7 @@ from redrive.ledger.ledger import SqliteLedger
 from redrive.processes.handout import Claim
 from redrive.processes.host import this_process
 from redrive.processes.leases import Claimant, claiming
+from redrive.processes.outbox import Gate, Outbox, Reconciler
 from redrive.processes.services import Services, worker_caller
 from redrive.processes.sweep import SweepReport, sweep
 from redrive.processes.ticker import TickReport, tick
@@ -69,7 +70,8 @@ class Engine:
         start: bool = False,
     ) -> list[Claim]:
         """Claim up to *n* due runs of any tenant, the oldest first, in one commit."""
-        claimant = Claimant(worker, self.services.holder, lease_ms, handlers)
+        outbox = Outbox(self.services, self.services.reconcilers)
+        claimant = Claimant(worker, self.services.holder, lease_ms, handlers, outbox=outbox)
         return self.ledger.transact(worker_caller(self, worker), claiming(claimant, n, None if start else 0))
 
     def tick(self) -> TickReport:
@@ -129,7 +131,7 @@ class Batch:
             self._ledger.committer.commit_together(self._jobs)
 
 
-def open(  # noqa: A001  (redrive.open reads well)
+def open(  # noqa: A001, PLR0913  (redrive.open reads well; all have defaults)
     url: str = "sqlite:///redrive.db",
     *,
     clock: Callable[[], int] | None = None,
@@ -138,6 +140,8 @@ def open(  # noqa: A001  (redrive.open reads well)
     redrive_policy: RedrivePolicies | None = None,
     classifier: Classifier | None = None,
     redactor: Redactor | None = None,
+    gate: Gate | None = None,
+    reconcilers: Mapping[str, Reconciler] | None = None,
     views: str | None = None,
     busy_timeout_ms: int = 10_000,
     cache_bytes: int = 268_435_456,
@@ -147,8 +151,9 @@ def open(  # noqa: A001  (redrive.open reads well)
     *url*: ``sqlite:///relative.db`` or ``sqlite:////absolute.db``. *clock* returns UTC milliseconds, *dice* a
     float in [0, 1). *listeners* are told, after the commit, every event
     that this process commits, best effort; they may query, not command. *redrive_policy* is one for
-    all, or a function of tenant and automation. *views* is the folder for the query views (default: beside the
-    log). Raises InvalidValue, StorageError.
+    all, or a function of tenant and automation. *gate* is asked before every effect and may withhold it;
+    *reconcilers* (operation → function) find out what became of effects whose outcome is unknown. *views* is the
+    folder for the query views (default: beside the log). Raises InvalidValue, StorageError.
     """
     path = path_of(url)
     ledger = SqliteLedger(
@@ -167,6 +172,8 @@ def open(  # noqa: A001  (redrive.open reads well)
         redactor=redactor or Redactor(),
         engine=__version__,
         holder=this_process(),
+        gate=gate,
+        reconcilers=dict(reconcilers or {}),
     )
     folder = Path(path).parent if views is None else Path(views)
     try:

@@ -1,40 +1,32 @@
 """Commands and queries of one tenant: each command is one transaction, and says so in the log."""
 
 from collections.abc import Callable, Container, Sequence
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 from redrive.domain.failure import Failure
 from redrive.domain.flow import Flow
-from redrive.domain.identity import SYSTEM, DeadLetterId, Principal, RunId, Tenant, human
+from redrive.domain.identity import DeadLetterId, RunId, human
 from redrive.domain.ports import Caller, Transaction
 from redrive.domain.retry_policy import RetryDecision
 from redrive.domain.run.claims import DEFAULT_LEASE_MS
 from redrive.domain.run.state import Status
 from redrive.ledger.ledger import collecting
 from redrive.processes import operations
+from redrive.processes.handlers import failure_raised
 from redrive.processes.handout import Attempt, Claim, Lease, LetterStanding, Progress, standing_of_letter
 from redrive.processes.intake import submission
 from redrive.processes.leases import Claimant, claiming, releasing, renewing, starting, starting_all
 from redrive.processes.reports import completing, failing, snoozing
-from redrive.processes.services import Services, worker_principal
 from redrive.processes.sweep import SWEEPER, SweepReport, redriving_letter, sweep, tell_swept
 from redrive.processes.ticker import TickReport, tick
-from redrive.tenant_queries import TenantQueries
+from redrive.tenant_effects import Actor, TenantEffects
 
 if TYPE_CHECKING:
-    from redrive.engine import Engine
-
-T = TypeVar("T")
-Actor = str | Principal
+    pass
 
 
-class TenantEngine(TenantQueries):
+class TenantEngine(TenantEffects):
     """The engine, for one tenant. *actor* is who acts: a name, or a Principal that the host authenticated."""
-
-    def __init__(self, engine: "Engine", tenant: Tenant) -> None:
-        super().__init__(engine.ledger, engine.views, tenant)
-        self.engine = engine
-        self.services: Services = engine.services
 
     def submit(
         self,
@@ -61,7 +53,7 @@ class TenantEngine(TenantQueries):
     ) -> Claim | None:
         """Claim the due run that has waited longest, or None. With *start* its ready nodes start in the same commit;
         *handlers* limits the claim to runs that these can go on with. *lease_ms*: 5,000 to 21,600,000."""
-        command = claiming(Claimant(worker, self.services.holder, lease_ms, handlers), 1, None if start else 0)
+        command = claiming(self._claimant(worker, lease_ms, handlers), 1, None if start else 0)
 
         def claim(tx: Transaction) -> Claim | None:
             return next(iter(command(tx)), None)
@@ -78,7 +70,7 @@ class TenantEngine(TenantQueries):
         start: bool = False,
     ) -> list[Claim]:
         """Claim up to *n* (at most 1,000) due runs in one commit."""
-        claimant = Claimant(worker, self.services.holder, lease_ms, handlers)
+        claimant = self._claimant(worker, lease_ms, handlers)
         return self._as_worker(worker, claiming(claimant, n, None if start else 0))
 
     def start_attempt(self, claim: Claim, node: str) -> Attempt:
@@ -94,14 +86,14 @@ class TenantEngine(TenantQueries):
 
         Raises InvalidValue, NotRunning, StaleEpoch, StaleAttempt.
         """
-        return self._as_worker(attempt.worker, completing(attempt.id, output))
+        return self._as_worker(attempt.worker, completing(attempt.id, output, self.services.policy_of))
 
     def fail_attempt(self, attempt: Attempt, failure: Failure | BaseException) -> RetryDecision:
         """Report a failure (an exception is classified) and get the policy's decision with all its inputs.
 
         The identical report again returns the same decision. Raises NotRunning, StaleEpoch, StaleAttempt.
         """
-        recorded = self.services.failure(failure)
+        recorded = self.services.failure(failure_raised(failure))
         return self._as_worker(
             attempt.worker, failing(attempt.id, recorded, self.services.policy_of, self.services.classifier)
         )
@@ -128,7 +120,7 @@ class TenantEngine(TenantQueries):
 
     def cancel(self, run_id: RunId, *, actor: Actor, reason: str) -> Status:
         """End the run for good."""
-        return self._operate(operations.cancelling(run_id), actor, reason)
+        return self._operate(operations.cancelling(run_id, self.services.policy_of), actor, reason)
 
     def recover(self, run_id: RunId, *, actor: Actor, reason: str, nodes: Sequence[str] | None = None) -> Status:
         """Requeue a failed or blocked run from its failed nodes, or from *nodes*, with all their dependants."""
@@ -204,15 +196,8 @@ class TenantEngine(TenantQueries):
         """Sweep, for this tenant."""
         return sweep(self.services.ledger, self.tenant, self.services.policy_of, self.services.engine)
 
-    def _operate(self, command: Callable[[Transaction], T], actor: Actor, reason: str) -> T:
-        return self._do(command, actor, self._redacted(operations.reason_given(reason)))
-
-    def _do(self, command: Callable[[Transaction], T], actor: Actor | None, reason: str | None = None) -> T:
-        principal = SYSTEM if actor is None else human(actor)
-        return self.engine.ledger.transact(Caller(self.tenant, principal, reason), command)
-
-    def _as_worker(self, worker: str, command: Callable[[Transaction], T]) -> T:
-        return self.engine.ledger.transact(Caller(self.tenant, worker_principal(worker)), command)
+    def _claimant(self, worker: str, lease_ms: int, handlers: Container[str] | None) -> Claimant:
+        return Claimant(worker, self.services.holder, lease_ms, handlers, outbox=self.outbox)
 
     def _then_redrive(
         self, id_: DeadLetterId, command: operations.LetterCommand, actor: Actor, reason: str
@@ -233,6 +218,3 @@ class TenantEngine(TenantQueries):
         tell_swept(id_, swept, SweepReport())
         answer: LetterStanding = standing.result()
         return answer
-
-    def _redacted(self, text: str) -> str:
-        return self.services.redactor.text(text)

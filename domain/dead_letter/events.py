@@ -4,21 +4,25 @@ from typing import ClassVar, Literal
 
 from redrive.domain.event import Event
 from redrive.domain.failure import Failure
-from redrive.domain.identity import DeadLetterId, NodeId, PolicyId, RunId
+from redrive.domain.identity import CompensationId, DeadLetterId, EffectId, NodeId, PolicyId, RunId
 from redrive.domain.retry_policy import Verdict
+from redrive.domain.values import JsonValue
 
 Source = Literal["node", "tool_effect", "stateful_wait"]
 
 
 class DeadLetterOpened(Event):
-    """A failure that automatic attempts will not fix alone."""
+    """A failure that automatic attempts will not fix alone. *run* and *node* are empty for an effect outside runs."""
 
     TOPIC: ClassVar[str] = "dead-letter.opened"
+    VERSION: ClassVar[int] = 2
 
     dead_letter: DeadLetterId
     run: RunId
     automation: str
     node: NodeId
+    effect: EffectId | None
+    effect_key: str
     source: Source
     failure: Failure
     fingerprint: str
@@ -28,6 +32,11 @@ class DeadLetterOpened(Event):
     lifetime: int
     generation: int
     opened_at_ms: int
+
+    @classmethod
+    def upcast(cls, body: dict[str, JsonValue], version: int) -> dict[str, JsonValue]:
+        """Version 1 knew failures of nodes only."""
+        return {**body, "effect": None, "effect_key": ""}
 
 
 class DeadLetterRecurred(Event):
@@ -128,6 +137,15 @@ class DeadLetterAbandoned(Event):
 
     TOPIC: ClassVar[str] = "dead-letter.abandoned"
 
+    lifetime: int
+
+
+class DeadLetterLinkedToCompensation(Event):
+    """An operator chose to make good for the effect instead of doing it."""
+
+    TOPIC: ClassVar[str] = "dead-letter.linked-to-compensation"
+
+    compensation: CompensationId
     lifetime: int
 
 

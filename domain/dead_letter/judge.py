@@ -6,6 +6,7 @@ from enum import StrEnum
 from redrive.domain.dead_letter import events as e
 from redrive.domain.dead_letter.rules import budget_of, why_no_retry
 from redrive.domain.dead_letter.state import REDRIVING, DeadLetter
+from redrive.domain.effect.state import Effect, EffectStatus
 from redrive.domain.flow import dependants
 from redrive.domain.identity import NodeId
 from redrive.domain.redrive_policy import RedrivePolicy
@@ -31,18 +32,19 @@ class Judgement:
     why: str
 
 
-def judge(dl: DeadLetter, run: Run | None, policy: RedrivePolicy, *, now_ms: int) -> Judgement:
-    """Judge *dl* in the order that the contract fixes; the first match wins."""
+def judge(
+    dl: DeadLetter, run: Run | None, policy: RedrivePolicy, *, now_ms: int, effect: Effect | None = None
+) -> Judgement:
+    """Judge *dl* in the order that the contract fixes; the first match wins. *effect* is the one it is about."""
     if dl.status not in REDRIVING or dl.source == "stateful_wait":
         return Judgement(Act.SKIP, f"it is {dl.status}, of a {dl.source}")
     if run is None:
         return Judgement(Act.HOLD, "unknown run")
     if run.tenant != dl.tenant:
         return Judgement(Act.SKIP, "another tenant's run")
-    node = run.nodes.get(dl.node)
-    if node is not None and node.status is NodeStatus.SUCCEEDED:
-        return Judgement(Act.RESOLVE, "its node succeeded")
-    if why := why_no_retry(dl, run):
+    if why := _superseded(dl, run, effect):
+        return Judgement(Act.RESOLVE, why)
+    if why := why_no_retry(dl, run, effect):
         return Judgement(Act.SKIP, why)
     if not run.redrivable:
         return Judgement(Act.SKIP, "a pause was requested" if run.pause_requested else f"the run is {run.status}")
@@ -50,9 +52,17 @@ def judge(dl: DeadLetter, run: Run | None, policy: RedrivePolicy, *, now_ms: int
         return Judgement(Act.PARK, "the dispatch budget is spent")
     if now_ms < dl.not_before_ms:
         return Judgement(Act.SKIP, f"its backoff ends at {dl.not_before_ms}")
-    if node is None:
+    if dl.node not in run.nodes:
         return Judgement(Act.HOLD, "no root in the graph")
     return Judgement(Act.DISPATCH, "due")
+
+
+def _superseded(dl: DeadLetter, run: Run, effect: Effect | None) -> str:
+    """Which success answers it; empty when there is none."""
+    node = run.nodes.get(dl.node)
+    if node is not None and node.status is NodeStatus.SUCCEEDED:
+        return "its node succeeded"
+    return "its effect succeeded" if effect is not None and effect.status is EffectStatus.SUCCEEDED else ""
 
 
 def stuck(run: Run, roots: list[NodeId]) -> list[NodeId]:

@@ -1,11 +1,14 @@
 """What may be done with a dead letter: opening, recurring, the operator's choices, and a success that answers it."""
 
+from dataclasses import dataclass
+
 from redrive.domain.dead_letter import events as e
 from redrive.domain.dead_letter.state import SETTLED, DeadLetter, Disposition
+from redrive.domain.effect.state import Effect, EffectStatus
 from redrive.domain.errors import BudgetSpent, NotAllowed, RetryUnavailable
 from redrive.domain.event import Event
-from redrive.domain.failure import fingerprint_of
-from redrive.domain.identity import DeadLetterId, NodeId
+from redrive.domain.failure import Failure, fingerprint_of
+from redrive.domain.identity import CompensationId, DeadLetterId, NodeId, RunId
 from redrive.domain.redrive_policy import RedrivePolicy
 from redrive.domain.retry_policy import RetryDecision, Verdict
 from redrive.domain.run.state import FINAL, NodeStatus, Run
@@ -21,6 +24,8 @@ def open_dead_letter(run: Run, node: NodeId, id_: DeadLetterId, decision: RetryD
         run=run.id,
         automation=run.automation,
         node=node,
+        effect=None,
+        effect_key="",
         source="node" if run.flow.nodes[node].approval is None else "stateful_wait",
         failure=decision.failure,
         fingerprint=fingerprint_of(decision.failure),
@@ -33,23 +38,70 @@ def open_dead_letter(run: Run, node: NodeId, id_: DeadLetterId, decision: RetryD
     )
 
 
+@dataclass(frozen=True, slots=True)
+class Grounds:
+    """Why an effect gets a dead letter: its *failure*, and the attempt and decision that made it final."""
+
+    failure: Failure
+    verdict: Verdict
+    number: int
+    lifetime: int
+    generation: int
+    decided_at_ms: int
+    override_allowed: bool = True
+
+
+def grounds_of(run: Run, decision: RetryDecision, failure: Failure) -> Grounds:
+    """*failure* of an effect, made final by *decision* about its node."""
+    return Grounds(
+        failure, decision.verdict, decision.number, decision.lifetime, run.generation, decision.decided_at_ms,
+        decision.override_allowed,
+    )  # fmt: skip
+
+
+def open_effect_letter(effect: Effect, id_: DeadLetterId, run: Run | None, grounds: Grounds) -> e.DeadLetterOpened:
+    """The dead letter of an effect that failed, or whose outcome nobody knows; *run* is None outside runs."""
+    return e.DeadLetterOpened(
+        dead_letter=id_,
+        run=RunId("") if run is None else run.id,
+        automation=effect.automation,
+        node=effect.node,
+        effect=effect.id,
+        effect_key=effect.key,
+        source="tool_effect",
+        failure=grounds.failure,
+        fingerprint=fingerprint_of(grounds.failure),
+        verdict=grounds.verdict,
+        override_allowed=grounds.override_allowed,
+        number=grounds.number,
+        lifetime=grounds.lifetime,
+        generation=grounds.generation,
+        opened_at_ms=grounds.decided_at_ms,
+    )
+
+
 def recur(dl: DeadLetter, run: Run, decision: RetryDecision, policy: RedrivePolicy) -> e.DeadLetterRecurred:
-    """The same node failed for good again. Retrying goes on unless the failure is not retryable or *policy* says
-    so; what was settled before the attempt started opens again; parked stays parked."""
+    """The same node failed for good again; see ``recur_on``."""
+    return recur_on(dl, grounds_of(run, decision, decision.failure), policy)
+
+
+def recur_on(dl: DeadLetter, grounds: Grounds, policy: RedrivePolicy) -> e.DeadLetterRecurred:
+    """It failed for good again. Retrying goes on unless the failure is not retryable or *policy* says so; what was
+    settled before the attempt started opens again; parked stays parked."""
     status, renewed = dl.status, False
     if dl.status is Disposition.RETRYING:
-        if decision.verdict is Verdict.NOT_RETRYABLE or not policy.continue_after_recurrence:
+        if grounds.verdict is Verdict.NOT_RETRYABLE or not policy.continue_after_recurrence:
             status = Disposition.OPEN
-    elif dl.settled and decision.lifetime > dl.settled_lifetime:
+    elif dl.settled and grounds.lifetime > dl.settled_lifetime:
         status, renewed = Disposition.OPEN, dl.resolution == "retry_succeeded"
     return e.DeadLetterRecurred(
-        failure=decision.failure,
-        fingerprint=fingerprint_of(decision.failure),
-        verdict=decision.verdict,
-        number=decision.number,
-        lifetime=decision.lifetime,
-        generation=run.generation,
-        recurred_at_ms=decision.decided_at_ms,
+        failure=grounds.failure,
+        fingerprint=fingerprint_of(grounds.failure),
+        verdict=grounds.verdict,
+        number=grounds.number,
+        lifetime=grounds.lifetime,
+        generation=grounds.generation,
+        recurred_at_ms=grounds.decided_at_ms,
         status=status,
         renewed=renewed,
     )
@@ -62,8 +114,10 @@ def succeed(dl: DeadLetter, lifetime: int) -> list[Event]:
     return [] if dl.superseded else [e.DeadLetterSuperseded(lifetime=lifetime)]
 
 
-def why_no_retry(dl: DeadLetter, run: Run | None) -> str:
-    """Why a retry is not among the options; empty when it is."""
+def why_no_retry(dl: DeadLetter, run: Run | None, effect: Effect | None = None) -> str:
+    """Why a retry is not among the options; empty when it is. *effect* is the one it is about, if any."""
+    if not dl.run:
+        return "its effect belongs to no run"
     if run is None:
         return "its run is unknown"
     if run.status in FINAL:
@@ -75,6 +129,8 @@ def why_no_retry(dl: DeadLetter, run: Run | None) -> str:
     node = run.nodes.get(dl.node)
     if node is not None and node.status is NodeStatus.SUCCEEDED:
         return "its node succeeded"
+    if effect is not None and effect.status is EffectStatus.UNKNOWN:
+        return "the outcome of its effect is unknown: reconcile it first"
     return ""
 
 
@@ -83,22 +139,24 @@ def budget_of(dl: DeadLetter, policy: RedrivePolicy) -> int:
     return policy.max_dispatches + dl.granted
 
 
-def request_retry(dl: DeadLetter, run: Run | None, policy: RedrivePolicy, *, now_ms: int) -> Event:
+def request_retry(
+    dl: DeadLetter, run: Run | None, policy: RedrivePolicy, *, now_ms: int, effect: Effect | None = None
+) -> Event:
     """Ask the sweep to do the work again. Raises NotAllowed, RetryUnavailable, BudgetSpent."""
     if dl.status is Disposition.PARKED or (dl.status is Disposition.OPEN and dl.dispatches >= budget_of(dl, policy)):
         raise BudgetSpent(dl.id, dispatches=dl.dispatches, budget=budget_of(dl, policy))
     if dl.status is not Disposition.OPEN:
         raise NotAllowed("retry", f"dead letter {dl.id}", _stands(dl))
-    if why := why_no_retry(dl, run):
+    if why := why_no_retry(dl, run, effect):
         raise RetryUnavailable(dl.id, why)
     return e.DeadLetterRetryRequested(requested_at_ms=now_ms)
 
 
-def grant_retries(dl: DeadLetter, run: Run | None, granted: int, *, now_ms: int) -> Event:
+def grant_retries(dl: DeadLetter, run: Run | None, granted: int, *, now_ms: int, effect: Effect | None = None) -> Event:
     """Allow *granted* more dispatches; open or parked becomes retry_requested. Raises NotAllowed, RetryUnavailable."""
     clean_integer(granted, "granted", 1, MAX_GRANT)
     _require_unsettled(dl, "grant retries to")
-    if why := why_no_retry(dl, run):
+    if why := why_no_retry(dl, run, effect):
         raise RetryUnavailable(dl.id, why)
     return e.RetryBudgetGranted(granted=granted, granted_at_ms=now_ms)
 
@@ -119,6 +177,12 @@ def resolve(dl: DeadLetter, run: Run | None) -> Event:
     """Say that the work was done otherwise. Raises NotAllowed when it is settled."""
     _require_unsettled(dl, "resolve")
     return e.DeadLetterResolved(disposition="resolved_by_operator", lifetime=_last_started(dl, run))
+
+
+def link_compensation(dl: DeadLetter, run: Run | None, compensation: CompensationId) -> Event:
+    """Make good for it instead of doing it. Raises NotAllowed when it is settled."""
+    _require_unsettled(dl, "compensate")
+    return e.DeadLetterLinkedToCompensation(compensation=compensation, lifetime=_last_started(dl, run))
 
 
 def reopen(dl: DeadLetter) -> Event:

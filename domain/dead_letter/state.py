@@ -6,7 +6,7 @@ from enum import StrEnum
 from redrive.domain.dead_letter import events as e
 from redrive.domain.event import Evolve
 from redrive.domain.failure import Failure
-from redrive.domain.identity import DeadLetterId, NodeId, RunId, Tenant
+from redrive.domain.identity import CompensationId, DeadLetterId, EffectId, NodeId, RunId, Tenant
 
 
 class Disposition(StrEnum):
@@ -28,9 +28,11 @@ REDRIVING = frozenset({Disposition.RETRY_REQUESTED, Disposition.RETRYING})
 
 @dataclass(slots=True)
 class DeadLetter:
-    """One failure of a node, with its recurrences and dispositions. *settled_lifetime* is the last attempt that
-    had started when it was settled: only a later one can open it again. *granted* adds to the policy's budget;
-    *resolution* tells a success from an operator's word."""
+    """One failure of a node or of an effect, with its recurrences and dispositions.
+
+    *settled_lifetime* is the last attempt that had started when it was settled: only a later one can open it again.
+    *granted* adds to the policy's budget; *resolution* tells a success from an operator's word.
+    """
 
     tenant: Tenant = field(default_factory=Tenant)
     id: DeadLetterId = DeadLetterId("")
@@ -38,6 +40,9 @@ class DeadLetter:
     automation: str = ""
     node: NodeId = NodeId("")
     source: e.Source = "node"
+    effect: EffectId | None = None
+    effect_key: str = ""
+    compensation: CompensationId | None = None
     status: Disposition = Disposition.OPEN
     failure: Failure | None = None
     fingerprint: str = ""
@@ -55,6 +60,11 @@ class DeadLetter:
     version: int = 0
 
     @property
+    def correlation(self) -> str:
+        """What its events belong to: its run, or its effect where there is none."""
+        return self.run or self.effect or self.id
+
+    @property
     def settled(self) -> bool:
         """Resolved, ignored, abandoned or linked to a compensation."""
         return self.status in SETTLED
@@ -68,6 +78,7 @@ evolve.inert(e.DeadLetterNoted)
 def _opened(dl: DeadLetter, event: e.DeadLetterOpened) -> None:
     dl.id, dl.run, dl.automation, dl.node = event.dead_letter, event.run, event.automation, event.node
     dl.source, dl.override_allowed, dl.opened_at_ms = event.source, event.override_allowed, event.opened_at_ms
+    dl.effect, dl.effect_key = event.effect, event.effect_key
     dl.failure, dl.fingerprint, dl.lifetime = event.failure, event.fingerprint, event.lifetime
 
 
@@ -130,6 +141,12 @@ def _ignored(dl: DeadLetter, event: e.DeadLetterIgnored) -> None:
 @evolve.on(e.DeadLetterAbandoned)
 def _abandoned(dl: DeadLetter, event: e.DeadLetterAbandoned) -> None:
     _settle(dl, Disposition.ABANDONED, event.lifetime)
+
+
+@evolve.on(e.DeadLetterLinkedToCompensation)
+def _linked(dl: DeadLetter, event: e.DeadLetterLinkedToCompensation) -> None:
+    _settle(dl, Disposition.LINKED, event.lifetime)
+    dl.compensation = event.compensation
 
 
 @evolve.on(e.DeadLetterReopened)

@@ -4,7 +4,7 @@ from typing import ClassVar, Literal
 
 from redrive.domain.event import Event
 from redrive.domain.failure import Failure
-from redrive.domain.identity import DeadLetterId, FlowDigest, NodeId, RunId
+from redrive.domain.identity import DeadLetterId, EffectId, FlowDigest, NodeId, RunId
 from redrive.domain.retry_policy import RetryDecision
 from redrive.domain.run.holder import Holder
 from redrive.domain.values import JsonValue
@@ -212,13 +212,32 @@ class RunResumed(Event):
     TOPIC: ClassVar[str] = "run.resumed"
 
 
+class EffectAdmitted(Event):
+    """An attempt may send an effect: what is read here is fenced against cancel and reclaim."""
+
+    TOPIC: ClassVar[str] = "run.effect-admitted"
+
+    node: NodeId
+    lifetime: int
+    epoch: int
+    effect: EffectId
+    try_number: int
+
+
 class DeadLetterLinked(Event):
-    """A dead letter belongs to this run."""
+    """A dead letter belongs to this run: to one of its nodes, or to an *effect* of the node."""
 
     TOPIC: ClassVar[str] = "run.dead-letter-linked"
+    VERSION: ClassVar[int] = 2
 
     node: NodeId
     dead_letter: DeadLetterId
+    effect: EffectId | None
+
+    @classmethod
+    def upcast(cls, body: dict[str, JsonValue], version: int) -> dict[str, JsonValue]:
+        """Version 1 knew the dead letters of nodes only."""
+        return {**body, "effect": None}
 
 
 class RunCompleted(Event):

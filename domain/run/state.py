@@ -6,7 +6,7 @@ from enum import StrEnum
 from redrive.domain.event import Event, Evolve
 from redrive.domain.failure import Failure
 from redrive.domain.flow import Flow, dependants
-from redrive.domain.identity import DeadLetterId, NodeId, RunId, Tenant
+from redrive.domain.identity import DeadLetterId, EffectId, NodeId, RunId, Tenant
 from redrive.domain.retry_policy import Mode, RetryDecision, Verdict
 from redrive.domain.run import events as e
 from redrive.domain.run import wait_events as w
@@ -44,8 +44,9 @@ class NodeStatus(StrEnum):
 
 @dataclass(slots=True)
 class NodeState:
-    """A node within a run. *reports* remembers, by lifetime, how an attempt ended: the same report again is no news.
-    *decided_by* is who gave or denied an approval."""
+    """A node within a run. *reports* remembers, by lifetime, how an attempt ended: the same report again is no news;
+    *effects* the attempt (its lifetime) that last was admitted to send each of its effects. *decided_by* is who gave
+    or denied an approval."""
 
     unmet: int
     status: NodeStatus = NodeStatus.PENDING
@@ -61,6 +62,7 @@ class NodeState:
     mode: Mode | None = None
     reports: dict[int, tuple[str, RetryDecision | None]] | None = None
     decided_by: str | None = None
+    effects: dict[EffectId, int] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,8 +111,14 @@ class Run:
     stopped_by: Mode | None = None
     succeeded: int = 0
     dead_letters: dict[NodeId, DeadLetterId] = field(default_factory=dict)
+    effect_letters: dict[EffectId, DeadLetterId] = field(default_factory=dict)
     stands_since: int = 0
     version: int = 0
+
+    @property
+    def correlation(self) -> str:
+        """What its events belong to: itself."""
+        return self.id
 
     @property
     def redrivable(self) -> bool:
@@ -272,7 +280,18 @@ def _resumed(run: Run, _event: e.RunResumed) -> None:
 
 @evolve.on(e.DeadLetterLinked)
 def _linked(run: Run, event: e.DeadLetterLinked) -> None:
-    run.dead_letters[event.node] = event.dead_letter
+    if event.effect is None:
+        run.dead_letters[event.node] = event.dead_letter
+    else:
+        run.effect_letters[event.effect] = event.dead_letter
+
+
+@evolve.on(e.EffectAdmitted)
+def _admitted(run: Run, event: e.EffectAdmitted) -> None:
+    node = run.nodes[event.node]
+    if node.effects is None:
+        node.effects = {}
+    node.effects[event.effect] = event.lifetime
 
 
 @evolve.on(e.RunCompleted)

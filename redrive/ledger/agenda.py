@@ -12,7 +12,9 @@ from heapq import merge
 from itertools import islice
 from typing import Any, NamedTuple
 
+from redrive.domain.compensation.state import CompensationState, CompensationStatus
 from redrive.domain.dead_letter.state import REDRIVING, DeadLetter
+from redrive.domain.effect.state import Effect, EffectStatus
 from redrive.domain.identity import DeadLetterId, RunId, Tenant
 from redrive.domain.ports import Due
 from redrive.domain.run.state import Run, Status
@@ -86,6 +88,23 @@ def rows_of_dead_letter(dl: DeadLetter, run: Run | None, created: int, engine: s
     armed = (run is None or run.redrivable) and not held
     due = dl.not_before_ms if armed else None
     return (AgendaRow(dl.id, "dead_letter", due, created, str(dl.tenant), "", dl.run, dl.not_before_ms),)
+
+
+def rows_of_effect(effect: Effect, created: int) -> tuple[AgendaRow, ...]:
+    """An effect outside runs is due when the lease of its sender ends; within a run, the run's claim tells."""
+    if effect.status is not EffectStatus.INTENDED or effect.expires_at_ms is None:
+        return ()
+    return (AgendaRow(effect.id, "effect", effect.expires_at_ms, created, str(effect.tenant)),)
+
+
+def rows_of_compensation(compensation: CompensationState, created: int) -> tuple[AgendaRow, ...]:
+    """An approved compensation is due for a compensator of its operation; one that runs, when its lease ends."""
+    kinds = {CompensationStatus.APPROVED: "compensation", CompensationStatus.RUNNING: "compensating"}
+    if (kind := kinds.get(compensation.status)) is None:
+        return ()
+    assert compensation.plan is not None
+    tenant = str(compensation.tenant)
+    return (AgendaRow(compensation.id, kind, compensation.due_ms, created, tenant, compensation.plan.operation),)
 
 
 _FIRST_NEEDS = (
@@ -192,6 +211,16 @@ class Agenda:
             (run, now_ms),
         )
         return [DeadLetterId(row[0]) for row in rows]
+
+    def compensations(self, tenant: Tenant | None, operations: Container[str], now_ms: int) -> list[tuple[str, Tenant]]:
+        """The compensations that may be run now and that a host with *operations* can run, the oldest first."""
+        where, values = ("", []) if tenant is None else ("AND tenant = ? ", [str(tenant)])
+        rows = self._connection.execute(
+            "SELECT subject, tenant, needs FROM agenda INDEXED BY agenda_due "
+            f"WHERE kind = 'compensation' AND due_ms <= ? {where}ORDER BY due_ms, created",
+            (now_ms, *values),
+        )
+        return [(subject, tenant_named(owner)) for subject, owner, needs in rows if needs in operations]
 
     def holders(self, tenant: Tenant | None) -> dict[str, list[RunId]]:
         """The runs that are claimed, by the process that holds them."""

@@ -5,14 +5,23 @@ from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from contextvars import ContextVar
 from typing import Any, TypeVar, cast
 
+from redrive.domain.compensation.state import CompensationState
 from redrive.domain.dead_letter.state import DeadLetter
+from redrive.domain.effect.state import Effect
 from redrive.domain.errors import InvalidValue, NotFound, StreamUnreadable
 from redrive.domain.event import Recorded
 from redrive.domain.identity import RunId, Tenant
 from redrive.domain.ports import Caller, Due, Timer
 from redrive.domain.run.state import Run
 from redrive.domain.values import clean_name
-from redrive.ledger.agenda import Agenda, AgendaRow, rows_of_dead_letter, rows_of_run
+from redrive.ledger.agenda import (
+    Agenda,
+    AgendaRow,
+    rows_of_compensation,
+    rows_of_dead_letter,
+    rows_of_effect,
+    rows_of_run,
+)
 from redrive.ledger.application import LogApplication
 from redrive.ledger.committer import Committer, Pending
 from redrive.ledger.mapper import shown
@@ -24,6 +33,9 @@ from redrive.projections.logs import log
 
 T = TypeVar("T")
 Subscriber = Callable[[Sequence[Recorded]], None]
+_BEGINS = " OR ".join(
+    f"topic GLOB '{topic}/*'" for topic in ("run.submitted", "dead-letter.opened", "effect.*", "compensation.proposed")
+)
 _collecting: ContextVar[list[Pending[Any]] | None] = ContextVar("redrive_batch", default=None)
 
 
@@ -149,6 +161,14 @@ class SqliteLedger:
         """Dead letters whose dispatch is due, the oldest first, beyond *after* (due_ms, created)."""
         return self._read_agenda(lambda agenda: agenda.due("dead_letter", tenant, self._clock(), limit, after))
 
+    def expired(self, kind: str, tenant: Tenant | None, limit: int) -> Sequence[Due]:
+        """What of *kind* ('effect': sent outside runs, 'compensating') has outlived its lease."""
+        return self._read_agenda(lambda agenda: agenda.due(kind, tenant, self._clock(), limit))
+
+    def due_compensations(self, tenant: Tenant | None, operations: Container[str]) -> Sequence[tuple[str, Tenant]]:
+        """The compensations that may be run now, and whose operation is one of *operations*; the oldest first."""
+        return self._read_agenda(lambda agenda: agenda.compensations(tenant, operations, self._clock()))
+
     def expired_claims(self, tenant: Tenant | None, limit: int) -> Sequence[Due]:
         """Claims whose lease has expired."""
         return self._read_agenda(lambda agenda: agenda.due("lease", tenant, self._clock(), limit))
@@ -225,10 +245,9 @@ class SqliteLedger:
             return len(rows) + len(kept)
 
     def _agenda_by_the_log(self, connection: sqlite3.Connection) -> list[AgendaRow]:
-        query = "SELECT originator_id FROM events WHERE originator_version = 1 AND topic IN (?, ?)"
-        topics = ("run.submitted/1", "dead-letter.opened/1")
+        query = f"SELECT originator_id FROM events WHERE originator_version = 1 AND ({_BEGINS})"
         self.committer.states.foreign_changes += 1
-        streams = [row[0] for row in connection.execute(query, topics).fetchall()]
+        streams = [row[0] for row in connection.execute(query).fetchall()]
         found = (row for stream in streams for row in self._rows_from_log(stream))
         return sorted(found, key=lambda row: (row.subject, row.needs))
 
@@ -256,10 +275,16 @@ class SqliteLedger:
             return ()
         if entry is None or entry.unknown:
             return ()
-        if isinstance(entry.state, Run):
-            return rows_of_run(entry.state, entry.created)
-        state = run.state if run and isinstance(run.state, Run) else None
-        return rows_of_dead_letter(entry.state, state, entry.created, self.committer.engine)
+        match entry.state:
+            case Run():
+                return rows_of_run(entry.state, entry.created)
+            case DeadLetter():
+                state = run.state if run and isinstance(run.state, Run) else None
+                return rows_of_dead_letter(entry.state, state, entry.created, self.committer.engine)
+            case Effect():
+                return rows_of_effect(entry.state, entry.created)
+            case CompensationState():
+                return rows_of_compensation(entry.state, entry.created)
 
     def _note_engine(self, engine: str) -> None:
         """A new engine version judges again what an older one held."""

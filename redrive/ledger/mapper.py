@@ -15,7 +15,9 @@ from eventsourcing.persistence import Mapper, StoredEvent
 from pydantic import TypeAdapter
 from typing_extensions import TypedDict
 
+import redrive.domain.compensation.state
 import redrive.domain.dead_letter.state
+import redrive.domain.effect.state
 import redrive.domain.records
 import redrive.domain.run.state  # noqa: F401  (the catalogue is complete once these are imported)
 from redrive.domain.errors import InvalidValue, StorageError, StreamDamaged

@@ -3,12 +3,19 @@
 import sqlite3
 import threading
 from collections import OrderedDict
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from typing import Any
 
+from redrive.domain.compensation import events as compensation_events
+from redrive.domain.compensation.state import CompensationState
+from redrive.domain.compensation.state import evolve as evolve_compensation
 from redrive.domain.dead_letter import events as dead_letter_events
 from redrive.domain.dead_letter.state import DeadLetter
 from redrive.domain.dead_letter.state import evolve as evolve_dead_letter
+from redrive.domain.effect import events as effect_events
+from redrive.domain.effect.state import Effect
+from redrive.domain.effect.state import evolve as evolve_effect
 from redrive.domain.errors import InvalidFlow, StreamDamaged, StreamReadOnly
 from redrive.domain.event import Cause, Event, Recorded, UnknownEvent
 from redrive.domain.flow import Flow
@@ -28,13 +35,22 @@ WRITTEN_ONCE = (FlowRegistered, PolicyRegistered)
 _QUIET = (dead_letter_events.DeadLetterNoted, dead_letter_events.DeadLetterHeld)
 
 
+State = Run | DeadLetter | Effect | CompensationState
+_EVOLVE: dict[type, Callable[[Any, Event], None]] = {
+    Run: evolve_run,
+    DeadLetter: evolve_dead_letter,
+    Effect: evolve_effect,
+    CompensationState: evolve_compensation,
+}
+
+
 @dataclass(slots=True)
 class Entry:
     """A stream in memory. *created* is the position of its first event, *rows* what the agenda holds of it
     (None: not known), *checked* the count of foreign changes after which it was last compared with the log."""
 
     stream: str
-    state: Run | DeadLetter
+    state: State
     created: int
     size: int = 0
     checked: int = -1
@@ -44,10 +60,7 @@ class Entry:
 
     def apply(self, event: Event, event_id: EventId) -> None:
         """Fold one event."""
-        if isinstance(self.state, Run):
-            evolve_run(self.state, event)
-        else:
-            evolve_dead_letter(self.state, event)
+        _EVOLVE[self.state.__class__](self.state, event)
         if not isinstance(event, _QUIET):
             self.moved_by = event_id
 
@@ -152,7 +165,7 @@ class States:
         except (ValueError, TypeError, LookupError, AttributeError) as error:
             raise StreamDamaged(f"{self._recorder.path}: flow {digest} cannot be read: {error!r}") from error
 
-    def fold(self, rows: list[Row]) -> Run | DeadLetter | None:
+    def fold(self, rows: list[Row]) -> State | None:
         """The state after *rows* of one stream, beside the cache: for reading, also of a past moment."""
         events = [decode(*row) for row in rows]
         if not events or isinstance(events[0].event, WRITTEN_ONCE):
@@ -178,12 +191,16 @@ class States:
         self._keep(entry)
         return entry
 
-    def _blank(self, first: Recorded, connection: sqlite3.Connection | None = None) -> Run | DeadLetter:
+    def _blank(self, first: Recorded, connection: sqlite3.Connection | None = None) -> State:
         match first.event:
             case run_events.RunSubmitted(flow=digest):
                 return Run(flow=self.flow(first.tenant, digest, connection), tenant=first.tenant)
             case dead_letter_events.DeadLetterOpened():
                 return DeadLetter(tenant=first.tenant)
+            case effect_events.EffectIntended() | effect_events.EffectWithheld():
+                return Effect(tenant=first.tenant)
+            case compensation_events.CompensationProposed():
+                return CompensationState(tenant=first.tenant)
             case UnknownEvent(topic=topic):
                 raise StreamReadOnly(first.stream, topic)
             case _:

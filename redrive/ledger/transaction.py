@@ -2,14 +2,18 @@
 
 import os
 from collections.abc import Callable, Container, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar, cast
 
+from redrive.domain.compensation.state import CompensationState
 from redrive.domain.dead_letter.state import DeadLetter
+from redrive.domain.effect.state import Effect
 from redrive.domain.errors import InvalidValue, NotFound
 from redrive.domain.event import Cause, Event, Recorded
 from redrive.domain.flow import Flow
 from redrive.domain.identity import (
+    CompensationId,
     DeadLetterId,
+    EffectId,
     EventId,
     RunId,
     StreamId,
@@ -17,15 +21,18 @@ from redrive.domain.identity import (
     flow_stream_of,
     policy_stream_of,
 )
-from redrive.domain.ports import Caller, Due, Policy
+from redrive.domain.ports import Caller, Due, Policy, Subject
 from redrive.domain.records import FlowRegistered, PolicyKind, PolicyRegistered
 from redrive.domain.run.state import Run
-from redrive.ledger.agenda import rows_of_dead_letter, rows_of_run
+from redrive.ledger.agenda import rows_of_compensation, rows_of_dead_letter, rows_of_effect, rows_of_run
 from redrive.ledger.mapper import NewRow, row_of
-from redrive.ledger.states import BYTES_PER_NODE, Entry, as_cause
+from redrive.ledger.states import BYTES_PER_NODE, Entry, State, as_cause
 
 if TYPE_CHECKING:
     from redrive.ledger.committer import Committer
+
+
+S = TypeVar("S", bound=State)
 
 
 class LedgerTransaction:
@@ -56,8 +63,7 @@ class LedgerTransaction:
 
     def find_run(self, id_: RunId) -> Run | None:
         """The run as of now, or None."""
-        entry = self._entry(id_)
-        return entry.state if entry and isinstance(entry.state, Run) else None
+        return self._find(id_, Run)
 
     def dead_letter(self, id_: DeadLetterId) -> DeadLetter:
         """The dead letter as of now. Raises NotFound."""
@@ -67,8 +73,31 @@ class LedgerTransaction:
 
     def find_dead_letter(self, id_: DeadLetterId) -> DeadLetter | None:
         """The dead letter as of now, or None."""
-        entry = self._entry(id_)
-        return entry.state if entry and isinstance(entry.state, DeadLetter) else None
+        return self._find(id_, DeadLetter)
+
+    def effect(self, id_: EffectId) -> Effect:
+        """The effect as of now. Raises NotFound."""
+        if (found := self._find(id_, Effect)) is None:
+            raise NotFound("effect", id_)
+        return found
+
+    def find_effect(self, id_: EffectId) -> Effect | None:
+        """The effect as of now, or None."""
+        return self._find(id_, Effect)
+
+    def compensation(self, id_: CompensationId) -> CompensationState:
+        """The compensation as of now. Raises NotFound."""
+        if (found := self._find(id_, CompensationState)) is None:
+            raise NotFound("compensation", id_)
+        return found
+
+    def find_compensation(self, id_: CompensationId) -> CompensationState | None:
+        """The compensation as of now, or None."""
+        return self._find(id_, CompensationState)
+
+    def _find(self, stream: str, kind: type[S]) -> S | None:
+        entry = self._entry(stream)
+        return entry.state if entry and isinstance(entry.state, kind) else None
 
     def begin_run(self, tenant: Tenant, flow: Flow, event: Event, id_: RunId) -> Run:
         """Begin the stream of a new run and return its state; the flow is registered when it is new."""
@@ -91,15 +120,26 @@ class LedgerTransaction:
         self._append(entry, events, run, cause)
         return run
 
-    def append_dead_letter(self, id_: DeadLetterId, run: Run, *events: Event) -> DeadLetter:
-        """Append to a dead letter's stream (*run* is the one it belongs to) and return its new state."""
-        entry = self._entry(id_)
+    def append_dead_letter(self, id_: DeadLetterId, subject: Subject, *events: Event) -> DeadLetter:
+        """Append to a dead letter's stream (*subject* is what it belongs to) and return its new state."""
+        return self._append_to(id_, DeadLetter, subject, events)
+
+    def append_effect(self, id_: EffectId, subject: Subject, *events: Event) -> Effect:
+        """Append to an effect's stream and return its new state."""
+        return self._append_to(id_, Effect, subject, events)
+
+    def append_compensation(self, id_: CompensationId, subject: Subject, *events: Event) -> CompensationState:
+        """Append to a compensation's stream and return its new state."""
+        return self._append_to(id_, CompensationState, subject, events)
+
+    def _append_to(self, stream: str, kind: "Callable[..., S]", subject: Subject, events: Sequence[Event]) -> S:
+        """Append to a stream that begins with its first event."""
+        entry = self._entry(stream)
         if entry is None:
-            entry = Entry(id_, DeadLetter(tenant=run.tenant), created=0)
+            entry = Entry(stream, kind(tenant=subject.tenant), created=0)
             self._ledger.states.begin(entry)
-        self._append(entry, events, run, None)
-        assert isinstance(entry.state, DeadLetter)
-        return entry.state
+        self._append(entry, events, subject, None)
+        return cast(S, entry.state)
 
     def register_policy(self, run: Run, kind: PolicyKind, policy: Policy) -> None:
         """Log the body of a policy, unless the log of the run's tenant has it."""
@@ -173,16 +213,18 @@ class LedgerTransaction:
         assert entry is not None, f"stream {stream} was not read before it was written"
         return entry
 
-    def _append(self, entry: Entry, events: Sequence[Event], run: Run, cause: Cause | None) -> None:
+    def _append(self, entry: Entry, events: Sequence[Event], subject: Subject, cause: Cause | None) -> None:
         if not events:
             return
         entry.require_writable()
         self._written[entry.stream] = entry
         for event in events:
-            recorded = self._record(entry.stream, entry.state.version + 1, event, run, cause)
+            recorded = self._record(entry.stream, entry.state.version + 1, event, subject, cause)
             entry.apply(event, recorded.event_id)
 
-    def _record(self, stream: str, version: int, event: Event, run: Run, cause: Cause | None = None) -> Recorded:
+    def _record(
+        self, stream: str, version: int, event: Event, subject: Subject, cause: Cause | None = None
+    ) -> Recorded:
         caller = self.caller
         if cause is None:
             cause = as_cause(self.pending[0].event_id) if self.pending else self._root
@@ -192,8 +234,8 @@ class LedgerTransaction:
             event,
             EventId(os.urandom(12).hex()),
             self.now_ms,
-            run.tenant,
-            run.id,
+            subject.tenant,
+            subject.correlation,
             caller.actor,
             caller.reason,
             cause,
@@ -211,14 +253,20 @@ class LedgerTransaction:
 
     def _bring_agenda(self, stream: str, entry: Entry) -> None:
         state, agenda = entry.state, self._ledger.agenda
-        if isinstance(state, Run):
-            rows = rows_of_run(state, entry.created)
-            others = state.dead_letters.values() - self._written.keys()  # those written here get rows of their own
-            if others and self._redrivable.get(state.id, False) != state.redrivable:
-                agenda.arm(state.id, state.redrivable)
-                self._ledger.rows_changed(state.dead_letters.values())
-        else:
-            rows = rows_of_dead_letter(state, self.find_run(state.run), entry.created, self._ledger.engine)
+        match state:
+            case Run():
+                rows = rows_of_run(state, entry.created)
+                letters = {*state.dead_letters.values(), *state.effect_letters.values()}
+                others = letters - self._written.keys()  # those written here get rows of their own
+                if others and self._redrivable.get(state.id, False) != state.redrivable:
+                    agenda.arm(state.id, state.redrivable)
+                    self._ledger.rows_changed(letters)
+            case DeadLetter():
+                rows = rows_of_dead_letter(state, self.find_run(state.run), entry.created, self._ledger.engine)
+            case Effect():
+                rows = rows_of_effect(state, entry.created)
+            case CompensationState():
+                rows = rows_of_compensation(state, entry.created)
         if rows == entry.rows:
             return
         if entry.rows is None or {row.needs for row in entry.rows} - {row.needs for row in rows}:

@@ -143,6 +143,8 @@ def opened(node: str = "a", lifetime: int = 1, **more: Any) -> letters.DeadLette
         "run": RUN,
         "automation": "nightly",
         "node": NodeId(node),
+        "effect": None,
+        "effect_key": "",
         "source": "node",
         "failure": BROKEN,
         "fingerprint": fingerprint_of(BROKEN),

@@ -1,0 +1,46 @@
+"""The effects that attempts of a run were admitted to send: what they came to, and those that have no outcome."""
+
+from redrive.domain.effect import rules
+from redrive.domain.effect.state import Effect, EffectStatus
+from redrive.domain.errors import OutcomePending
+from redrive.domain.failure import OUTCOME_UNKNOWN, Failure
+from redrive.domain.identity import NodeId
+from redrive.domain.ports import Transaction
+from redrive.domain.run.state import Run
+
+
+def effects_of(tx: Transaction, run: Run, node: NodeId, lifetime: int | None = None) -> list[Effect]:
+    """The effects whose last try belongs to this attempt (None: to any of the node)."""
+    admitted = run.nodes[node].effects if node in run.nodes else None
+    found = [tx.effect(id_) for id_, of in (admitted or {}).items() if lifetime in (None, of)]
+    return [effect for effect in found if effect.run == run.id and effect.node == node]
+
+
+def failed_effects(tx: Transaction, run: Run, node: NodeId, lifetime: int | None = None) -> list[Effect]:
+    """Those whose caller cares: they failed in this attempt (None: in any), or nobody knows their outcome."""
+    found = [effect for effect in effects_of(tx, run, node) if effect.request and not effect.request.tolerate]
+    return [
+        effect
+        for effect in found
+        if effect.status is EffectStatus.UNKNOWN
+        or (effect.status is EffectStatus.FAILED and lifetime in (None, effect.lifetime))
+    ]
+
+
+def failure_of(effect: Effect) -> Failure:
+    """Why an effect is bad."""
+    return effect.failure or Failure(OUTCOME_UNKNOWN, "the outcome of the effect is unknown")
+
+
+def lose_intents(tx: Transaction, run: Run, node: NodeId, lifetime: int, why: str) -> None:
+    """The attempt ends, or has ended: its effects without an outcome are unknown from now on."""
+    for effect in effects_of(tx, run, node, lifetime):
+        if effect.status is EffectStatus.INTENDED:
+            tx.append_effect(effect.id, run, *rules.lose(effect, effect.tries, why, late=False, now_ms=tx.now_ms))
+
+
+def require_outcomes(tx: Transaction, run: Run, node: NodeId, lifetime: int) -> None:
+    """Raises OutcomePending while an effect of the attempt lacks an outcome."""
+    for effect in effects_of(tx, run, node, lifetime):
+        if effect.status is EffectStatus.INTENDED:
+            raise OutcomePending(run.id, node, effect.id)

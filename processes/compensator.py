@@ -1,0 +1,124 @@
+"""The compensator: runs approved compensations with the host's functions, one at a time, under a lease."""
+
+import threading
+from collections.abc import Callable, Mapping
+from typing import Any, TypeAlias
+
+from redrive.domain.compensation.rules import DEFAULT_LEASE_MS
+from redrive.domain.errors import Conflict, EngineClosed, NotFound, Refused, StorageError, StreamUnreadable
+from redrive.domain.failure import OUTCOME_UNKNOWN, Failure
+from redrive.domain.identity import CompensationId
+from redrive.domain.ports import Caller
+from redrive.processes import compensations
+from redrive.processes.compensations import CompensationTry
+from redrive.processes.effects import EffectCall, receipt_of, withheld_failure
+from redrive.processes.handlers import AttemptError, NotSent, Rejected, failure_raised
+from redrive.processes.outbox import finished, withheld_by
+from redrive.processes.services import Embedded, worker_caller
+from redrive.projections.logs import log
+
+Compensate: TypeAlias = Callable[[CompensationTry], Any]
+"""Makes good for an effect: a function, sync or async, that returns a receipt. It raises ``NotSent`` or ``Rejected``
+when nothing happened; after any other exception nobody knows, and only an operator has it run again."""
+
+
+class Compensator:
+    """Runs the due compensations of *engine* with *compensators* (operation → function), in a thread of its own."""
+
+    def __init__(self, engine: Embedded, compensators: Mapping[str, Compensate], *, worker: str) -> None:
+        self._services, self._tenant = engine.services, engine.tenant
+        self._compensators, self._worker = compensators, worker
+        self._caller = worker_caller(engine, worker)
+        self._thread: threading.Thread | None = None
+
+    def is_idle(self) -> bool:
+        """Whether nothing runs here, and nothing is due that could."""
+        return not self._is_busy() and not self._due()
+
+    def start_due(self, done: Callable[[], None]) -> None:
+        """Run what is due, unless some runs already; *done* is called when it has ended."""
+        if self._is_busy() or not self._compensators or not self._due():
+            return
+
+        def run() -> None:
+            try:
+                self.run_due()
+            except (StorageError, Conflict) as error:
+                log.error("compensator.storage", error=str(error))
+            finally:
+                done()
+
+        self._thread = threading.Thread(target=run, name=f"{self._worker}-compensator", daemon=True)
+        self._thread.start()
+
+    def run_due(self) -> int:
+        """Run every compensation that is due and whose operation is known here; how many were run."""
+        count = 0
+        for id_, tenant in self._due():
+            caller = Caller(tenant, self._caller.actor)
+            command = compensations.starting(CompensationId(id_), self._worker, DEFAULT_LEASE_MS, self._compensators)
+            try:
+                handed = self._services.ledger.transact(caller, command)
+            except StreamUnreadable as error:
+                log.error("compensation.unreadable", compensation=id_, error=str(error))
+                continue
+            if handed is not None:
+                self._run(handed, caller)
+                count += 1
+        return count
+
+    def join(self, timeout_s: float) -> None:
+        """Wait for what runs."""
+        if self._thread is not None:
+            self._thread.join(timeout_s)
+
+    def _is_busy(self) -> bool:
+        return self._thread is not None and self._thread.is_alive()
+
+    def _due(self) -> list[tuple[str, Any]]:
+        return list(self._services.ledger.due_compensations(self._tenant, self._compensators))
+
+    def _run(self, handed: CompensationTry, caller: Caller) -> None:
+        services = self._services
+        unknown = False
+        try:
+            self._pass_gate(handed)
+            answer = finished(self._compensators[handed.operation](handed))
+        except (NotSent, Rejected, AttemptError) as error:
+            failure = services.failure(failure_raised(error))
+        except Exception as error:  # noqa: BLE001 - the host's function may raise anything
+            unknown = True
+            failure = services.failure(Failure(OUTCOME_UNKNOWN, f"{type(error).__name__}: {error}"[:4_000]))
+        else:
+            self._report(handed, caller, compensations.completing(handed, receipt_of(answer, services.redactor)))
+            return
+        self._report(handed, caller, compensations.failing(handed, failure, outcome_unknown=unknown))
+
+    def _pass_gate(self, handed: CompensationTry) -> None:
+        """The same gate that effects pass. Raises AttemptError when the host withholds it."""
+        if self._services.gate is None:
+            return
+        call = EffectCall(
+            handed.tenant,
+            handed.effect_id,
+            handed.effect_key,
+            handed.operation,
+            handed.target,
+            handed.request,
+            handed.epoch,
+            handed.run_id,
+            handed.node,
+        )
+        withheld = withheld_by(self._services.gate(call), self._services)
+        if withheld is not None:
+            raise AttemptError(withheld_failure(withheld))
+
+    def _report(self, handed: CompensationTry, caller: Caller, command: compensations.Command) -> None:
+        try:
+            standing = self._services.ledger.transact(caller, command)
+        except EngineClosed:
+            raise
+        except (Refused, NotFound) as refused:  # its lease expired meanwhile: the log says unknown, which is true
+            log.warning("compensation.report_refused", compensation=handed.compensation_id, code=refused.code)
+        else:
+            log.info(f"compensation.{standing.status}", compensation=standing.id, operation=handed.operation)

@@ -1,0 +1,288 @@
+"""The outbox gate's commands: an intent that is durable before the call, and the outcome after it."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any
+
+from redrive.domain.dead_letter.rules import Grounds
+from redrive.domain.effect import rules
+from redrive.domain.effect.request import Compensation, EffectRequest, Receipt
+from redrive.domain.effect.state import Effect, EffectStatus
+from redrive.domain.errors import InFlight
+from redrive.domain.failure import OUTCOME_UNKNOWN, POLICY_WITHHELD, Failure
+from redrive.domain.identity import EffectId, RunId, Tenant
+from redrive.domain.ports import Policy, Subject, Transaction
+from redrive.domain.redaction import Redactor
+from redrive.domain.retry_policy import Verdict
+from redrive.domain.run.attempts import require_current
+from redrive.domain.run.events import EffectAdmitted
+from redrive.domain.run.state import Run
+from redrive.domain.values import JsonValue, clean_json, digest
+from redrive.processes.letters import PolicyOf, dead_letter_effect, dead_letter_effect_success
+from redrive.processes.reports import failing
+from redrive.processes.wanted import WantedEffect
+
+MAX_RECEIPT_BYTES = 262_144
+MAX_SHOWN = 1_000
+
+
+@dataclass(frozen=True, slots=True)
+class EffectCall:
+    """What a gate, a ``send`` or a reconciler is told. *effect_id* is the same for every try: the idempotency key for
+    the other side. *request* is what the caller gave; for a reconciler that an operator asks, what the log has."""
+
+    tenant: Tenant
+    effect_id: EffectId
+    key: str
+    operation: str
+    target: str
+    request: Any
+    try_number: int
+    run_id: RunId | None = None
+    node: str = ""
+
+    @property
+    def idempotency_key(self) -> str:
+        """What the other side should know the request by; the same for every try."""
+        return self.effect_id
+
+
+@dataclass(frozen=True, slots=True)
+class EffectStanding:
+    """Where an effect stands after a command. *status* intended: send it now, as try *try_number*, and report.
+    succeeded: *receipt* is the stored one, send nothing. unknown: reconcile it. withheld: *why*; the attempt failed."""
+
+    id: EffectId
+    status: EffectStatus
+    try_number: int
+    receipt: JsonValue = None
+    why: str = ""
+    holder: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Outside:
+    """What an effect outside runs belongs to: itself."""
+
+    tenant: Tenant
+    correlation: str
+
+
+def call_of(wanted: WantedEffect, try_number: int = 0) -> EffectCall:
+    """What *wanted* is, for the host's functions."""
+    attempt = wanted.attempt
+    return EffectCall(
+        wanted.tenant,
+        wanted.id,
+        wanted.key,
+        wanted.operation,
+        wanted.target,
+        wanted.request,
+        try_number,
+        attempt.run_id if attempt else None,
+        attempt.node if attempt else "",
+    )
+
+
+def logged_call(effect: Effect) -> EffectCall:
+    """What an effect of the log is, for a reconciler: its request is redacted."""
+    request = effect.request
+    assert request is not None
+    return EffectCall(
+        effect.tenant,
+        effect.id,
+        request.key,
+        request.operation,
+        request.target,
+        request.request,
+        effect.tries,
+        effect.run or None,
+        effect.node,
+    )
+
+
+def standing_of_effect(effect: Effect) -> EffectStanding:
+    """Where *effect* stands."""
+    why = effect.failure.reason if effect.failure else ""
+    return EffectStanding(effect.id, effect.status, effect.tries, effect.receipt, why, effect.holder)
+
+
+def receipt_of(value: Any, redactor: Redactor) -> Receipt:
+    """What came back, as it is kept. It came back: whatever it is, it must not turn a success into anything else."""
+    try:
+        body = clean_json(value, "receipt", most=MAX_RECEIPT_BYTES)
+    except Exception as error:  # noqa: BLE001 - a value of the host's may do anything when it is read
+        body = {"unreadable": type(value).__name__, "why": str(error)[:MAX_SHOWN]}
+    return Receipt(redactor.value(body), digest(body))
+
+
+def request_of(wanted: WantedEffect, redactor: Redactor) -> EffectRequest:
+    """What is wanted, as the log keeps it."""
+    plan = wanted.compensation
+    return EffectRequest(
+        key=wanted.key,
+        scope=wanted.scope,
+        operation=wanted.operation,
+        target=redactor.text(wanted.target),
+        request=redactor.value(wanted.request),
+        digest=wanted.digest,
+        tolerate=wanted.tolerate,
+        compensation=None if plan is None else _redacted(plan, redactor),
+    )
+
+
+def beginning(
+    wanted: WantedEffect, holder: str, withheld: str | None, redactor: Redactor, policy_of: PolicyOf, classifier: Policy
+) -> Callable[[Transaction], EffectStanding]:
+    """A command that admits an effect, or says why it need not or must not be sent. *withheld* is what the host's gate
+    said; then the attempt fails in the same transaction.
+
+    Raises NotRunning, StaleEpoch, StaleAttempt; InFlight, KeyReused.
+    """
+    request = request_of(wanted, redactor)
+
+    def begin(tx: Transaction) -> EffectStanding:
+        attempt = wanted.attempt
+        run = None if attempt is None else tx.run(attempt.run_id)
+        if run is not None and attempt is not None:
+            require_current(run, attempt)
+        subject = run or Outside(wanted.tenant, wanted.id)
+        effect = _as_of_now(tx, wanted.id, subject)
+        if effect is not None:
+            if rules.is_done(effect, request) or effect.status is EffectStatus.UNKNOWN:
+                return standing_of_effect(effect)
+            if effect.status is EffectStatus.INTENDED:
+                raise InFlight(effect.id, effect.holder)
+        if withheld is not None:
+            event = rules.withhold(effect, wanted.id, request, run, attempt, withheld, now_ms=tx.now_ms)
+            effect = tx.append_effect(wanted.id, subject, event)
+            if attempt is not None:
+                failing(attempt, withheld_failure(withheld), policy_of, classifier)(tx)
+            return replace(standing_of_effect(effect), why=withheld)
+        intent = rules.intend(effect, wanted.id, request, run, attempt, holder, now_ms=tx.now_ms)
+        effect = tx.append_effect(wanted.id, subject, intent)
+        if run is not None and attempt is not None:
+            admitted = EffectAdmitted(
+                node=attempt.node, lifetime=attempt.lifetime, epoch=attempt.epoch, effect=effect.id,
+                try_number=effect.tries,
+            )  # fmt: skip
+            tx.append_run(run, admitted)
+        return standing_of_effect(effect)
+
+    return begin
+
+
+def withheld_failure(why: str) -> Failure:
+    """How an attempt fails whose effect the gate withheld."""
+    return Failure(POLICY_WITHHELD, why, kind="gate")
+
+
+def succeeding(id_: EffectId, try_number: int, receipt: Receipt) -> Callable[[Transaction], EffectStanding]:
+    """A command that records that an effect was done; never refused for being late. Raises NotFound, NotAllowed."""
+
+    def succeed(tx: Transaction) -> EffectStanding:
+        effect, run, late = _with_run(tx, id_)
+        was = effect.status
+        events = rules.succeed(effect, try_number, receipt, late=late, now_ms=tx.now_ms)
+        effect = tx.append_effect(id_, _subject(effect, run), *events)
+        if events and was is not EffectStatus.SUCCEEDED:
+            dead_letter_effect_success(tx, _subject(effect, run), effect)
+        return standing_of_effect(effect)
+
+    return succeed
+
+
+def failing_effect(
+    id_: EffectId, try_number: int, failure: Failure, receipt: Receipt | None, policy_of: PolicyOf
+) -> Callable[[Transaction], EffectStanding]:
+    """A command that records that an effect was not done. Raises NotFound, NotAllowed."""
+
+    def fail(tx: Transaction) -> EffectStanding:
+        effect, run, late = _with_run(tx, id_)
+        was = effect.status
+        events = rules.fail(effect, try_number, failure, receipt, late=late, now_ms=tx.now_ms)
+        effect = tx.append_effect(id_, _subject(effect, run), *events)
+        if was is EffectStatus.INTENDED:
+            _dead_letter_outside(tx, effect, policy_of)
+        return standing_of_effect(effect)
+
+    return fail
+
+
+def losing(id_: EffectId, try_number: int, why: str, policy_of: PolicyOf) -> Callable[[Transaction], EffectStanding]:
+    """A command that records that nobody knows what became of a try. Raises NotFound, NotAllowed."""
+
+    def lose(tx: Transaction) -> EffectStanding:
+        effect, run, late = _with_run(tx, id_)
+        was = effect.status
+        events = rules.lose(effect, try_number, why, late=late, now_ms=tx.now_ms)
+        effect = tx.append_effect(id_, _subject(effect, run), *events)
+        if was is EffectStatus.INTENDED:
+            _dead_letter_outside(tx, effect, policy_of)
+        return standing_of_effect(effect)
+
+    return lose
+
+
+def reconciling(
+    id_: EffectId, outcome: str, receipt: Receipt | None, why: str, *, by_operator: bool
+) -> Callable[[Transaction], EffectStanding]:
+    """A command that records what somebody found out about an unknown outcome. Raises NotFound, NotAllowed."""
+
+    def reconcile(tx: Transaction) -> EffectStanding:
+        effect, run, _ = _with_run(tx, id_)
+        event = rules.reconcile(effect, outcome, receipt, why, by_operator=by_operator, now_ms=tx.now_ms)
+        effect = tx.append_effect(id_, _subject(effect, run), event)
+        if effect.status is EffectStatus.SUCCEEDED:
+            dead_letter_effect_success(tx, _subject(effect, run), effect)
+        return standing_of_effect(effect)
+
+    return reconcile
+
+
+def expiring(id_: EffectId, policy_of: PolicyOf) -> Callable[[Transaction], bool]:
+    """A command that gives up on an effect outside runs whose sender's lease has ended; False when it has not."""
+
+    def expire(tx: Transaction) -> bool:
+        effect = tx.effect(id_)
+        if effect.status is not EffectStatus.INTENDED or effect.run or rules.is_live(effect, None, now_ms=tx.now_ms):
+            return False
+        losing(id_, effect.tries, "its sender's lease expired", policy_of)(tx)
+        return True
+
+    return expire
+
+
+def _as_of_now(tx: Transaction, id_: EffectId, subject: Subject) -> Effect | None:
+    """The effect; an intent whose holder is gone is unknown from now on."""
+    effect = tx.find_effect(id_)
+    if effect is None or effect.status is not EffectStatus.INTENDED:
+        return effect
+    run = tx.find_run(effect.run) if effect.run else None
+    if not rules.is_live(effect, run, now_ms=tx.now_ms):
+        why = f"{effect.holder} ended without telling its outcome"
+        tx.append_effect(id_, subject, *rules.lose(effect, effect.tries, why, late=True, now_ms=tx.now_ms))
+    return effect
+
+
+def _with_run(tx: Transaction, id_: EffectId) -> tuple[Effect, Run | None, bool]:
+    effect = tx.effect(id_)
+    run = tx.find_run(effect.run) if effect.run else None
+    return effect, run, rules.has_passed(effect, run)
+
+
+def _subject(effect: Effect, run: Run | None) -> Subject:
+    return run or effect
+
+
+def _dead_letter_outside(tx: Transaction, effect: Effect, policy_of: PolicyOf) -> None:
+    """Outside runs no attempt will end: the failure of the effect is the final decision."""
+    if effect.run or effect.request is None or effect.request.tolerate:
+        return
+    failure = effect.failure or Failure(OUTCOME_UNKNOWN)
+    grounds = Grounds(failure, Verdict.NOT_RETRYABLE, effect.tries, effect.tries, 0, tx.now_ms)
+    dead_letter_effect(tx, None, effect, effect, grounds, policy_of)
+
+
+def _redacted(plan: Compensation, redactor: Redactor) -> Compensation:
+    return replace(plan, target=redactor.text(plan.target), request=redactor.value(plan.request))

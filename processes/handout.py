@@ -58,6 +58,7 @@ class Attempt:
     resource: str | None
     started_at_ms: int
     deadline_ms: int | None
+    provider: str | None = None
     signals: Signals = field(default_factory=Signals, compare=False, repr=False)
 
     @property
@@ -148,6 +149,7 @@ def attempt_of(run: Run, event: e.AttemptStarted, signals: Signals) -> Attempt:
         params=_own(spec.params),
         outputs={parent: _own(run.nodes[NodeId(parent)].output) for parent in spec.after},
         resource=spec.resource,
+        provider=spec.provider,
         started_at_ms=event.started_at_ms,
         deadline_ms=event.deadline_ms,
         signals=Signals(signals),

@@ -118,6 +118,7 @@ def _with_retry(node: Node) -> Node:
         retry=SIMULATED_RETRY,
         handler=node.handler,
         resource=node.resource,
+        provider=node.provider,
         timeout_ms=node.timeout_ms,
         input=node.input,
         params=node.params,

@@ -6,6 +6,7 @@ RedriveError
 ├── Refused                     the rules say no; nothing was written                     CLI exit 3
 │   ├── NotRunning · StaleEpoch · StaleAttempt          fencing of reports
 │   ├── KeyReused · NotAllowed · NodeNotReady · AttemptsRunning
+│   ├── LimitReached                                    concurrency and rate
 │   ├── RetryUnavailable · BudgetSpent                  dead letters
 │   ├── InFlight · OutcomePending                       effects
 │   └── StreamReadOnly          holds an event of a newer version
@@ -143,6 +144,18 @@ class AttemptsRunning(Refused):
     def __init__(self, run: str, nodes: list[str]) -> None:
         self.run, self.nodes = run, nodes
         super().__init__(f"run {run} still runs {len(nodes)} attempt(s), of node {_shown(nodes[0])} first")
+
+
+class LimitReached(Refused):
+    """A limit forbids the start now. *retry_at_ms*: when a rate will allow it; None: when a slot is freed."""
+
+    code = "limit-reached"
+
+    def __init__(self, run: str, node: str, *, limit: str, used: int, of: int, retry_at_ms: int | None) -> None:
+        self.run, self.node, self.limit, self.used, self.of = run, node, limit, used, of
+        self.retry_at_ms = retry_at_ms
+        when = "" if retry_at_ms is None else f"; try again at {retry_at_ms}"
+        super().__init__(f"node {_shown(node)} of run {run} cannot start: {_shown(limit)} uses {used} of {of}{when}")
 
 
 class RetryUnavailable(Refused):

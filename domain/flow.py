@@ -9,6 +9,7 @@ from typing import Any
 
 from redrive.domain.errors import InvalidFlow, InvalidValue
 from redrive.domain.identity import FlowDigest, NodeId, PolicyId
+from redrive.domain.limits import keys_of_node
 from redrive.domain.retry_policy import RetryPolicy
 from redrive.domain.stateful_wait import Approval, Wait
 from redrive.domain.values import MAX_TIMEOUT_MS, JsonValue, clean_integer, clean_json, clean_name, digest
@@ -21,8 +22,9 @@ class Node:
     """A step of a flow.
 
     *after* names its parents; *handler* what executes it (default: its id); *params* is configuration that
-    its handler reads; *input* is data for it; *resource* what it uses outside; *timeout_ms* limits an attempt.
-    With an *approval* or a *wait* the engine itself executes the node, without a handler.
+    its handler reads; *input* is data for it; *resource* and *provider* what it uses outside, which may be limited;
+    *timeout_ms* limits an attempt. With an *approval* or a *wait* the engine itself executes the node, without a
+    handler.
     """
 
     id: str
@@ -35,6 +37,7 @@ class Node:
     params: Any = None
     approval: Approval | None = None
     wait: Wait | None = None
+    provider: str | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "id", clean_name(self.id, "node.id"))
@@ -42,7 +45,7 @@ class Node:
             raise InvalidValue("node.after", self.after, "ids of nodes")
         parents = (self.after,) if isinstance(self.after, str) else tuple(self.after)
         object.__setattr__(self, "after", tuple(dict.fromkeys(clean_name(name, "node.after") for name in parents)))
-        for field in ("handler", "resource"):
+        for field in ("handler", "resource", "provider"):
             if getattr(self, field) is not None:
                 object.__setattr__(self, field, clean_name(getattr(self, field), f"node.{field}"))
         if self.timeout_ms is not None:
@@ -74,6 +77,11 @@ class Node:
         """The name of the handler that executes this node, unless it is an approval or a timed wait."""
         return self.handler or self.id
 
+    @property
+    def limit_keys(self) -> tuple[str, ...]:
+        """The limits that bind when an attempt of it starts, where they exist."""
+        return keys_of_node(self.resource, self.provider)
+
     def document(self) -> dict[str, JsonValue]:
         """The node as JSON, without what is at its default; its policy by id."""
         body: dict[str, JsonValue] = {"id": self.id}
@@ -81,7 +89,7 @@ class Node:
             body["after"] = list(self.after)
         if self.retry != DEFAULT_RETRY:
             body["retry"] = self.retry.id
-        for field in ("handler", "resource", "timeout_ms", "input", "params"):
+        for field in ("handler", "resource", "provider", "timeout_ms", "input", "params"):
             if (value := getattr(self, field)) is not None:
                 body[field] = value
         for part in (self.approval, self.wait):

@@ -1,6 +1,6 @@
 """What the use cases need from a ledger: one transaction for one decision."""
 
-from collections.abc import Callable, Container, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol, TypeVar
 
@@ -10,7 +10,8 @@ from redrive.domain.effect.state import Effect
 from redrive.domain.event import Cause, Event, Recorded
 from redrive.domain.flow import Flow
 from redrive.domain.identity import SYSTEM, CompensationId, DeadLetterId, EffectId, PolicyId, Principal, RunId, Tenant
-from redrive.domain.records import PolicyKind
+from redrive.domain.limits import Limit, Room
+from redrive.domain.records import LimitRemoved, LimitSet, PolicyKind
 from redrive.domain.run.state import Run
 from redrive.domain.values import JsonValue
 
@@ -64,6 +65,39 @@ class Policy(Protocol):
         """Its body."""
 
 
+Ahead = Literal["all", "passed_over", "elsewhere"]
+"""Waiters of a limit: all of them, those that were passed over, or of these the ones in another limit's line."""
+
+
+class Limits(Protocol):
+    """What limits leave room for, within one decision."""
+
+    @property
+    def active(self) -> bool:
+        """Whether there ever was a limit; else nothing needs to be asked."""
+
+    def known(self, key: str) -> Limit | None:
+        """The limit with this key, if there is one."""
+
+    def room(self, keys: Iterable[str], ahead: Mapping[str, int] | None = None) -> Room:
+        """Whether one more may run or start under the limits with these keys; *ahead*: who comes first."""
+
+    def plan(self, keys: Iterable[str]) -> None:
+        """Count something that this decision is about to append."""
+
+    def ahead(
+        self,
+        key: str,
+        tenant: Tenant | None,
+        handlers: Container[str] | None,
+        *,
+        who: Ahead,
+        before: tuple[int, int] | None = None,
+        run: str = "",
+    ) -> int:
+        """How many waiters that a worker could execute come first for a limit."""
+
+
 class Transaction(Protocol):
     """One decision: what it reads is asserted unchanged, what it appends is appended together or not at all."""
 
@@ -74,6 +108,10 @@ class Transaction(Protocol):
     @property
     def caller(self) -> Caller:
         """On whose behalf."""
+
+    @property
+    def limits(self) -> Limits:
+        """What limits leave room for."""
 
     def draw(self) -> float:
         """A die in [0, 1)."""
@@ -126,9 +164,14 @@ class Transaction(Protocol):
     def moved_by(self, id_: DeadLetterId) -> Cause:
         """The last event that changed a dead letter, as a cause."""
 
-    def next_claimable(self, handlers: Container[str] | None, limit: int, run: RunId | None) -> Sequence[Due]:
-        """Due queued runs in the order (due, created) that a worker with *handlers* (None: any) may execute; only
-        *run*, when it is given."""
+    def append_limit(self, tenant: Tenant, event: LimitSet | LimitRemoved) -> None:
+        """Set or remove a limit; *tenant* is who may see it in the log."""
+
+    def next_claimable(
+        self, handlers: Container[str] | None, limit: int, run: RunId | None, without: Container[str] = ()
+    ) -> Sequence[Due]:
+        """Due queued runs in the order (due, created) that a worker with *handlers* (None: any) may execute, and
+        those for whom a limit has room; only *run*, when it is given; none of the tenants *without*."""
 
     def due_dead_letters(self, run: RunId) -> Sequence[DeadLetterId]:
         """The dead letters of *run* whose dispatch is due."""

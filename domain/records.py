@@ -1,9 +1,10 @@
-"""Events of streams that are written once: flows, policies, the engine's own configuration."""
+"""Events of what is no aggregate: flows and policies, which are written once, and the engine's own limits."""
 
 from typing import ClassVar, Literal
 
 from redrive.domain.event import Event
 from redrive.domain.identity import FlowDigest, PolicyId
+from redrive.domain.limits import Limit
 from redrive.domain.values import JsonValue
 
 PolicyKind = Literal["retry", "redrive", "classifier"]
@@ -26,3 +27,19 @@ class PolicyRegistered(Event):
     policy: PolicyId
     kind: PolicyKind
     body: JsonValue
+
+
+class LimitSet(Event):
+    """An operator, or the host, set a limit; it holds from the next transaction on. The body is the limit."""
+
+    TOPIC: ClassVar[str] = "engine.limit-set"
+
+    limit: Limit
+
+
+class LimitRemoved(Event):
+    """A limit does not hold any more."""
+
+    TOPIC: ClassVar[str] = "engine.limit-removed"
+
+    limit: str

@@ -63,6 +63,7 @@ class Attempt:
     resource: str | None
     started_at_ms: int
     deadline_ms: int | None
+    provider: str | None = None
     signals: Signals = field(default_factory=Signals, compare=False, repr=False)
     outbox: "Outbox | None" = field(default=None, compare=False, repr=False)
 
@@ -203,6 +204,7 @@ def attempt_of(run: Run, event: e.AttemptStarted, signals: Signals, outbox: "Out
         params=_own(spec.params),
         outputs={parent: _own(run.nodes[NodeId(parent)].output) for parent in spec.after},
         resource=spec.resource,
+        provider=spec.provider,
         started_at_ms=event.started_at_ms,
         deadline_ms=event.deadline_ms,
         signals=Signals(signals),

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 
 from redrive.domain.errors import StreamUnreadable
 from redrive.domain.identity import NodeId, RunId
-from redrive.domain.ports import Transaction
+from redrive.domain.limits import TOTAL
+from redrive.domain.ports import Due, Transaction
 from redrive.domain.run.attempts import start_attempt, startable, started
 from redrive.domain.run.claims import (
     DEFAULT_LEASE_MS,
@@ -21,6 +22,7 @@ from redrive.domain.run.holder import Holder
 from redrive.domain.run.state import Run, Status
 from redrive.domain.values import clean_integer, clean_name
 from redrive.processes.admitted import lose_intents
+from redrive.processes.capacity import Queue, admit, hold_back, require_room, room_for_run
 from redrive.processes.handout import Attempt, Claim, Lease, Signals, attempt_of
 from redrive.processes.letters import PolicyOf, dead_letter_final_failures
 from redrive.processes.outbox import Outbox
@@ -56,28 +58,38 @@ def claiming(claimant: Claimant, limit: int, most: int | None = 0) -> Callable[[
     def claim(tx: Transaction) -> list[Claim]:
         claims: list[Claim] = []
         seen: set[str] = set()
+        full: set[str] = set()
         page, left = limit, most
         while len(claims) < limit and page <= 2 * MOST_CLAIMS:
-            due = [row for row in tx.next_claimable(claimant.handlers, page, claimant.run) if row.subject not in seen]
+            dues = tx.next_claimable(claimant.handlers, page, claimant.run, full)
+            due, tenants = [row for row in dues if row.subject not in seen], len(full)
             for row in due:
                 if len(claims) == limit or (most and left is not None and left <= 0):
                     return claims
+                if str(row.tenant) in full:
+                    continue
+                if (room := room_for_run(tx, row.tenant)).full:
+                    if any(use.limit == TOTAL for use in room.full):
+                        return claims
+                    full.add(str(row.tenant))
+                    continue
                 seen.add(row.subject)
-                if (won := _claim_one(tx, row.run, claimant, left)) is not None:
+                if (won := _claim_one(tx, row, claimant, left)) is not None:
                     claims.append(won)
                     left = None if left is None else left - len(won.attempts)
-            if not due:
+            if not due or claimant.run is not None:
                 return claims
-            page = 2 * page + len(seen)
+            page = page if len(full) > tenants else 2 * page + len(seen)
         return claims
 
     return claim
 
 
-def _claim_one(tx: Transaction, id_: RunId, claimant: Claimant, most: int | None) -> Claim | None:
-    """Win one run; None when it cannot be executed here (its stream is read-only, or no handler fits)."""
+def _claim_one(tx: Transaction, due: Due, claimant: Claimant, most: int | None) -> Claim | None:
+    """Win one run; None when it cannot be executed here (its stream is read-only, no handler fits, or limits hold
+    all of it back)."""
     try:
-        run = tx.find_run(id_)
+        run = tx.find_run(due.run)
     except StreamUnreadable:  # damaged, or a newer version submitted it
         return None
     if run is None or run.status is not Status.QUEUED:
@@ -85,11 +97,23 @@ def _claim_one(tx: Transaction, id_: RunId, claimant: Claimant, most: int | None
     nodes = [node for node in startable(run, tx.now_ms) if claimant.can_execute(run, node)]
     if claimant.handlers is not None and not nodes:
         return None
-    claimed = claim_run(
-        run, worker=claimant.worker, holder=claimant.holder, lease_ms=claimant.lease_ms, now_ms=tx.now_ms
-    )
-    starts = [started(run, node, epoch=claimed.epoch, now_ms=tx.now_ms) for node in nodes[:most]]
+    starting = admit(tx, run, nodes, most, Queue(tx.caller.tenant, claimant.handlers, (due.due_ms, due.created)))
     try:
+        if nodes and not starting.possible:
+            tx.append_run(run, *hold_back(tx, run, starting))
+            return None
+        claimed = claim_run(
+            run,
+            worker=claimant.worker,
+            holder=claimant.holder,
+            lease_ms=claimant.lease_ms,
+            now_ms=tx.now_ms,
+            limits=room_for_run(tx, run.tenant).uses,
+        )
+        starts = [
+            started(run, node, epoch=claimed.epoch, now_ms=tx.now_ms, limits=uses)
+            for node, uses in starting.nodes.items()
+        ]
         tx.append_run(run, claimed, *starts)
     except StreamUnreadable:
         return None
@@ -110,11 +134,14 @@ def _claim_one(tx: Transaction, id_: RunId, claimant: Claimant, most: int | None
 
 
 def starting(claim: Claim, node: str) -> Callable[[Transaction], Attempt]:
-    """A command that starts a try of *node*. Raises NotRunning, StaleEpoch, NodeNotReady."""
+    """A command that starts a try of *node*. Raises NotRunning, StaleEpoch, NodeNotReady, LimitReached."""
 
     def start(tx: Transaction) -> Attempt:
         run = tx.run(claim.run_id)
         event = start_attempt(run, NodeId(node), epoch=claim.epoch, now_ms=tx.now_ms)
+        if tx.limits.active:
+            uses = require_room(tx, run, event.node)
+            event = started(run, event.node, epoch=claim.epoch, now_ms=tx.now_ms, limits=uses)
         return attempt_of(tx.append_run(run, event), event, claim.signals, claim.outbox)
 
     return start
@@ -123,13 +150,22 @@ def starting(claim: Claim, node: str) -> Callable[[Transaction], Attempt]:
 def starting_all(
     claim: Claim, claimant: Claimant | None = None, most: int | None = None
 ) -> Callable[[Transaction], list[Attempt]]:
-    """A command that starts every node that can start now (and that *claimant* can execute), at most *most*."""
+    """A command that starts every node that can start now (and that *claimant* can execute), at most *most*. Where
+    limits allow none, and nothing else of the run is running, its claim ends: it waits for room."""
 
     def start(tx: Transaction) -> list[Attempt]:
         run = tx.run(claim.run_id)
         require_claim(run, claim.epoch)
         nodes = [node for node in startable(run, tx.now_ms) if claimant is None or claimant.can_execute(run, node)]
-        events = [started(run, node, epoch=claim.epoch, now_ms=tx.now_ms) for node in nodes[:most]]
+        handlers = claimant.handlers if claimant else None
+        starting = admit(tx, run, nodes, most, Queue(tx.caller.tenant, handlers))
+        if nodes and not starting.possible and not run.running:
+            tx.append_run(run, *hold_back(tx, run, starting))
+            return []
+        events = [
+            started(run, node, epoch=claim.epoch, now_ms=tx.now_ms, limits=uses)
+            for node, uses in starting.nodes.items()
+        ]
         tx.append_run(run, *events)
         return [attempt_of(run, event, claim.signals, claim.outbox) for event in events]
 

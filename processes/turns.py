@@ -32,6 +32,7 @@ from redrive.processes.slots import Slots
 from redrive.projections.logs import log
 
 LOOK_AGAIN_MS = 2_000
+LOOK_AT_LIMITS_MS = 200
 OWN_DEADLINE_GRACE_MS = 10_000
 LOST = (Refused, NotFound, StreamDamaged)
 Ended = tuple[Attempt, Any, BaseException | None]
@@ -42,12 +43,13 @@ After = Callable[[Outcome[Any]], None]
 @dataclass(slots=True)
 class Held:
     """A claim that this worker holds, and its attempts that run here. Before *look_again_ms* nothing of it can
-    start unless an attempt of it ends."""
+    start unless an attempt of it ends, or, when it is *limited*, of any other."""
 
     claim: Claim
     expires_at_ms: int
     running: dict[AttemptId, Attempt] = field(default_factory=dict)
     look_again_ms: int = 0
+    limited: bool = False
 
 
 @dataclass(slots=True)
@@ -88,6 +90,8 @@ class Turns:
             if held is not None and held.running.get(attempt.id) is attempt:
                 held.look_again_ms = 0
                 jobs.append((self._report(attempt, result, error), self._after_report(held, attempt, slots)))
+        for held in self.held.values() if jobs else ():
+            held.look_again_ms = 0 if held.limited else held.look_again_ms
         free = Free(self._concurrency - len(self.running()) + len(jobs))
         if claim and free.slots > 0:
             looking = [held for held in self.held.values() if held.look_again_ms <= now]
@@ -196,15 +200,20 @@ class Turns:
     def _go_on(self, held: Held, free: Free) -> Command:
         """Start what is ready in a claim; give the run back when nothing runs and nothing here can start."""
 
-        def go_on(tx: Transaction) -> tuple[list[Attempt], int]:
+        def go_on(tx: Transaction) -> tuple[list[Attempt], int | None]:
             again = tx.now_ms + LOOK_AGAIN_MS
             if free.slots <= 0:
                 return [], 0
             attempts = starting_all(held.claim, self._claimant, free.slots)(tx)
             free.slots -= len(attempts)
             run = tx.run(held.claim.run_id)
+            if run.status is Status.QUEUED:  # limits hold it back
+                return [], None
             if not run.running:
                 releasing(held.claim, no_handler=True)(tx)
+            held.limited = tx.limits.active and bool(run.ready)
+            if held.limited:
+                again = tx.now_ms + LOOK_AT_LIMITS_MS
             ends = (due for due in run.timers.values() if due > tx.now_ms)  # the others are the ticker's
             return attempts, 0 if free.slots <= 0 else min([again, *run.waiting.values(), *ends])
 
@@ -213,13 +222,17 @@ class Turns:
     def _after_start(self, held: Held, slots: Slots) -> After:
         def after(outcome: Outcome[Any]) -> None:
             try:
-                attempts, held.look_again_ms = outcome.result()
+                attempts, look_again_ms = outcome.result()
             except LOST:  # the run settled, or the claim is gone
                 if held.running:
                     self._lose(held, slots)
                 else:
                     self._forget(held)
                 return
+            if look_again_ms is None:
+                self._forget(held)
+                return
+            held.look_again_ms = look_again_ms
             self._launch(held, attempts, slots)
 
         return after

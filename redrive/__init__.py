@@ -31,6 +31,7 @@ _PUBLIC = {
         "InvalidFlow",
         "InvalidValue",
         "KeyReused",
+        "LimitReached",
         "NodeNotReady",
         "NotAllowed",
         "NotFound",
@@ -58,6 +59,8 @@ _PUBLIC = {
         "RunId",
         "Tenant",
     ),
+    "redrive.domain.limits": ("Limit", "LimitUse", "Rate"),
+    "redrive.ledger.limit_status": ("LimitStatus",),
     "redrive.domain.redaction": ("Redactor",),
     "redrive.domain.redrive_policy": ("RedrivePolicy",),
     "redrive.domain.retry_policy": (
@@ -120,6 +123,7 @@ if TYPE_CHECKING:
     from redrive.domain.errors import InvalidFlow as InvalidFlow
     from redrive.domain.errors import InvalidValue as InvalidValue
     from redrive.domain.errors import KeyReused as KeyReused
+    from redrive.domain.errors import LimitReached as LimitReached
     from redrive.domain.errors import NodeNotReady as NodeNotReady
     from redrive.domain.errors import NotAllowed as NotAllowed
     from redrive.domain.errors import NotFound as NotFound
@@ -148,6 +152,9 @@ if TYPE_CHECKING:
     from redrive.domain.identity import Principal as Principal
     from redrive.domain.identity import RunId as RunId
     from redrive.domain.identity import Tenant as Tenant
+    from redrive.domain.limits import Limit as Limit
+    from redrive.domain.limits import LimitUse as LimitUse
+    from redrive.domain.limits import Rate as Rate
     from redrive.domain.redaction import Redactor as Redactor
     from redrive.domain.redrive_policy import RedrivePolicy as RedrivePolicy
     from redrive.domain.retry_policy import Backoff as Backoff
@@ -167,6 +174,7 @@ if TYPE_CHECKING:
     from redrive.engine import open as open
     from redrive.history import HistoryEntry as HistoryEntry
     from redrive.ledger.committer import Pending as Pending
+    from redrive.ledger.limit_status import LimitStatus as LimitStatus
     from redrive.processes.compensations import CompensationStanding as CompensationStanding
     from redrive.processes.compensations import CompensationTry as CompensationTry
     from redrive.processes.effects import EffectCall as EffectCall

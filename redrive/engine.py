@@ -11,7 +11,9 @@ from redrive import __version__
 from redrive.domain.classifier import Classifier
 from redrive.domain.errors import InvalidValue
 from redrive.domain.event import Recorded
-from redrive.domain.identity import Tenant
+from redrive.domain.identity import Tenant, human
+from redrive.domain.limits import Limit, Scope
+from redrive.domain.ports import Caller, Transaction
 from redrive.domain.redaction import Redactor
 from redrive.domain.redrive_policy import RedrivePolicy
 from redrive.domain.run.claims import DEFAULT_LEASE_MS
@@ -19,15 +21,18 @@ from redrive.domain.run.state import Run
 from redrive.domain.values import MAX_INTEGER, clean_integer
 from redrive.ledger.committer import Pending
 from redrive.ledger.ledger import SqliteLedger
+from redrive.ledger.limit_status import LimitStatus, statuses
+from redrive.processes.capacity import removing_limit, setting_limit
 from redrive.processes.handout import Claim
 from redrive.processes.host import this_process
 from redrive.processes.leases import Claimant, claiming
+from redrive.processes.operations import reason_given
 from redrive.processes.outbox import Gate, Outbox, Reconciler
 from redrive.processes.services import Services, worker_caller
 from redrive.processes.sweep import SweepReport, sweep
 from redrive.processes.ticker import TickReport, tick
 from redrive.projections.view import View, view_path
-from redrive.tenant_engine import TenantEngine
+from redrive.tenant_engine import Actor, TenantEngine
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -82,6 +87,22 @@ class Engine:
     def sweep(self) -> SweepReport:
         """One pass of the dead-letter process manager over what is due."""
         return sweep(self.ledger, self.tenant, self.services.policy_of, self.services.engine)
+
+    def set_limit(self, limit: Limit, *, actor: Actor, reason: str) -> Limit:
+        """Set a limit, or change it, for every process that has the log open. What runs beyond it goes on."""
+        return self._operate(setting_limit(limit), actor, reason)
+
+    def remove_limit(self, scope: Scope, name: str = "", *, actor: Actor, reason: str) -> Limit:
+        """Remove a limit, and return it: who waits for it may go on. Raises NotFound."""
+        return self._operate(removing_limit(scope, name), actor, reason)
+
+    def limits(self) -> tuple[LimitStatus, ...]:
+        """Every limit, with how much of it is in use and how many runs wait for it."""
+        return statuses(self.ledger, None)
+
+    def _operate(self, command: Callable[[Transaction], T], actor: Actor, reason: str) -> T:
+        told = self.services.redactor.text(reason_given(reason))
+        return self.ledger.transact(Caller(None, human(actor), told), command)
 
     def batch(self) -> "Batch":
         """Several commands in one commit: ``with engine.batch() as batch: pending = batch.add(acme.submit, …)``."""
@@ -145,6 +166,7 @@ def open(  # noqa: A001, PLR0913  (redrive.open reads well; all have defaults)
     views: str | None = None,
     busy_timeout_ms: int = 10_000,
     cache_bytes: int = 268_435_456,
+    limits: Sequence[Limit] = (),
 ) -> Engine:
     """Open a log, creating it when there is none.
 
@@ -152,10 +174,12 @@ def open(  # noqa: A001, PLR0913  (redrive.open reads well; all have defaults)
     float in [0, 1). *listeners* are told, after the commit, every event
     that this process commits, best effort; they may query, not command. *redrive_policy* is one for
     all, or a function of tenant and automation. *gate* is asked before every effect and may withhold it;
-    *reconcilers* (operation → function) find out what became of effects whose outcome is unknown. *views* is the
-    folder for the query views (default: beside the log). Raises InvalidValue, StorageError.
+    *reconcilers* (operation â function) find out what became of effects whose outcome is unknown. *limits* are set
+    where the log has another or none; they stay until they are removed. *views* is the folder for the query views
+    (default: beside the log). Raises InvalidValue, StorageError.
     """
     path = path_of(url)
+    setting = [setting_limit(limit, again=False) for limit in limits]
     ledger = SqliteLedger(
         path,
         clock=_milliseconds if clock is None else _checked(clock),
@@ -177,6 +201,8 @@ def open(  # noqa: A001, PLR0913  (redrive.open reads well; all have defaults)
     )
     folder = Path(path).parent if views is None else Path(views)
     try:
+        for command in setting:
+            ledger.transact(Caller(None, reason="given to redrive.open"), command)
         return Engine(ledger, services, View(ledger, view_path(str(folder / Path(path).name))))
     except BaseException:
         ledger.close()

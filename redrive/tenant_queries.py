@@ -6,6 +6,7 @@ from typing import Unpack
 from redrive.domain.identity import DeadLetterId, RunId, Tenant
 from redrive.history import HistoryEntry, entry_of
 from redrive.ledger.ledger import SqliteLedger
+from redrive.ledger.limit_status import LimitStatus, statuses
 from redrive.projections.filters import DeadLetterFilters, GroupFilters, PageOf, RunFilters
 from redrive.projections.models import (
     Counts,
@@ -62,6 +63,10 @@ class TenantQueries:
     def groups(self, **filters: Unpack[GroupFilters]) -> Page[DeadLetterGroup]:
         """Dead letters grouped by the fingerprint of their failure."""
         return self._queries.groups(**filters)
+
+    def limits(self) -> tuple[LimitStatus, ...]:
+        """The limit of this tenant, if it has one, with how much of it is in use."""
+        return statuses(self._ledger, self.tenant)
 
     def counts(self) -> Counts:
         """How many runs and dead letters there are, by status, and how many events, by topic."""

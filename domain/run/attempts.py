@@ -7,6 +7,7 @@ from redrive.domain.errors import NodeNotReady, NotRunning, StaleAttempt, StaleE
 from redrive.domain.event import Event
 from redrive.domain.failure import Failure
 from redrive.domain.identity import NodeId, RunId
+from redrive.domain.limits import LimitUse
 from redrive.domain.resource import node_resource
 from redrive.domain.retry_policy import RetryDecision
 from redrive.domain.run import events as e
@@ -36,7 +37,9 @@ def startable(run: Run, now_ms: int) -> list[NodeId]:
     return [*run.ready, *(node for node, due in run.waiting.items() if due <= now_ms)]
 
 
-def start_attempt(run: Run, node: NodeId, *, epoch: int, now_ms: int) -> e.AttemptStarted:
+def start_attempt(
+    run: Run, node: NodeId, *, epoch: int, now_ms: int, limits: tuple[LimitUse, ...] = ()
+) -> e.AttemptStarted:
     """Start a try of *node*. Raises NotRunning, StaleEpoch, NodeNotReady."""
     if run.status is not Status.RUNNING:
         raise NotRunning(run.id, run.status)
@@ -44,7 +47,7 @@ def start_attempt(run: Run, node: NodeId, *, epoch: int, now_ms: int) -> e.Attem
         raise StaleEpoch(run.id, held=epoch, current=run.epoch)
     if why := _not_ready(run, node, now_ms):
         raise NodeNotReady(run.id, node, why)
-    return started(run, node, epoch=epoch, now_ms=now_ms)
+    return started(run, node, epoch=epoch, now_ms=now_ms, limits=limits)
 
 
 def _not_ready(run: Run, node: NodeId, now_ms: int) -> str:
@@ -63,7 +66,7 @@ def _not_ready(run: Run, node: NodeId, now_ms: int) -> str:
     return ""
 
 
-def started(run: Run, node: NodeId, *, epoch: int, now_ms: int) -> e.AttemptStarted:
+def started(run: Run, node: NodeId, *, epoch: int, now_ms: int, limits: tuple[LimitUse, ...] = ()) -> e.AttemptStarted:
     """The start of a node that is known to be startable."""
     state, spec = run.nodes[node], run.flow.nodes[node]
     return e.AttemptStarted(
@@ -73,6 +76,7 @@ def started(run: Run, node: NodeId, *, epoch: int, now_ms: int) -> e.AttemptStar
         epoch=epoch,
         started_at_ms=now_ms,
         deadline_ms=None if spec.timeout_ms is None else now_ms + spec.timeout_ms,
+        limits=limits,
     )
 
 

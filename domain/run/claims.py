@@ -6,6 +6,7 @@ from redrive.domain.errors import AttemptsRunning, NotAllowed, NotRunning, Stale
 from redrive.domain.event import Event
 from redrive.domain.failure import INTERRUPTED, Failure
 from redrive.domain.identity import NodeId
+from redrive.domain.limits import LimitUse
 from redrive.domain.retry_policy import RetryDecision
 from redrive.domain.run import events as e
 from redrive.domain.run.attempts import consequences, decide
@@ -18,11 +19,19 @@ MIN_LEASE_MS = 5_000
 MAX_LEASE_MS = 21_600_000
 
 
-def claim_run(run: Run, *, worker: str, holder: Holder | None, lease_ms: int, now_ms: int) -> e.RunClaimed:
+def claim_run(
+    run: Run,
+    *,
+    worker: str,
+    holder: Holder | None,
+    lease_ms: int,
+    now_ms: int,
+    limits: tuple[LimitUse, ...] = (),
+) -> e.RunClaimed:
     """Win a queued, due run: the epoch rises by one. Raises NotAllowed."""
     if run.status is not Status.QUEUED:
         raise NotAllowed("claim", f"run {run.id}", f"it is {run.status}")
-    if run.due_ms is None or run.due_ms > now_ms:
+    if not run.held_by and (run.due_ms is None or run.due_ms > now_ms):
         raise NotAllowed("claim", f"run {run.id}", f"it is due at {run.due_ms}")
     if run.pause_requested:
         raise NotAllowed("claim", f"run {run.id}", "a pause was requested")
@@ -33,6 +42,7 @@ def claim_run(run: Run, *, worker: str, holder: Holder | None, lease_ms: int, no
         holder=holder,
         lease_ms=lease_ms,
         expires_at_ms=now_ms + lease_ms,
+        limits=limits,
     )
 
 

@@ -5,6 +5,7 @@ from typing import ClassVar, Literal
 from redrive.domain.event import Event
 from redrive.domain.failure import Failure
 from redrive.domain.identity import DeadLetterId, EffectId, FlowDigest, NodeId, RunId
+from redrive.domain.limits import LimitUse
 from redrive.domain.retry_policy import RetryDecision
 from redrive.domain.run.holder import Holder
 from redrive.domain.values import JsonValue
@@ -20,6 +21,8 @@ QueueReason = Literal[
     "resumed",
     "approved",
     "wait_ended",
+    "resource_lock",
+    "rate_limit",
 ]
 RequeueCause = Literal["redrive", "recover"]
 
@@ -40,9 +43,10 @@ class RunSubmitted(Event):
 
 
 class RunClaimed(Event):
-    """A worker won the right to execute the run until its lease expires."""
+    """A worker won the right to execute the run until its lease expires, and within these *limits*."""
 
     TOPIC: ClassVar[str] = "run.claimed"
+    VERSION: ClassVar[int] = 2
 
     epoch: int
     generation: int
@@ -50,6 +54,12 @@ class RunClaimed(Event):
     holder: Holder | None
     lease_ms: int
     expires_at_ms: int
+    limits: tuple[LimitUse, ...] = ()
+
+    @classmethod
+    def upcast(cls, body: dict[str, JsonValue], version: int) -> dict[str, JsonValue]:
+        """Version 1 knew no limits."""
+        return {**body, "limits": []} if version == 1 else super().upcast(body, version)
 
 
 class LeaseRenewed(Event):
@@ -82,9 +92,11 @@ class ClaimAbandoned(Event):
 
 
 class AttemptStarted(Event):
-    """A try of a node began. *lifetime* identifies it for ever; *number* counts since the last reset."""
+    """A try of a node began, within these *limits*. *lifetime* identifies it for ever; *number* counts since the
+    last reset."""
 
     TOPIC: ClassVar[str] = "run.attempt-started"
+    VERSION: ClassVar[int] = 2
 
     node: NodeId
     number: int
@@ -92,6 +104,12 @@ class AttemptStarted(Event):
     epoch: int
     started_at_ms: int
     deadline_ms: int | None
+    limits: tuple[LimitUse, ...] = ()
+
+    @classmethod
+    def upcast(cls, body: dict[str, JsonValue], version: int) -> dict[str, JsonValue]:
+        """Version 1 knew no limits."""
+        return {**body, "limits": []} if version == 1 else super().upcast(body, version)
 
 
 class AttemptSucceeded(Event):
@@ -167,18 +185,21 @@ class RetryBackoffScheduled(Event):
 
 
 class RunQueued(Event):
-    """The run waits to be claimed, from *due_ms* on; when the reason is ``wait``, first for the end of a timed wait."""
+    """The run waits to be claimed, from *due_ms* on (when the reason is ``wait``, first for the end of a timed wait); or
+    until the *limits* that hold it back have room, before those that wait since later than *since_ms*."""
 
     TOPIC: ClassVar[str] = "run.queued"
-    VERSION: ClassVar[int] = 2  # the first knew fewer reasons
+    VERSION: ClassVar[int] = 2  # the first knew fewer reasons, and no limits
 
     reason: QueueReason
-    due_ms: int
+    due_ms: int | None
+    limits: tuple[LimitUse, ...] = ()
+    since_ms: int | None = None
 
     @classmethod
     def upcast(cls, body: dict[str, JsonValue], version: int) -> dict[str, JsonValue]:
-        """What was written still holds."""
-        return body
+        """Version 1 knew no limits."""
+        return {**body, "limits": [], "since_ms": None} if version == 1 else super().upcast(body, version)
 
 
 class RunRequeued(Event):

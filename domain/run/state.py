@@ -80,7 +80,8 @@ class Claim:
 class Run:
     """One execution of a flow. Counters and sets keep every decision O(changed edges). *ready*, *running* and *waiting*
     are nodes that have a handler; of the others, *approvals* are pending (with their expiry), *timers* are timed waits
-    (with their end), *unbegun* are ready while a pause or a final failure keeps them from beginning. *stands_since* is
+    (with their end), *unbegun* are ready while a pause or a final failure keeps them from beginning. *held_by* names
+    the limits that it waits for; *passed_over*: it waits again, before anything of it could start. *stands_since* is
     the version at which it last finished or was resumed: what the sweep held before that is judged again."""
 
     flow: Flow
@@ -112,6 +113,9 @@ class Run:
     succeeded: int = 0
     dead_letters: dict[NodeId, DeadLetterId] = field(default_factory=dict)
     effect_letters: dict[EffectId, DeadLetterId] = field(default_factory=dict)
+    held_by: tuple[str, ...] = ()
+    held_since_ms: int | None = None
+    passed_over: bool = False
     stands_since: int = 0
     version: int = 0
 
@@ -142,7 +146,7 @@ def _submitted(run: Run, event: e.RunSubmitted) -> None:
 
 @evolve.on(e.RunClaimed)
 def _claimed(run: Run, event: e.RunClaimed) -> None:
-    run.status, run.due_ms, run.epoch = Status.RUNNING, None, event.epoch
+    run.status, run.due_ms, run.epoch, run.held_by = Status.RUNNING, None, event.epoch, ()
     run.claim = Claim(event.epoch, event.worker, event.holder, event.lease_ms, event.expires_at_ms)
 
 
@@ -167,6 +171,8 @@ def _started(run: Run, event: e.AttemptStarted) -> None:
     run.ready.pop(event.node, None)
     run.waiting.pop(event.node, None)
     run.running[event.node] = None
+    if run.flow.nodes[event.node].limit_keys:
+        run.held_since_ms = None
     node.status, node.due_ms = NodeStatus.RUNNING, None
     node.number = node.next_number = event.number
     node.lifetime, node.started_ms = event.lifetime, event.started_at_ms
@@ -253,6 +259,9 @@ def _awaiting_approval(run: Run, _event: w.RunAwaitingApproval) -> None:
 def _queued(run: Run, event: e.RunQueued) -> None:
     run.status, run.claim, run.finished_at_ms = Status.QUEUED, None, None
     run.due_ms, run.queue_reason = event.due_ms, event.reason
+    run.held_by = tuple(dict.fromkeys(use.limit for use in event.limits))
+    if run.held_by:
+        run.passed_over, run.held_since_ms = run.held_since_ms is not None, event.since_ms
 
 
 @evolve.on(e.RunRequeued)
@@ -261,6 +270,7 @@ def _requeued(run: Run, event: e.RunRequeued) -> None:
     _reset(run, reset)
     run.generation, run.stopped_by, run.finished_at_ms = event.generation, None, None
     run.status, run.due_ms, run.queue_reason = Status.QUEUED, event.due_ms, event.cause
+    run.held_since_ms = None
 
 
 @evolve.on(e.RunPauseRequested)
@@ -270,7 +280,7 @@ def _pause_requested(run: Run, _event: e.RunPauseRequested) -> None:
 
 @evolve.on(e.RunPaused)
 def _paused(run: Run, _event: e.RunPaused) -> None:
-    run.status, run.claim, run.due_ms, run.finished_at_ms = Status.PAUSED, None, None, None
+    run.status, run.claim, run.due_ms, run.finished_at_ms, run.held_by = Status.PAUSED, None, None, None, ()
 
 
 @evolve.on(e.RunResumed)
@@ -318,7 +328,7 @@ def _cancelled(run: Run, event: e.RunCancelled) -> None:
 
 
 def _finish(run: Run, status: Status, at_ms: int) -> None:
-    run.status, run.claim, run.due_ms, run.finished_at_ms = status, None, None, at_ms
+    run.status, run.claim, run.due_ms, run.finished_at_ms, run.held_by = status, None, None, at_ms, ()
     run.stands_since = run.version
 
 

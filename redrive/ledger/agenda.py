@@ -7,7 +7,7 @@ it in the order (due, created), so that they never scan what is not due.
 
 import json
 import sqlite3
-from collections.abc import Container, Iterable, Sequence
+from collections.abc import Callable, Container, Iterable, Sequence
 from heapq import merge
 from itertools import islice
 from typing import Any, NamedTuple
@@ -17,10 +17,12 @@ from redrive.domain.dead_letter.state import REDRIVING, DeadLetter
 from redrive.domain.effect.state import Effect, EffectStatus
 from redrive.domain.identity import DeadLetterId, RunId, Tenant
 from redrive.domain.ports import Due
+from redrive.domain.run.holding import waits_for_room
 from redrive.domain.run.state import Run, Status
 from redrive.ledger.mapper import tenant_named
 
 DueKey = tuple[int, int]
+Allowed = Callable[[str, int], int | None]
 ANY = ""
 TIMED_WAITS, EXPIRIES = " ", "  "  # stand where handlers stand; no handler has a blank name
 MOST_NEEDS = 256
@@ -60,7 +62,7 @@ def _timers_of_run(run: Run, created: int) -> tuple[AgendaRow, ...]:
 
 def _standing_of_run(run: Run, created: int) -> tuple[AgendaRow, ...]:
     tenant = str(run.tenant)
-    if run.status is Status.QUEUED and run.due_ms is not None:
+    if run.status is Status.QUEUED and run.due_ms is not None:  # what waits for room stands in lines, not here
         dues = sorted(_dues(run, run.due_ms).items())
         return tuple(AgendaRow(run.id, "run", due, created, tenant, needs, run.id) for needs, due in dues)
     if run.status is Status.RUNNING and run.claim is not None:
@@ -71,8 +73,12 @@ def _standing_of_run(run: Run, created: int) -> tuple[AgendaRow, ...]:
 
 def _dues(run: Run, due_ms: int) -> dict[str, int]:
     """From when on each handler can go on with a queued run; when there are many, ANY from the earliest on."""
-    dues: dict[str, int] = {run.flow.nodes[node].handled_by: due_ms for node in run.ready}
+    dues: dict[str, int] = {
+        run.flow.nodes[node].handled_by: due_ms for node in run.ready if not waits_for_room(run, node)
+    }
     for node, due in run.waiting.items():
+        if waits_for_room(run, node):
+            continue
         name = run.flow.nodes[node].handled_by
         dues[name] = min(dues.get(name, due), due)
     return dues if len(dues) <= MOST_NEEDS else {ANY: min(dues.values())}
@@ -141,9 +147,17 @@ class Agenda:
             (redrivable, run),
         )
 
-    def claimable(self, tenant: Tenant | None, handlers: Container[str] | None, now_ms: int, limit: int) -> list[Due]:
-        """Due queued runs, the oldest first, that a worker with *handlers* (None: any) may execute."""
-        if handlers is None:
+    def claimable(
+        self,
+        tenant: Tenant | None,
+        handlers: Container[str] | None,
+        now_ms: int,
+        limit: int,
+        without: Container[str] = (),
+    ) -> list[Due]:
+        """Due queued runs, the oldest first, that a worker with *handlers* (None: any) may execute; none of the
+        tenants *without*."""
+        if handlers is None and not without:
             return _each_once(self.due("run", tenant, now_ms, limit))
         groups = [
             self._connection.execute(
@@ -152,7 +166,7 @@ class Agenda:
                 (owner, needs, now_ms, limit),
             )
             for owner, needs in self._groups(tenant)
-            if handlers is None or needs == ANY or needs in handlers
+            if owner not in without and (handlers is None or needs == ANY or needs in handlers)
         ]
         return _each_once(_due(row) for row in islice(merge(*groups, key=lambda row: (row[2], row[5])), limit))
 
@@ -232,6 +246,10 @@ class Agenda:
         )
         return {holder: [RunId(run) for run in json.loads(runs)] for holder, runs in rows}
 
+    def claimed_runs(self) -> list[RunId]:
+        """All runs that are claimed."""
+        return [RunId(row[0]) for row in self._connection.execute("SELECT subject FROM agenda WHERE kind = 'lease'")]
+
     def claimed(self, runs: Sequence[RunId]) -> set[RunId]:
         """Those of *runs* that are claimed."""
         marks = ", ".join("?" * len(runs))
@@ -259,14 +277,18 @@ class Agenda:
         ).fetchone()
         return row[0] if row else None
 
-    def next_work_ms(self, tenant: Tenant | None, handlers: Container[str] | None) -> int | None:
+    def next_work_ms(
+        self, tenant: Tenant | None, handlers: Container[str] | None, allowed: Allowed | None = None
+    ) -> int | None:
         """When the next run that *handlers* can go on with, the next timed wait, or the next dispatch, is due. That an
-        approval expires is no work to wait for."""
+        approval expires is no work to wait for. *allowed* says from when on limits allow a run of a tenant that is due
+        at a time."""
         found = [self._next_of_kind(kind, tenant) for kind in ("dead_letter", "timed_wait")]
         for owner, needs in self._groups(tenant):
             if handlers is None or needs == ANY or needs in handlers:
                 query = "SELECT min(due_ms) FROM agenda WHERE kind = 'run' AND tenant = ? AND needs = ?"
-                found.append(self._connection.execute(query, (owner, needs)).fetchone()[0])
+                due = self._connection.execute(query, (owner, needs)).fetchone()[0]
+                found.append(due if allowed is None or due is None else allowed(owner, due))
         return min((due for due in found if due is not None), default=None)
 
     def due_needs(self, tenant: Tenant | None, now_ms: int) -> list[str]:

@@ -17,6 +17,7 @@ from redrive.domain.event import Recorded
 from redrive.domain.ports import Caller
 from redrive.ledger.agenda import Agenda
 from redrive.ledger.application import LogApplication
+from redrive.ledger.limit_book import LimitBook, book_of
 from redrive.ledger.recorder import LogRecorder
 from redrive.ledger.states import States
 from redrive.ledger.storage_errors import STORAGE, storage_error
@@ -76,6 +77,7 @@ class Committer:
         self._connection = self.recorder.writer
         self.states = States(self.recorder, cache_bytes)
         self.agenda = Agenda(self._connection)
+        self.limit_book = LimitBook()
         self.known_streams: set[str] = set()
         self.clock, self.dice, self.engine = clock, dice, engine
         self.recorded_at_ms = 0
@@ -117,6 +119,10 @@ class Committer:
     def rows_changed(self, subjects: Iterable[str]) -> None:
         """The agenda's rows of *subjects* were changed in bulk."""
         self.states.rows_changed(subjects)
+
+    def read_limits(self) -> None:
+        """Bring the limits in memory up to the log."""
+        self.limit_book = book_of(self.recorder, self._connection, self.limit_book)
 
     def _require_usable(self) -> None:
         """Raises StorageError after a fork (two processes cannot share a connection), and RuntimeError where
@@ -179,6 +185,7 @@ class Committer:
             self.states.foreign_changes += 1
             self.recorder.heads.clear()
             self.known_streams.clear()
+            self.read_limits()
             row = self._connection.execute(
                 "SELECT recorded_at_ms FROM events ORDER BY position DESC LIMIT 1"
             ).fetchone()

@@ -23,6 +23,14 @@ from redrive.ledger.agenda import (
     rows_of_run,
 )
 from redrive.ledger.application import LogApplication
+from redrive.ledger.capacity import Capacity
+from redrive.ledger.capacity_log import (
+    CapacityContent,
+    capacity_by_the_log,
+    capacity_now,
+    next_work_ms,
+    rebuild_capacity,
+)
 from redrive.ledger.committer import Committer, Pending
 from redrive.ledger.mapper import shown
 from redrive.ledger.recorder import COLUMNS
@@ -188,9 +196,8 @@ class SqliteLedger:
     def next_work_ms(self, tenant: Tenant | None, handlers: Container[str] | None, run: RunId | None) -> int | None:
         """When the next run that *handlers* can go on with, the next timed wait, or the next dispatch, is due; None:
         there is none."""
-        return self._read_agenda(
-            lambda agenda: agenda.next_of_run(run) if run else agenda.next_work_ms(tenant, handlers)
-        )
+        with storage_errors(self.path):
+            return next_work_ms(self.recorder, self._clock(), tenant, handlers, run)
 
     def subscribe(self, listener: Callable[[Sequence[Recorded]], None]) -> Callable[[], None]:
         """Call *listener* with what this process commits, until the returned function is called."""
@@ -212,7 +219,18 @@ class SqliteLedger:
 
     def next_due_ms(self, tenant: Tenant | None) -> int | None:
         """When the next thing on the agenda is due; None when there is nothing."""
-        return self._read_agenda(lambda agenda: agenda.next_due_ms(tenant))
+        with storage_errors(self.path):
+            dues = [Agenda(self.recorder.reader()).next_due_ms(tenant), self.capacity().next_ms(tenant, None, None)]
+        return min((due for due in dues if due is not None), default=None)
+
+    def capacity(self) -> Capacity:
+        """What is in use of the limits, as it is kept."""
+        return capacity_now(self.recorder, self._clock())
+
+    def capacity_from_log(self) -> CapacityContent:
+        """What is in use, and who waits, as the log alone says it must be."""
+        with self.committer.under_lock(), storage_errors(self.path), self.recorder.snapshot() as connection:
+            return capacity_by_the_log(self.committer, connection)
 
     def due_needs(self, tenant: Tenant | None) -> Sequence[str]:
         """The handlers that due queued runs wait for."""
@@ -237,6 +255,7 @@ class SqliteLedger:
                 rows = self._agenda_by_the_log(writer)
                 kept = [row for row in Agenda(writer).rows() if not self._is_readable(row.subject)]
                 Agenda(writer).replace_all([*rows, *kept])
+                rebuild_capacity(self.committer)
                 writer.execute("COMMIT")
             except BaseException:
                 writer.execute("ROLLBACK")

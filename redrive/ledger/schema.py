@@ -8,7 +8,7 @@ from redrive.domain.errors import StorageError
 from redrive.ledger.storage_errors import storage_errors
 
 APPLICATION_ID = 0x72647276  # "rdrv"
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
 _TABLES = """
 CREATE TABLE events (
@@ -41,6 +41,24 @@ CREATE TABLE agenda (
 CREATE INDEX agenda_due ON agenda (kind, due_ms, created) WHERE due_ms IS NOT NULL;
 CREATE INDEX agenda_queue ON agenda (tenant, needs, due_ms, created) WHERE kind = 'run';
 CREATE INDEX agenda_letters ON agenda (run) WHERE kind = 'dead_letter';
+
+CREATE TABLE IF NOT EXISTS capacity (
+    limit_key   TEXT PRIMARY KEY,
+    in_use      INTEGER NOT NULL,
+    level       INTEGER NOT NULL,
+    refilled_ms INTEGER NOT NULL
+) WITHOUT ROWID;
+
+CREATE TABLE IF NOT EXISTS waiters (
+    run        TEXT NOT NULL,
+    line       TEXT NOT NULL,
+    due_ms     INTEGER NOT NULL,
+    created    INTEGER NOT NULL,
+    blocking   INTEGER NOT NULL,
+    reserving  INTEGER NOT NULL,
+    PRIMARY KEY (run, line)
+) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS waiters_line ON waiters (line, due_ms, created);
 
 CREATE TABLE meta (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 """
@@ -78,6 +96,7 @@ def prepare(connection: sqlite3.Connection, path: str) -> str:
         if fresh:
             _create(connection, path)
             _is_empty(connection, path)
+        _upgrade(connection)
         row = connection.execute("SELECT value FROM meta WHERE name = 'ledger_id'").fetchone()
     if row is None:
         raise StorageError(f"{path}: the log has lost its identity (table meta); restore a backup")
@@ -114,6 +133,23 @@ def _create(connection: sqlite3.Connection, path: str) -> None:
             connection.execute("INSERT INTO meta VALUES ('ledger_id', ?)", (str(uuid.uuid4()),))
             connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
             connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+        connection.execute("COMMIT")
+    except BaseException:
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+        raise
+
+
+def _upgrade(connection: sqlite3.Connection) -> None:
+    """Add the tables that version 1 did not have; they begin empty, for it knew no limits."""
+    if connection.execute("PRAGMA user_version").fetchone()[0] >= SCHEMA_VERSION:
+        return
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        for statement in _statements():
+            if " IF NOT EXISTS " in statement:
+                connection.execute(statement)
+        connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
         connection.execute("COMMIT")
     except BaseException:
         if connection.in_transaction:

@@ -16,11 +16,11 @@ from redrive.domain.dead_letter.state import evolve as evolve_dead_letter
 from redrive.domain.effect import events as effect_events
 from redrive.domain.effect.state import Effect
 from redrive.domain.effect.state import evolve as evolve_effect
-from redrive.domain.errors import InvalidFlow, StreamDamaged, StreamReadOnly
+from redrive.domain.errors import InvalidFlow, StreamDamaged, StreamReadOnly, StreamUnreadable
 from redrive.domain.event import Cause, Event, Recorded, UnknownEvent
 from redrive.domain.flow import Flow
 from redrive.domain.identity import EventId, FlowDigest, Tenant, flow_stream_of
-from redrive.domain.records import FlowRegistered, PolicyRegistered
+from redrive.domain.records import FlowRegistered, LimitRemoved, LimitSet, PolicyRegistered
 from redrive.domain.run import events as run_events
 from redrive.domain.run.state import Run
 from redrive.domain.run.state import evolve as evolve_run
@@ -31,7 +31,7 @@ from redrive.ledger.recorder import LogRecorder, Row
 MOST_FLOWS = 256
 BYTES_PER_NODE = 400
 BYTES_PER_STORED_BYTE = 3
-WRITTEN_ONCE = (FlowRegistered, PolicyRegistered)
+WRITTEN_ONCE = (FlowRegistered, PolicyRegistered, LimitSet, LimitRemoved)
 _QUIET = (dead_letter_events.DeadLetterNoted, dead_letter_events.DeadLetterHeld)
 
 
@@ -99,6 +99,14 @@ class States:
                 self._fold(entry, [decode(*row) for row in rows], rows)
             entry.checked = self.foreign_changes
         return entry
+
+    def readable(self, stream: str) -> Entry | None:
+        """The stream as of now, or None when it has no event or cannot be understood in full."""
+        try:
+            entry = self.get(stream)
+        except StreamUnreadable:
+            return None
+        return None if entry is None or entry.unknown else entry
 
     def begin(self, entry: Entry) -> None:
         """Keep a stream that this process begins: it was found empty, so the agenda holds nothing of it."""

@@ -22,11 +22,14 @@ from redrive.domain.identity import (
     policy_stream_of,
 )
 from redrive.domain.ports import Caller, Due, Policy, Subject
-from redrive.domain.records import FlowRegistered, PolicyKind, PolicyRegistered
+from redrive.domain.records import FlowRegistered, LimitRemoved, LimitSet, PolicyKind, PolicyRegistered
 from redrive.domain.run.state import Run
 from redrive.ledger.agenda import rows_of_compensation, rows_of_dead_letter, rows_of_effect, rows_of_run
+from redrive.ledger.capacity import waiters_of
+from redrive.ledger.limit_book import LIMITS_STREAM
 from redrive.ledger.mapper import NewRow, row_of
 from redrive.ledger.states import BYTES_PER_NODE, Entry, State, as_cause
+from redrive.ledger.tally import LimitOwner, Tally
 
 if TYPE_CHECKING:
     from redrive.ledger.committer import Committer
@@ -50,6 +53,7 @@ class LedgerTransaction:
         self._written: dict[str, Entry] = {}
         self._redrivable: dict[str, bool] = {}
         self._rows: list[NewRow] = []
+        self._tally: Tally | None = None
 
     def draw(self) -> float:
         """A die in [0, 1)."""
@@ -117,7 +121,11 @@ class LedgerTransaction:
         """Append to a run's stream and return its new state."""
         entry = self._require(run.id)
         self._redrivable.setdefault(run.id, run.redrivable)
-        self._append(entry, events, run, cause)
+        if not self._ledger.limit_book.version:
+            self._append(entry, events, run, cause)
+            return run
+        with self.limits.counting(run, events):
+            self._append(entry, events, run, cause)
         return run
 
     def append_dead_letter(self, id_: DeadLetterId, subject: Subject, *events: Event) -> DeadLetter:
@@ -141,6 +149,24 @@ class LedgerTransaction:
         self._append(entry, events, subject, None)
         return cast(S, entry.state)
 
+    @property
+    def limits(self) -> Tally:
+        """What limits leave room for, with what this transaction has claimed and started."""
+        if self._tally is None:
+            book = self._ledger.limit_book
+            self._tally = Tally(self._ledger.recorder.writer, book, self.now_ms, self.caller.tenant)
+            if book.version:
+                self._read[LIMITS_STREAM] = book.version
+        return self._tally
+
+    def append_limit(self, tenant: Tenant, event: LimitSet | LimitRemoved) -> None:
+        """Set or remove a limit: for every process, from its next transaction on."""
+        book = self._ledger.limit_book
+        book.require_writable()
+        changed = self.limits.changed
+        changed.append(event.limit if isinstance(event, LimitRemoved) else event.limit.key)
+        self._record(LIMITS_STREAM, book.version + len(changed), event, LimitOwner(tenant, LIMITS_STREAM))
+
     def register_policy(self, run: Run, kind: PolicyKind, policy: Policy) -> None:
         """Log the body of a policy, unless the log of the run's tenant has it."""
         stream = policy_stream_of(run.tenant, policy.id)
@@ -155,11 +181,20 @@ class LedgerTransaction:
         """The last event that changed a dead letter, as a cause."""
         return as_cause(self._require(id_).moved_by)
 
-    def next_claimable(self, handlers: Container[str] | None, limit: int, run: RunId | None) -> Sequence[Due]:
-        """Due queued runs in the order (due, created) that a worker with *handlers* (None: any) may execute."""
+    def next_claimable(
+        self, handlers: Container[str] | None, limit: int, run: RunId | None, without: Container[str] = ()
+    ) -> Sequence[Due]:
+        """Due queued runs in the order (due, created) that a worker with *handlers* (None: any) may execute, with
+        those for whom a limit has room again; none of the tenants *without*."""
+        agenda, tenant = self._ledger.agenda, self.caller.tenant
         if run is not None:
-            return self._ledger.agenda.claimable_run(run, self.now_ms)
-        return self._ledger.agenda.claimable(self.caller.tenant, handlers, self.now_ms, limit)
+            return agenda.claimable_run(run, self.now_ms) or self.limits.offers_of(run)
+        dues = agenda.claimable(tenant, handlers, self.now_ms, limit, without)
+        if not self._ledger.limit_book.version:
+            return dues
+        offers = self.limits.offers(tenant, handlers, limit, without)
+        merged = sorted([*dues, *offers], key=lambda due: (due.due_ms, due.created))
+        return list({due.subject: due for due in reversed(merged)}.values())[::-1][:limit]
 
     def due_dead_letters(self, run: RunId) -> Sequence[DeadLetterId]:
         """The dead letters of *run* whose dispatch is due."""
@@ -185,7 +220,11 @@ class LedgerTransaction:
                 entry.created = entry.created or position
                 self._ledger.states.grew(entry, len(row[3]))
         for stream, entry in self._written.items():
+            if self._tally is not None and isinstance(entry.state, Run):
+                self._tally.bring_waiters(entry.stream, waiters_of(entry.state, entry.created))
             self._bring_agenda(stream, entry)
+        if self._tally is not None:
+            self._tally.flush(self._ledger)
 
     def discard(self) -> None:
         """Forget the states that this command changed in memory."""

@@ -12,7 +12,7 @@ from redrive.domain.dead_letter.state import evolve as evolve_letter
 from redrive.domain.errors import InvalidValue, NotFound, RedriveError, Refused
 from redrive.domain.event import CATALOGUE, Event, Evolve, Recorded, UnknownEvent
 from redrive.domain.identity import EventId, StreamId, Tenant
-from redrive.domain.records import FlowRegistered, PolicyRegistered
+from redrive.domain.records import FlowRegistered, LimitRemoved, LimitSet, PolicyRegistered
 from redrive.domain.retry_policy import RetryPolicy
 from redrive.domain.run import events as runs
 from redrive.domain.run.holder import Holder
@@ -71,6 +71,9 @@ LETTER_TOPICS = [
 VERSIONS = {"run.queued": 2}
 
 
+VERSIONS = {"run.claimed": 2, "run.attempt-started": 2, "run.queued": 2}
+
+
 def catalogued(prefix: str) -> dict[str, type[Event]]:
     """The event classes of the product whose topic begins with *prefix*, by their stored names."""
     product = {key: cls for key, cls in CATALOGUE.items() if cls.__module__.startswith("redrive.")}
@@ -89,6 +92,8 @@ def test_the_other_topics_are_stable_too() -> None:
     """Flows and policies are read by every replay."""
     assert FlowRegistered.STORED_AS == "flow.registered/1"
     assert PolicyRegistered.STORED_AS == "policy.registered/1"
+    assert LimitSet.STORED_AS == "engine.limit-set/1"
+    assert LimitRemoved.STORED_AS == "engine.limit-removed/1"
 
 
 @pytest.mark.parametrize(("prefix", "evolve"), [("run.", evolve_run), ("dead-letter.", evolve_letter)])
@@ -193,7 +198,7 @@ def test_every_error_has_a_stable_code_of_its_own() -> None:
     tree = [cls for cls in vars(errors).values() if isinstance(cls, type) and issubclass(cls, RedriveError)]
     assert len({cls.code for cls in tree}) == len(tree)
     refusals = "not-running stale-epoch stale-attempt key-reused not-allowed node-not-ready attempts-running"
-    refusals += " retry-unavailable budget-spent stream-read-only refused"
+    refusals += " limit-reached retry-unavailable budget-spent stream-read-only refused"
     assert {cls.code for cls in tree if issubclass(cls, Refused)} >= set(refusals.split())
 
 

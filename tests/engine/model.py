@@ -27,6 +27,7 @@ def check_log(engine: Engine) -> None:
 def check_views(engine: Engine) -> None:
     """The agenda and the live views equal those that the log alone gives."""
     assert engine.ledger.agenda_rows() == engine.ledger.agenda_from_log()
+    check_capacity(engine)
     engine.views.catch_up()
     fresh = View(engine.ledger, None)
     fresh.catch_up()
@@ -36,6 +37,13 @@ def check_views(engine: Engine) -> None:
             live, rebuilt = (sorted(map(repr, view.rows(f"SELECT * FROM [{name}]"))) for view in (engine.views, fresh))
             assert live == rebuilt, name
     fresh.close()
+
+
+def check_capacity(engine: Engine) -> None:
+    """What is in use, and who waits, is what the log says."""
+    capacity, by_the_log = engine.ledger.capacity(), engine.ledger.capacity_from_log()
+    assert capacity.rows() == by_the_log.rows
+    assert capacity.waiters() == by_the_log.waiters
 
 
 def one_success_per_node_and_generation(events: Iterable[Recorded]) -> None:

@@ -64,6 +64,7 @@ CALLS: dict[str, Callable[[TenantEngine, Ours], Any]] = {
     "dead_letter": lambda t, o: t.dead_letter(o.letter),
     "groups": lambda t, o: t.groups(),
     "counts": lambda t, o: t.counts(),
+    "limits": lambda t, o: t.limits(),
     "history": lambda t, o: t.history(o.run),
     "whole_history": lambda t, o: list(t.whole_history(o.run)),
     # what workers do

@@ -14,7 +14,8 @@ from redrive.domain.identity import (
     StreamId,
     Tenant,
 )
-from redrive.domain.records import FlowRegistered, PolicyRegistered
+from redrive.domain.limits import Limit, LimitUse, Rate
+from redrive.domain.records import FlowRegistered, LimitRemoved, LimitSet, PolicyRegistered
 from redrive.domain.retry_policy import Mode, RetryDecision, Verdict
 from redrive.domain.run import events as runs
 from redrive.domain.run import wait_events as stateful
@@ -73,11 +74,22 @@ def _submitted(key: str | None, run_input: JsonValue) -> Event:
 
 
 def _claimed(holder: Holder | None) -> Event:
-    return runs.RunClaimed(epoch=2, generation=1, worker="w1", holder=holder, lease_ms=60_000, expires_at_ms=60_001)
+    return runs.RunClaimed(
+        epoch=2,
+        generation=1,
+        worker="w1",
+        holder=holder,
+        lease_ms=60_000,
+        expires_at_ms=60_001,
+        limits=LIMITS if holder else (),
+    )
 
 
 def _started(deadline: int | None) -> Event:
-    return runs.AttemptStarted(node=NODE, number=1, lifetime=2, epoch=3, started_at_ms=4, deadline_ms=deadline)
+    limits = LIMITS if deadline else ()
+    return runs.AttemptStarted(
+        node=NODE, number=1, lifetime=2, epoch=3, started_at_ms=4, deadline_ms=deadline, limits=limits
+    )
 
 
 def _succeeded(output: JsonValue) -> Event:
@@ -92,10 +104,16 @@ def _interrupted(decision: RetryDecision) -> Event:
     return runs.AttemptInterrupted(node=NODE, number=1, lifetime=2, epoch=3, decision=decision)
 
 
+LIMITS = (LimitUse("resource:bank", "concurrency", 1, 2), LimitUse("provider:é", "rate", 3, 3))
+
+
 SAMPLES: list[Event] = [
     FlowRegistered(flow=FlowDigest("f00d"), document=JSON),
     PolicyRegistered(policy=POLICY, kind="retry", body=JSON),
     PolicyRegistered(policy=POLICY, kind="redrive", body=None),
+    LimitSet(limit=Limit("resource", "bank/é", 2, Rate(3, 1_000, 5))),
+    LimitSet(limit=Limit("total", "", 0)),
+    LimitRemoved(limit="resource:bank/é"),
     _submitted("2026-11-22", JSON),
     _submitted(None, None),
     _claimed(HOLDER),
@@ -123,6 +141,7 @@ SAMPLES: list[Event] = [
         reason=TEXT,
     ),
     runs.RunQueued(reason="retry_backoff", due_ms=1),
+    runs.RunQueued(reason="resource_lock", due_ms=None, limits=LIMITS, since_ms=7),
     runs.RunRequeued(
         cause="redrive", generation=2, roots=(NODE, NodeId("b")), reset_count=3, reset_digest="d", due_ms=4
     ),
@@ -189,6 +208,14 @@ SAMPLES: list[Event] = [
     letters.DeadLetterReopened(renewed=True),
     letters.DeadLetterNoted(text=TEXT),
 ]
+
+
+OLDER: dict[str, list[Event]] = {
+    "run.claimed/1": [_claimed(HOLDER).model_copy(update={"limits": ()}), _claimed(None)],
+    "run.attempt-started/1": [_started(10).model_copy(update={"limits": ()}), _started(None)],
+    "run.queued/1": [runs.RunQueued(reason="retry_backoff", due_ms=1)],
+}
+"""What the frozen samples of older versions read as now."""
 
 
 def samples_of(topic: str) -> list[Event]:

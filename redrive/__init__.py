@@ -12,6 +12,7 @@ __version__ = "0.1.0"
 _PUBLIC = {
     "redrive.engine": ("Batch", "Engine", "open"),
     "redrive.tenant_engine": ("TenantEngine",),
+    "redrive.effect_detail": ("CompensationDetail", "EffectDetail", "EffectOutcome", "EffectTry"),
     "redrive.run_detail": ("NodeDetail", "RunDetail"),
     "redrive.history": ("HistoryEntry",),
     "redrive.settings": ("Settings",),
@@ -74,13 +75,16 @@ _PUBLIC = {
     "redrive.processes.handlers": ("AttemptError", "Fatal", "Handler", "NotSent", "Rejected", "Retry", "Snooze"),
     "redrive.processes.outbox": ("DidNotHappen", "Happened", "StillUnknown", "Withhold"),
     "redrive.processes.handout": ("Attempt", "Claim", "Lease", "LetterStanding", "Progress"),
+    "redrive.processes.resume_plan": ("ResumeOption", "ResumePlan"),
     "redrive.processes.sweep": ("SweepAct", "SweepReport"),
     "redrive.processes.ticker": ("Ticker", "TickReport"),
     "redrive.processes.worker": ("Worker",),
     "redrive.projections.models": (
+        "CompensationSummary",
         "Counts",
         "DeadLetterGroup",
         "DeadLetterSummary",
+        "EffectSummary",
         "Page",
         "QueueEntry",
         "RunSummary",
@@ -151,6 +155,10 @@ if TYPE_CHECKING:
     from redrive.domain.retry_policy import Verdict as Verdict
     from redrive.domain.run.state import Status as Status
     from redrive.domain.values import JsonValue as JsonValue
+    from redrive.effect_detail import CompensationDetail as CompensationDetail
+    from redrive.effect_detail import EffectDetail as EffectDetail
+    from redrive.effect_detail import EffectOutcome as EffectOutcome
+    from redrive.effect_detail import EffectTry as EffectTry
     from redrive.engine import Batch as Batch
     from redrive.engine import Engine as Engine
     from redrive.engine import open as open
@@ -176,14 +184,18 @@ if TYPE_CHECKING:
     from redrive.processes.outbox import Happened as Happened
     from redrive.processes.outbox import StillUnknown as StillUnknown
     from redrive.processes.outbox import Withhold as Withhold
+    from redrive.processes.resume_plan import ResumeOption as ResumeOption
+    from redrive.processes.resume_plan import ResumePlan as ResumePlan
     from redrive.processes.sweep import SweepAct as SweepAct
     from redrive.processes.sweep import SweepReport as SweepReport
     from redrive.processes.ticker import Ticker as Ticker
     from redrive.processes.ticker import TickReport as TickReport
     from redrive.processes.worker import Worker as Worker
+    from redrive.projections.models import CompensationSummary as CompensationSummary
     from redrive.projections.models import Counts as Counts
     from redrive.projections.models import DeadLetterGroup as DeadLetterGroup
     from redrive.projections.models import DeadLetterSummary as DeadLetterSummary
+    from redrive.projections.models import EffectSummary as EffectSummary
     from redrive.projections.models import Page as Page
     from redrive.projections.models import QueueEntry as QueueEntry
     from redrive.projections.models import RunSummary as RunSummary

@@ -161,6 +161,9 @@ class Transaction(Protocol):
     def readable(self, id_: RunId | DeadLetterId) -> bool:
         """Whether this version knows every event of a run or dead letter; what it does not is left alone."""
 
+    def require_writable(self, stream: str) -> None:
+        """Raises StreamReadOnly when a stream that was read holds an event that this version does not know."""
+
     def moved_by(self, id_: DeadLetterId) -> Cause:
         """The last event that changed a dead letter, as a cause."""
 

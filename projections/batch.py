@@ -31,9 +31,9 @@ def collector_paused() -> Iterator[None]:
 class Batch:
     """Rows by id, as they were and as they become.
 
-    *runs* and *letters* hold every row that the batch touches, *before* the status each of them had. *waiting* holds
-    backoffs by run and node, None for one that is over, *approvals* likewise those that are pending. *texts* are
-    (position, body, subject, run, tenant).
+    *runs*, *letters*, *effects* and *compensations* hold every row that the batch touches, *before* the status each of
+    them had. *waiting* holds backoffs by run and node, None for one that is over, *approvals* likewise those that are
+    pending. *texts* are (position, body, subject, run, tenant).
     """
 
     def __init__(self, connection: sqlite3.Connection, graphs: Graphs) -> None:
@@ -42,6 +42,8 @@ class Batch:
         self.seen: set[str] = set()
         self.runs: dict[str, Row] = {}
         self.letters: dict[str, Row] = {}
+        self.effects: dict[str, Row] = {}
+        self.compensations: dict[str, Row] = {}
         self.before: dict[str, str | None] = {}
         self.waiting: dict[str, dict[str, Row | None]] = {}
         self.approvals: dict[str, dict[str, Row | None]] = {}
@@ -91,7 +93,8 @@ class Folds(_Registry[Callable[[Batch, Row, Any, int], None]]):
 
 
 class LetterFolds(_Registry[Callable[[Batch, Row, Any, Recorded], None]]):
-    """How events of a dead letter's stream change its row; who and why is in their envelope."""
+    """How events of the stream of a dead letter, effect or compensation change its row; who and why is in their
+    envelope."""
 
     def on(
         self, cls: type[E]

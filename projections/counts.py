@@ -1,10 +1,11 @@
-"""Counts that are kept up to date: events by topic, runs and dead letters by status, and totals, for each tenant."""
+"""Counts that are kept up to date, for each tenant: events by topic, what has a status by that, and totals."""
 
 from collections import Counter
+from collections.abc import Callable
 
 from redrive.domain.run import events as runs
 from redrive.projections.batch import Batch
-from redrive.projections.tables import Table
+from redrive.projections.tables import Row, Table
 
 COUNTS = Table("counts", ("tenant", "kind", "name"), {"tenant": "", "kind": "", "name": "", "n": 0})
 UNKNOWN = Table(
@@ -15,6 +16,12 @@ UNKNOWN = Table(
 )
 
 _TOTALS = {runs.AttemptStarted.TOPIC: "attempts", runs.ClaimAbandoned.TOPIC: "takeovers"}
+_BY_STATUS: tuple[tuple[str, Callable[[Batch], dict[str, Row]]], ...] = (
+    ("run", lambda batch: batch.runs),
+    ("dead_letter", lambda batch: batch.letters),
+    ("effect", lambda batch: batch.effects),
+    ("compensation", lambda batch: batch.compensations),
+)
 _ADD = "INSERT INTO counts VALUES (?, ?, ?, ?) ON CONFLICT (tenant, kind, name) DO UPDATE SET n = n + excluded.n"
 
 
@@ -29,8 +36,8 @@ def write(batch: Batch) -> None:
         changes[tenant, "total", name] += n
     for row in batch.unknown:
         changes[row["tenant"], "unknown", row["topic"]] += 1
-    for kind, rows in (("run", batch.runs), ("dead_letter", batch.letters)):
-        for id_, row in rows.items():
+    for kind, rows in _BY_STATUS:
+        for id_, row in rows(batch).items():
             before, now = batch.before[id_], row["status"]
             if before != now:
                 changes[row["tenant"], kind, now] += 1

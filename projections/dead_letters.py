@@ -16,6 +16,9 @@ DEAD_LETTERS = Table(
         "automation": "",
         "node": "",
         "source": "node",
+        "effect_id": None,
+        "effect_key": "",
+        "compensation_id": None,
         "status": "open",
         "settled": 0,
         "failure_class": "",
@@ -43,7 +46,9 @@ DEAD_LETTERS = Table(
         "created": 0,
         "updated": 0,
     },
-    fixed=frozenset({"tenant", "run_id", "automation", "node", "source", "opened_at_ms", "created"}),
+    fixed=frozenset(
+        {"tenant", "run_id", "automation", "node", "source", "effect_id", "effect_key", "opened_at_ms", "created"}
+    ),
     indexes=(
         "created",
         "run_id",
@@ -51,6 +56,7 @@ DEAD_LETTERS = Table(
         "tenant, status, created",
         "tenant, settled, created",
         "tenant, fingerprint, created",
+        "effect_id WHERE effect_id IS NOT NULL",
     ),
 )
 
@@ -62,6 +68,7 @@ def opened(tenant: str, event: e.DeadLetterOpened, position: int) -> Row:
     row = DEAD_LETTERS.blank()
     row["id"], row["tenant"], row["run_id"] = event.dead_letter, tenant, event.run
     row["automation"], row["node"], row["source"] = event.automation, event.node, event.source
+    row["effect_id"], row["effect_key"] = event.effect, event.effect_key
     row["opened_at_ms"], row["created"] = event.opened_at_ms, position
     _fail(row, event, event.opened_at_ms)
     return row
@@ -163,6 +170,13 @@ def _ignored(batch: Batch, row: Row, _event: e.DeadLetterIgnored, recorded: Reco
 def _abandoned(batch: Batch, row: Row, _event: e.DeadLetterAbandoned, recorded: Recorded) -> None:
     _decide(row, recorded, "abandon")
     _move(batch, row, "abandoned")
+
+
+@folds.on(e.DeadLetterLinkedToCompensation)
+def _linked(batch: Batch, row: Row, event: e.DeadLetterLinkedToCompensation, recorded: Recorded) -> None:
+    _decide(row, recorded, "compensate")
+    row["compensation_id"] = event.compensation
+    _move(batch, row, "linked_to_compensation")
 
 
 @folds.on(e.DeadLetterReopened)

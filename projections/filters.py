@@ -41,4 +41,33 @@ class DeadLetterFilters(GroupFilters, total=False):
     run: str | None
     node: str | None
     fingerprint: str | None
+    effect: str | None
     text: str | None
+
+
+class EffectFilters(PageOf, total=False):
+    """Filters of effects: by when their first try began, *since_ms* included, *until_ms* not. *key* is exact."""
+
+    status: str | Sequence[str] | None
+    run: str | None
+    node: str | None
+    key: str | None
+    operation: str | None
+    target: str | None
+    failure_class: str | None
+    text: str | None
+    since_ms: int | None
+    until_ms: int | None
+
+
+class CompensationFilters(PageOf, total=False):
+    """Filters of compensations: by when they were proposed."""
+
+    status: str | Sequence[str] | None
+    run: str | None
+    node: str | None
+    effect: str | None
+    operation: str | None
+    text: str | None
+    since_ms: int | None
+    until_ms: int | None

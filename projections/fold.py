@@ -17,17 +17,21 @@ from redrive.domain.dead_letter.events import DeadLetterOpened
 from redrive.domain.event import CATALOGUE, Event, Recorded, UnknownEvent
 from redrive.domain.records import FlowRegistered
 from redrive.domain.run.events import RunCancelled, RunRequeued, RunSubmitted
-from redrive.projections import counts, dead_letters, lifecycle, queues
+from redrive.projections import compensations, counts, dead_letters, effects, lifecycle, queues
 from redrive.projections.approvals import APPROVALS
 from redrive.projections.batch import Batch
+from redrive.projections.compensations import COMPENSATIONS
 from redrive.projections.counts import COUNTS, UNKNOWN
 from redrive.projections.dead_letters import DEAD_LETTERS
+from redrive.projections.effects import EFFECTS
 from redrive.projections.graphs import FLOWS
 from redrive.projections.lifecycle import MENTIONS, SAYS, TEXTS
 from redrive.projections.queues import BACKOFFS, RUNS
 from redrive.projections.tables import Row, Table
 
-TABLES: tuple[Table, ...] = (RUNS, BACKOFFS, APPROVALS, FLOWS, DEAD_LETTERS, TEXTS, MENTIONS, COUNTS, UNKNOWN)
+TABLES: tuple[Table, ...] = (
+    RUNS, BACKOFFS, APPROVALS, FLOWS, DEAD_LETTERS, EFFECTS, COMPENSATIONS, TEXTS, MENTIONS, COUNTS, UNKNOWN,
+)  # fmt: skip
 
 Says = Callable[[Any], str] | None
 Plan = tuple[Callable[[Batch, Row, Any, int], None] | None, Callable[[Batch, Row, Any, Recorded], None] | None, Says]
@@ -39,6 +43,8 @@ _PLANS: dict[type, Plan] = {
 """What to do with an event of each class: one look-up, for this is where a rebuild spends its time."""
 _NOTHING: Plan = (None, None, None)
 _LETTER_CLASSES = frozenset(_LETTER_FOLDS)
+_EFFECT_FOLDS, _COMPENSATION_FOLDS = effects.folds.by_class, compensations.folds.by_class
+_OTHER_CLASSES = frozenset({*_EFFECT_FOLDS, *_COMPENSATION_FOLDS})
 _NEEDS_WAITING = frozenset({RunRequeued, RunCancelled})
 
 
@@ -103,6 +109,8 @@ def write(batch: Batch) -> None:
         row["succeeded_bits"] = f"{row['succeeded_bits']:x}" if row["succeeded_bits"] else ""
     RUNS.write(connection, batch.runs.values())
     DEAD_LETTERS.write(connection, batch.letters.values())
+    EFFECTS.write(connection, batch.effects.values())
+    COMPENSATIONS.write(connection, batch.compensations.values())
     _write_pending(connection, BACKOFFS, batch.waiting)
     _write_pending(connection, APPROVALS, batch.approvals)
     lifecycle.write(batch)
@@ -130,24 +138,31 @@ def _load(batch: Batch, events: Sequence[Recorded], classes: Sequence[type]) -> 
     present = set(classes)
     wanted: set[str] = {recorded.correlation for recorded in events}
     letters = _streams(events, classes, _LETTER_CLASSES) if present & _LETTER_CLASSES else set()
+    others = _streams(events, classes, _OTHER_CLASSES) if present & _OTHER_CLASSES else set()
     if UnknownEvent in present:
         strange = _streams(events, classes, {UnknownEvent})
-        wanted, letters = wanted | strange, letters | strange
+        wanted, letters, others = wanted | strange, letters | strange, others | strange
     if new := wanted - batch.seen:
         batch.seen |= new
         for row in RUNS.load(batch.connection, "run_id", new):
             row["succeeded_bits"] = int(row["succeeded_bits"] or "0", 16)
             batch.runs[row["run_id"]] = row
             batch.before[row["run_id"]] = row["status"]
-    if new := letters - batch.letters.keys():
-        for row in DEAD_LETTERS.load(batch.connection, "id", new):
-            batch.letters[row["id"]] = row
-            batch.before[row["id"]] = row["status"]
+    _load_rows(batch, DEAD_LETTERS, batch.letters, letters)
+    _load_rows(batch, EFFECTS, batch.effects, others)
+    _load_rows(batch, COMPENSATIONS, batch.compensations, others)
     if present & _NEEDS_WAITING:
         runs = _streams(events, classes, _NEEDS_WAITING)
         for table, pending in ((BACKOFFS, batch.waiting), (APPROVALS, batch.approvals)):
             for row in table.load(batch.connection, "run_id", runs):
                 pending.setdefault(row["run_id"], {}).setdefault(row["node"], row)
+
+
+def _load_rows(batch: Batch, table: Table, rows: dict[str, Row], wanted: set[str]) -> None:
+    if new := wanted - rows.keys():
+        for row in table.load(batch.connection, "id", new):
+            rows[row["id"]] = row
+            batch.before[row["id"]] = row["status"]
 
 
 def _streams(events: Sequence[Recorded], classes: Sequence[type], chosen: Collection[type]) -> set[str]:
@@ -170,13 +185,34 @@ def _begin(batch: Batch, recorded: Recorded) -> None:
             run["open_letters"] += 1
     elif isinstance(event, UnknownEvent):
         _meet_unknown(batch, recorded)
+    elif (fold_effect := _EFFECT_FOLDS.get(event.__class__)) is not None:
+        _fold_other(batch, recorded, batch.effects, effects.begun, fold_effect)
+    elif (fold_compensation := _COMPENSATION_FOLDS.get(event.__class__)) is not None:
+        _fold_other(batch, recorded, batch.compensations, compensations.begun, fold_compensation)
+
+
+def _fold_other(
+    batch: Batch,
+    recorded: Recorded,
+    rows: dict[str, Row],
+    begun: Callable[[Recorded], Row | None],
+    change: Callable[[Batch, Row, Any, Recorded], None],
+) -> None:
+    """An event of an effect or a compensation; the first of its stream begins the row."""
+    row = rows.get(recorded.stream)
+    if row is None and (row := begun(recorded)) is not None:
+        rows[recorded.stream] = row
+        batch.before[recorded.stream] = None
+    if row is not None and row["readable"]:
+        change(batch, row, recorded.event, recorded)
+        row["updated"], row["updated_at_ms"] = recorded.position, recorded.occurred_at_ms
 
 
 def _meet_unknown(batch: Batch, recorded: Recorded) -> None:
     """What this code does not understand ends what it can say about the stream: its row stays as it was."""
     values = (recorded.position, recorded.stream, recorded.version, recorded.topic, str(recorded.tenant))
     batch.unknown.append(dict(zip(UNKNOWN.columns, (*values, recorded.correlation), strict=True)))
-    for rows in (batch.runs, batch.letters):
+    for rows in (batch.runs, batch.letters, batch.effects, batch.compensations):
         if (row := rows.get(recorded.stream)) is not None:
             row["readable"] = 0
 

@@ -11,7 +11,10 @@ from typing import Any
 
 from sqlite_utils import Database
 
+from redrive.domain.compensation import events as compensations
 from redrive.domain.dead_letter import events as letters
+from redrive.domain.effect import events as effects
+from redrive.domain.effect.request import EffectRequest
 from redrive.domain.errors import InvalidValue
 from redrive.domain.event import Event
 from redrive.domain.failure import Failure
@@ -44,6 +47,14 @@ def _failure(node: str, failure: Failure) -> str:
     return f"{node}\n{failure.failure_class} {failure.kind or ''}\n{failure.reason}"
 
 
+def _named(node: str, key: str) -> str:
+    return f"{node}\n{key}" if key else node
+
+
+def _request(node: str | None, request: EffectRequest) -> str:
+    return f"{_named(node or '', request.key)}\n{request.operation} {request.target}"
+
+
 SAYS: dict[type[Event], Callable[[Any], str]] = {
     runs.RunSubmitted: lambda event: f"{event.automation}\n{event.key}" if event.key else event.automation,
     runs.AttemptFailed: lambda event: _failure(event.node, event.failure),
@@ -52,10 +63,18 @@ SAYS: dict[type[Event], Callable[[Any], str]] = {
     stateful.ApprovalRequested: lambda event: f"{event.node}\n{event.prompt}",
     stateful.ApprovalDenied: lambda event: _failure(event.node, event.failure),
     stateful.ApprovalExpired: lambda event: _failure(event.node, event.failure),
-    letters.DeadLetterOpened: lambda event: _failure(event.node, event.failure),
+    letters.DeadLetterOpened: lambda event: _failure(_named(event.node, event.effect_key), event.failure),
     letters.DeadLetterRecurred: lambda event: _failure("", event.failure),
     letters.DeadLetterHeld: lambda event: event.why,
     letters.DeadLetterNoted: lambda event: event.text,
+    effects.EffectIntended: lambda event: _request(event.node, event.request),
+    effects.EffectWithheld: lambda event: f"{_request(event.node, event.request)}\n{event.why}",
+    effects.EffectFailed: lambda event: _failure("", event.failure),
+    effects.EffectOutcomeUnknown: lambda event: _failure("", event.failure),
+    effects.EffectReconciled: lambda event: event.why,
+    compensations.CompensationProposed: lambda event: f"{event.effect_key}\n{event.plan.operation} {event.plan.target}",
+    compensations.CompensationFailed: lambda event: _failure("", event.failure),
+    compensations.CompensationCancelled: lambda event: event.why,
 }
 """What an event says, beside the reason in its envelope."""
 

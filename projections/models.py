@@ -4,7 +4,7 @@ from typing import Generic, TypeVar
 
 from pydantic import BaseModel, ConfigDict
 
-from redrive.domain.identity import DeadLetterId, RunId
+from redrive.domain.identity import CompensationId, DeadLetterId, EffectId, RunId
 
 T = TypeVar("T")
 
@@ -89,7 +89,8 @@ class QueueEntry(Model):
 
 
 class DeadLetterSummary(Model):
-    """A dead letter with its latest failure and the latest decision about it."""
+    """A dead letter with its latest failure and the latest decision about it. *run_id* is empty for an effect outside
+    runs; *effect_id* is what a dead letter with source tool_effect is about, *compensation_id* what settled it."""
 
     id: DeadLetterId
     tenant: str
@@ -97,6 +98,9 @@ class DeadLetterSummary(Model):
     automation: str
     node: str
     source: str
+    effect_id: EffectId | None = None
+    effect_key: str = ""
+    compensation_id: CompensationId | None = None
     status: str
     settled: bool
     failure_class: str
@@ -126,6 +130,76 @@ class DeadLetterSummary(Model):
     needs_review: bool
 
 
+class EffectSummary(Model):
+    """An action on the outside world. *run_id*, *node*, *holder* and *lifetime* are those of its last try, None or 0
+    outside runs; *tries* counts sendings. *late*: the outcome came when its attempt had passed. *reconciled_by*: who
+    said what became of it. *compensation* is the operation that would make good for it."""
+
+    id: EffectId
+    tenant: str
+    run_id: RunId | None
+    automation: str
+    node: str | None
+    key: str
+    scope: str
+    operation: str
+    target: str
+    status: str
+    tries: int
+    holder: str
+    lifetime: int
+    expires_at_ms: int | None
+    tolerate: bool
+    compensation: str | None
+    request_digest: str
+    receipt_digest: str | None
+    failure_class: str | None
+    kind: str | None
+    reason: str | None
+    did_not_happen: bool
+    late: bool
+    reconciled_by: str | None
+    dead_letters: int
+    readable: bool
+    began_at_ms: int
+    updated_at_ms: int
+    created: int
+    updated: int
+
+
+class CompensationSummary(Model):
+    """What makes good for an effect. *tries* counts its runs; *outcome_unknown*: the last one may have happened.
+    *decided_by* and *decided_reason* are those of the latest decision."""
+
+    id: CompensationId
+    tenant: str
+    effect_id: EffectId
+    effect_key: str
+    dead_letter: DeadLetterId
+    run_id: RunId | None
+    automation: str
+    node: str | None
+    operation: str
+    target: str
+    requires_approval: bool
+    status: str
+    tries: int
+    worker: str | None
+    expires_at_ms: int | None
+    failure_class: str | None
+    kind: str | None
+    reason: str | None
+    outcome_unknown: bool
+    receipt_digest: str | None
+    decided_by: str | None
+    decided_reason: str | None
+    readable: bool
+    proposed_at_ms: int
+    updated_at_ms: int
+    created: int
+    updated: int
+
+
 class DeadLetterGroup(Model):
     """Dead letters whose latest failures are alike. *reason* is that of the newest of them."""
 
@@ -142,10 +216,13 @@ class DeadLetterGroup(Model):
 
 
 class Counts(Model):
-    """How many there are: *runs* and *dead_letters* by status, *events* by topic, *unknown* ones by theirs."""
+    """How many there are: *runs*, *dead_letters*, *effects* and *compensations* by status, *events* by topic, *unknown*
+    ones by theirs."""
 
     runs: dict[str, int]
     dead_letters: dict[str, int]
+    effects: dict[str, int]
+    compensations: dict[str, int]
     events: dict[str, int]
     unknown: dict[str, int]
     attempts: int

@@ -37,7 +37,7 @@ _NEEDS_REVIEW = (
     "d.settled = 0 AND "
     "EXISTS (SELECT 1 FROM runs r WHERE r.run_id = d.run_id AND r.status IN ('completed', 'cancelled'))"
 )
-_TEXTS = "text_id IN (SELECT rowid FROM texts_fts WHERE texts_fts MATCH ?)"
+TEXTS_SAYING = "text_id IN (SELECT rowid FROM texts_fts WHERE texts_fts MATCH ?)"
 
 
 class Queries:
@@ -71,7 +71,7 @@ class Queries:
         if needs_review is not None:
             chosen.where(f"needs_review = {int(needs_review)}")
         if text is not None:
-            chosen.where(f"run_id IN (SELECT run_id FROM mentions WHERE {_TEXTS})", match(text))
+            chosen.where(f"run_id IN (SELECT run_id FROM mentions WHERE {TEXTS_SAYING})", match(text))
         chosen.between("submitted_at_ms", since_ms, until_ms)
         rows, after = self._newest(f"SELECT {_RUN_COLUMNS} FROM runs", "created", _RUN_NAMES, chosen, limit, cursor)
         return Page(items=tuple(RunSummary(**row) for row in rows), cursor=after)
@@ -115,6 +115,7 @@ class Queries:
         automation: str | None = None,
         failure_class: str | None = None,
         fingerprint: str | None = None,
+        effect: str | None = None,
         text: str | None = None,
         since_ms: int | None = None,
         until_ms: int | None = None,
@@ -126,9 +127,10 @@ class Queries:
         chosen = self._select("dead_letters", "d.tenant")
         _filter_letters(chosen, status, source, failure_class, active_only=active_only)
         chosen.equal("d.run_id", run).equal("d.node", node).equal("d.automation", automation)
+        chosen.equal("d.effect_id", effect)
         chosen.equal("d.fingerprint", fingerprint).between("d.opened_at_ms", since_ms, until_ms)
         if text is not None:
-            chosen.where(f"d.id IN (SELECT subject FROM mentions WHERE {_TEXTS})", match(text))
+            chosen.where(f"d.id IN (SELECT subject FROM mentions WHERE {TEXTS_SAYING})", match(text))
         select = f"SELECT {_LETTER_COLUMNS}, {_NEEDS_REVIEW} FROM dead_letters d"
         rows, after = self._newest(select, "d.created", _LETTER_NAMES, chosen, limit, cursor)
         return Page(items=tuple(DeadLetterSummary(**row) for row in rows), cursor=after)
@@ -173,10 +175,19 @@ class Queries:
         return Page(items=tuple(self._group(row) for row in found), cursor=after)
 
     def search(
-        self, text: str, *, run: str | None = None, limit: int | None = None, cursor: str | None = None
+        self,
+        text: str,
+        *,
+        run: str | None = None,
+        effect: str | None = None,
+        limit: int | None = None,
+        cursor: str | None = None,
     ) -> Page[int]:
-        """The positions of events that say *text*: all of its words, each also as the beginning of a longer one."""
-        chosen = self._select("search").equal("run_id", run).where(_TEXTS, match(text))
+        """The positions of events that say *text*: all of its words, each also as the beginning of a longer one. Of a
+        *run*, or of an *effect* and of what belongs to it."""
+        chosen = self._select("search").equal("run_id", run).where(TEXTS_SAYING, match(text))
+        if effect is not None:
+            chosen.where("(run_id = ? OR subject = ?)", effect, effect)
         rows, after = self._newest("SELECT position FROM mentions", "position", ("position",), chosen, limit, cursor)
         return Page(items=tuple(row["position"] for row in rows), cursor=after)
 
@@ -191,6 +202,8 @@ class Queries:
         return Counts(
             runs=found.get("run", {}),
             dead_letters=found.get("dead_letter", {}),
+            effects=found.get("effect", {}),
+            compensations=found.get("compensation", {}),
             events=found.get("event", {}),
             unknown=found.get("unknown", {}),
             attempts=totals.get("attempts", 0),

@@ -14,6 +14,7 @@ _PUBLIC = {
     "redrive.async_tenant": ("AsyncTenantEngine", "AsyncView"),
     "redrive.engine": ("Batch", "Engine", "open"),
     "redrive.tenant_engine": ("TenantEngine",),
+    "redrive.effect_detail": ("CompensationDetail", "EffectDetail", "EffectOutcome", "EffectTry"),
     "redrive.run_detail": ("NodeDetail", "RunDetail"),
     "redrive.history": ("HistoryEntry",),
     "redrive.settings": ("Settings",),
@@ -80,14 +81,17 @@ _PUBLIC = {
     "redrive.processes.handlers": ("AttemptError", "Fatal", "Handler", "NotSent", "Rejected", "Retry", "Snooze"),
     "redrive.processes.outbox": ("DidNotHappen", "Happened", "StillUnknown", "Withhold"),
     "redrive.processes.handout": ("Attempt", "Claim", "Lease", "LetterStanding", "Progress"),
+    "redrive.processes.resume_plan": ("ResumeOption", "ResumePlan"),
     "redrive.processes.sweep": ("SweepAct", "SweepReport"),
     "redrive.processes.ticker": ("Ticker", "TickReport"),
     "redrive.processes.timers": ("TimerAct", "TimerReport"),
     "redrive.processes.worker": ("Worker",),
     "redrive.projections.models": (
+        "CompensationSummary",
         "Counts",
         "DeadLetterGroup",
         "DeadLetterSummary",
+        "EffectSummary",
         "Page",
         "QueueEntry",
         "RunSummary",
@@ -169,6 +173,10 @@ if TYPE_CHECKING:
     from redrive.domain.stateful_wait import Approval as Approval
     from redrive.domain.stateful_wait import Wait as Wait
     from redrive.domain.values import JsonValue as JsonValue
+    from redrive.effect_detail import CompensationDetail as CompensationDetail
+    from redrive.effect_detail import EffectDetail as EffectDetail
+    from redrive.effect_detail import EffectOutcome as EffectOutcome
+    from redrive.effect_detail import EffectTry as EffectTry
     from redrive.engine import Batch as Batch
     from redrive.engine import Engine as Engine
     from redrive.engine import open as open
@@ -195,6 +203,8 @@ if TYPE_CHECKING:
     from redrive.processes.outbox import Happened as Happened
     from redrive.processes.outbox import StillUnknown as StillUnknown
     from redrive.processes.outbox import Withhold as Withhold
+    from redrive.processes.resume_plan import ResumeOption as ResumeOption
+    from redrive.processes.resume_plan import ResumePlan as ResumePlan
     from redrive.processes.sweep import SweepAct as SweepAct
     from redrive.processes.sweep import SweepReport as SweepReport
     from redrive.processes.ticker import Ticker as Ticker
@@ -202,9 +212,11 @@ if TYPE_CHECKING:
     from redrive.processes.timers import TimerAct as TimerAct
     from redrive.processes.timers import TimerReport as TimerReport
     from redrive.processes.worker import Worker as Worker
+    from redrive.projections.models import CompensationSummary as CompensationSummary
     from redrive.projections.models import Counts as Counts
     from redrive.projections.models import DeadLetterGroup as DeadLetterGroup
     from redrive.projections.models import DeadLetterSummary as DeadLetterSummary
+    from redrive.projections.models import EffectSummary as EffectSummary
     from redrive.projections.models import Page as Page
     from redrive.projections.models import QueueEntry as QueueEntry
     from redrive.projections.models import RunSummary as RunSummary

@@ -32,7 +32,8 @@ from redrive.processes.services import Services, worker_caller
 from redrive.processes.sweep import SweepReport, sweep
 from redrive.processes.ticker import TickReport, tick
 from redrive.projections.view import View, view_path
-from redrive.tenant_engine import Actor, TenantEngine
+from redrive.tenant_effects import Actor
+from redrive.tenant_engine import TenantEngine
 
 P = ParamSpec("P")
 T = TypeVar("T")

@@ -17,6 +17,7 @@ from redrive.processes.handout import Attempt, Claim, Lease, LetterStanding, Pro
 from redrive.processes.intake import submission
 from redrive.processes.leases import Claimant, claiming, releasing, renewing, starting, starting_all
 from redrive.processes.reports import completing, failing, snoozing
+from redrive.processes.resume_plan import ResumePlan, planning
 from redrive.processes.sweep import SWEEPER, SweepReport, redriving_letter, sweep, tell_swept
 from redrive.processes.ticker import TickReport, tick
 from redrive.tenant_effects import Actor, TenantEffects
@@ -195,6 +196,14 @@ class TenantEngine(TenantEffects):
     def sweep(self) -> SweepReport:
         """Sweep, for this tenant."""
         return sweep(self.services.ledger, self.tenant, self.services.policy_of, self.services.engine)
+
+    def resume_plan(self, run_id: RunId) -> ResumePlan:
+        """What can be done about a run, its dead letters, doubtful effects and compensations now, and why the rest
+        cannot. It is asked of the rules that decide, and promises nothing once something else happens.
+
+        Raises NotFound.
+        """
+        return self.engine.ledger.transact(Caller(self.tenant), planning(run_id, self.services.policy_of))
 
     def _claimant(self, worker: str, lease_ms: int, handlers: Container[str] | None) -> Claimant:
         return Claimant(worker, self.services.holder, lease_ms, handlers, outbox=self.outbox)

@@ -8,9 +8,12 @@ MEANINGS = {
     "backoffs": "A node that waits: a backoff, or a snooze.",
     "flows": "The graph of a flow.",
     "dead_letters": "A dead letter: its latest failure and the latest decision.",
+    "effects": "An effect: where it stands, its last try, and why it failed.",
+    "compensations": "A compensation: where it stands, and the latest decision about it.",
     "texts": "A text that was said somewhere, each once; `texts_fts` is its full-text index.",
     "mentions": "Where a text was said: the position in the log, the run, the subject.",
-    "counts": "How many events by topic, runs and dead letters by status, and totals, for each tenant.",
+    "counts": "How many events by topic, runs, dead letters, effects and compensations by status, and totals, for each "
+    "tenant.",
     "unknown_events": "Events of a version that this code does not know.",
 }
 

@@ -185,8 +185,8 @@ class RetryBackoffScheduled(Event):
 
 
 class RunQueued(Event):
-    """The run waits to be claimed, from *due_ms* on (when the reason is ``wait``, first for the end of a timed wait); or
-    until the *limits* that hold it back have room, before those that wait since later than *since_ms*."""
+    """The run waits to be claimed, from *due_ms* on (when the reason is ``wait``, first for the end of a timed wait);
+    or until the *limits* that hold it back have room, before those that wait since later than *since_ms*."""
 
     TOPIC: ClassVar[str] = "run.queued"
     VERSION: ClassVar[int] = 2  # the first knew fewer reasons, and no limits

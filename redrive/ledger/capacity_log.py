@@ -89,8 +89,7 @@ def _buckets(committer: Committer, connection: Connection, book: LimitBook) -> d
         "AND (topic LIKE 'run.attempt-started/%' OR topic LIKE 'run.claimed/%') ORDER BY position"
     )
     first = min((book.anew[key].position for key in rated), default=None)
-    for row in connection.execute(query, (first,)) if first is not None else ():
-        recorded = shown(*row)
+    for recorded in shown(connection.execute(query, (first,)) if first is not None else ()):
         entry = committer.states.readable(recorded.stream)
         if entry is None or not isinstance(entry.state, Run):
             continue

@@ -50,8 +50,7 @@ def book_of(recorder: LogRecorder, connection: sqlite3.Connection, known: LimitB
     limits: dict[str, Limit] = {}
     anew: dict[str, Anew] = {}
     unknown = ""
-    for row in recorder.rows_of(LIMITS_STREAM, 0, connection):
-        recorded = shown(*row)
+    for recorded in shown(recorder.rows_of(LIMITS_STREAM, 0, connection)):
         match recorded.event:
             case LimitSet(limit=limit):
                 before = limits.get(limit.key)

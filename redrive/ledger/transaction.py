@@ -177,6 +177,10 @@ class LedgerTransaction:
         """Whether this version knows every event of a run or dead letter; what it does not is left alone."""
         return not self._require(id_).unknown
 
+    def require_writable(self, stream: str) -> None:
+        """Raises StreamReadOnly when a stream that was read holds an event that this version does not know."""
+        self._require(stream).require_writable()
+
     def moved_by(self, id_: DeadLetterId) -> Cause:
         """The last event that changed a dead letter, as a cause."""
         return as_cause(self._require(id_).moved_by)

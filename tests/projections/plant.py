@@ -148,7 +148,7 @@ class Plant:
             operations.resuming(run),
             operations.recovering(run, None),
             operations.noting_run(run, "look at the proxy"),
-            operations.cancelling(run),
+            operations.cancelling(run, default_policy_of),
         )
         self.do(self.dice.choice(commands), tenant, "so be it")
 

@@ -11,6 +11,7 @@ from redrive.domain.event import UnknownEvent
 from redrive.domain.flow import Flow, Node
 from redrive.domain.run.state import NodeStatus, Run
 from redrive.processes import operations
+from redrive.processes.letters import default_policy_of
 from redrive.projections import view as view_module
 from redrive.projections.queries import Queries
 from redrive.projections.view import View
@@ -133,7 +134,7 @@ def test_what_is_not_understood_is_listed_and_ends_what_is_said(plant: Plant, vi
     """The stream of an unknown event shows where it stood before; all others go on."""
     run, other = (plant.submit(Flow([Node("a")])) for _ in range(2))
     _append_unknown(plant, run, 2)
-    plant.do(operations.cancelling(other), reason="enough")
+    plant.do(operations.cancelling(other, default_policy_of), reason="enough")
     queries = Queries(view, ACME)
     assert not queries.run(run).readable
     assert queries.run(other).status == "cancelled"

@@ -186,7 +186,7 @@ def test_what_nobody_will_move_needs_review(plant: Plant, queries: Queries) -> N
     """A failed run whose dead letter was settled; an unsettled dead letter of a cancelled run."""
     settled, cancelled, normal = plant.dead_letter(), plant.dead_letter(), plant.dead_letter()
     plant.do(operations.ignoring(settled, None), reason="harmless")
-    plant.do(operations.cancelling(plant.letter(cancelled).run), reason="enough")
+    plant.do(operations.cancelling(plant.letter(cancelled).run, default_policy_of), reason="enough")
     found = {entry.run_id for entry in queries.queue("needs_review", now_ms=0).items}
     assert found == {plant.letter(settled).run, plant.letter(cancelled).run}
     assert found == {run.run_id for run in queries.runs(needs_review=True).items}

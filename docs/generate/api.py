@@ -7,6 +7,8 @@ GROUPS: dict[str, tuple[str, ...]] = {
     "Flows and policies": (
         "Flow",
         "Node",
+        "Approval",
+        "Wait",
         "RetryPolicy",
         "Backoff",
         "Strategy",
@@ -59,6 +61,8 @@ GROUPS: dict[str, tuple[str, ...]] = {
         "SweepAct",
         "Act",
         "TickReport",
+        "TimerReport",
+        "TimerAct",
     ),
     "Ids and values": ("RunId", "DeadLetterId", "NodeId", "JsonValue"),
 }

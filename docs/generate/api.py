@@ -10,6 +10,8 @@ GROUPS: dict[str, tuple[str, ...]] = {
     "Flows and policies": (
         "Flow",
         "Node",
+        "Approval",
+        "Wait",
         "RetryPolicy",
         "Backoff",
         "Strategy",
@@ -62,6 +64,8 @@ GROUPS: dict[str, tuple[str, ...]] = {
         "SweepAct",
         "Act",
         "TickReport",
+        "TimerReport",
+        "TimerAct",
     ),
     "Ids and values": ("RunId", "DeadLetterId", "NodeId", "JsonValue"),
 }

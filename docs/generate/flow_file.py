@@ -5,7 +5,13 @@ from typing import Any
 from pydantic import BaseModel
 
 from docs.generate.markdown import code, sentence, table
-from redrive.flow_files.own_document import DefaultsDocument, FlowDocument, NodeDocument
+from redrive.flow_files.own_document import (
+    ApprovalDocument,
+    DefaultsDocument,
+    FlowDocument,
+    NodeDocument,
+    WaitDocument,
+)
 
 MEANINGS = {
     ("FlowDocument", "defaults"): "What holds for every node that says nothing else.",
@@ -20,7 +26,14 @@ MEANINGS = {
 def keys() -> str:
     """The keys at each level."""
     parts = []
-    for title, model in (("Top level", FlowDocument), ("defaults", DefaultsDocument), ("A node", NodeDocument)):
+    models = (
+        ("Top level", FlowDocument),
+        ("defaults", DefaultsDocument),
+        ("A node", NodeDocument),
+        ("approval", ApprovalDocument),
+        ("wait", WaitDocument),
+    )
+    for title, model in models:
         parts.append(f"### {title}\n\n{_table(model)}")
     return "\n".join(parts)
 

@@ -6,6 +6,7 @@ from redrive.projections.fold import TABLES
 MEANINGS = {
     "runs": "A run: where it stands, counts, and its last failure.",
     "backoffs": "A node that waits: a backoff, or a snooze.",
+    "approvals": "An approval that is pending.",
     "flows": "The graph of a flow.",
     "dead_letters": "A dead letter: its latest failure and the latest decision.",
     "effects": "An effect: where it stands, its last try, and why it failed.",

@@ -60,9 +60,9 @@ def run(
 ) -> int:
     """Execute a workflow file durably, on the log.
 
-    FLOW_FILE is redrive's own YAML or JSON, or WfFormat 1.5. After a crash, the same command resumes the run; after
-    it completed, the same command starts a new one, unless --key repeats. Exit code 0: completed, 1: finished with
-    dead letters (or not finished, as when an approval is awaited), 130: interrupted.
+    FLOW_FILE is redrive's own YAML or JSON, WfFormat 1.5, or a Tandem automation. After a crash, the same command
+    resumes the run; after it completed, the same command starts a new one, unless --key repeats. Exit code 0:
+    completed, 1: finished with dead letters (or not finished, as when an approval is awaited), 130: interrupted.
     """
     from redrive.executors import Allowed
     from redrive.flow_files import read_flow_file

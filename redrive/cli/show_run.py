@@ -113,7 +113,8 @@ def _next_by_status(session: Session, acme: "TenantEngine", run: "RunDetail") ->
 
 
 def _ways_on(session: Session, acme: "TenantEngine", run: "RunDetail") -> list[tuple[str, str]]:
-    open_ = acme.dead_letters(run=run.run_id, status="open", source="node", limit=2).items
+    letters = acme.dead_letters(run=run.run_id, status="open", limit=1_000).items
+    open_ = [letter for letter in letters if letter.source != "stateful_wait"]  # those are asked again by recover
     if len(open_) > 1:
         retry = ("retry", "--all", "--run", run.run_id[:8])
         return [(session.command("dead-letters", *retry, "--reason", "WHY"), "do the failed work again")]

@@ -11,6 +11,7 @@ from redrive.domain.run import events as e
 from redrive.domain.run.attempts import complete_attempt, fail_attempt
 from redrive.domain.run.settle import Standing, settle
 from redrive.domain.run.state import Status
+from redrive.domain.run.wait_events import RunAwaitingApproval
 from tests.domain.facts import (
     BROKEN,
     attempt,
@@ -46,6 +47,7 @@ FAILED = fact(e.RunFailed, finished_at_ms=NOW)
 BLOCKED = fact(e.RunBlocked, finished_at_ms=NOW)
 PAUSED = fact(e.RunPaused)
 DUE = fact(e.RunQueued, due_ms=5_000, reason="retry_backoff")
+AWAITING = fact(RunAwaitingApproval)
 READY = fact(e.RunQueued, due_ms=NOW, reason="released")
 
 # Every condition of a later row holds in the earlier rows, too: the first match wins.
@@ -62,6 +64,18 @@ TABLE = {
     "4 a node is ready, claim ended": ({"ready": 1, "next_due_ms": 5_000, "failing": True, "claimed": False}, READY),
     "5 a node has a due time": ({"next_due_ms": 5_000, "failing": True}, DUE),
     "5 a node has a due time, claim ended": ({"next_due_ms": 5_000, "claimed": False}, DUE),
+    "5 a node has a due time, an approval is pending": ({"next_due_ms": 5_000, "approvals": 1}, DUE),
+    "5 a node has that due time already": (
+        {"next_due_ms": 5_000, "due_ms": 5_000, "status": Status.QUEUED, "claimed": False},
+        None,
+    ),
+    "4 a node became ready, queued for later": (
+        {"ready": 1, "next_due_ms": 5_000, "due_ms": 5_000, "status": Status.QUEUED, "claimed": False},
+        READY,
+    ),
+    "4 another node was ready": ({"ready": 2, "was_ready": True, "status": Status.QUEUED, "claimed": False}, None),
+    "6 an approval is pending": ({"approvals": 1, "failing": True}, AWAITING),
+    "6 an approval is pending, claim ended": ({"approvals": 1, "claimed": False}, AWAITING),
     "7 a failed node's mode is fail_run": ({"failing": True}, FAILED),
     "7 nothing can proceed": ({}, BLOCKED),
     "7 nothing can proceed, claim ended": ({"claimed": False}, BLOCKED),
@@ -84,6 +98,7 @@ def test_the_table(standing: dict[str, object], event: Fact | None) -> None:
         ({"stopped_by": REVIEW}, Status.BLOCKED),
         ({}, Status.BLOCKED),
         ({"pause_requested": True}, Status.PAUSED),
+        ({"approvals": 1}, Status.AWAITING_APPROVAL),
     ],
 )
 def test_a_run_that_stands_there_already_gets_no_event(standing: dict[str, object], status: Status) -> None:

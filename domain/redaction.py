@@ -37,7 +37,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from redrive.domain.values import JsonValue
 
-__all__ = ["REDACTED", "Redactor", "redact", "redact_argv", "redact_text"]
+__all__ = ["DEFAULT", "REDACTED", "Redactor", "redact_text"]
 
 REDACTED = "[redacted]"
 
@@ -64,6 +64,7 @@ _WHOLE = (
     ),
     re.compile(r"(?i)(?<=\bbearer[ \t])[ \t]{0,8}(?:\[redacted\]|[^\s\"',;<>)}\]]+)"),
 )
+_MARK = re.compile(r"-----|@|(?i:bearer)")  # every match of _WHOLE holds one, every secret of _KEY one of the names
 _KEY = re.compile(
     r"(?<![\w.-])(?:"
     r"(?P<key>[\w.-]+)[\\\"'\])]{0,6}[ \t]{0,8}(?P<sign>=>|={1,3}|:=|:(?!:))[ \t]{0,8}"
@@ -111,7 +112,7 @@ class Redactor:
         patterns = tuple(re.compile(pattern) for pattern in self.extra_patterns)
         if not all(names) or any(pattern.search("") for pattern in patterns):
             raise ValueError("an extra key needs a letter or digit, an extra pattern must not match the empty text")
-        object.__setattr__(self, "_names", names)
+        object.__setattr__(self, "_names", (*_NAMES, *names))
         object.__setattr__(self, "_patterns", patterns)
 
     def value(self, value: "JsonValue") -> "JsonValue":
@@ -140,13 +141,17 @@ class Redactor:
 
     def text(self, text: str) -> str:
         """The text without its secrets."""
-        for _ in range(_PASSES):
+        for _ in range(_PASSES if self._may_hold_secrets(text) else 0):
             before, text = text, self._pass(text)
             if text == before:
                 break
         for pattern in self._patterns:
             text = pattern.sub(_without_secret, text)
         return text
+
+    def _may_hold_secrets(self, text: str) -> bool:
+        """False for most texts, and quickly: plain ASCII in which no rule finds what its matches must hold."""
+        return not text.isascii() or _MARK.search(text) is not None or self._secret(text)
 
     def _pass(self, text: str) -> str:
         for pattern in _WHOLE:
@@ -172,12 +177,12 @@ class Redactor:
 
     def _secret(self, key: str) -> bool:
         letters = _letters(key)
-        return any(name in letters for name in (*_NAMES, *self._names))
+        return any(name in letters for name in self._names)
 
     def _counts(self, key: str) -> bool:
         """Whether a secret-looking key is about a number of tokens."""
         letters = _letters(key)
-        if any(name in letters for name in (*_NAMES[1:], *self._names)):
+        if any(name in letters for name in self._names[1:]):  # all but token
             return False
         words = _NOT_A_LETTER.split(_HUMP.sub("_", key).lower())
         return any(word.endswith(("tokens", "tokencount")) or word in _COUNTING for word in words)
@@ -287,16 +292,6 @@ def _end_of_brackets(text: str, start: int, read: bool) -> int:
 DEFAULT = Redactor()
 
 
-def redact(value: "JsonValue") -> "JsonValue":
-    """A copy of a JSON document without its secrets, by the default rules."""
-    return DEFAULT.value(value)
-
-
 def redact_text(text: str) -> str:
     """A text without its secrets, by the default rules."""
     return DEFAULT.text(text)
-
-
-def redact_argv(argv: Sequence[str]) -> list[str]:
-    """The arguments of a command without secrets, by the default rules."""
-    return DEFAULT.argv(argv)

@@ -57,8 +57,7 @@ NewRow = tuple[str, int, str, bytes, str, str, int]
 
 def row_of(recorded: Recorded) -> NewRow:
     """The columns of an event, as they are inserted: a tuple, because this is on the way of every commit."""
-    tenant = str(recorded.tenant)
-    event = recorded.event
+    event, tenant = recorded.event, str(recorded.tenant)
     if isinstance(event, UnknownEvent):
         topic, state = event.topic, event.state
     else:

@@ -129,12 +129,13 @@ class LogRecorder(SQLiteApplicationRecorder):
         for stream, version in sorted(unchanged.items()):
             if self.head(stream) != version:
                 raise Conflict(f"stream {stream} moved from version {version} to {self.head(stream)}")
-        cursor = self.writer.cursor()
+        cursor, heads = self.writer.cursor(), self.heads
         for row in rows:
             stream, version = row[0], row[1]
-            if self.head(stream) != version - 1:
-                raise Conflict(f"stream {stream} is at version {self.head(stream)}, not {version - 1}")
-            self.heads[stream] = version
+            head = heads[stream] if stream in heads else self.head(stream)
+            if head != version - 1:
+                raise Conflict(f"stream {stream} is at version {head}, not {version - 1}")
+            heads[stream] = version
             cursor.execute(_INSERT, row)
         return cursor.lastrowid or 0
 

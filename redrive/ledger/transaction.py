@@ -47,7 +47,8 @@ class LedgerTransaction:
         self.now_ms = now_ms
         self.pending: list[Recorded] = []
         self.registered: set[str] = set()
-        self._root = caller.cause or Cause("command", os.urandom(8).hex())
+        self._nonce = os.urandom(10).hex()  # asked of the system once: the ids of its events count on from it
+        self._cause = caller.cause or Cause("command", self._nonce)
         self._read: dict[str, int] = {}
         self._seen: dict[str, Entry] = {}
         self._written: dict[str, Entry] = {}
@@ -216,11 +217,10 @@ class LedgerTransaction:
             return
         unchanged = {stream: version for stream, version in self._read.items() if stream not in self._written}
         last = self._ledger.recorder.insert(self._rows, unchanged)
-        first = last - len(self.pending) + 1
-        for position, (recorded, row) in enumerate(zip(self.pending, self._rows, strict=True), first):
-            recorded.position = position
-            entry = self._written.get(recorded.stream)
-            if entry is not None:
+        position = last - len(self.pending)
+        for recorded, row in zip(self.pending, self._rows, strict=True):
+            recorded.position = position = position + 1
+            if (entry := self._written.get(recorded.stream)) is not None:
                 entry.created = entry.created or position
                 self._ledger.states.grew(entry, len(row[3]))
         for stream, entry in self._written.items():
@@ -269,21 +269,22 @@ class LedgerTransaction:
         self, stream: str, version: int, event: Event, subject: Subject, cause: Cause | None = None
     ) -> Recorded:
         caller = self.caller
-        if cause is None:
-            cause = as_cause(self.pending[0].event_id) if self.pending else self._root
+        id_ = EventId(f"{self._nonce}{len(self.pending):04x}")
         recorded = Recorded(
             StreamId(stream),
             version,
             event,
-            EventId(os.urandom(12).hex()),
+            id_,
             self.now_ms,
             subject.tenant,
             subject.correlation,
             caller.actor,
             caller.reason,
-            cause,
+            cause or self._cause,
             self._ledger.engine,
         )
+        if not self.pending:
+            self._cause = as_cause(id_)  # of all that follow in this transaction
         self.pending.append(recorded)
         return recorded
 
@@ -312,7 +313,7 @@ class LedgerTransaction:
                 rows = rows_of_compensation(state, entry.created)
         if rows == entry.rows:
             return
-        if entry.rows is None or {row.needs for row in entry.rows} - {row.needs for row in rows}:
+        if entry.rows is None or (entry.rows and {row.needs for row in entry.rows} - {row.needs for row in rows}):
             agenda.remove(stream)
         for row in rows:
             agenda.put(row)

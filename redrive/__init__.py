@@ -14,6 +14,7 @@ _PUBLIC = {
     "redrive.tenant_engine": ("TenantEngine",),
     "redrive.run_detail": ("NodeDetail", "RunDetail"),
     "redrive.history": ("HistoryEntry",),
+    "redrive.http_effects": ("http_reconcile", "http_send"),
     "redrive.settings": ("Settings",),
     "redrive.ledger.committer": ("Pending",),
     "redrive.domain.classifier": ("DEFAULT_RULES", "Classifier", "Rule"),
@@ -155,6 +156,8 @@ if TYPE_CHECKING:
     from redrive.engine import Engine as Engine
     from redrive.engine import open as open
     from redrive.history import HistoryEntry as HistoryEntry
+    from redrive.http_effects import http_reconcile as http_reconcile
+    from redrive.http_effects import http_send as http_send
     from redrive.ledger.committer import Pending as Pending
     from redrive.processes.compensations import CompensationStanding as CompensationStanding
     from redrive.processes.compensations import CompensationTry as CompensationTry

@@ -1,5 +1,7 @@
 """The public names of the package, by what they are for; autodoc reads the rest from their docstrings."""
 
+from inspect import isfunction
+
 import redrive
 
 GROUPS: dict[str, tuple[str, ...]] = {
@@ -28,6 +30,7 @@ GROUPS: dict[str, tuple[str, ...]] = {
         "AttemptError",
         "Handler",
     ),
+    "Effects over HTTP": ("http_send", "http_reconcile"),
     "Failures and decisions": (
         "Failure",
         "RetryDecision",
@@ -93,7 +96,7 @@ def reference() -> str:
 def _directive(name: str) -> str:
     value = getattr(redrive, name)
     if not isinstance(value, type):
-        kind = "autofunction" if name == "open" else "autodata"
+        kind = "autofunction" if isfunction(value) else "autodata"
         return f".. {kind}:: redrive.{name}\n"
     lines = [f".. autoclass:: redrive.{name}", "   :members:"]
     if name in BARE:

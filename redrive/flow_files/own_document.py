@@ -7,6 +7,7 @@ from pydantic import ConfigDict, FailFast, Field, model_validator
 from redrive.domain.errors import InvalidValue
 from redrive.domain.retry_policy import RetryPolicy
 from redrive.domain.values import JsonValue
+from redrive.flow_files.effect_document import EffectDocument
 from redrive.flow_files.fields import (
     Argv,
     Attempts,
@@ -76,11 +77,12 @@ class DefaultsDocument(Strict):
 _ONE_OF: list[JsonValue] = [
     {"required": ["run"], "properties": {"run": {"type": "array"}}},
     {"required": ["handler"], "properties": {"handler": {"type": "string"}}},
+    {"required": ["effect"], "properties": {"effect": {"type": "object"}}},
 ]
 
 
 class NodeDocument(Strict):
-    """A step: either an argv to run, or a Python function to call."""
+    """A step: an argv to run, a Python function to call, or an HTTP request to send."""
 
     model_config = ConfigDict(json_schema_extra={"oneOf": _ONE_OF})
 
@@ -88,6 +90,9 @@ class NodeDocument(Strict):
     after: Names | None = Field(default=None, description="The ids of the nodes that must succeed before.")
     run: Argv | None = Field(default=None, description="The program and its arguments; no shell is involved.")
     handler: Handler | None = Field(default=None, description="module:function, called with the attempt.")
+    effect: EffectDocument | None = Field(
+        default=None, description="An HTTP request, sent once, with an idempotency key."
+    )
     input: Any = Field(default=None, description="Any JSON value, handed to the command or function.")
     env: Env | None = Field(default=None, description="Environment variables, added to those of redrive.")
     cwd: Folder | None = Field(
@@ -99,10 +104,11 @@ class NodeDocument(Strict):
 
     @model_validator(mode="after")
     def _one_way(self) -> "NodeDocument":
-        if self.run is None and self.handler is None:
-            raise InvalidValue("", self.id, "run (an argv) or handler (module:function) in this node")
-        if self.run is not None and self.handler is not None:
-            raise InvalidValue("", self.id, "either run or handler in this node, not both")
+        ways = [way for way in (self.run, self.handler, self.effect) if way is not None]
+        if not ways:
+            raise InvalidValue("", self.id, "run (an argv) or handler (module:function) or effect in this node")
+        if len(ways) > 1:
+            raise InvalidValue("", self.id, "either run or handler or effect in this node, not several")
         if self.run is None:
             for field in ("env", "cwd"):
                 if getattr(self, field) is not None:

@@ -55,19 +55,23 @@ class Fatal(Exception):
 
 
 class NotSent(Exception):
-    """Raise it in ``send`` when nothing left this process: the effect failed, and may be sent again."""
+    """Raise it in ``send`` when nothing left this process: the effect failed, and may be sent again. *delay* takes the
+    place of the policy's."""
 
-    def __init__(self, reason: str, *, failure_class: str = PROVIDER_TRANSIENT) -> None:
+    def __init__(self, reason: str, *, failure_class: str = PROVIDER_TRANSIENT, delay: Delay | None = None) -> None:
         super().__init__(reason)
-        self.reason, self.failure_class = reason, failure_class
+        self.reason, self.failure_class, self.delay = reason, failure_class, delay
 
 
 class Rejected(Exception):
-    """Raise it in ``send`` when the other side refused, with its *receipt*: the effect failed, and did not happen."""
+    """Raise it in ``send`` when the other side refused, with its *receipt*: the effect failed, and did not happen.
+    *delay*, when it asked for one, takes the place of the policy's."""
 
-    def __init__(self, reason: str, receipt: Any = None, *, failure_class: str = OUTBOX_SEND) -> None:
+    def __init__(
+        self, reason: str, receipt: Any = None, *, failure_class: str = OUTBOX_SEND, delay: Delay | None = None
+    ) -> None:
         super().__init__(reason)
-        self.reason, self.receipt, self.failure_class = reason, receipt, failure_class
+        self.reason, self.receipt, self.failure_class, self.delay = reason, receipt, failure_class, delay
 
 
 class AttemptError(Exception):
@@ -92,7 +96,7 @@ def failure_raised(error: Failure | BaseException) -> Failure | BaseException:
             return Failure(error.failure_class, _said(error.reason), kind="retry", delay_ms=_delay(error.delay))
         case NotSent() | Rejected():
             kind = "not_sent" if isinstance(error, NotSent) else "rejected"
-            return Failure(error.failure_class, _said(error.reason), kind=kind)
+            return Failure(error.failure_class, _said(error.reason), kind=kind, delay_ms=_delay(error.delay))
         case InFlight():
             return Failure(PROVIDER_TRANSIENT, str(error), kind="in_flight")
         case KeyReused():

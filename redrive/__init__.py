@@ -17,6 +17,7 @@ _PUBLIC = {
     "redrive.effect_detail": ("CompensationDetail", "EffectDetail", "EffectOutcome", "EffectTry"),
     "redrive.run_detail": ("NodeDetail", "RunDetail"),
     "redrive.history": ("HistoryEntry",),
+    "redrive.http_effects": ("http_reconcile", "http_send"),
     "redrive.settings": ("Settings",),
     "redrive.ledger.committer": ("Pending",),
     "redrive.domain.classifier": ("DEFAULT_RULES", "Classifier", "Rule"),
@@ -181,6 +182,8 @@ if TYPE_CHECKING:
     from redrive.engine import Engine as Engine
     from redrive.engine import open as open
     from redrive.history import HistoryEntry as HistoryEntry
+    from redrive.http_effects import http_reconcile as http_reconcile
+    from redrive.http_effects import http_send as http_send
     from redrive.ledger.committer import Pending as Pending
     from redrive.ledger.limit_status import LimitStatus as LimitStatus
     from redrive.processes.compensations import CompensationStanding as CompensationStanding

@@ -12,8 +12,9 @@ from redrive.domain.errors import InvalidValue
 from redrive.domain.failure import INTERRUPTED, Failure
 from redrive.domain.flow import DEFAULT_RETRY, Flow
 from redrive.domain.values import JsonValue
+from redrive.effect_nodes import EffectHandler, allowed_origin
 from redrive.flow_files import FlowFile
-from redrive.flow_files.flow_file import COMMAND_HANDLER, PYTHON_PREFIX, SIMULATE_HANDLER
+from redrive.flow_files.flow_file import COMMAND_HANDLER, EFFECT_PREFIX, PYTHON_PREFIX, SIMULATE_HANDLER
 from redrive.processes.command_handler import CommandHandler
 from redrive.processes.handlers import AttemptError, Handler
 from redrive.processes.handout import Attempt
@@ -25,10 +26,12 @@ STEP_S = 0.05
 
 @dataclass(frozen=True, slots=True)
 class Allowed:
-    """What flows may do on this machine: run commands, and import handlers whose module:function has a prefix."""
+    """What flows may do on this machine: run commands, import handlers whose module:function has a prefix, and send
+    HTTP effects to *effect_origins* ("*" for any)."""
 
     commands: bool = False
     handler_prefixes: tuple[str, ...] = ()
+    effect_origins: tuple[str, ...] = ()
 
     def handler(self, reference: str) -> bool:
         """Whether ``module:function`` may be imported."""
@@ -48,11 +51,17 @@ class Handlers(Mapping[str, Handler]):
     def __contains__(self, name: object) -> bool:
         if name in self._known:
             return True
-        return isinstance(name, str) and name.startswith(PYTHON_PREFIX) and self._allowed.handler(_reference(name))
+        if not isinstance(name, str):
+            return False
+        if name.startswith(EFFECT_PREFIX):
+            return allowed_origin(name.removeprefix(EFFECT_PREFIX), self._allowed.effect_origins)
+        return name.startswith(PYTHON_PREFIX) and self._allowed.handler(_reference(name))
 
     def __getitem__(self, name: str) -> Handler:
         if name not in self:
             raise KeyError(name)
+        if name.startswith(EFFECT_PREFIX):
+            return EffectHandler(self._allowed.effect_origins)
         if name not in self._known:
             self._known[name] = imported(_reference(name))
         return self._known[name]
@@ -98,11 +107,12 @@ def handlers_for(
             accepted = "--simulate, or --allow-commands to execute what it recorded"
             raise InvalidValue("flow file", file.automation, f"{accepted}: it was imported from WfFormat")
         return {SIMULATE_HANDLER: RecordedCommandHandler(classifier)}
-    own = Allowed(commands=True, handler_prefixes=allowed.handler_prefixes or file.imports)
+    own = Allowed(True, allowed.handler_prefixes or file.imports, allowed.effect_origins or ("*",))
     handlers = Handlers(own, classifier)
     for name in names:
         if name not in handlers:
-            raise InvalidValue("handler", name, "a handler that --allow-handlers allows")
+            option = "--allow-effects" if name.startswith(EFFECT_PREFIX) else "--allow-handlers"
+            raise InvalidValue("handler", name, f"a handler that {option} allows")
         handlers[name]
     return handlers
 

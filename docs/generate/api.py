@@ -33,6 +33,7 @@ GROUPS: dict[str, tuple[str, ...]] = {
         "AttemptError",
         "Handler",
     ),
+    "Effects over HTTP": ("http_send", "http_reconcile"),
     "Failures and decisions": (
         "Failure",
         "RetryDecision",

@@ -5,6 +5,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from docs.generate.markdown import code, sentence, table
+from redrive.flow_files.effect_document import EffectDocument, ReconcileDocument, RequestDocument
 from redrive.flow_files.own_document import (
     ApprovalDocument,
     DefaultsDocument,
@@ -23,17 +24,22 @@ MEANINGS = {
 }
 
 
+LEVELS: tuple[tuple[str, type[BaseModel]], ...] = (
+    ("Top level", FlowDocument),
+    ("defaults", DefaultsDocument),
+    ("A node", NodeDocument),
+    ("approval", ApprovalDocument),
+    ("wait", WaitDocument),
+    ("effect", EffectDocument),
+    ("effect.request", RequestDocument),
+    ("effect.reconcile", ReconcileDocument),
+)
+
+
 def keys() -> str:
     """The keys at each level."""
     parts = []
-    models = (
-        ("Top level", FlowDocument),
-        ("defaults", DefaultsDocument),
-        ("A node", NodeDocument),
-        ("approval", ApprovalDocument),
-        ("wait", WaitDocument),
-    )
-    for title, model in models:
+    for title, model in LEVELS:
         parts.append(f"### {title}\n\n{_table(model)}")
     return "\n".join(parts)
 
@@ -45,7 +51,8 @@ def _table(model: type[BaseModel]) -> str:
         meaning = MEANINGS.get((model.__name__, name)) or sentence(field.description or "")
         assert meaning, f"{model.__name__}.{name} has no description"
         needed = "yes" if field.is_required() else ""
-        rows.append((code(name), needed, _accepted(schema["properties"][name]), meaning))
+        shown = field.alias or name
+        rows.append((code(shown), needed, _accepted(schema["properties"][shown]), meaning))
     return table(("key", "required", "accepted", "meaning"), rows)
 
 

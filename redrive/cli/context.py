@@ -49,6 +49,7 @@ class Session:
     def engine(self, *, create: bool = False) -> "Engine":
         """Open the log, until the command ends. Without *create*, NotFound when there is none."""
         from redrive.domain.redrive_policy import RedrivePolicy
+        from redrive.effect_nodes import effect_reconcilers
         from redrive.engine import open as open_engine
         from redrive.logs import configure_logs
 
@@ -66,6 +67,7 @@ class Session:
             ),
             busy_timeout_ms=settings.busy_timeout_ms,
             cache_bytes=settings.cache_bytes,
+            reconcilers=effect_reconcilers(),
         )
         click.get_current_context().find_root().call_on_close(engine.close)
         return engine

@@ -13,13 +13,16 @@ MOST_PREFIXES = 3
 
 def executing(session: Session, handlers: Iterable[str], flow_file: str = "FLOW_FILE") -> tuple[str, str]:
     """The command that executes nodes with these *handlers*, and what it is good for."""
-    from redrive.flow_files.flow_file import COMMAND_HANDLER, PYTHON_PREFIX, SIMULATE_HANDLER
+    from redrive.flow_files.flow_file import COMMAND_HANDLER, EFFECT_PREFIX, PYTHON_PREFIX, SIMULATE_HANDLER
 
     names = set(handlers) - {""}
     allowed = ["--allow-commands"] if COMMAND_HANDLER in names else []
     modules = {name.removeprefix(PYTHON_PREFIX).partition(":")[0] for name in names if name.startswith(PYTHON_PREFIX)}
     for module in sorted(modules)[:MOST_PREFIXES]:
         allowed += ["--allow-handlers", module]
+    origins = {name.removeprefix(EFFECT_PREFIX) for name in names if name.startswith(EFFECT_PREFIX)}
+    for origin in sorted(origins)[:MOST_PREFIXES]:
+        allowed += ["--allow-effects", origin]
     if allowed:
         return session.command("work", *allowed), "execute what is queued"
     if SIMULATE_HANDLER in names:

@@ -38,6 +38,7 @@ if TYPE_CHECKING:
 @click.option("--seed", type=int, default=0, show_default=True, help="Simulation: the same seed, the same dice.")
 @click.option("--allow-commands", is_flag=True, help="Execute the commands of an imported flow.")
 @click.option("--allow-handlers", metavar="PREFIX", multiple=True, help="Import handlers module:function so prefixed.")
+@click.option("--allow-effects", metavar="ORIGIN", multiple=True, help="Send HTTP effects only there (else: anywhere).")
 @click.option("--concurrency", type=int, help="Attempts at a time (REDRIVE_CONCURRENCY, default 8).")
 @acted
 @pass_session
@@ -55,6 +56,7 @@ def run(
     seed: int,
     allow_commands: bool,
     allow_handlers: tuple[str, ...],
+    allow_effects: tuple[str, ...],
     concurrency: int | None,
     actor: str,
 ) -> int:
@@ -64,6 +66,7 @@ def run(
     resumes the run; after it completed, the same command starts a new one, unless --key repeats. Exit code 0:
     completed, 1: finished with dead letters (or not finished, as when an approval is awaited), 130: interrupted.
     """
+    from redrive.effect_nodes import origins
     from redrive.executors import Allowed
     from redrive.flow_files import read_flow_file
     from redrive.runner import Choice
@@ -77,7 +80,9 @@ def run(
     classes = (failure_classes or "provider_transient").split(",")
     simulation = Simulation(time_scale, failure_rate, classes, seed) if simulate else None
     choice = Choice(key, document(input_), resume, new)
-    return _run(session, file, choice, Allowed(allow_commands, allow_handlers), simulation, actor)
+    return _run(
+        session, file, choice, Allowed(allow_commands, allow_handlers, origins(allow_effects)), simulation, actor
+    )
 
 
 def _run(

@@ -12,6 +12,7 @@ from redrive.cli.options import Command
 @click.command(cls=Command)
 @click.option("--allow-commands", is_flag=True, help="Execute command nodes.")
 @click.option("--allow-handlers", metavar="PREFIX", multiple=True, help="Import handlers module:function so prefixed.")
+@click.option("--allow-effects", metavar="ORIGIN", multiple=True, help="Send HTTP effects there; '*' for anywhere.")
 @click.option("--until-idle", is_flag=True, help="Stop when nothing is left to do; else work until Ctrl-C.")
 @click.option("--concurrency", type=int, help="Attempts at a time (REDRIVE_CONCURRENCY, default 8).")
 @click.option("--name", help="The worker's name in the history (default: host, pid and a random part).")
@@ -20,6 +21,7 @@ def work(
     session: Session,
     allow_commands: bool,
     allow_handlers: tuple[str, ...],
+    allow_effects: tuple[str, ...],
     until_idle: bool,
     concurrency: int | None,
     name: str | None,
@@ -31,12 +33,14 @@ def work(
     share one log.
     """
     from redrive.cli.progress import Lines
+    from redrive.effect_nodes import origins
     from redrive.executors import Allowed, Handlers
     from redrive.processes.worker import Worker
     from redrive.runner import stopping_on_signals
 
-    if not allow_commands and not allow_handlers:
-        raise click.UsageError("Nothing may be executed: give --allow-commands, --allow-handlers PREFIX, or both.")
+    if not (allow_commands or allow_handlers or allow_effects):
+        given = "--allow-commands, --allow-handlers PREFIX, --allow-effects ORIGIN, or several of them"
+        raise click.UsageError(f"Nothing may be executed: give {given}.")
     if concurrency is not None:
         session.give("concurrency", concurrency)
     if (here := str(Path.cwd())) not in sys.path:
@@ -44,7 +48,7 @@ def work(
     settings, engine = session.settings, session.engine(create=True)
     worker = Worker(
         engine if session.tenant is None else engine.for_tenant(session.tenant),
-        Handlers(Allowed(allow_commands, allow_handlers), engine.services.classifier),
+        Handlers(Allowed(allow_commands, allow_handlers, origins(allow_effects)), engine.services.classifier),
         name=name,
         concurrency=settings.concurrency,
         lease_ms=settings.lease_ms,

@@ -10,6 +10,7 @@ from redrive.domain.identity import FlowDigest, NodeId
 COMMAND_HANDLER = "redrive.command"
 SIMULATE_HANDLER = "redrive.simulate"
 PYTHON_PREFIX = "python:"
+EFFECT_PREFIX = "effect:"
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,8 +19,8 @@ class FlowFile:
 
     *automation* is the name its runs go by. *ignored* lists the keys without a meaning here (of imported files; in
     the own format an unknown key is an error). *runs_commands* tells whether a node has an argv to execute, *imports*
-    which ``module:function`` handlers its nodes name, sorted. *runtimes_ms* are the run times that a WfFormat file
-    recorded; nodes without one are absent.
+    which ``module:function`` handlers its nodes name, *effects* to which origins they send, sorted. *runtimes_ms* are
+    the run times that a WfFormat file recorded; nodes without one are absent.
     """
 
     automation: str
@@ -28,6 +29,7 @@ class FlowFile:
     ignored: tuple[str, ...] = ()
     runs_commands: bool = False
     imports: tuple[str, ...] = ()
+    effects: tuple[str, ...] = ()
     runtimes_ms: Mapping[NodeId, int] = field(default_factory=dict)
 
     @property

@@ -7,6 +7,7 @@ from pydantic import ConfigDict, FailFast, Field, model_validator
 from redrive.domain.errors import InvalidValue
 from redrive.domain.retry_policy import RetryPolicy
 from redrive.domain.values import JsonValue
+from redrive.flow_files.effect_document import EffectDocument
 from redrive.flow_files.fields import (
     Argv,
     Attempts,
@@ -113,11 +114,15 @@ _ONE_OF: list[JsonValue] = [
     {"required": ["handler"], "properties": {"handler": {"type": "string"}}},
     {"required": ["approval"], "properties": {"approval": {"type": "object"}}},
     {"required": ["wait"], "properties": {"wait": {"type": "object"}}},
+    {"required": ["effect"], "properties": {"effect": {"type": "object"}}},
 ]
 
 
+WAYS = ("run", "handler", "effect", "approval", "wait")
+
+
 class NodeDocument(Strict):
-    """A step: an argv to run, a Python function to call, an approval to be given, or a time to wait."""
+    """A step: an argv to run, a function to call, an HTTP request to send, an approval, or a time to wait."""
 
     model_config = ConfigDict(json_schema_extra={"oneOf": _ONE_OF})
 
@@ -129,6 +134,9 @@ class NodeDocument(Strict):
         default=None, description="Somebody must say yes (`redrive approve`): a prompt, and a timeout_ms if it expires."
     )
     wait: WaitDocument | None = Field(default=None, description="Time must pass: delay_ms, or until_ms.")
+    effect: EffectDocument | None = Field(
+        default=None, description="An HTTP request, sent once, with an idempotency key."
+    )
     input: Any = Field(default=None, description="Any JSON value, handed to the command or function.")
     env: Env | None = Field(default=None, description="Environment variables, added to those of redrive.")
     cwd: Folder | None = Field(
@@ -140,11 +148,10 @@ class NodeDocument(Strict):
 
     @model_validator(mode="after")
     def _one_way(self) -> "NodeDocument":
-        ways = [name for name in ("run", "handler", "approval", "wait") if getattr(self, name) is not None]
+        ways = [name for name in WAYS if getattr(self, name) is not None]
         if not ways:
-            raise InvalidValue(
-                "", self.id, "run (an argv) or handler (module:function), or approval or wait, in this node"
-            )
+            wanted = "run (an argv), handler (module:function), effect, approval or wait in this node"
+            raise InvalidValue("", self.id, wanted)
         if len(ways) > 1:
             raise InvalidValue("", self.id, f"either {' or '.join(ways)} in this node, not both")
         self._require_none(("env", "cwd") if self.run is None else (), "it goes with run only")

@@ -7,7 +7,8 @@ from redrive.domain.flow import DEFAULT_RETRY, Flow, Node
 from redrive.domain.retry_policy import RetryPolicy
 from redrive.domain.stateful_wait import Approval, Wait
 from redrive.domain.values import JsonValue
-from redrive.flow_files.flow_file import COMMAND_HANDLER, PYTHON_PREFIX, FlowFile
+from redrive.flow_files.effect_document import origin_of
+from redrive.flow_files.flow_file import COMMAND_HANDLER, EFFECT_PREFIX, PYTHON_PREFIX, FlowFile
 from redrive.flow_files.graph import checked_ids, require_known, require_size
 from redrive.flow_files.own_document import DefaultsDocument, FlowDocument, NodeDocument
 from redrive.flow_files.strict import brief, validated
@@ -22,6 +23,8 @@ def own_flow(document: dict[str, Any]) -> FlowFile:
     places = checked_ids([node.id for node in described.nodes], "nodes")
     for place, node in enumerate(described.nodes):
         require_known(node.after or (), places, f"nodes[{place}].after")
+        if node.effect is not None:
+            node.effect.require_templates(f"nodes[{place}].effect", node.after or ())
     default = described.defaults.retry.policy() if described.defaults.retry else DEFAULT_RETRY
     policies: dict[str, RetryPolicy] = {}
     flow = Flow(_node(node, described.defaults, default, policies) for node in described.nodes)
@@ -31,6 +34,7 @@ def own_flow(document: dict[str, Any]) -> FlowFile:
         kind="redrive",
         runs_commands=any(node.run is not None for node in described.nodes),
         imports=tuple(sorted({node.handler for node in described.nodes if node.handler is not None})),
+        effects=tuple(sorted({origin_of(node.effect.target) for node in described.nodes if node.effect is not None})),
     )
 
 
@@ -52,13 +56,21 @@ def _node(
             params["env"] = dict(node.env)
         if node.cwd is not None:
             params["cwd"] = node.cwd
+    if node.effect is not None:
+        params = {"effect": node.effect.params()}
     return Node(
         node.id,
         after=node.after or (),
         retry=retry,
-        handler=COMMAND_HANDLER if node.handler is None else f"{PYTHON_PREFIX}{node.handler}",
+        handler=_handler(node),
         resource=node.resource,
         timeout_ms=node.timeout_ms if node.timeout_ms is not None else defaults.timeout_ms,
         input=node.input,
         params=params,
     )
+
+
+def _handler(node: NodeDocument) -> str:
+    if node.effect is not None:
+        return f"{EFFECT_PREFIX}{origin_of(node.effect.target)}"
+    return COMMAND_HANDLER if node.handler is None else f"{PYTHON_PREFIX}{node.handler}"

@@ -29,9 +29,9 @@ class Strict(BaseModel):
     def _known_keys(cls, document: object) -> object:
         if isinstance(document, dict):
             for key, value in document.items():
-                if key not in cls.model_fields:
-                    known = ", ".join(cls.model_fields)
-                    accepted = f"a key that is known here{nearest(key, cls.model_fields) or f': {known}'}"
+                names = [field.alias or name for name, field in cls.model_fields.items()]
+                if key not in names:
+                    accepted = f"a key that is known here{nearest(key, names) or ': ' + ', '.join(names)}"
                     raise InvalidValue(f".{key[:80]}", value, accepted)
         return document
 

@@ -98,7 +98,7 @@ REFUSED = [
     (one(handler="a:b:c"), "nodes[0].handler", "module:function"),
     (one(handler="a:b", run=["ls"]), "nodes[0]", "not both"),
     (one(handler="a:b", env={}), "nodes[0].env", "goes with run only"),
-    (one(run=None), "nodes[0]", "run (an argv) or handler"),
+    (one(run=None), "nodes[0]", "run (an argv), handler (module:function), effect"),
     (own({"run": ["ls"]}), "nodes[0]", "the key 'id'"),
     (own({"id": "a"}, version=2), "version", "the only version"),
     (own({"id": "a"}, version=True), "version", "the only version"),

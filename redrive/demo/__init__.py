@@ -1,0 +1,1 @@
+"""``redrive demo``: a service that misbehaves on schedule, and what redrive makes of it."""

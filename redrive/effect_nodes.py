@@ -1,0 +1,132 @@
+"""The built-in handler of effect nodes: it fills the templates of an HTTP effect and sends it through the outbox."""
+
+import os
+from collections.abc import Collection, Iterable, Mapping
+from typing import Any
+from urllib.parse import urlsplit
+
+from redrive.domain.errors import InvalidValue
+from redrive.domain.failure import Failure
+from redrive.domain.values import JsonValue
+from redrive.flow_files.effect_document import origin_of
+from redrive.flow_files.templates import Unfillable, filled, filled_early, filled_late
+from redrive.http_effects import DEFAULT_TIMEOUT_MS, METHODS, Found, Http
+from redrive.processes.effects import EffectCall
+from redrive.processes.handlers import AttemptError, NotSent
+from redrive.processes.handout import Attempt
+from redrive.processes.outbox import Reconciler
+
+ANYWHERE = "*"
+RECONCILE_TIMEOUT_MS = 10_000
+DEFAULT_PORTS = {"http": 80, "https": 443}
+
+
+class EffectHandler:
+    """Sends the HTTP effect that a node's params describe; the receipt is the node's output."""
+
+    enforces_deadline = True
+
+    def __init__(self, allowed: Collection[str]) -> None:
+        self._allowed = allowed
+
+    def __call__(self, attempt: Attempt) -> JsonValue:
+        """Send the effect of one attempt. Raises AttemptError, and what ``Attempt.effect`` raises."""
+        spec: Any = attempt.params["effect"]
+        timeout_ms = spec.get("timeout_ms", DEFAULT_TIMEOUT_MS)
+        if attempt.deadline_ms is not None:
+            timeout_ms = min(timeout_ms, max(1, attempt.deadline_ms - attempt.started_at_ms))
+
+        def send(call: EffectCall) -> dict[str, Any]:
+            self._require_allowed(call.target)
+            return Http(timeout_ms=timeout_ms, expand=expanded).send(call)
+
+        try:
+            key, target, request = described(spec, attempt)
+            receipt: JsonValue = attempt.effect(
+                key,
+                operation=spec["operation"],
+                target=target,
+                request=request,
+                send=send,
+                scope=spec.get("scope", "node"),
+            )
+        except (Unfillable, InvalidValue) as error:
+            raise AttemptError(Failure("validation_error", str(error), kind="template", final=True)) from error
+        return receipt
+
+    def _require_allowed(self, target: str) -> None:
+        """The origin as it is when it is sent: a variable may have changed since the node was claimed."""
+        if not allowed_origin(origin_of(target), self._allowed):
+            raise NotSent(f"effects to {origin_of(target)} are not allowed here", failure_class="missing_config")
+
+
+def described(spec: Mapping[str, Any], attempt: Attempt) -> tuple[str, str, dict[str, Any]]:
+    """The key, the target and the request of an effect, filled with what *attempt* knows; variables of the
+    environment stay names. Raises Unfillable."""
+    values = {
+        "input": attempt.run_input if attempt.input is None else attempt.input,
+        "outputs": attempt.outputs,
+        "run": {"id": attempt.run_id, "automation": attempt.automation},
+    }
+    asked = spec.get("request") or {}
+    request: dict[str, Any] = {
+        name: filled(asked[name], values) for name in ("json", "body", "params") if name in asked
+    }
+    if "headers" in asked:
+        request["headers"] = {name: filled_early(text, values) for name, text in asked["headers"].items()}
+    if spec.get("idempotent"):
+        request["idempotent"] = True
+    if "reconcile" in spec:
+        request["reconcile"] = {"get": filled_early(spec["reconcile"]["get"], values, in_url=True)}
+    key = str(filled(spec.get("key", attempt.node.replace("{", "{{").replace("}", "}}")), values))
+    return key, filled_early(spec["target"], values, in_url=True), request
+
+
+def expanded(text: str, effect_id: str) -> str:
+    """A target or header as it is sent. Raises NotSent when the environment lacks a variable."""
+    try:
+        return filled_late(text, os.environ, effect_id)
+    except Unfillable as error:
+        raise NotSent(str(error), failure_class="missing_config") from None
+
+
+def reconcile(call: EffectCall) -> Found:
+    """The reconciler of the HTTP effects of flow files."""
+    return Http(timeout_ms=RECONCILE_TIMEOUT_MS, expand=expanded).reconcile(call)
+
+
+def effect_reconcilers() -> dict[str, Reconciler]:
+    """The reconcilers for the effects of flow files, by operation."""
+    return dict.fromkeys(METHODS, reconcile)
+
+
+def origins(given: Iterable[str]) -> tuple[str, ...]:
+    """Origins as they were typed, such as ``https://api.example.com``. Raises InvalidValue."""
+    found = tuple(given)
+    for origin in found:
+        if origin != ANYWHERE and "{" not in origin and _normal(origin) is None:
+            raise InvalidValue("--allow-effects", origin, "an origin such as https://api.example.com, or '*'")
+    return found
+
+
+def allowed_origin(origin: str, allowed: Collection[str]) -> bool:
+    """Whether effects may be sent to *origin*: an URL, or one whose server a variable of the environment names."""
+    if ANYWHERE in allowed or origin in allowed:
+        return True
+    try:
+        wanted = _normal(filled_late(origin, os.environ, ""))
+    except Unfillable:
+        return False
+    return wanted is not None and any(_normal(one) == wanted for one in allowed)
+
+
+def _normal(url: str) -> tuple[str, str, int] | None:
+    """Scheme, host and port; None for what is no http or https URL."""
+    try:
+        parts = urlsplit(url)
+        port = parts.port
+    except ValueError:
+        return None
+    if parts.scheme not in DEFAULT_PORTS or not parts.hostname or "@" in parts.netloc:
+        return None
+    return parts.scheme, parts.hostname, port or DEFAULT_PORTS[parts.scheme]

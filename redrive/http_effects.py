@@ -1,0 +1,291 @@
+"""Effects over HTTP: one request with an idempotency key, and what each answer, or its absence, means.
+
+| what came back | the effect | the attempt fails with |
+|---|---|---|
+| 2xx | succeeded; the receipt is its status, a few headers and its body | |
+| 408, 425, 429, 503 | failed: not processed; `Retry-After` is honoured | provider_transient |
+| 401, 403, 407 | failed: rejected, with the receipt | provider_auth |
+| other 4xx, 307, 308 | failed: rejected, with the receipt | provider_rejected |
+| refused connection, name not found, no connection in time, invalid request | failed: nothing was sent | \
+provider_transient, missing_config |
+| other 5xx and 3xx, no answer in time, connection lost | unknown | outcome_unknown, or provider_transient where it \
+can be reconciled |
+
+Redirects are never followed: another server would get the request, and its secrets. Nothing is kept between requests,
+neither cookies nor connections: a connection that the other side has just closed would look like a lost answer.
+"""
+
+import json
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from email.utils import parsedate_to_datetime
+from functools import lru_cache
+from http.cookiejar import CookieJar, DefaultCookiePolicy
+from typing import TYPE_CHECKING, Any
+
+from redrive import __version__
+from redrive.domain.errors import InvalidValue
+from redrive.domain.failure import MAX_RETRY_DELAY_MS, OUTCOME_UNKNOWN, PROVIDER_AUTH, PROVIDER_TRANSIENT, Failure
+from redrive.domain.values import MAX_TIMEOUT_MS, clean_integer, clean_json
+from redrive.processes.effects import EffectCall
+from redrive.processes.handlers import AttemptError, NotSent, Rejected
+from redrive.processes.outbox import DidNotHappen, Happened, StillUnknown
+
+if TYPE_CHECKING:
+    import httpx
+
+METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
+REQUEST_KEYS = ("json", "body", "headers", "params", "idempotent", "reconcile")
+DEFAULT_TIMEOUT_MS = 30_000
+MAX_BODY_BYTES = 65_536
+KEPT_HEADERS = ("content-type", "date", "etag", "location", "request-id", "retry-after", "x-request-id")
+MISSING = "missing_config"
+PROVIDER_REJECTED = "provider_rejected"
+REDACTED = "[redacted]"
+_NOT_PROCESSED = frozenset({408, 425, 429, 503})
+_NOT_AUTHENTICATED = frozenset({401, 403, 407})
+_REDIRECTED_UNREAD = frozenset({307, 308})
+
+Found = Happened | DidNotHappen | StillUnknown
+
+
+class NoAnswer(AttemptError):
+    """The request may have arrived, and no answer says what became of it."""
+
+
+def _as_it_is(text: str, _effect_id: str) -> str:
+    return text
+
+
+@dataclass(frozen=True, slots=True)
+class Http:
+    """How requests are sent. *headers* are added to those of each request and never reach the log; *expand* replaces
+    what a target or header only names, such as a variable of the environment, when it is sent."""
+
+    client: "httpx.Client | None" = None
+    headers: Mapping[str, str] = field(default_factory=dict)
+    timeout_ms: int = DEFAULT_TIMEOUT_MS
+    expand: Callable[[str, str], str] = _as_it_is
+
+    def __post_init__(self) -> None:
+        clean_integer(self.timeout_ms, "timeout_ms", 1, MAX_TIMEOUT_MS)
+
+    def send(self, call: EffectCall) -> dict[str, Any]:
+        """Send *call*; its receipt. Raises NotSent, Rejected, NoAnswer."""
+        try:
+            request = self._request(call)
+        except (NotSent, InvalidValue):
+            raise
+        except Exception as error:  # its text may hold what was put into a header
+            raise NotSent(f"{_what(call)}: no valid request ({type(error).__name__})", failure_class=MISSING) from None
+        receipt = self._answer(call, request)
+        status = receipt["status"]
+        if 200 <= status < 300:
+            return receipt
+        said = f"{_what(call)}: HTTP {status}"
+        if status in _NOT_PROCESSED:
+            delay = retry_after_ms(receipt["headers"].get("retry-after"), time.time())
+            raise Rejected(said, receipt, failure_class=PROVIDER_TRANSIENT, delay=delay)
+        if status in _NOT_AUTHENTICATED:
+            raise Rejected(said, receipt, failure_class=PROVIDER_AUTH)
+        if 400 <= status < 500 or status in _REDIRECTED_UNREAD:
+            raise Rejected(said, receipt, failure_class=PROVIDER_REJECTED)
+        raise _no_answer(call, said, f"http_{status}")
+
+    def reconcile(self, call: EffectCall) -> Found:
+        """Find out what became of *call*: by asking the address that its request names, or not at all when it was
+        declared idempotent. Nothing is sent but a GET."""
+        asked = request_of(call)
+        if _repeatable(call, asked):
+            return DidNotHappen("idempotent: it may be sent again, whether or not it was done")
+        if asked.get("reconcile") is None:
+            return StillUnknown("the request names no address that knows")
+        if REDACTED in json.dumps(asked.get("headers")):
+            return StillUnknown("its headers are not in the log: only its own worker can ask, or say what happened")
+        look = EffectCall(
+            call.tenant, call.effect_id, call.key, "GET", asked["reconcile"]["get"],
+            {"headers": asked.get("headers") or {}}, call.try_number, call.run_id, call.node,
+        )  # fmt: skip
+        try:
+            receipt = self._answer(look, self._request(look))
+        except Exception as error:  # noqa: BLE001 - whatever kept it from asking, it has found nothing out
+            return StillUnknown(f"asking failed: {error}")
+        if 200 <= receipt["status"] < 300:
+            return Happened(receipt)
+        if receipt["status"] in (404, 410):
+            return DidNotHappen(f"{look.target}: HTTP {receipt['status']}")
+        return StillUnknown(f"{look.target}: HTTP {receipt['status']}")
+
+    def _request(self, call: EffectCall) -> "httpx.Request":
+        import httpx
+
+        asked, method = request_of(call), method_of(call.operation)
+        url = httpx.URL(self.expand(call.target, call.effect_id))
+        if url.scheme not in ("http", "https") or not url.host or url.userinfo:
+            raise InvalidValue("target", call.target, "an http or https URL without user and password")
+        content = asked.get("body")
+        headers = {name: self.expand(text, call.effect_id) for name, text in (asked.get("headers") or {}).items()}
+        if asked.get("json") is not None:
+            content = json.dumps(asked["json"], ensure_ascii=False, allow_nan=False)
+            headers.setdefault("Content-Type", "application/json")
+        headers.setdefault("User-Agent", f"redrive/{__version__}")
+        named = {**headers, **self.headers, "Accept-Encoding": "identity", "Idempotency-Key": call.idempotency_key}
+        client = self.client or shared_client()
+        seconds = self.timeout_ms / 1000
+        if params := asked.get("params"):
+            url = url.copy_merge_params(params)
+        return client.build_request(method, url, headers=named, content=content, timeout=httpx.Timeout(seconds))
+
+    def _answer(self, call: EffectCall, request: "httpx.Request") -> dict[str, Any]:
+        """What came back, whatever its status. Raises NotSent, NoAnswer."""
+        import httpx
+
+        client, end = self.client or shared_client(), time.monotonic() + self.timeout_ms / 1000
+        said = _what(call)
+        try:
+            answer = client.send(request, stream=True, auth=None, follow_redirects=False)
+        except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.ProxyError) as error:
+            raise NotSent(f"{said}: no connection ({_named(error)})") from error
+        except (httpx.UnsupportedProtocol, httpx.LocalProtocolError) as error:  # its text may hold a header
+            raise NotSent(f"{said}: no valid request ({type(error).__name__})", failure_class=MISSING) from None
+        except httpx.TimeoutException as error:
+            raise _no_answer(call, f"{said}: no answer within {self.timeout_ms} ms", "timeout") from error
+        except httpx.HTTPError as error:
+            raise _no_answer(call, f"{said}: the connection was lost ({_named(error)})", "connection_lost") from error
+        try:
+            return _receipt(answer, end)
+        finally:
+            answer.close()
+
+
+def http_send(
+    client: "httpx.Client | None" = None,
+    *,
+    headers: Mapping[str, str] | None = None,
+    timeout_ms: int = DEFAULT_TIMEOUT_MS,
+) -> Callable[[EffectCall], dict[str, Any]]:
+    """A ``send`` for effects over HTTP.
+
+    The effect's *operation* begins with the method ("POST", "POST /invoices"), its *target* is the URL, its *request*
+    an object of any of json, body (a text), headers, params, idempotent, reconcile. ``Idempotency-Key`` is the
+    effect's id, the same for every try. *headers* are added and never logged: secrets belong there. One request takes
+    *timeout_ms* at most. *client* must not follow redirects or retry by itself; the default one is shared.
+
+    The receipt: ``{"status": 201, "headers": {…}, "body": …}``. Raises (when called) NotSent, Rejected, AttemptError.
+    """
+    return Http(client, dict(headers or {}), timeout_ms).send
+
+
+def http_reconcile(
+    client: "httpx.Client | None" = None,
+    *,
+    headers: Mapping[str, str] | None = None,
+    timeout_ms: int = DEFAULT_TIMEOUT_MS,
+) -> Callable[[EffectCall], Found]:
+    """A reconciler for effects that ``http_send`` sends, by what their request says.
+
+    ``"idempotent": True``: it may be sent again, because the service does nothing twice for one Idempotency-Key.
+    ``"reconcile": {"get": URL}``: 2xx at that URL says that it happened, 404 or 410 that it did not and will not.
+    Otherwise, and at any other answer, it stays unknown.
+    """
+    return Http(client, dict(headers or {}), timeout_ms).reconcile
+
+
+def method_of(operation: str) -> str:
+    """The method that an operation begins with. Raises InvalidValue."""
+    method = operation.split(None, 1)[0].upper()
+    if method not in METHODS:
+        raise InvalidValue("operation", operation, f"one that begins with {', '.join(METHODS)}")
+    return method
+
+
+def request_of(call: EffectCall) -> dict[str, Any]:
+    """The request of *call*, checked. Raises InvalidValue."""
+    request = {} if call.request is None else clean_json(call.request, "request")
+    if not isinstance(request, dict) or not request.keys() <= set(REQUEST_KEYS):
+        raise InvalidValue("request", str(request)[:80], f"an object of {', '.join(REQUEST_KEYS)}")
+    if request.get("json") is not None and request.get("body") is not None:
+        raise InvalidValue("request", "json and body", "one of them")
+    for name in ("headers", "params"):
+        if not isinstance(request.get(name) or {}, dict):
+            raise InvalidValue(f"request.{name}", str(request[name])[:80], "an object")
+    look = request.get("reconcile")
+    if look is not None and not (isinstance(look, dict) and isinstance(look.get("get"), str)):
+        raise InvalidValue("request.reconcile", str(look)[:80], 'an object such as {"get": "https://…"}')
+    return request
+
+
+def retry_after_ms(value: str | None, now_s: float) -> int | None:
+    """What a ``Retry-After`` (RFC 9110, 10.2.3) asks for: seconds or a date; None when it says neither."""
+    if value is None:
+        return None
+    text = value.strip()
+    if text.isdecimal() and text.isascii():
+        return min(int(text[:9]) * 1000, MAX_RETRY_DELAY_MS)
+    try:
+        seconds = parsedate_to_datetime(text).timestamp() - now_s
+    except (ValueError, TypeError, OverflowError):
+        return None
+    return min(max(round(seconds * 1000), 0), MAX_RETRY_DELAY_MS)
+
+
+@lru_cache(maxsize=1)
+def shared_client() -> "httpx.Client":
+    """The client of every request that names no other: it verifies TLS and honours the proxies of the environment,
+    as httpx does, and remembers neither cookies nor connections."""
+    import httpx
+
+    return httpx.Client(
+        limits=httpx.Limits(max_connections=None, max_keepalive_connections=0),
+        cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),
+        follow_redirects=False,
+    )
+
+
+def _no_answer(call: EffectCall, why: str, kind: str) -> NoAnswer:
+    """An unknown outcome: worth another attempt where that one can find out first."""
+    asked = request_of(call)
+    can_ask = _repeatable(call, asked) or asked.get("reconcile") is not None
+    return NoAnswer(Failure(PROVIDER_TRANSIENT if can_ask else OUTCOME_UNKNOWN, why, kind=kind))
+
+
+def _repeatable(call: EffectCall, asked: Mapping[str, Any]) -> bool:
+    """Whether sending it twice does no more than sending it once: a GET, or what was declared so."""
+    return asked.get("idempotent") is True or method_of(call.operation) == "GET"
+
+
+def _receipt(answer: "httpx.Response", end: float) -> dict[str, Any]:
+    """Status, a few headers and the body, bounded. The status line has come: nothing after it changes what it says."""
+    import httpx
+
+    headers = {name: answer.headers[name] for name in KEPT_HEADERS if name in answer.headers}
+    raw, cut = b"", answer.headers.get("content-encoding", "identity") != "identity"
+    try:
+        for chunk in answer.iter_raw() if not cut else ():
+            raw += chunk
+            cut = len(raw) > MAX_BODY_BYTES or time.monotonic() > end
+            if cut:
+                break
+    except httpx.HTTPError:
+        cut = True
+    receipt: dict[str, Any] = {"status": answer.status_code, "headers": headers, "body": _body(raw, headers, cut)}
+    return {**receipt, "truncated": True} if cut else receipt
+
+
+def _body(raw: bytes, headers: Mapping[str, str], cut: bool) -> Any:
+    text = raw[:MAX_BODY_BYTES].decode("utf-8", "replace")
+    if not cut and "json" in headers.get("content-type", "").lower():
+        try:
+            return clean_json(json.loads(text), "body")
+        except (ValueError, RecursionError):
+            return text
+    return text or None
+
+
+def _what(call: EffectCall) -> str:
+    return f"{method_of(call.operation)} {call.target}"
+
+
+def _named(error: Exception) -> str:
+    return f"{type(error).__name__}: {error}"[:300]

@@ -1,71 +1,23 @@
-"""What is the event loop's own: many at once, cancelled awaits, closing, the right loop, batches, streams."""
+"""What is the event loop's own: many at once, cancelled awaits, closing, the right loop, streams."""
 
 import asyncio
 import threading
-from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager
 from contextvars import ContextVar
-from functools import partial
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 import redrive
-from redrive import AsyncEngine, EngineClosed, InvalidValue, KeyReused, RunId, StorageError, Worker
+from redrive import AsyncEngine, EngineClosed, InvalidValue, RunId, StorageError, Worker
 from redrive.async_engine import Opening
 from redrive.asynchronous import THREADS
-from tests.processes.workshop import ONE
-
-Test = Callable[[AsyncEngine], Awaitable[Any]]
+from tests.engine.loops import Test, begun, held, live, on, submit, true
 
 
 @pytest.fixture
 def url(tmp_path: Path) -> str:
     """A log that does not exist yet."""
     return f"sqlite:///{tmp_path}/log.db"
-
-
-def on(url: str, test: Test, **options: Any) -> Any:
-    """Run *test* with an engine, in an event loop of its own."""
-
-    async def run() -> Any:
-        async with redrive.open_async(url, **options) as engine:
-            return await test(engine)
-
-    return asyncio.run(run())
-
-
-def submit(engine: AsyncEngine, n: int = 0) -> "asyncio.Task[RunId]":
-    """Ask for a run, and do not wait."""
-    return asyncio.create_task(engine.local.submit(ONE, automation="nightly", key=str(n)))
-
-
-@contextmanager
-def held(engine: AsyncEngine) -> Iterator[None]:
-    """Nobody can commit meanwhile."""
-    with engine.sync.ledger.committer.under_lock():
-        yield
-
-
-async def true(fact: Callable[[], object]) -> None:
-    """Wait until *fact* holds; the event loop is free meanwhile."""
-    async with asyncio.timeout(20):
-        while not fact():  # noqa: ASYNC110 - threads set no events of a loop
-            await asyncio.sleep(0.001)
-
-
-async def begun(engine: AsyncEngine, commands: int) -> None:
-    """Wait until so many commands wait for the log."""
-    await true(lambda: len(engine.sync.ledger.committer._queue) == commands)
-
-
-async def live(engine: AsyncEngine, n: int) -> None:
-    """One run from its submission to its end."""
-    await submit(engine, n)
-    claim = await engine.local.claim(worker=f"w{n}", start=True)
-    assert claim is not None
-    await engine.local.complete_attempt(claim.attempts[0])
 
 
 def test_a_hundred_at_once_share_commits(url: str) -> None:
@@ -230,54 +182,6 @@ def test_what_cannot_be_opened(bad: str, error: type[Exception]) -> None:
     """As the engine for threads says it."""
     with pytest.raises(error):
         on(bad, lambda engine: engine.tick())
-
-
-def test_a_batch_is_one_commit(url: str) -> None:
-    """One refusal harms no other."""
-
-    async def test(engine: AsyncEngine) -> None:
-        await engine.local.submit(ONE, automation="nightly", key="k", input=1)
-        async with engine.batch() as batch:
-            good = [batch.add(engine.local.submit, ONE, automation="nightly") for _ in range(5)]
-            reused = batch.add(engine.local.submit, ONE, automation="nightly", key="k", input=2)
-        assert len({pending.result() for pending in good}) == 5
-        with pytest.raises(KeyReused):
-            reused.result()
-        assert engine.sync.ledger.committer.commits == 2
-
-    on(url, test)
-
-
-async def fails_in_its_block(engine: AsyncEngine) -> None:
-    """A batch that is left by an error."""
-    async with engine.batch() as batch:
-        batch.add(engine.local.submit, ONE, automation="nightly")
-        raise KeyError
-
-
-def test_a_batch_that_fails_in_its_block_commits_nothing(url: str) -> None:
-    """Nor does one that was cancelled there."""
-
-    async def test(engine: AsyncEngine) -> None:
-        with pytest.raises(KeyError):
-            await fails_in_its_block(engine)
-        assert engine.sync.ledger.last_position() == 0
-
-    on(url, test)
-
-
-def test_a_batch_takes_commands_only(url: str) -> None:
-    """A query, several commands, a method of the engine for threads, or a function is refused where it is added."""
-
-    async def test(engine: AsyncEngine) -> None:
-        run = await submit(engine)
-        wrongs: list[Any] = [partial(engine.local.run, run), engine.local.counts, engine.local.whole_history]
-        for wrong in [*wrongs, engine.sync.local.submit, engine.local.tick]:
-            async with engine.batch() as batch:
-                with pytest.raises(InvalidValue):
-                    batch.add(wrong)
-
-    on(url, test)
 
 
 def test_a_long_history_comes_in_parts(url: str, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -18,7 +18,8 @@ class Batch:
     """Rows by id, as they were and as they become.
 
     *runs*, *letters*, *effects* and *compensations* hold every row that the batch touches, *before* the status each of
-    them had. *waiting* holds backoffs by run and node, None for one that is over. *texts* are (position, body, subject, run, tenant).
+    them had. *waiting* holds backoffs by run and node, None for one that is over. *texts* are (position, body,
+    subject, run, tenant).
     """
 
     def __init__(self, connection: sqlite3.Connection, graphs: Graphs) -> None:

@@ -53,7 +53,7 @@ class EffectQueries(Queries):
         """One effect. Raises NotFound."""
         return EffectSummary(**self._one(EFFECTS, _EFFECTS, "effect", id_))
 
-    def compensations(
+    def compensations(  # noqa: PLR0913
         self,
         *,
         status: Words = None,

@@ -31,6 +31,7 @@ COLUMNS = (
     Column("class", wide=True),
     Column("failure", elastic=True),
 )
+_EFFECT = Column("effect", elastic=True, ends=True)
 GROUP_COLUMNS = (
     Column("fingerprint", whole=True),
     Column("active", right=True),
@@ -48,7 +49,8 @@ def dead_letters() -> None:
     """See what failed for good, and decide about it.
 
     `groups` shows what fails by cause, `list` each failure. `retry` does the work again; `ignore` and `abandon` close
-    it without; `grant` allows more retries when the budget is spent; `reopen` takes a decision back.
+    it without, `resolve` because it was done otherwise, `compensate` by making good for an effect; `grant` allows
+    more retries when the budget is spent; `reopen` takes a decision back.
     """
 
 
@@ -114,17 +116,19 @@ for _command in DISPOSITIONS:
 
 def _print_letters(session: Session, acme: "TenantEngine", letters: "Sequence[DeadLetterSummary]") -> None:
     out, now = session.output, acme.engine.now_ms()
-    ids = [id_ for letter in letters for id_ in (letter.id, letter.run_id)]
+    ids = [id_ or None for letter in letters for id_ in (letter.id, letter.run_id)]
     short = shortener(acme, ids, whole=not out.terminal)
+    with_effects = any(letter.effect_id for letter in letters)
     out.table(
-        COLUMNS,
+        (*COLUMNS[:5], _EFFECT, *COLUMNS[5:]) if with_effects else COLUMNS,
         (
             (
                 short(letter.id),
                 letter.status,
-                short(letter.run_id),
+                short(letter.run_id or None),
                 letter.automation,
                 letter.node,
+                *((letter.effect_key,) if with_effects else ()),
                 f"{letter.dispatches}/{session.settings.max_dispatches + letter.budget_granted}",
                 relative(letter.last_failure_at_ms, now),
                 absolute(letter.last_failure_at_ms),

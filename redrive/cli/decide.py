@@ -47,6 +47,8 @@ _DONE = {
     "abandon": "abandoned",
     "reopen": "open again",
     "note": "noted",
+    "resolve": "resolved",
+    "compensate": "settled by its compensation",
 }
 
 
@@ -149,7 +151,7 @@ def _document(decision: Decision, outcome: Outcome) -> dict[str, Any]:
 
 def _sentence(session: Session, decision: Decision, outcome: Outcome) -> str:
     letter = outcome.letter
-    name = f"{letter.id[:8]} (run {letter.run_id[:8]}, node {shortened(printable(letter.node), 40)})"
+    name = f"{letter.id[:8]} ({_place(letter)})"
     if outcome.error is not None:
         return f"{name}: refused ({outcome.error.code}): {printable(outcome.error)}"
     if decision.verb not in ("retry", "grant"):
@@ -165,12 +167,23 @@ def _sentence(session: Session, decision: Decision, outcome: Outcome) -> str:
             return f"{name}: {status.replace('_', ' ')}; {used}"
 
 
+def _place(letter: "DeadLetterSummary") -> str:
+    """Where it failed: outside runs, only the effect tells."""
+    effect = f"effect {shortened(printable(letter.effect_key), 40)}" if letter.effect_id else ""
+    if not letter.run_id:
+        return effect
+    node = f"run {letter.run_id[:8]}, node {shortened(printable(letter.node), 40)}"
+    return f"{node}, {effect}" if effect else node
+
+
 def _next(session: Session, acme: "TenantEngine", outcomes: Sequence[Outcome]) -> list[tuple[str, str]]:
     if any(outcome.letter.status in ("retrying", "retry_requested") for outcome in outcomes):
         first = executing_run(session, acme, outcomes[0].letter.run_id)
     elif any(outcome.error is not None and outcome.error.code == "budget-spent" for outcome in outcomes):
         grant = ("grant", outcomes[0].letter.id[:8], "1", "--reason", "WHY")
         first = (session.command("dead-letters", *grant), "allow one more")
+    elif waiting := [o.letter.compensation_id for o in outcomes if o.letter.status == "linked_to_compensation"]:
+        first = (session.command("compensations", "show", str(waiting[0])[:8]), "what becomes of it")
     else:
         first = (session.command("dead-letters", "list", "--active"), "what is left")
     return [first, (session.command("show", outcomes[0].letter.id[:8]), "how it stands")]

@@ -1,4 +1,4 @@
-"""What is decided about dead letters: retry, ignore, abandon, grant, reopen, note."""
+"""What is decided about dead letters: retry, ignore, abandon, resolve, compensate, grant, reopen, note."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -56,6 +56,33 @@ def abandon(session: Session, /, ids: Sequence[str], all_: bool, actor: str, rea
 @letter_filters
 @reasoned
 @pass_session
+def resolve(session: Session, /, ids: Sequence[str], all_: bool, actor: str, reason: str, **filters: Any) -> int:
+    """Say that the work of dead letters was done otherwise. `reopen` takes it back."""
+    return decide(session, Decision("resolve", "resolve", "open"), ids, all_, filters, actor=actor, reason=reason)
+
+
+@click.command(cls=Command)
+@click.argument("ids", nargs=-1, metavar="[ID]…")
+@_ALL
+@letter_filters
+@reasoned
+@pass_session
+def compensate(session: Session, /, ids: Sequence[str], all_: bool, actor: str, reason: str, **filters: Any) -> int:
+    """Make good for effects instead of doing them.
+
+    Each dead letter is settled by the compensation that its effect described. One that needs approval waits for
+    `compensations approve`; the others run as soon as a worker can.
+    """
+    decision = Decision("compensate", "compensate", "open")
+    return decide(session, decision, ids, all_, filters, actor=actor, reason=reason)
+
+
+@click.command(cls=Command)
+@click.argument("ids", nargs=-1, metavar="[ID]…")
+@_ALL
+@letter_filters
+@reasoned
+@pass_session
 def reopen(session: Session, /, ids: Sequence[str], all_: bool, actor: str, reason: str, **filters: Any) -> int:
     """Put settled dead letters back.
 
@@ -88,4 +115,4 @@ def note(session: Session, id_: str, text: str, actor: str) -> int:
     return decide(session, Decision("note", "note_dead_letter", "open"), [id_], False, {}, text=text, actor=actor)
 
 
-DISPOSITIONS = (retry, ignore, abandon, grant, reopen, note)
+DISPOSITIONS = (retry, ignore, abandon, resolve, compensate, grant, reopen, note)

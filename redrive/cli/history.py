@@ -10,34 +10,35 @@ from redrive.cli.events import EventLines
 from redrive.cli.options import Command
 
 if TYPE_CHECKING:
-    from redrive.domain.identity import RunId
+    from redrive.domain.identity import EffectId, RunId
     from redrive.history import HistoryEntry
     from redrive.tenant_engine import TenantEngine
 
 
 @click.command(cls=Command)
-@click.argument("run")
+@click.argument("id_", metavar="ID")
 @click.option("--search", metavar="TEXT", help="Only events that say all these words (or words that begin so).")
 @pass_session
-def history(session: Session, run: str, search: str | None) -> None:
+def history(session: Session, id_: str, search: str | None) -> None:
     """Tell all that happened to a run, and why.
 
-    Every event of the run and of its dead letters, in the order of the log: when, what, who and why.
+    Every event of the run, of its effects, dead letters and compensations, in the order of the log: when, what, who
+    and why. ID may also be that of an effect: then what happened to that.
     """
-    from redrive.cli.ids import run_named
+    from redrive.cli.ids import history_named
 
     acme, out = session.tenant_engine(), session.output
-    id_ = run_named(acme, run)
+    found = history_named(acme, id_)
     lines, n = EventLines(out, acme.services.redactor), 0
-    for entry in acme.whole_history(id_) if search is None else _found(acme, id_, search):
+    for entry in acme.whole_history(found) if search is None else _found(acme, found, search):
         lines.print(entry)
         n += 1
     if not n and not out.json:
-        out.remark("No event of this run says that.")
-        out.next((session.command("history", id_[:8]), "all that happened"))
+        out.remark("No event of it says that.")
+        out.next((session.command("history", found[:8]), "all that happened"))
 
 
-def _found(acme: "TenantEngine", id_: "RunId", text: str) -> "Iterator[HistoryEntry]":
+def _found(acme: "TenantEngine", id_: "RunId | EffectId", text: str) -> "Iterator[HistoryEntry]":
     """The matches, which come newest first, in the order of the log."""
     pages, cursor = [], None
     while True:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, cast
 from redrive.domain.errors import InvalidValue, NotFound
 
 if TYPE_CHECKING:
-    from redrive.domain.identity import DeadLetterId, RunId
+    from redrive.domain.identity import CompensationId, DeadLetterId, EffectId, RunId
     from redrive.projections.view import View
     from redrive.tenant_engine import TenantEngine
 
@@ -18,7 +18,12 @@ LEAST_SHOWN = 8
 MOST_CANDIDATES = 5
 WHOLE = 36
 
-_TABLES = {"run": ("runs", "run_id"), "dead letter": ("dead_letters", "id")}
+_TABLES = {
+    "run": ("runs", "run_id"),
+    "dead letter": ("dead_letters", "id"),
+    "effect": ("effects", "id"),
+    "compensation": ("compensations", "id"),
+}
 _PREFIX = re.compile(r"[0-9a-f-]{6,36}\Z")
 
 
@@ -38,13 +43,31 @@ def letter_named(acme: "TenantEngine", text: str) -> "DeadLetterId":
     return cast("DeadLetterId", _only(acme, text, "dead letter")[1])
 
 
+def effect_named(acme: "TenantEngine", text: str) -> "EffectId":
+    """The effect whose id begins with *text*. Raises InvalidValue, NotFound."""
+    return cast("EffectId", _only(acme, text, "effect")[1])
+
+
+def compensation_named(acme: "TenantEngine", text: str) -> "CompensationId":
+    """The compensation whose id begins with *text*. Raises InvalidValue, NotFound."""
+    return cast("CompensationId", _only(acme, text, "compensation")[1])
+
+
+def history_named(acme: "TenantEngine", text: str) -> "RunId | EffectId":
+    """The run or the effect whose id begins with *text*. Raises InvalidValue, NotFound."""
+    return cast("RunId | EffectId", _only(acme, text, "run", "effect")[1])
+
+
 def named(acme: "TenantEngine", text: str) -> tuple[str, str]:
-    """``run`` or ``dead letter``, and the id that begins with *text*. Raises InvalidValue, NotFound."""
+    """``run``, ``dead letter``, ``effect`` or ``compensation``, and the id that begins with *text*.
+
+    Raises InvalidValue, NotFound.
+    """
     return _only(acme, text, *_TABLES)
 
 
 def shortener(acme: "TenantEngine", ids: Iterable[str | None], *, whole: bool) -> Callable[[str | None], str | None]:
-    """What shortens each of *ids* to what names no other run or dead letter: eight characters as a rule.
+    """What shortens each of *ids* to what names nothing else: eight characters as a rule.
 
     *whole*: it leaves them whole, for pipes.
     """

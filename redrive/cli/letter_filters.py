@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from redrive.cli.ids import run_named
+from redrive.cli.ids import effect_named, run_named
 from redrive.cli.times import Moment
 from redrive.cli.words import LETTER_STATUSES, SOURCES, Word
 
@@ -29,6 +29,7 @@ _OF_ONE = (
     click.option("--run", help="Only those of this run."),
     click.option("--node", help="Only those of this node."),
     click.option("--fingerprint", help="Only failures like these; `dead-letters groups` shows fingerprints."),
+    click.option("--effect", help="Only those of this effect."),
     click.option("--text", help="Only those in whose history these words stand."),
 )
 
@@ -57,4 +58,6 @@ def asked(acme: "TenantEngine", filters: Filters) -> Filters:
     chosen = given(filters)
     if "run" in chosen:
         chosen["run"] = run_named(acme, chosen["run"])
+    if "effect" in chosen:
+        chosen["effect"] = effect_named(acme, chosen["effect"])
     return chosen

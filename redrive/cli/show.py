@@ -1,4 +1,4 @@
-"""``redrive show``: one run with its nodes, or one dead letter with what happened to it."""
+"""``redrive show``: one run with its nodes, or one dead letter, effect or compensation with what happened to it."""
 
 import click
 
@@ -11,18 +11,24 @@ from redrive.cli.options import Command
 @click.option("--all-nodes", is_flag=True, help="List every node, also of a large run.")
 @pass_session
 def show(session: Session, id_: str, all_nodes: bool) -> None:
-    """Show a run or a dead letter in full.
+    """Show a run, a dead letter, an effect or a compensation in full.
 
-    A run comes with its nodes, a dead letter with its history. ID is a whole id, or at least its first six characters.
+    A run comes with its nodes, the others with their history. ID is a whole id, or at least its first six characters.
     """
     from redrive.cli.ids import named
+    from redrive.cli.show_effect import print_compensation, print_effect
     from redrive.cli.show_letter import print_letter
     from redrive.cli.show_run import print_run
-    from redrive.domain.identity import DeadLetterId, RunId
+    from redrive.domain.identity import CompensationId, DeadLetterId, EffectId, RunId
 
     acme = session.tenant_engine()
     kind, found = named(acme, id_)
-    if kind == "run":
-        print_run(session, acme, RunId(found), all_nodes=all_nodes)
-    else:
-        print_letter(session, acme, DeadLetterId(found))
+    match kind:
+        case "run":
+            print_run(session, acme, RunId(found), all_nodes=all_nodes)
+        case "effect":
+            print_effect(session, acme, EffectId(found))
+        case "compensation":
+            print_compensation(session, acme, CompensationId(found))
+        case _:
+            print_letter(session, acme, DeadLetterId(found))

@@ -3,11 +3,12 @@
 from typing import TYPE_CHECKING
 
 from redrive.cli.context import Session
+from redrive.cli.effect_tables import print_compensations, print_effects
 from redrive.cli.events import EventLines, redacted
 from redrive.cli.times import moment
 
 if TYPE_CHECKING:
-    from redrive.domain.identity import DeadLetterId
+    from redrive.domain.identity import DeadLetterId, EffectId
     from redrive.history import HistoryEntry
     from redrive.projections.models import DeadLetterSummary
     from redrive.tenant_engine import TenantEngine
@@ -32,11 +33,14 @@ def print_letter(session: Session, acme: "TenantEngine", id_: "DeadLetterId") ->
             ("status", letter.status + (", superseded by a later success" if letter.superseded else "")),
             ("failure", f"{letter.failure_class}{kind}, {letter.verdict.replace('_', ' ')}"),
             ("reason", letter.reason or None),
-            ("run", f"{letter.run_id} (generation {letter.generation})"),
-            ("automation", letter.automation),
-            ("node", f"{letter.node} (attempt {letter.number}, {letter.lifetime} in all)"),
+            ("source", letter.source.replace("_", " ") if letter.effect_id else None),
+            ("effect", letter.effect_id and f"{letter.effect_id} ({letter.effect_key})"),
+            ("compensation", letter.compensation_id),
+            ("run", f"{letter.run_id} (generation {letter.generation})" if letter.run_id else None),
+            ("automation", letter.automation or None),
+            ("node", f"{letter.node} (attempt {letter.number}, {letter.lifetime} in all)" if letter.node else None),
             ("recurred", f"{letter.recurrences} time(s)" if letter.recurrences else None),
-            ("dispatches", f"{letter.dispatches} of {budget}"),
+            ("dispatches", f"{letter.dispatches} of {budget}" if letter.run_id else None),
             ("next dispatch", moment(letter.next_dispatch_ms, now)),
             ("held", letter.held),
             ("decided", _decision(letter)),
@@ -47,8 +51,20 @@ def print_letter(session: Session, acme: "TenantEngine", id_: "DeadLetterId") ->
             ("read-only", None if letter.readable else "a newer version wrote to it"),
         ]
     )
+    if letter.effect_id is not None:
+        _print_effect(session, acme, letter.effect_id)
     _print_history(session, acme, told)
-    out.next(*_next(session, letter))
+    out.next(*_next(session, acme, letter))
+
+
+def _print_effect(session: Session, acme: "TenantEngine", id_: "EffectId") -> None:
+    """The effect that failed, and what would make good for it."""
+    effect = acme.show_effect(id_)
+    session.output.say()
+    print_effects(session, acme, [effect])
+    if effect.compensations:
+        session.output.say()
+        print_compensations(session, acme, effect.compensations)
 
 
 def _print_history(session: Session, acme: "TenantEngine", told: "list[HistoryEntry]") -> None:
@@ -65,13 +81,17 @@ def _decision(letter: "DeadLetterSummary") -> str | None:
     return f"{letter.disposition.replace('_', ' ')} by {letter.decided_by}{why}"
 
 
-def _next(session: Session, letter: "DeadLetterSummary") -> list[tuple[str, str]]:
+def _next(session: Session, acme: "TenantEngine", letter: "DeadLetterSummary") -> list[tuple[str, str]]:
     """The commands that fit where the dead letter stands."""
 
     def command(verb: str, *more: str) -> str:
         return session.command("dead-letters", verb, letter.id[:8], *more, "--reason", "WHY")
 
-    history = (session.command("history", letter.run_id[:8]), "all that happened to its run")
+    of = "run" if letter.run_id else "effect"
+    history = (
+        session.command("history", (letter.run_id or letter.effect_id or "")[:8]),
+        f"all that happened to its {of}",
+    )
     alike = (session.command("dead-letters", "list", "--fingerprint", letter.fingerprint), "failures like it")
     match letter.status if letter.readable else "read-only":
         case "read-only":
@@ -79,6 +99,8 @@ def _next(session: Session, letter: "DeadLetterSummary") -> list[tuple[str, str]
         case "open" if letter.source == "stateful_wait":
             again = (session.command("recover", letter.run_id[:8], "--reason", "WHY"), "have it asked again")
             return [again, (command("ignore"), "it does not matter"), alike, history]
+        case "open" if letter.effect_id is not None:
+            return [*_effect_next(session, acme, letter), (command("ignore"), "it does not matter"), alike, history]
         case "open":
             return [(command("retry"), "do its work again"), (command("ignore"), "it does not matter"), alike, history]
         case "parked":
@@ -87,3 +109,18 @@ def _next(session: Session, letter: "DeadLetterSummary") -> list[tuple[str, str]
             return [(session.command("show", letter.run_id[:8]), "how its run stands"), history]
         case _:
             return [(command("reopen"), "put it back"), history]
+
+
+def _effect_next(session: Session, acme: "TenantEngine", letter: "DeadLetterSummary") -> list[tuple[str, str]]:
+    """Ways on with an effect: one whose outcome is unknown is looked at first, and never just sent again."""
+    assert letter.effect_id is not None
+    effect = acme.show_effect(letter.effect_id)
+    steps = []
+    if effect.status == "unknown":
+        steps.append((session.command("show", effect.id[:8]), "look at the other side, then reconcile it"))
+    elif letter.run_id:
+        steps.append((session.command("dead-letters", "retry", letter.id[:8], "--reason", "WHY"), "do its work again"))
+    if any(one.status == "proposed" for one in effect.compensations):
+        line = ("dead-letters", "compensate", letter.id[:8], "--reason", "WHY")
+        steps.append((session.command(*line), "make good for it instead"))
+    return steps

@@ -2,11 +2,12 @@
 
 import json
 from collections import Counter
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING, TypeVar
 
 from redrive.cli.approvals import deciding
 from redrive.cli.context import Session
+from redrive.cli.effect_tables import print_compensations, print_effects
 from redrive.cli.ids import shortener
 from redrive.cli.next_steps import executing
 from redrive.cli.output import printable
@@ -15,10 +16,13 @@ from redrive.cli.times import moment, relative
 
 if TYPE_CHECKING:
     from redrive.domain.identity import RunId
+    from redrive.projections.models import Page
     from redrive.run_detail import NodeDetail, RunDetail
     from redrive.tenant_engine import TenantEngine
 
+T = TypeVar("T")
 MANY = 60
+FEW = 20
 COLUMNS = (
     Column("node", elastic=True, ends=True),
     Column("status"),
@@ -39,6 +43,8 @@ def print_run(session: Session, acme: "TenantEngine", id_: "RunId", *, all_nodes
         document["input"] = redactor.value(document["input"])
         for node in document["nodes"]:
             node["output"] = redactor.value(node["output"])
+        document["effects"] = [one.model_dump(mode="json") for one in _all(acme.effects, id_)]
+        document["compensations"] = [one.model_dump(mode="json") for one in _all(acme.compensations, id_)]
         out.item("run", document)
         return
     now = acme.engine.now_ms()
@@ -51,7 +57,35 @@ def print_run(session: Session, acme: "TenantEngine", id_: "RunId", *, all_nodes
         out.table(COLUMNS, (_row(node, short(node.dead_letter), now) for node in shown))
     if len(shown) < len(run.nodes):
         out.remark(f"{len(run.nodes) - len(shown)} more node(s) succeeded, are blocked or have not begun: --all-nodes")
+    _print_outside(session, acme, id_)
     out.next(*_next(session, acme, run))
+
+
+def _print_outside(session: Session, acme: "TenantEngine", id_: "RunId") -> None:
+    """What the run did to the outside world: of much, only what did not succeed."""
+    out = session.output
+    effects, compensations = list(_all(acme.effects, id_)), list(_all(acme.compensations, id_))
+    shown = effects if len(effects) <= FEW else [effect for effect in effects if effect.status != "succeeded"][:MANY]
+    if shown:
+        out.say()
+        print_effects(session, acme, shown)
+    if len(shown) < len(effects):
+        more = session.command("effects", "list", "--run", id_[:8])
+        out.remark(f"{len(effects) - len(shown)} more effect(s): {more}")
+    if compensations:
+        out.say()
+        print_compensations(session, acme, compensations[:MANY])
+
+
+def _all(query: "Callable[..., Page[T]]", run: "RunId") -> "Iterator[T]":
+    """Everything of *run* that *query* finds, the newest first."""
+    cursor = None
+    while True:
+        page = query(run=run, limit=1_000, cursor=cursor)
+        yield from page.items
+        cursor = page.cursor
+        if cursor is None:
+            return
 
 
 def _print_facts(session: Session, run: "RunDetail", given: str, now: int) -> None:
@@ -101,7 +135,8 @@ def _next_by_status(session: Session, acme: "TenantEngine", run: "RunDetail") ->
     history = (session.command("history", id_), "all that happened")
     match run.status:
         case "failed" | "blocked":
-            return [*_ways_on(session, acme, run), history]
+            plan = (session.command("resume-plan", id_), "all that can be done")
+            return [*_ways_on(session, acme, run), plan, history]
         case "paused":
             return [(session.command("resume", id_, "--reason", "WHY"), "let it go on"), history]
         case "queued":

@@ -19,8 +19,20 @@ LETTER_STATUSES = (
     "resolved",
     "ignored",
     "abandoned",
+    "linked_to_compensation",
 )
-SOURCES = ("node", "stateful_wait")
+SOURCES = ("node", "tool_effect", "stateful_wait")
+EFFECT_STATUSES = ("intended", "succeeded", "failed", "unknown", "withheld")
+COMPENSATION_STATUSES = (
+    "proposed",
+    "awaiting_approval",
+    "approved",
+    "running",
+    "completed",
+    "failed",
+    "cancelled",
+)
+OUTCOMES = ("succeeded", "did_not_happen", "still_unknown")
 FEW = 4
 QUEUES = (
     "ready",

@@ -1,0 +1,65 @@
+"""``redrive reconcile``: say what became of an effect whose outcome nobody knew."""
+
+from typing import TYPE_CHECKING
+
+import click
+
+from redrive.cli.context import Session, pass_session
+from redrive.cli.options import Command, reasoned
+from redrive.cli.output import printable
+from redrive.cli.words import OUTCOMES, Word
+
+if TYPE_CHECKING:
+    from redrive.domain.identity import EffectId
+    from redrive.tenant_engine import TenantEngine
+
+_SAID = {
+    "succeeded": "it was done; its dead letters are resolved",
+    "failed": "it did not happen; it may be sent again",
+    "unknown": "its outcome is still unknown",
+}
+
+
+@click.command(cls=Command)
+@click.argument("effect")
+@click.option(
+    "--outcome",
+    type=Word(*OUTCOMES),
+    required=True,
+    metavar="OUTCOME",
+    help="What you found: succeeded, did-not-happen or still-unknown.",
+)
+@click.option("--receipt", metavar="JSON", help="What proves that it succeeded; kept redacted.")
+@reasoned
+@pass_session
+def reconcile(session: Session, effect: str, outcome: str, receipt: str | None, actor: str, reason: str) -> None:
+    """Say what became of an effect whose outcome is unknown.
+
+    Look at the other side first: what you say here decides whether it is sent again. EFFECT is a whole id, or at
+    least its first six characters.
+    """
+    from redrive.cli.ids import effect_named
+    from redrive.cli.json_input import document
+
+    if receipt is not None and outcome != "succeeded":
+        raise click.UsageError("--receipt proves a success: it goes with --outcome succeeded only.")
+    proof = document(receipt, "--receipt")
+    acme, out = session.tenant_engine(), session.output
+    id_ = effect_named(acme, effect)
+    acme.reconcile_effect(id_, outcome, actor=actor, reason=reason, receipt=proof)
+    found = acme.show_effect(id_)
+    if out.json:
+        details = {"request", "receipt", "sendings", "letters", "compensations"}
+        out.item("effect-reconciled", {"outcome": outcome, **found.model_dump(mode="json", exclude=details)})
+        return
+    out.say(f"{id_[:8]} ({printable(found.operation, 60)}, {printable(found.key, 60)}): {_SAID[found.status]}")
+    out.next(*_next(session, acme, id_, found.status))
+
+
+def _next(session: Session, acme: "TenantEngine", id_: "EffectId", status: str) -> list[tuple[str, str]]:
+    shown = (session.command("effects", "show", id_[:8]), "how it stands")
+    waiting = acme.dead_letters(effect=id_, active_only=True, limit=1).items
+    if status != "failed" or not waiting or not waiting[0].run_id:
+        return [shown]
+    retry = ("dead-letters", "retry", waiting[0].id[:8], "--reason", "WHY")
+    return [(session.command(*retry), "send it again, with the work around it"), shown]

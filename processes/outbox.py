@@ -60,6 +60,7 @@ Reconciler: TypeAlias = Callable[[EffectCall], Any]
 """Finds out what became of an effect: a function, sync or async, of Happened, DidNotHappen or StillUnknown."""
 
 Step: TypeAlias = Callable[[], Any]
+InThread: TypeAlias = Callable[..., Awaitable[Any]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,9 +90,16 @@ class Outbox:
         """Send *wanted* unless it was done; the stored receipt. For what it raises see ``Attempt.effect``."""
         return self._drive(self._steps(wanted, holder, send, caller))
 
-    async def perform_async(self, wanted: WantedEffect, holder: str, send: Send, caller: Caller | None = None) -> Any:
-        """As ``perform``; commits run in a thread, *send* and the reconciler may be coroutine functions."""
-        return await self._drive_async(self._steps(wanted, holder, send, caller))
+    async def perform_async(
+        self,
+        wanted: WantedEffect,
+        holder: str,
+        send: Send,
+        caller: Caller | None = None,
+        in_thread: InThread = asyncio.to_thread,
+    ) -> Any:
+        """As ``perform``; commits run *in_thread*, *send* and the reconciler may be coroutine functions."""
+        return await self._drive_async(self._steps(wanted, holder, send, caller), in_thread)
 
     def reconcile(self, call: EffectCall, caller: Caller) -> EffectStanding:
         """Ask the reconciler for the operation of an effect whose outcome is unknown. Raises NotAllowed without one."""
@@ -109,9 +117,8 @@ class Outbox:
         )
         standing = yield _Commit(caller, begin)
         if standing.status is EffectStatus.UNKNOWN:
-            standing = yield from self._reconciled(call_of(wanted, standing.try_number), caller)
-            if standing.status is not EffectStatus.SUCCEEDED:  # it did not happen
-                standing = yield _Commit(caller, begin)
+            yield from self._reconciled(call_of(wanted, standing.try_number), caller)
+            standing = yield _Commit(caller, begin)  # it is certain now: done, or to be sent again
         if standing.status is EffectStatus.SUCCEEDED:
             return standing.receipt
         if standing.status is EffectStatus.WITHHELD:
@@ -209,13 +216,13 @@ class Outbox:
             except StopIteration as end:
                 return end.value
 
-    async def _drive_async(self, steps: Steps) -> Any:
+    async def _drive_async(self, steps: Steps, in_thread: InThread) -> Any:
         step = next(steps)
         while True:
             try:
                 match step:
                     case _Commit():
-                        answer = await asyncio.to_thread(self._services.ledger.transact, step.caller, step.command)
+                        answer = await in_thread(self._services.ledger.transact, step.caller, step.command)
                     case _Pause():
                         answer = None
                         await asyncio.sleep(step.seconds)

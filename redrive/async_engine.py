@@ -49,6 +49,9 @@ class AsyncEngine(Asynchronous[Engine]):
         return self.sync.now_ms()
 
     claim_many = awaited(Engine.claim_many)
+    set_limit = awaited(Engine.set_limit)
+    remove_limit = awaited(Engine.remove_limit)
+    limits = awaited(Engine.limits)
     tick = awaited(Engine.tick)
     sweep = awaited(Engine.sweep)
 

@@ -4,9 +4,14 @@ The parameters and types are those of the methods that are named here, so nothin
 to TenantEngine gets its line here; ``tests/engine/test_async_surface.py`` says so when it is missing.
 """
 
+from functools import wraps
+from typing import Any
+
 from redrive.asynchronous import Asynchronous, awaited, streamed
 from redrive.domain.identity import Tenant
+from redrive.processes.outbox import Send
 from redrive.projections.view import View
+from redrive.tenant_effects import Actor
 from redrive.tenant_engine import TenantEngine
 
 
@@ -30,6 +35,12 @@ class AsyncTenantEngine(Asynchronous[TenantEngine]):
     dead_letter = awaited(TenantEngine.dead_letter)
     groups = awaited(TenantEngine.groups)
     counts = awaited(TenantEngine.counts)
+    show_effect = awaited(TenantEngine.show_effect)
+    show_compensation = awaited(TenantEngine.show_compensation)
+    effects = awaited(TenantEngine.effects)
+    compensations = awaited(TenantEngine.compensations)
+    resume_plan = awaited(TenantEngine.resume_plan)
+    limits = awaited(TenantEngine.limits)
     history = awaited(TenantEngine.history)
     whole_history = streamed(TenantEngine.whole_history)
 
@@ -48,6 +59,8 @@ class AsyncTenantEngine(Asynchronous[TenantEngine]):
     resume = awaited(TenantEngine.resume)
     cancel = awaited(TenantEngine.cancel)
     recover = awaited(TenantEngine.recover)
+    approve = awaited(TenantEngine.approve)
+    deny = awaited(TenantEngine.deny)
     note = awaited(TenantEngine.note)
     request_retry = awaited(TenantEngine.request_retry)
     grant_retries = awaited(TenantEngine.grant_retries)
@@ -57,8 +70,28 @@ class AsyncTenantEngine(Asynchronous[TenantEngine]):
     reopen = awaited(TenantEngine.reopen)
     note_dead_letter = awaited(TenantEngine.note_dead_letter)
 
+    begin_effect = awaited(TenantEngine.begin_effect)
+    effect_succeeded = awaited(TenantEngine.effect_succeeded)
+    effect_failed = awaited(TenantEngine.effect_failed)
+    effect_unknown = awaited(TenantEngine.effect_unknown)
+    reconcile_effect = awaited(TenantEngine.reconcile_effect)
+    compensate = awaited(TenantEngine.compensate)
+    approve_compensation = awaited(TenantEngine.approve_compensation)
+    cancel_compensation = awaited(TenantEngine.cancel_compensation)
+    rerun_compensation = awaited(TenantEngine.rerun_compensation)
+    claim_compensation = awaited(TenantEngine.claim_compensation)
+    complete_compensation = awaited(TenantEngine.complete_compensation)
+    fail_compensation = awaited(TenantEngine.fail_compensation)
+
     tick = awaited(TenantEngine.tick)
     sweep = awaited(TenantEngine.sweep)
+
+    @wraps(TenantEngine.effect)
+    async def effect(self, key: str, *, send: Send, actor: Actor | None = None, **wanted: Any) -> Any:
+        """As ``TenantEngine.effect``; *send* runs in the caller's event loop, and may be a coroutine function."""
+        effect, caller = self.sync._wanted(key, actor, **wanted)
+        in_thread = self._threads.call
+        return await self.sync.outbox.perform_async(effect, caller.actor.id, send, caller, in_thread=in_thread)
 
 
 class AsyncView(Asynchronous[View]):

@@ -17,7 +17,7 @@ from redrive.processes.handlers import failure_raised
 from redrive.processes.handout import Attempt, LetterStanding
 from redrive.processes.outbox import Outbox, Send, withheld_by
 from redrive.processes.services import Services, worker_principal
-from redrive.processes.wanted import wanted_effect
+from redrive.processes.wanted import WantedEffect, wanted_effect
 from redrive.tenant_queries import TenantQueries
 
 if TYPE_CHECKING:
@@ -53,9 +53,22 @@ class TenantEffects(TenantQueries):
         *key* names it within the tenant. While it is being sent it is held for 5 minutes; after that its outcome is
         unknown. A failure opens its dead letter at once. For the rest see ``Attempt.effect``.
         """
-        wanted = wanted_effect(self.tenant, key, operation, target, request, tolerate, compensation, "tenant", None)
-        caller = self._caller(actor)
+        wanted, caller = self._wanted(key, actor, operation, target, request, tolerate, compensation)
         return self.outbox.perform(wanted, caller.actor.id, send, caller)
+
+    def _wanted(
+        self,
+        key: str,
+        actor: Actor | None,
+        operation: str,
+        target: str = "",
+        request: Any = None,
+        tolerate: bool = False,
+        compensation: Compensation | None = None,
+    ) -> tuple[WantedEffect, Caller]:
+        """An effect outside runs, checked, and who wants it. Raises InvalidValue."""
+        effect = wanted_effect(self.tenant, key, operation, target, request, tolerate, compensation, "tenant", None)
+        return effect, self._caller(actor)
 
     def begin_effect(
         self,

@@ -26,7 +26,7 @@ from redrive.projections.view import View
 from tests.processes.workshop import ONE
 
 PAIRS: list[tuple[type, type, set[str]]] = [
-    (TenantEngine, AsyncTenantEngine, set()),
+    (TenantEngine, AsyncTenantEngine, {"effect"}),
     (Engine, AsyncEngine, {"for_tenant", "batch", "now_ms", "close"}),
     (View, AsyncView, {"close", "fold"}),
 ]

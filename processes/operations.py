@@ -14,7 +14,7 @@ from redrive.domain.run.events import NoteAdded
 from redrive.domain.run.state import Run, Status
 from redrive.domain.values import clean_integer, clean_text
 from redrive.processes.handout import LetterStanding, standing_of_letter
-from redrive.processes.letters import DEFAULT_REDRIVE_POLICY, PolicyOf, dead_letter_lost, effect_of
+from redrive.processes.letters import DEFAULT_REDRIVE_POLICY, PolicyOf, dead_letter_lost, default_policy_of, effect_of
 
 MAX_OPERATOR_TEXT = 4_096
 RunCommand = Callable[[Transaction], Status]
@@ -41,7 +41,7 @@ def resuming(id_: RunId) -> RunCommand:
     return _on_run(id_, lambda tx, run: control.resume_run(run, now_ms=tx.now_ms))
 
 
-def cancelling(id_: RunId, policy_of: PolicyOf) -> RunCommand:
+def cancelling(id_: RunId, policy_of: PolicyOf = default_policy_of) -> RunCommand:
     """End a run for good. What its attempts were sending at that moment is unknown from now on."""
 
     def cancel(tx: Transaction) -> Status:

@@ -28,6 +28,19 @@ GROUPS: dict[str, tuple[str, ...]] = {
         "AttemptError",
         "Handler",
     ),
+    "Effects and compensations": (
+        "EffectCall",
+        "EffectStanding",
+        "NotSent",
+        "Rejected",
+        "Withhold",
+        "Happened",
+        "DidNotHappen",
+        "StillUnknown",
+        "Compensation",
+        "CompensationTry",
+        "CompensationStanding",
+    ),
     "Failures and decisions": (
         "Failure",
         "RetryDecision",
@@ -54,16 +67,18 @@ GROUPS: dict[str, tuple[str, ...]] = {
         "Cause",
         "Status",
         "Disposition",
+        "EffectStatus",
+        "CompensationStatus",
         "ViewStatus",
         "SweepReport",
         "SweepAct",
         "Act",
         "TickReport",
     ),
-    "Ids and values": ("RunId", "DeadLetterId", "NodeId", "JsonValue"),
+    "Ids and values": ("RunId", "DeadLetterId", "EffectId", "CompensationId", "NodeId", "JsonValue"),
 }
 INHERITED = frozenset({"TenantEngine"})
-BARE = frozenset({"Status", "Mode", "Strategy", "Verdict", "Disposition", "Act"})
+BARE = frozenset({"Status", "Mode", "Strategy", "Verdict", "Disposition", "Act", "EffectStatus", "CompensationStatus"})
 
 
 def documented() -> set[str]:

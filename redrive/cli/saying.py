@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
+from redrive.cli.effect_words import EFFECT_WORDS
 from redrive.cli.output import printable
 from redrive.cli.times import duration
 from redrive.history import HistoryEntry
@@ -139,4 +140,5 @@ WORDS: dict[str, Callable[[Data], str]] = {
     "dead-letter.abandoned": lambda _: "abandoned",
     "dead-letter.reopened": lambda data: "reopened" + (" with a fresh budget" if data["renewed"] else ""),
     "dead-letter.noted": lambda data: f"note: {data['text']}",
+    **EFFECT_WORDS,
 }

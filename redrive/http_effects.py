@@ -77,7 +77,7 @@ class Http:
             request = self._request(call)
         except (NotSent, InvalidValue):
             raise
-        except Exception as error:  # its text may hold what was put into a header
+        except Exception as error:  # noqa: BLE001 - its text may hold what was put into a header
             raise NotSent(f"{_what(call)}: no valid request ({type(error).__name__})", failure_class=MISSING) from None
         receipt = self._answer(call, request)
         status = receipt["status"]

@@ -33,7 +33,21 @@ GROUPS: dict[str, tuple[str, ...]] = {
         "AttemptError",
         "Handler",
     ),
-    "Effects over HTTP": ("http_send", "http_reconcile"),
+    "Effects and compensations": (
+        "EffectCall",
+        "EffectStanding",
+        "http_send",
+        "http_reconcile",
+        "NotSent",
+        "Rejected",
+        "Withhold",
+        "Happened",
+        "DidNotHappen",
+        "StillUnknown",
+        "Compensation",
+        "CompensationTry",
+        "CompensationStanding",
+    ),
     "Failures and decisions": (
         "Failure",
         "RetryDecision",
@@ -60,6 +74,8 @@ GROUPS: dict[str, tuple[str, ...]] = {
         "Cause",
         "Status",
         "Disposition",
+        "EffectStatus",
+        "CompensationStatus",
         "ViewStatus",
         "SweepReport",
         "SweepAct",
@@ -68,10 +84,10 @@ GROUPS: dict[str, tuple[str, ...]] = {
         "TimerReport",
         "TimerAct",
     ),
-    "Ids and values": ("RunId", "DeadLetterId", "NodeId", "JsonValue"),
+    "Ids and values": ("RunId", "DeadLetterId", "EffectId", "CompensationId", "NodeId", "JsonValue"),
 }
 INHERITED = frozenset({"TenantEngine"})
-BARE = frozenset({"Status", "Mode", "Strategy", "Verdict", "Disposition", "Act"})
+BARE = frozenset({"Status", "Mode", "Strategy", "Verdict", "Disposition", "Act", "EffectStatus", "CompensationStatus"})
 
 
 def documented() -> set[str]:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any, get_type_hints
 
 from docs.generate.markdown import code, prose, table, type_of
+from redrive.domain.effect.request import Compensation, EffectRequest
 from redrive.domain.event import CATALOGUE, Event
 from redrive.domain.failure import Failure
 from redrive.domain.retry_policy import RetryDecision
@@ -16,6 +17,8 @@ SAMPLES = Path(__file__).resolve().parents[2] / "tests" / "history"
 AGGREGATES = {
     "run": ("Run", "Stream: the id of the run."),
     "dead-letter": ("Dead letter", "Stream: the id of the dead letter."),
+    "effect": ("Effect", "Stream: an id made of the tenant and the effect's key, within its run and node or alone."),
+    "compensation": ("Compensation", "Stream: an id made of the tenant and the effect."),
     "flow": ("Flow", "Stream: an id made of the tenant and the flow's digest; it holds one event."),
     "policy": ("Policy", "Stream: an id made of the tenant and the policy's id; it holds one event."),
 }
@@ -23,7 +26,16 @@ NESTED: dict[type, str] = {
     RetryDecision: "[decision](#decision)",
     Failure: "[failure](#failure)",
     Holder: "[holder](#holder)",
+    EffectRequest: "[effect request](#effect-request)",
+    Compensation: "[compensation](#compensation-plan)",
 }
+SHARED = (
+    (RetryDecision, "Decision"),
+    (Failure, "Failure"),
+    (Holder, "Holder"),
+    (EffectRequest, "Effect request"),
+    (Compensation, "Compensation plan"),
+)
 MOMENTS = {("RetryBackoffScheduled", "retry_after_ms"): "integer, UTC ms"}
 
 assert mapper, "importing the mapper completes the catalogue"
@@ -36,8 +48,8 @@ def catalogue() -> str:
         parts.append(f"## {title}\n\n{stream}\n")
         parts += [_event(event) for event in CATALOGUE.values() if _prefix(event) == prefix]
     parts.append("## Shared parts\n")
-    for cls, title in ((RetryDecision, "Decision"), (Failure, "Failure"), (Holder, "Holder")):
-        parts.append(f"({title.lower()})=\n\n### {title}\n\n{prose(cls.__doc__)}\n\n{fields(cls)}")
+    for cls, title in SHARED:
+        parts.append(f"({title.lower().replace(' ', '-')})=\n\n### {title}\n\n{prose(cls.__doc__)}\n\n{fields(cls)}")
     return "\n".join(parts)
 
 

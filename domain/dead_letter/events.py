@@ -36,7 +36,7 @@ class DeadLetterOpened(Event):
     @classmethod
     def upcast(cls, body: dict[str, JsonValue], version: int) -> dict[str, JsonValue]:
         """Version 1 knew failures of nodes only."""
-        return {**body, "effect": None, "effect_key": ""}
+        return super().upcast(body, version) if version != 1 else {**body, "effect": None, "effect_key": ""}
 
 
 class DeadLetterRecurred(Event):

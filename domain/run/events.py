@@ -258,7 +258,7 @@ class DeadLetterLinked(Event):
     @classmethod
     def upcast(cls, body: dict[str, JsonValue], version: int) -> dict[str, JsonValue]:
         """Version 1 knew the dead letters of nodes only."""
-        return {**body, "effect": None}
+        return super().upcast(body, version) if version != 1 else {**body, "effect": None}
 
 
 class RunCompleted(Event):

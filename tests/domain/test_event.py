@@ -6,9 +6,11 @@ import pytest
 from pydantic import ValidationError
 
 from redrive.domain import errors
+from redrive.domain.compensation.state import evolve as evolve_compensation
 from redrive.domain.dead_letter import events as letters
 from redrive.domain.dead_letter.state import DeadLetter
 from redrive.domain.dead_letter.state import evolve as evolve_letter
+from redrive.domain.effect.state import evolve as evolve_effect
 from redrive.domain.errors import InvalidValue, NotFound, RedriveError, Refused
 from redrive.domain.event import CATALOGUE, Event, Evolve, Recorded, UnknownEvent
 from redrive.domain.identity import EventId, StreamId, Tenant
@@ -52,6 +54,7 @@ RUN_TOPICS = [
     "run.wait-started",
     "run.wait-ended",
     "run.awaiting-approval",
+    "run.effect-admitted",
 ]
 LETTER_TOPICS = [
     "dead-letter.opened",
@@ -67,11 +70,41 @@ LETTER_TOPICS = [
     "dead-letter.abandoned",
     "dead-letter.reopened",
     "dead-letter.noted",
+    "dead-letter.linked-to-compensation",
 ]
-VERSIONS = {"run.queued": 2}
+EFFECT_TOPICS = [
+    "effect.intended",
+    "effect.withheld",
+    "effect.succeeded",
+    "effect.failed",
+    "effect.outcome-unknown",
+    "effect.reconciled",
+    "effect.dead-letter-linked",
+]
+COMPENSATION_TOPICS = [
+    "compensation.proposed",
+    "compensation.approval-requested",
+    "compensation.approved",
+    "compensation.started",
+    "compensation.completed",
+    "compensation.failed",
+    "compensation.cancelled",
+]
+VERSIONS = {
+    "run.claimed": 2,
+    "run.attempt-started": 2,
+    "run.queued": 2,
+    "run.dead-letter-linked": 2,
+    "dead-letter.opened": 2,
+}
+"""The newest version of each event that has more than one; a number here never falls."""
 
-
-VERSIONS = {"run.claimed": 2, "run.attempt-started": 2, "run.queued": 2}
+PINNED = [
+    ("run.", RUN_TOPICS),
+    ("dead-letter.", LETTER_TOPICS),
+    ("effect.", EFFECT_TOPICS),
+    ("compensation.", COMPENSATION_TOPICS),
+]
 
 
 def catalogued(prefix: str) -> dict[str, type[Event]]:
@@ -80,7 +113,7 @@ def catalogued(prefix: str) -> dict[str, type[Event]]:
     return {key: cls for key, cls in product.items() if cls.TOPIC.startswith(prefix)}
 
 
-@pytest.mark.parametrize(("prefix", "topics"), [("run.", RUN_TOPICS), ("dead-letter.", LETTER_TOPICS)])
+@pytest.mark.parametrize(("prefix", "topics"), PINNED)
 def test_topics_are_unique_and_stable(prefix: str, topics: list[str]) -> None:
     """A renamed topic would turn every old event into an unknown one."""
     found = catalogued(prefix)
@@ -96,7 +129,15 @@ def test_the_other_topics_are_stable_too() -> None:
     assert LimitRemoved.STORED_AS == "engine.limit-removed/1"
 
 
-@pytest.mark.parametrize(("prefix", "evolve"), [("run.", evolve_run), ("dead-letter.", evolve_letter)])
+@pytest.mark.parametrize(
+    ("prefix", "evolve"),
+    [
+        ("run.", evolve_run),
+        ("dead-letter.", evolve_letter),
+        ("effect.", evolve_effect),
+        ("compensation.", evolve_compensation),
+    ],
+)
 def test_every_event_has_an_applier_or_is_declared_inert(prefix: str, evolve: Evolve[Any]) -> None:
     """An event that a state forgot would be lost at the next load, silently."""
     assert set(evolve.appliers) == set(catalogued(prefix).values())
@@ -198,7 +239,7 @@ def test_every_error_has_a_stable_code_of_its_own() -> None:
     tree = [cls for cls in vars(errors).values() if isinstance(cls, type) and issubclass(cls, RedriveError)]
     assert len({cls.code for cls in tree}) == len(tree)
     refusals = "not-running stale-epoch stale-attempt key-reused not-allowed node-not-ready attempts-running"
-    refusals += " limit-reached retry-unavailable budget-spent stream-read-only refused"
+    refusals += " limit-reached retry-unavailable budget-spent stream-read-only in-flight outcome-pending refused"
     assert {cls.code for cls in tree if issubclass(cls, Refused)} >= set(refusals.split())
 
 

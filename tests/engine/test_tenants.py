@@ -1,12 +1,23 @@
 """Tenants: whatever one asks, it sees a log on which nobody else has ever written."""
 
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from redrive import Failure, InvalidValue, Principal, RedriveError, Tenant, TenantEngine
+from redrive import (
+    Compensation,
+    CompensationTry,
+    Failure,
+    InvalidValue,
+    Principal,
+    RedriveError,
+    Tenant,
+    TenantEngine,
+)
+from redrive.domain.identity import compensation_id_of
 from tests.processes.driven import AsyncShop
 from tests.processes.workshop import ACME, ANA, ONE, TIMEOUT, Shop, beside, policy
 
@@ -41,6 +52,15 @@ class Ours:
         self.attempt = self.claim.attempts[0]
         self.run = self.claim.run_id
         self.queued = shop.submit()
+        self.standing = shop.acme.begin_effect(self.attempt, "mail", operation="send")
+        plan = Compensation("undo", requires_approval=False)
+        self.unknown = shop.acme.begin_effect(None, "k", operation="pay", compensation=plan)
+        shop.acme.effect_unknown(self.unknown, "lost")
+        self.effect_letter = shop.acme.dead_letters(text="lost").items[0].id
+        self.compensation = compensation_id_of(ACME, self.unknown.id)
+        self.handed = CompensationTry(
+            ACME, self.compensation, self.unknown.id, "k", "undo", "", None, 1, "w", 1, None, ""
+        )
         shop.now += 10_000
         self.cursor = shop.acme.runs(limit=1).cursor
 
@@ -76,6 +96,14 @@ CALLS: dict[str, Callable[[TenantEngine, Ours], Any]] = {
     "complete_attempt": lambda t, o: t.complete_attempt(o.attempt, "forged"),
     "fail_attempt": lambda t, o: t.fail_attempt(o.attempt, Failure("execution_error", "forged")),
     "snooze_attempt": lambda t, o: t.snooze_attempt(o.attempt, 5),
+    "effect": lambda t, o: t.effect("k", operation="pay", send=lambda: "theirs"),
+    "begin_effect": lambda t, o: t.begin_effect(o.attempt, "k", operation="pay"),
+    "effect_succeeded": lambda t, o: t.effect_succeeded(o.standing, "forged"),
+    "effect_failed": lambda t, o: t.effect_failed(o.standing, Failure("execution_error", "forged")),
+    "effect_unknown": lambda t, o: t.effect_unknown(o.standing, "forged"),
+    "claim_compensation": lambda t, o: t.claim_compensation(worker="w", operations={"undo"}),
+    "complete_compensation": lambda t, o: t.complete_compensation(o.handed, "forged"),
+    "fail_compensation": lambda t, o: t.fail_compensation(o.handed, Failure("execution_error", "forged")),
     "heartbeat": lambda t, o: t.heartbeat(o.claim),
     "release": lambda t, o: t.release(o.claim),
     # what operators do
@@ -92,6 +120,14 @@ CALLS: dict[str, Callable[[TenantEngine, Ours], Any]] = {
     "abandon": lambda t, o: t.abandon(o.letter, run_id=o.run, **ANA),
     "resolve": lambda t, o: t.resolve(o.letter, **ANA),
     "reopen": lambda t, o: t.reopen(o.letter, **ANA),
+    "reconcile_effect": lambda t, o: [
+        said_by(partial(t.reconcile_effect, o.unknown.id, outcome, **ANA))
+        for outcome in ("succeeded", "did_not_happen", None)
+    ],
+    "compensate": lambda t, o: t.compensate(o.effect_letter, **ANA),
+    "approve_compensation": lambda t, o: t.approve_compensation(o.compensation, **ANA),
+    "cancel_compensation": lambda t, o: t.cancel_compensation(o.compensation, **ANA),
+    "rerun_compensation": lambda t, o: t.rerun_compensation(o.compensation, **ANA),
     "note_dead_letter": lambda t, o: t.note_dead_letter(o.letter, "forged", actor="ana"),
     "tick": lambda t, o: t.tick(),
     "sweep": lambda t, o: t.sweep(),
@@ -100,8 +136,13 @@ CALLS: dict[str, Callable[[TenantEngine, Ours], Any]] = {
 
 def said(tenant: TenantEngine, ours: Ours, name: str) -> Any:
     """What a call answers, or refuses."""
+    return said_by(lambda: CALLS[name](tenant, ours))
+
+
+def said_by(call: Callable[[], Any]) -> Any:
+    """What *call* answers, or refuses."""
     try:
-        return CALLS[name](tenant, ours)
+        return call()
     except RedriveError as error:
         return type(error), str(error)
 

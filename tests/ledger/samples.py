@@ -1,10 +1,17 @@
 """One sample of every event, and one more where a field may be null: what tests/history/ holds for ever."""
 
+from typing import Any
+
+from redrive.domain.compensation import events as compensations
 from redrive.domain.dead_letter import events as letters
+from redrive.domain.effect import events as effects
+from redrive.domain.effect.request import Compensation, EffectRequest
 from redrive.domain.event import Cause, Event, Recorded
 from redrive.domain.failure import Failure
 from redrive.domain.identity import (
+    CompensationId,
     DeadLetterId,
+    EffectId,
     EventId,
     FlowDigest,
     NodeId,
@@ -26,6 +33,8 @@ TEXT = 'naïve "text"\n\x00 \U0001f980 \\u0041'
 NODE = NodeId("fetch/ü")
 RUN = RunId("5a1f0a9c-0000-5000-8000-000000000001")
 LETTER = DeadLetterId("5a1f0a9c-0000-5000-8000-000000000002")
+EFFECT = EffectId("5a1f0a9c-0000-5000-8000-000000000003")
+COMPENSATION = CompensationId("5a1f0a9c-0000-5000-8000-000000000004")
 JSON: JsonValue = {"list": [1, -2.5, True, None, "x"], "deep": {"": {"n": 9007199254740991}}, "1e22": 1e22}
 FAILURE = Failure(
     "provider_transient",
@@ -107,6 +116,51 @@ def _interrupted(decision: RetryDecision) -> Event:
 LIMITS = (LimitUse("resource:bank", "concurrency", 1, 2), LimitUse("provider:é", "rate", 3, 3))
 
 
+def _opened(effect: EffectId | None, key: str, source: letters.Source) -> Event:
+    return letters.DeadLetterOpened(
+        dead_letter=LETTER, run=RUN, automation=TEXT, node=NODE, effect=effect, effect_key=key, source=source,
+        failure=FAILURE, fingerprint="ab", verdict=Verdict.NOT_RETRYABLE, override_allowed=True, number=1, lifetime=2,
+        generation=3, opened_at_ms=4,
+    )  # fmt: skip
+
+
+PLAN = Compensation("POST /refunds", TEXT, JSON, requires_approval=False)
+REQUEST = EffectRequest("invoice/ü", "tenant", "POST /invoices", TEXT, JSON, "ab12", tolerate=True, compensation=PLAN)
+BARE_REQUEST = EffectRequest("k", "node", "op", "", None, "ab12")
+
+
+def _intended(run: RunId | None, node: NodeId | None, request: EffectRequest, expires: int | None) -> Event:
+    return effects.EffectIntended(
+        effect=EFFECT, run=run, automation=TEXT if run else "", node=node, request=request, try_number=2, lifetime=3,
+        epoch=4, holder="w1", intended_at_ms=5, expires_at_ms=expires,
+    )  # fmt: skip
+
+
+def _withheld(run: RunId | None, node: NodeId | None, request: EffectRequest) -> Event:
+    return effects.EffectWithheld(
+        effect=EFFECT, run=run, automation="", node=node, request=request, lifetime=3, why=TEXT, withheld_at_ms=5
+    )
+
+
+def _effect_failed(receipt: JsonValue, digest: str | None) -> Event:
+    return effects.EffectFailed(
+        try_number=2, failure=FAILURE, receipt=receipt, receipt_digest=digest, late=True, ended_at_ms=5
+    )
+
+
+def _reconciled(outcome: Any, by: Any, receipt: JsonValue, digest: str | None) -> Event:
+    return effects.EffectReconciled(
+        try_number=2, outcome=outcome, by=by, why=TEXT, receipt=receipt, receipt_digest=digest, reconciled_at_ms=5
+    )
+
+
+def _proposed(run: RunId | None, node: NodeId | None, plan: Compensation) -> Event:
+    return compensations.CompensationProposed(
+        compensation=COMPENSATION, effect=EFFECT, effect_key="invoice/ü", dead_letter=LETTER, run=run, automation=TEXT,
+        node=node, plan=plan, proposed_at_ms=5,
+    )  # fmt: skip
+
+
 SAMPLES: list[Event] = [
     FlowRegistered(flow=FlowDigest("f00d"), document=JSON),
     PolicyRegistered(policy=POLICY, kind="retry", body=JSON),
@@ -148,7 +202,9 @@ SAMPLES: list[Event] = [
     runs.RunPauseRequested(),
     runs.RunPaused(),
     runs.RunResumed(),
-    runs.DeadLetterLinked(node=NODE, dead_letter=LETTER),
+    runs.EffectAdmitted(node=NODE, lifetime=2, epoch=3, effect=EFFECT, try_number=4),
+    runs.DeadLetterLinked(node=NODE, dead_letter=LETTER, effect=EFFECT),
+    runs.DeadLetterLinked(node=NODE, dead_letter=LETTER, effect=None),
     runs.RunCompleted(finished_at_ms=1),
     runs.RunBlocked(finished_at_ms=1),
     runs.RunFailed(finished_at_ms=1),
@@ -162,21 +218,8 @@ SAMPLES: list[Event] = [
     stateful.WaitStarted(node=NODE, lifetime=2, started_at_ms=3, due_ms=4),
     stateful.WaitEnded(node=NODE, lifetime=2, ended_at_ms=3),
     stateful.RunAwaitingApproval(),
-    letters.DeadLetterOpened(
-        dead_letter=LETTER,
-        run=RUN,
-        automation=TEXT,
-        node=NODE,
-        source="node",
-        failure=FAILURE,
-        fingerprint="ab",
-        verdict=Verdict.NOT_RETRYABLE,
-        override_allowed=True,
-        number=1,
-        lifetime=2,
-        generation=3,
-        opened_at_ms=4,
-    ),
+    _opened(EFFECT, "invoice/ü", "tool_effect"),
+    _opened(None, "", "node"),
     letters.DeadLetterRecurred(
         failure=PLAIN,
         fingerprint="ab",
@@ -205,8 +248,29 @@ SAMPLES: list[Event] = [
     letters.DeadLetterResolved(disposition="resolved_by_operator", lifetime=2),
     letters.DeadLetterIgnored(lifetime=2),
     letters.DeadLetterAbandoned(lifetime=2),
+    letters.DeadLetterLinkedToCompensation(compensation=COMPENSATION, lifetime=2),
     letters.DeadLetterReopened(renewed=True),
     letters.DeadLetterNoted(text=TEXT),
+    _intended(RUN, NODE, REQUEST, None),
+    _intended(None, None, BARE_REQUEST, 9),
+    _withheld(RUN, NODE, REQUEST),
+    _withheld(None, None, BARE_REQUEST),
+    effects.EffectSucceeded(try_number=2, receipt=JSON, receipt_digest="ab", late=True, ended_at_ms=5),
+    effects.EffectSucceeded(try_number=2, receipt=None, receipt_digest="ab", late=False, ended_at_ms=5),
+    _effect_failed(JSON, "ab"),
+    _effect_failed(None, None),
+    effects.EffectOutcomeUnknown(try_number=2, failure=PLAIN, late=True, ended_at_ms=5),
+    _reconciled("succeeded", "operator", JSON, "ab"),
+    _reconciled("did_not_happen", "reconciler", None, None),
+    effects.EffectDeadLetterLinked(dead_letter=LETTER),
+    _proposed(RUN, NODE, PLAN),
+    _proposed(None, None, Compensation("undo")),
+    compensations.CompensationApprovalRequested(),
+    compensations.CompensationApproved(approved_at_ms=5),
+    compensations.CompensationStarted(epoch=2, worker="w1", lease_ms=3, started_at_ms=4, expires_at_ms=7),
+    compensations.CompensationCompleted(epoch=2, receipt=JSON, receipt_digest="ab", ended_at_ms=5),
+    compensations.CompensationFailed(epoch=2, failure=FAILURE, outcome_unknown=True, ended_at_ms=5),
+    compensations.CompensationCancelled(why=TEXT),
 ]
 
 
@@ -214,13 +278,15 @@ OLDER: dict[str, list[Event]] = {
     "run.claimed/1": [_claimed(HOLDER).model_copy(update={"limits": ()}), _claimed(None)],
     "run.attempt-started/1": [_started(10).model_copy(update={"limits": ()}), _started(None)],
     "run.queued/1": [runs.RunQueued(reason="retry_backoff", due_ms=1)],
+    "run.dead-letter-linked/1": [runs.DeadLetterLinked(node=NODE, dead_letter=LETTER, effect=None)],
+    "dead-letter.opened/1": [_opened(None, "", "node")],
 }
-"""What the frozen samples of older versions read as now."""
+"""What the samples of versions that are written no more decode to."""
 
 
-def samples_of(topic: str) -> list[Event]:
-    """The samples of one topic, in order."""
-    return [event for event in SAMPLES if topic == event.TOPIC]
+def samples_of(stored_as: str) -> list[Event]:
+    """The samples of one topic and version, in order."""
+    return OLDER.get(stored_as) or [event for event in SAMPLES if stored_as == event.STORED_AS]
 
 
 def enveloped(event: Event) -> Recorded:

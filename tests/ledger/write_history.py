@@ -21,10 +21,10 @@ def write_missing(folder: Path = FOLDER) -> list[Path]:
     """Write the samples of topics that have none, and name the files."""
     written = []
     mapper = EventMapper.__new__(EventMapper)
-    for key, cls in sorted(catalogue().items()):
+    for key in sorted(catalogue()):
         path = file_of(key, folder)
         if not path.exists():
-            states = [mapper.to_stored_event(enveloped(event)).state for event in samples_of(cls.TOPIC)]
+            states = [mapper.to_stored_event(enveloped(event)).state for event in samples_of(key)]
             path.write_bytes(b"".join(state + b"\n" for state in states))
             written.append(path)
     return written

@@ -36,7 +36,9 @@ PRINTED = {
     ),
     "runs": Printed("items", "`runs`", RunSummary),
     "run": Printed("item", "`show` of a run", RunDetail),
-    "run-operation": Printed("item", "`pause`, `resume`, `cancel`, `recover`", RunSummary, [("command", "text")]),
+    "run-operation": Printed(
+        "item", "`pause`, `resume`, `cancel`, `recover`, `approve`, `deny`", RunSummary, [("command", "text")]
+    ),
     "queues": Printed("items", "`queues`", None, [("queue", "text"), ("count", "integer")]),
     "queue": Printed("items", "`queues NAME`", QueueEntry),
     "dead-letters": Printed("items", "`dead-letters list`", DeadLetterSummary),
@@ -61,6 +63,7 @@ PRINTED = {
         None,
         [
             ("reclaimed", "list of texts: the runs that were taken from workers that are gone"),
+            ("timers", "list of objects with `run`, `node`, `expired`: waits that ended, approvals that expired"),
             ("acted", "list of objects with `dead_letter`, `run`, `node`, `act`, `why`"),
             ("skipped", "list of the same objects: what was looked at and left alone"),
         ],

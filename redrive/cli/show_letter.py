@@ -97,7 +97,7 @@ def _next(session: Session, acme: "TenantEngine", letter: "DeadLetterSummary") -
         case "read-only":
             return [alike, history]
         case "open" if letter.effect_id is not None:
-            return [*_effect_next(session, acme, letter), (command("ignore"), "it does not matter"), alike, history]
+            return [*effect_ways(session, acme, letter), (command("ignore"), "it does not matter"), alike, history]
         case "open":
             return [(command("retry"), "do its work again"), (command("ignore"), "it does not matter"), alike, history]
         case "parked":
@@ -108,7 +108,7 @@ def _next(session: Session, acme: "TenantEngine", letter: "DeadLetterSummary") -
             return [(command("reopen"), "put it back"), history]
 
 
-def _effect_next(session: Session, acme: "TenantEngine", letter: "DeadLetterSummary") -> list[tuple[str, str]]:
+def effect_ways(session: Session, acme: "TenantEngine", letter: "DeadLetterSummary") -> list[tuple[str, str]]:
     """Ways on with an effect: one whose outcome is unknown is looked at first, and never just sent again."""
     assert letter.effect_id is not None
     effect = acme.show_effect(letter.effect_id)

@@ -60,6 +60,16 @@ GROUPS: dict[str, tuple[str, ...]] = {
         "Act",
         "TickReport",
     ),
+    "Effects and compensations": (
+        "EffectSummary",
+        "EffectDetail",
+        "EffectTry",
+        "EffectOutcome",
+        "CompensationSummary",
+        "CompensationDetail",
+        "ResumePlan",
+        "ResumeOption",
+    ),
     "Ids and values": ("RunId", "DeadLetterId", "NodeId", "JsonValue"),
 }
 INHERITED = frozenset({"TenantEngine"})

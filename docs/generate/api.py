@@ -84,6 +84,16 @@ GROUPS: dict[str, tuple[str, ...]] = {
         "TimerReport",
         "TimerAct",
     ),
+    "Looking at effects": (
+        "EffectSummary",
+        "EffectDetail",
+        "EffectTry",
+        "EffectOutcome",
+        "CompensationSummary",
+        "CompensationDetail",
+        "ResumePlan",
+        "ResumeOption",
+    ),
     "Ids and values": ("RunId", "DeadLetterId", "EffectId", "CompensationId", "NodeId", "JsonValue"),
 }
 INHERITED = frozenset({"TenantEngine"})

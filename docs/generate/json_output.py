@@ -7,7 +7,16 @@ from pydantic import BaseModel
 
 from docs.generate.markdown import code, prose, table, type_of
 from redrive.history import HistoryEntry
-from redrive.projections.models import DeadLetterGroup, DeadLetterSummary, QueueEntry, RunSummary, ViewStatus
+from redrive.effect_detail import CompensationDetail, EffectDetail, EffectOutcome, EffectTry
+from redrive.projections.models import (
+    CompensationSummary,
+    DeadLetterGroup,
+    DeadLetterSummary,
+    EffectSummary,
+    QueueEntry,
+    RunSummary,
+    ViewStatus,
+)
 from redrive.run_detail import NodeDetail, RunDetail
 
 
@@ -35,7 +44,12 @@ PRINTED = {
         ],
     ),
     "runs": Printed("items", "`runs`", RunSummary),
-    "run": Printed("item", "`show` of a run", RunDetail),
+    "run": Printed(
+        "item",
+        "`show` of a run",
+        RunDetail,
+        [("effects", "list of EffectSummary"), ("compensations", "list of CompensationSummary")],
+    ),
     "run-operation": Printed(
         "item", "`pause`, `resume`, `cancel`, `recover`, `approve`, `deny`", RunSummary, [("command", "text")]
     ),
@@ -48,12 +62,39 @@ PRINTED = {
     ),
     "dead-letter-decisions": Printed(
         "items",
-        "`dead-letters retry`, `ignore`, `abandon`, `grant`, `reopen`, `note`",
+        "`dead-letters retry`, `ignore`, `abandon`, `resolve`, `compensate`, `grant`, `reopen`, `note`",
         DeadLetterSummary,
         [
             ("command", "text: the verb"),
             ("done", "true or false"),
             ("error", "null, or an object with `code` and `message`: why nothing was done"),
+        ],
+    ),
+    "effects": Printed("items", "`effects list`", EffectSummary),
+    "effect": Printed(
+        "item", "`show` of an effect", EffectDetail, [("events", "list of events, as in redrive.event/1")]
+    ),
+    "effect-reconciled": Printed("item", "`reconcile`", EffectSummary, [("outcome", "text: what was said")]),
+    "compensations": Printed("items", "`compensations list`", CompensationSummary),
+    "compensation": Printed(
+        "item", "`show` of a compensation", CompensationDetail, [("events", "list of events, as in redrive.event/1")]
+    ),
+    "compensation-operation": Printed(
+        "item", "`compensations approve`, `cancel`, `rerun`", CompensationSummary, [("command", "text: the verb")]
+    ),
+    "resume-plan": Printed(
+        "item",
+        "`resume-plan`",
+        None,
+        [
+            ("run_id", "text"),
+            ("status", "text"),
+            ("pause_requested", "true or false"),
+            (
+                "options",
+                "list of objects with `subject` (run, dead_letter, effect, compensation), `id`, `node`, `status`, "
+                "`action`, `possible`, `why_not` (null, or what the command is refused with), `command`",
+            ),
         ],
     ),
     "event": Printed("stream", "`history`, `log tail`; an item of `log show`", HistoryEntry),
@@ -86,6 +127,12 @@ MODELS: tuple[type[BaseModel], ...] = (
     QueueEntry,
     DeadLetterSummary,
     DeadLetterGroup,
+    EffectSummary,
+    EffectDetail,
+    EffectTry,
+    EffectOutcome,
+    CompensationSummary,
+    CompensationDetail,
     HistoryEntry,
     ViewStatus,
 )

@@ -34,7 +34,7 @@ def history(session: Session, id_: str, search: str | None) -> None:
         lines.print(entry)
         n += 1
     if not n and not out.json:
-        out.remark("No event of it says that.")
+        out.remark("No event of this history says that.")
         out.next((session.command("history", found[:8]), "all that happened"))
 
 

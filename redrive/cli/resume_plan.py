@@ -19,10 +19,10 @@ if TYPE_CHECKING:
 @click.argument("run")
 @pass_session
 def resume_plan(session: Session, run: str) -> None:
-    """Tell what can be done about a run now, and why the rest cannot.
+    """Tell what can be done about a run now.
 
-    About the run itself, its dead letters, the effects whose outcome is in doubt, and compensations; each with the
-    command to type. RUN is a whole id, or at least its first six characters.
+    And why the rest cannot: about the run itself, its dead letters, the effects in doubt, and compensations; each
+    with the command to type. RUN is a whole id, or at least its first six characters.
     """
     from redrive.cli.ids import run_named
 

@@ -11,7 +11,7 @@ from redrive.cli.options import Command
 @click.option("--all-nodes", is_flag=True, help="List every node, also of a large run.")
 @pass_session
 def show(session: Session, id_: str, all_nodes: bool) -> None:
-    """Show a run, a dead letter, an effect or a compensation in full.
+    """Show a run, a dead letter, an effect or a compensation.
 
     A run comes with its nodes, the others with their history. ID is a whole id, or at least its first six characters.
     """

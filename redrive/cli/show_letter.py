@@ -100,7 +100,7 @@ def _next(session: Session, acme: "TenantEngine", letter: "DeadLetterSummary") -
             again = (session.command("recover", letter.run_id[:8], "--reason", "WHY"), "have it asked again")
             return [again, (command("ignore"), "it does not matter"), alike, history]
         case "open" if letter.effect_id is not None:
-            return [*_effect_next(session, acme, letter), (command("ignore"), "it does not matter"), alike, history]
+            return [*effect_ways(session, acme, letter), (command("ignore"), "it does not matter"), alike, history]
         case "open":
             return [(command("retry"), "do its work again"), (command("ignore"), "it does not matter"), alike, history]
         case "parked":
@@ -111,7 +111,7 @@ def _next(session: Session, acme: "TenantEngine", letter: "DeadLetterSummary") -
             return [(command("reopen"), "put it back"), history]
 
 
-def _effect_next(session: Session, acme: "TenantEngine", letter: "DeadLetterSummary") -> list[tuple[str, str]]:
+def effect_ways(session: Session, acme: "TenantEngine", letter: "DeadLetterSummary") -> list[tuple[str, str]]:
     """Ways on with an effect: one whose outcome is unknown is looked at first, and never just sent again."""
     assert letter.effect_id is not None
     effect = acme.show_effect(letter.effect_id)

@@ -11,6 +11,7 @@ from redrive.cli.effect_tables import print_compensations, print_effects
 from redrive.cli.ids import shortener
 from redrive.cli.next_steps import executing
 from redrive.cli.output import printable
+from redrive.cli.show_letter import effect_ways
 from redrive.cli.tables import Column
 from redrive.cli.times import moment, relative
 
@@ -153,6 +154,8 @@ def _ways_on(session: Session, acme: "TenantEngine", run: "RunDetail") -> list[t
     if len(open_) > 1:
         retry = ("retry", "--all", "--run", run.run_id[:8])
         return [(session.command("dead-letters", *retry, "--reason", "WHY"), "do the failed work again")]
+    if open_ and open_[0].effect_id is not None:
+        return [(session.command("show", open_[0].id[:8]), "what failed"), *effect_ways(session, acme, open_[0])]
     if open_:
         letter = open_[0].id[:8]
         return [

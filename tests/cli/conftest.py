@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.cli.effect_logs import EffectIds, EffectWorld, build_effects
 from tests.cli.logs import Ids, World, build
 
 
@@ -24,3 +25,18 @@ def world(template: tuple[Path, Ids], tmp_path: Path, monkeypatch: pytest.Monkey
     path, ids = template
     shutil.copy(path, tmp_path / "ops.db")
     return World(f"sqlite:///{tmp_path / 'ops.db'}", ids)
+
+
+@pytest.fixture(scope="session")
+def effect_template(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, EffectIds]:
+    """The log with effects that the others are copies of."""
+    path = tmp_path_factory.mktemp("effects") / "ops.db"
+    return path, build_effects(path)
+
+
+@pytest.fixture
+def shop(world: World, effect_template: tuple[Path, EffectIds], tmp_path: Path) -> EffectWorld:
+    """A log with effects, of this test's own."""
+    path, ids = effect_template
+    shutil.copy(path, tmp_path / "effects.db")
+    return EffectWorld(f"sqlite:///{tmp_path / 'effects.db'}", world.ids, ids)

@@ -16,8 +16,9 @@ PROMISED = {
     *("run", "submit", "work", "tick", "runs", "show", "queues", "history", "pause", "resume", "cancel", "recover"),
     *("dead-letters list", "dead-letters show", "dead-letters groups", "dead-letters retry", "dead-letters ignore"),
     *("dead-letters abandon", "dead-letters grant", "dead-letters reopen", "dead-letters note"),
-    *("approve", "deny"),
-    *("views rebuild", "views status", "log tail", "log show"),
+    *("dead-letters resolve", "dead-letters compensate", "effects list", "effects show", "reconcile", "resume-plan"),
+    *("compensations list", "compensations show", "compensations approve", "compensations cancel"),
+    *("compensations rerun", "views rebuild", "views status", "log tail", "log show", "approve", "deny"),
 }
 
 
@@ -89,16 +90,22 @@ def test_words_of_options_are_those_of_the_engine() -> None:
     """They are written down twice, so that --help need not import the engine."""
     from typing import get_args
 
+    from redrive.domain.compensation.state import CompensationStatus
     from redrive.domain.dead_letter.events import Source
     from redrive.domain.dead_letter.state import Disposition
+    from redrive.domain.effect.rules import OUTCOMES
+    from redrive.domain.effect.state import EffectStatus
     from redrive.domain.run.state import Status
     from redrive.projections.queue_queries import QUEUES
 
-    reserved = {"linked_to_compensation", "tool_effect"}
+    reserved: set[str] = set()
     assert set(Status) - reserved == set(words.RUN_STATUSES)
     assert set(Disposition) - reserved == set(words.LETTER_STATUSES)
     assert set(get_args(Source)) - reserved == set(words.SOURCES)
     assert set(words.QUEUES) == set(QUEUES)
+    assert set(words.EFFECT_STATUSES) == set(EffectStatus)
+    assert set(words.COMPENSATION_STATUSES) == set(CompensationStatus)
+    assert words.OUTCOMES == OUTCOMES
 
 
 def test_python_m_redrive_is_redrive() -> None:

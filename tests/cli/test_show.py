@@ -83,7 +83,7 @@ def test_the_history_can_be_searched(world: World) -> None:
     assert [line.split()[2] for line in found] == ["run.attempt-failed", "dead-letter.opened"]
     nothing = world.run("history", world.ids.blocked, "--search", 'elsewhere" OR *')
     assert (nothing.exit_code, nothing.stdout) == (0, "")
-    assert "No event of this run says that." in nothing.stderr
+    assert "No event of this history says that." in nothing.stderr
     assert world.run("history", world.ids.blocked, "--search", "  ").exit_code == 2
 
 

@@ -6,7 +6,7 @@ from typing import Unpack
 from redrive.domain.identity import DeadLetterId, RunId, Tenant
 from redrive.history import HistoryEntry, entry_of
 from redrive.ledger.ledger import SqliteLedger
-from redrive.ledger.limit_status import LimitStatus, statuses
+from redrive.ledger.limit_status import LimitStatus, runs_are_full, statuses
 from redrive.projections.filters import DeadLetterFilters, GroupFilters, PageOf, RunFilters
 from redrive.projections.models import (
     Counts,
@@ -47,9 +47,12 @@ class TenantQueries:
         return detail_of(self._ledger.run_state(self.tenant, run_id))
 
     def queue(self, name: str, **filters: Unpack[PageOf]) -> Page[QueueEntry]:
-        """A queue: ready, scheduled, retry_backoff, running, paused, blocked, failed or
+        """A queue: ready, scheduled, retry_backoff, limited, running, paused, blocked, failed or
         needs_review."""
-        return self._queries.queue(name, now_ms=self._ledger.now_ms(), **filters)
+        page = self._queries.queue(name, now_ms=self._ledger.now_ms(), **filters)
+        if not runs_are_full(self._ledger, self.tenant):
+            return page
+        return page.model_copy(update={"items": tuple(_held_back(entry) for entry in page.items)})
 
     def dead_letters(self, **filters: Unpack[DeadLetterFilters]) -> Page[DeadLetterSummary]:
         """Dead letters, newest first. Filters: status, source, run, node, automation, failure_class, fingerprint,
@@ -96,3 +99,9 @@ class TenantQueries:
         while found := self._ledger.correlated(run_id, after, HISTORY_PAGE):
             yield from (entry_of(event) for event in found)
             after = found[-1].position
+
+
+def _held_back(entry: QueueEntry) -> QueueEntry:
+    """A due run, where no more runs may be claimed now."""
+    due = entry.status == "queued" and entry.remaining_ms == 0 and entry.held_back is None
+    return entry.model_copy(update={"held_back": "capacity"}) if due else entry

@@ -26,6 +26,7 @@ QUEUES = (
     "ready",
     "scheduled",
     "retry_backoff",
+    "limited",
     "running",
     "paused",
     "blocked",

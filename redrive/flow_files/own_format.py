@@ -53,6 +53,7 @@ def _node(
         retry=retry,
         handler=COMMAND_HANDLER if node.handler is None else f"{PYTHON_PREFIX}{node.handler}",
         resource=node.resource,
+        provider=node.provider,
         timeout_ms=node.timeout_ms if node.timeout_ms is not None else defaults.timeout_ms,
         input=node.input,
         params=params,

@@ -14,6 +14,8 @@ GROUPS: dict[str, tuple[str, ...]] = {
         "ManualOverride",
         "Mode",
         "RedrivePolicy",
+        "Limit",
+        "Rate",
     ),
     "Executing": (
         "Worker",
@@ -46,6 +48,8 @@ GROUPS: dict[str, tuple[str, ...]] = {
         "DeadLetterSummary",
         "DeadLetterGroup",
         "LetterStanding",
+        "LimitStatus",
+        "LimitUse",
         "Counts",
         "HistoryEntry",
         "Recorded",

@@ -8,6 +8,7 @@ from typing import Any, get_type_hints
 from docs.generate.markdown import code, prose, table, type_of
 from redrive.domain.event import CATALOGUE, Event
 from redrive.domain.failure import Failure
+from redrive.domain.limits import Limit, LimitUse, Rate
 from redrive.domain.retry_policy import RetryDecision
 from redrive.domain.run.holder import Holder
 from redrive.ledger import mapper
@@ -17,13 +18,25 @@ AGGREGATES = {
     "run": ("Run", "Stream: the id of the run."),
     "dead-letter": ("Dead letter", "Stream: the id of the dead letter."),
     "flow": ("Flow", "Stream: an id made of the tenant and the flow's digest; it holds one event."),
+    "engine": ("Engine", "Stream: the one of the log's limits. The tenant is the limited one, else the default."),
     "policy": ("Policy", "Stream: an id made of the tenant and the policy's id; it holds one event."),
 }
 NESTED: dict[type, str] = {
     RetryDecision: "[decision](#decision)",
     Failure: "[failure](#failure)",
     Holder: "[holder](#holder)",
+    Limit: "[limit](#limit)",
+    Rate: "[rate](#rate)",
+    LimitUse: "[limit use](#limituse)",
 }
+SHARED: tuple[tuple[Any, str], ...] = (
+    (RetryDecision, "Decision"),
+    (Failure, "Failure"),
+    (Holder, "Holder"),
+    (Limit, "Limit"),
+    (Rate, "Rate"),
+    (LimitUse, "LimitUse"),
+)
 MOMENTS = {("RetryBackoffScheduled", "retry_after_ms"): "integer, UTC ms"}
 
 assert mapper, "importing the mapper completes the catalogue"
@@ -36,7 +49,7 @@ def catalogue() -> str:
         parts.append(f"## {title}\n\n{stream}\n")
         parts += [_event(event) for event in CATALOGUE.values() if _prefix(event) == prefix]
     parts.append("## Shared parts\n")
-    for cls, title in ((RetryDecision, "Decision"), (Failure, "Failure"), (Holder, "Holder")):
+    for cls, title in SHARED:
         parts.append(f"({title.lower()})=\n\n### {title}\n\n{prose(cls.__doc__)}\n\n{fields(cls)}")
     return "\n".join(parts)
 

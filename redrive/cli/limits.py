@@ -6,7 +6,6 @@ import click
 
 from redrive.cli.context import Session, pass_session
 from redrive.cli.options import Command, Group, reasoned
-from redrive.cli.saying import limit_words
 from redrive.cli.tables import Column
 from redrive.cli.times import Duration, duration
 from redrive.cli.words import Word
@@ -101,6 +100,8 @@ def remove(session: Session, scope: str, name: str, reason: str, actor: str) -> 
 
 
 def _tell(session: Session, done: str, limit: "Limit") -> None:
+    from redrive.cli.saying import limit_words
+
     out = session.output
     if out.json:
         out.item("limit-change", {"command": done, **limit.document()})

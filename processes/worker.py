@@ -22,7 +22,17 @@ from redrive.projections.logs import log
 
 DEFAULT_POLL_MS = 500
 MOST_STALLED = 3
-WAKING = frozenset(("run.submitted", "run.queued", "run.requeued", "run.resumed", "run.cancelled"))
+WAKING = frozenset(
+    (
+        "run.submitted",
+        "run.queued",
+        "run.requeued",
+        "run.resumed",
+        "run.cancelled",
+        "engine.limit-set",
+        "engine.limit-removed",
+    )
+)
 
 
 class Worker:

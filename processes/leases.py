@@ -1,6 +1,6 @@
 """Leases: claiming runs, keeping them, giving them back, and taking them from holders that are gone."""
 
-from collections.abc import Callable, Container
+from collections.abc import Callable, Container, Sequence
 from dataclasses import dataclass
 
 from redrive.domain.errors import StreamUnreadable
@@ -18,6 +18,7 @@ from redrive.domain.run.claims import (
     renew_lease,
     require_claim,
 )
+from redrive.domain.run.events import AttemptStarted, RunClaimed
 from redrive.domain.run.holder import Holder
 from redrive.domain.run.state import Run, Status
 from redrive.domain.values import clean_integer, clean_name
@@ -117,6 +118,11 @@ def _claim_one(tx: Transaction, due: Due, claimant: Claimant, most: int | None) 
         tx.append_run(run, claimed, *starts)
     except StreamUnreadable:
         return None
+    return _claim_of(run, claimed, starts, claimant.outbox)
+
+
+def _claim_of(run: Run, claimed: RunClaimed, starts: Sequence[AttemptStarted], outbox: Outbox | None) -> Claim:
+    """What the winner of a run is handed."""
     signals = Signals()
     return Claim(
         tenant=run.tenant,
@@ -124,12 +130,12 @@ def _claim_one(tx: Transaction, due: Due, claimant: Claimant, most: int | None) 
         automation=run.automation,
         generation=run.generation,
         epoch=claimed.epoch,
-        worker=claimant.worker,
-        lease_ms=claimant.lease_ms,
+        worker=claimed.worker,
+        lease_ms=claimed.lease_ms,
         expires_at_ms=claimed.expires_at_ms,
-        attempts=tuple(attempt_of(run, event, signals, claimant.outbox) for event in starts),
+        attempts=tuple(attempt_of(run, event, signals, outbox) for event in starts),
         signals=signals,
-        outbox=claimant.outbox,
+        outbox=outbox,
     )
 
 

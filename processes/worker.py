@@ -26,7 +26,8 @@ from redrive.projections.logs import log
 DEFAULT_POLL_MS = 500
 MOST_STALLED = 3
 GOING_ON = frozenset(("run.approval-given", "run.wait-ended", "run.resumed"))
-WAKING = frozenset(("run.submitted", "run.queued", "run.requeued", "run.cancelled", "run.wait-started", *GOING_ON))
+LIMITED = frozenset(("engine.limit-set", "engine.limit-removed"))
+WAKING = GOING_ON | LIMITED | {"run.submitted", "run.queued", "run.requeued", "run.cancelled", "run.wait-started"}
 
 
 class Worker:

@@ -61,7 +61,9 @@ class QueueEntry(Model):
     """Something that waits in a queue: a run, or (in retry_backoff and awaiting_approval) a node of one. Of an
     approval, *text* is the prompt and *due_ms* when it expires.
 
-    *remaining_ms* is the time until *due_ms*, never negative. What is said of a node alone is None for a run.
+    *remaining_ms* is the time until *due_ms*, never negative. *held_back* says why nobody executes a run that is
+    due: no_handler, resource_lock, rate_limit, or capacity (as many runs as may are running). What is said of a node
+    alone is None for a run.
     """
 
     queue: str
@@ -78,6 +80,7 @@ class QueueEntry(Model):
     open_letters: int
     due_ms: int | None
     remaining_ms: int | None = None
+    held_back: str | None = None
     created: int
     node: str | None = None
     number: int | None = None

@@ -8,7 +8,8 @@ from redrive.projections.paging import Selection, decode_cursor, page_of, word
 from redrive.projections.view import View
 
 BY_STATUS = ("running", "paused", "blocked", "failed")
-QUEUES = ("ready", "scheduled", "retry_backoff", "awaiting_approval", *BY_STATUS, "needs_review")
+QUEUES = ("ready", "scheduled", "retry_backoff", "limited", "awaiting_approval", *BY_STATUS, "needs_review")
+HELD_BACK = ("no_handler", "resource_lock", "rate_limit")
 
 _RUN = (
     "run_id",
@@ -62,6 +63,8 @@ def entries(
         chosen.where("r.status = 'queued' AND r.due_ms IS NOT NULL")
         chosen.where("r.due_ms <= ?" if queue == "ready" else "r.due_ms > ?", now_ms, drifts=True)
         order = ["r.due_ms", "r.created"]
+    elif queue == "limited":
+        chosen.where("r.status = 'queued' AND r.queue_reason IN ('resource_lock', 'rate_limit')")
     elif queue == "needs_review":
         chosen.where("r.needs_review = 1")
     else:
@@ -93,4 +96,6 @@ def _page(
 
 def _entry(queue: str, row: dict[str, Any], now_ms: int) -> QueueEntry:
     due = row["due_ms"]
-    return QueueEntry(queue=queue, remaining_ms=None if due is None else max(0, due - now_ms), **row)
+    held_back = row["reason"] if row["status"] == "queued" and row["reason"] in HELD_BACK else None
+    remaining_ms = None if due is None else max(0, due - now_ms)
+    return QueueEntry(queue=queue, remaining_ms=remaining_ms, held_back=held_back, **row)

@@ -30,7 +30,7 @@ class NodeDetail(BaseModel):
 
 
 class RunDetail(BaseModel):
-    """A run: its standing, its claim, and every node. Times are UTC milliseconds."""
+    """A run: its standing, its claim, the limits that hold it back, and every node. Times are UTC milliseconds."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -47,6 +47,7 @@ class RunDetail(BaseModel):
     lease_expires_ms: int | None
     queue_reason: str | None
     due_ms: int | None
+    held_by: tuple[str, ...]
     submitted_at_ms: int
     finished_at_ms: int | None
     input: JsonValue
@@ -69,8 +70,9 @@ def detail_of(run: Run) -> RunDetail:
         epoch=run.epoch,
         worker=run.claim.worker if run.claim else None,
         lease_expires_ms=run.claim.expires_at_ms if run.claim else None,
-        queue_reason=run.queue_reason if run.due_ms is not None else None,
+        queue_reason=run.queue_reason if run.due_ms is not None or run.held_by else None,
         due_ms=run.due_ms,
+        held_by=run.held_by,
         submitted_at_ms=run.submitted_at_ms,
         finished_at_ms=run.finished_at_ms,
         input=run.input,

@@ -10,7 +10,7 @@ from redrive.domain.identity import CompensationId, DeadLetterId, EffectId, RunI
 from redrive.effect_detail import CompensationDetail, EffectDetail, compensation_detail_of, effect_detail_of
 from redrive.history import HistoryEntry, entry_of
 from redrive.ledger.ledger import SqliteLedger
-from redrive.ledger.limit_status import LimitStatus, statuses
+from redrive.ledger.limit_status import LimitStatus, runs_are_full, statuses
 from redrive.projections.effect_queries import EffectQueries
 from redrive.projections.filters import (
     CompensationFilters,
@@ -60,9 +60,12 @@ class TenantQueries:
         return detail_of(self._ledger.run_state(self.tenant, run_id))
 
     def queue(self, name: str, **filters: Unpack[PageOf]) -> Page[QueueEntry]:
-        """A queue: ready, scheduled, retry_backoff, awaiting_approval (every approval that is pending, wherever its run
-        stands), running, paused, blocked, failed or needs_review."""
-        return self._queries.queue(name, now_ms=self._ledger.now_ms(), **filters)
+        """A queue: ready, scheduled, retry_backoff, limited, awaiting_approval (every approval that is pending,
+        wherever its run stands), running, paused, blocked, failed or needs_review."""
+        page = self._queries.queue(name, now_ms=self._ledger.now_ms(), **filters)
+        if not runs_are_full(self._ledger, self.tenant):
+            return page
+        return page.model_copy(update={"items": tuple(_held_back(entry) for entry in page.items)})
 
     def dead_letters(self, **filters: Unpack[DeadLetterFilters]) -> Page[DeadLetterSummary]:
         """Dead letters, newest first. Filters: status, source, run, node, automation, failure_class, fingerprint,
@@ -160,3 +163,9 @@ class TenantQueries:
             own = [event for event in self._ledger.stream(id_) if event.position > after]
             found = sorted({event.position: event for event in (*found, *own)}.values(), key=lambda one: one.position)
         return found[:most]
+
+
+def _held_back(entry: QueueEntry) -> QueueEntry:
+    """A due run, where no more runs may be claimed now."""
+    due = entry.status == "queued" and entry.remaining_ms == 0 and entry.held_back is None
+    return entry.model_copy(update={"held_back": "capacity"}) if due else entry

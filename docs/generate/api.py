@@ -19,6 +19,8 @@ GROUPS: dict[str, tuple[str, ...]] = {
         "ManualOverride",
         "Mode",
         "RedrivePolicy",
+        "Limit",
+        "Rate",
     ),
     "Executing": (
         "Worker",
@@ -66,6 +68,8 @@ GROUPS: dict[str, tuple[str, ...]] = {
         "DeadLetterSummary",
         "DeadLetterGroup",
         "LetterStanding",
+        "LimitStatus",
+        "LimitUse",
         "Counts",
         "HistoryEntry",
         "Recorded",

@@ -9,6 +9,7 @@ from docs.generate.markdown import code, prose, table, type_of
 from redrive.domain.effect.request import Compensation, EffectRequest
 from redrive.domain.event import CATALOGUE, Event
 from redrive.domain.failure import Failure
+from redrive.domain.limits import Limit, LimitUse, Rate
 from redrive.domain.retry_policy import RetryDecision
 from redrive.domain.run.holder import Holder
 from redrive.ledger import mapper
@@ -20,6 +21,7 @@ AGGREGATES = {
     "effect": ("Effect", "Stream: an id made of the tenant and the effect's key, within its run and node or alone."),
     "compensation": ("Compensation", "Stream: an id made of the tenant and the effect."),
     "flow": ("Flow", "Stream: an id made of the tenant and the flow's digest; it holds one event."),
+    "engine": ("Engine", "Stream: the one of the log's limits. The tenant is the limited one, else the default."),
     "policy": ("Policy", "Stream: an id made of the tenant and the policy's id; it holds one event."),
 }
 NESTED: dict[type, str] = {
@@ -28,13 +30,19 @@ NESTED: dict[type, str] = {
     Holder: "[holder](#holder)",
     EffectRequest: "[effect request](#effect-request)",
     Compensation: "[compensation](#compensation-plan)",
+    Limit: "[limit](#limit)",
+    Rate: "[rate](#rate)",
+    LimitUse: "[limit use](#limituse)",
 }
-SHARED = (
+SHARED: tuple[tuple[Any, str], ...] = (
     (RetryDecision, "Decision"),
     (Failure, "Failure"),
     (Holder, "Holder"),
     (EffectRequest, "Effect request"),
     (Compensation, "Compensation plan"),
+    (Limit, "Limit"),
+    (Rate, "Rate"),
+    (LimitUse, "LimitUse"),
 )
 MOMENTS = {("RetryBackoffScheduled", "retry_after_ms"): "integer, UTC ms"}
 

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from pydantic import BaseModel
 
 from docs.generate.markdown import code, prose, table, type_of
-from redrive.history import HistoryEntry
 from redrive.effect_detail import CompensationDetail, EffectDetail, EffectOutcome, EffectTry
+from redrive.history import HistoryEntry
 from redrive.projections.models import (
     CompensationSummary,
     DeadLetterGroup,
@@ -92,8 +92,7 @@ PRINTED = {
             ("pause_requested", "true or false"),
             (
                 "options",
-                "list of objects with `subject` (run, dead_letter, effect, compensation), `id`, `node`, `status`, "
-                "`action`, `possible`, `why_not` (null, or what the command is refused with), `command`",
+                "list of ResumeOption",
             ),
         ],
     ),
@@ -107,6 +106,34 @@ PRINTED = {
             ("timers", "list of objects with `run`, `node`, `expired`: waits that ended, approvals that expired"),
             ("acted", "list of objects with `dead_letter`, `run`, `node`, `act`, `why`"),
             ("skipped", "list of the same objects: what was looked at and left alone"),
+        ],
+    ),
+    "limits": Printed(
+        "items",
+        "`limits list`",
+        None,
+        [
+            ("scope", "text: total, tenant, resource or provider"),
+            ("name", "text"),
+            ("concurrency", "integer or null"),
+            ("tokens", "integer or null: starts per period"),
+            ("period_ms", "integer or null, ms"),
+            ("burst", "integer or null: starts at once"),
+            ("in_use", "integer: claimed runs, or running attempts"),
+            ("tokens_left", "integer or null"),
+            ("waiting", "integer: runs that wait for a resource or provider"),
+        ],
+    ),
+    "limit-change": Printed(
+        "item",
+        "`limits set`, `limits remove`",
+        None,
+        [
+            ("command", "text: `set` or `removed`"),
+            ("scope", "text"),
+            ("name", "text"),
+            ("concurrency", "integer or null"),
+            ("rate", "null, or an object with `tokens`, `period_ms`, `burst`"),
         ],
     ),
     "views": Printed("item", "`views status`", ViewStatus),

@@ -21,6 +21,7 @@ _MEANINGS = {
     "scheduled": "queued, and due later",
     "retry_backoff": "nodes that failed and wait to be tried again",
     "awaiting_approval": "approvals that somebody must give or deny",
+    "limited": "wait for room under a limit",
     "running": "held by a worker",
     "paused": "until an operator resumes them",
     "blocked": "cannot go on: dead letters",
@@ -37,7 +38,8 @@ _MEANINGS = {
 def queues(session: Session, name: str | None, automation: str | None, limit: int, cursor: str | None) -> None:
     """Count what waits in every queue, or list one queue.
 
-    NAME is ready, scheduled, retry_backoff, awaiting_approval, running, paused, blocked, failed or needs_review.
+    NAME is ready, scheduled, retry_backoff, limited, awaiting_approval, running, paused, blocked, failed or
+    needs_review.
     """
     acme = session.tenant_engine()
     if name is None:
@@ -94,6 +96,7 @@ def queue_counts(acme: "TenantEngine", automation: str | None = None) -> dict[st
             source="backoffs b JOIN runs r ON r.run_id = b.run_id",
         ),
         "awaiting_approval": count("1", source="approvals a JOIN runs r ON r.run_id = a.run_id"),
+        "limited": count("r.status = 'queued' AND r.queue_reason IN ('resource_lock', 'rate_limit')"),
         "needs_review": count("r.needs_review = 1"),
     }
     return {name: special[name] if name in special else count("r.status = ?", name) for name in QUEUES}
@@ -106,8 +109,11 @@ def _print_entries(session: Session, acme: "TenantEngine", name: str, entries: "
     rows: list[tuple[object, ...]]
     match name:
         case "ready" | "scheduled":
-            columns = (*_RUN, Column("reason"), Column("due"))
-            rows = [(entry.reason.replace("_", " "), moment(entry.due_ms, now)) for entry in entries]
+            columns = (*_RUN, Column("reason"), Column("due"), Column("held back"))
+            rows = [(entry.reason.replace("_", " "), moment(entry.due_ms, now), _held_back(entry)) for entry in entries]
+        case "limited":
+            columns = (*_RUN, Column("held back"), Column("due"))
+            rows = [(_held_back(entry), _due(entry, now)) for entry in entries]
         case "retry_backoff":
             columns = (*_RUN, *_NODE)
             rows = [(e.node, f"{e.next_number}/{e.max_attempts or '?'}", _due(e, now), e.text) for e in entries]
@@ -122,6 +128,10 @@ def _print_entries(session: Session, acme: "TenantEngine", name: str, entries: "
             rows = [(entry.status, entry.open_letters or "") for entry in entries]
     starts = ((short(entry.run_id), entry.automation, entry.key) for entry in entries)
     out.table(columns, ((*start, *row) for start, row in zip(starts, rows, strict=True)))
+
+
+def _held_back(entry: "QueueEntry") -> str:
+    return "" if entry.held_back is None else entry.held_back.replace("_", " ")
 
 
 def _due(entry: "QueueEntry", now: int) -> str:

@@ -32,6 +32,7 @@ COMMANDS = {
     "resume": "redrive.cli.run_operations:resume",
     "cancel": "redrive.cli.run_operations:cancel",
     "recover": "redrive.cli.run_operations:recover",
+    "limits": "redrive.cli.limits:limits",
     "views": "redrive.cli.views:views",
     "log": "redrive.cli.log:log",
 }

@@ -1,12 +1,15 @@
 """What an event means, in a few words: for histories and logs."""
 
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from redrive.cli.effect_words import EFFECT_WORDS
 from redrive.cli.output import printable
 from redrive.cli.times import duration
 from redrive.history import HistoryEntry
+
+if TYPE_CHECKING:
+    from redrive.domain.limits import Limit
 
 MOST_REASON = 240
 Data = dict[str, Any]
@@ -113,9 +116,32 @@ def _linked(data: Data) -> str:
     return f"has dead letter {data['dead_letter'][:8]}{of}"
 
 
+def _queued(data: Data) -> str:
+    full = ", ".join(f"{use['limit']} uses {use['used']} of {use['of']}" for use in data.get("limits", ())[:3])
+    return f"queued: {_plain(data['reason'])}" + (f" ({full})" if full else "")
+
+
+def _limit_set(data: Data) -> str:
+    from redrive.domain.limits import Limit
+
+    return f"limit set: {limit_words(Limit.from_document(data['limit']))}"
+
+
+def limit_words(limit: "Limit") -> str:
+    """``resource:bank, 2 at a time, 10 per 1 s``."""
+    told = [limit.key]
+    if limit.concurrency is not None:
+        told.append(f"{limit.concurrency} at a time")
+    if limit.rate is not None:
+        told.append(f"{limit.rate.tokens} per {duration(limit.rate.period_ms)}, {limit.rate.burst} at once")
+    return ", ".join(told)
+
+
 WORDS: dict[str, Callable[[Data], str]] = {
     "flow.registered": lambda data: f"flow {data['flow'][:12]} registered",
     "policy.registered": lambda data: f"{data['kind']} policy {data['policy'][-12:]} registered",
+    "engine.limit-set": _limit_set,
+    "engine.limit-removed": lambda data: f"limit removed: {data['limit']}",
     "run.submitted": _submitted,
     "run.claimed": _claimed,
     "run.lease-renewed": lambda data: f"lease renewed (epoch {data['epoch']})",
@@ -127,7 +153,7 @@ WORDS: dict[str, Callable[[Data], str]] = {
     "run.attempt-snoozed": lambda data: f"snoozed for {duration(data['delay_ms'])}",
     "run.attempt-interrupted": _interrupted,
     "run.retry-backoff-scheduled": _backoff,
-    "run.queued": lambda data: f"queued: {_plain(data['reason'])}",
+    "run.queued": _queued,
     "run.requeued": _requeued,
     "run.pause-requested": lambda _: "a pause was requested",
     "run.paused": lambda _: "paused",

@@ -14,6 +14,7 @@ else:
 
 _UNITS = ((86_400_000, "d"), (3_600_000, "h"), (60_000, "min"), (1_000, "s"))
 _AGO = re.compile(r"(\d{1,9}) ?(s|min|m|h|d)(?: ago)?\Z")
+_SPAN = re.compile(r"(\d{1,9}) ?(ms|s|min|m|h|d)\Z")
 _IN_MS = {"s": 1_000, "m": 60_000, "min": 60_000, "h": 3_600_000, "d": 86_400_000}
 
 
@@ -51,6 +52,20 @@ def relative(ms: int, now_ms: int) -> str:
 def moment(ms: int | None, now_ms: int) -> str | None:
     """Absolute and relative; None stays None."""
     return None if ms is None else f"{absolute(ms)} ({relative(ms, now_ms)})"
+
+
+class Duration(TimeType):
+    """A span of time as people type it, in milliseconds."""
+
+    name = "duration"
+
+    def convert(self, value: str | int, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        """``250ms``, ``10s``, ``5min``, ``1h``, ``1d``."""
+        if isinstance(value, int):
+            return value
+        if told := _SPAN.match(value.strip().lower()):
+            return int(told[1]) * _IN_MS.get(told[2], 1)
+        raise click.BadParameter(f"{value[:40]!r} is no duration: say 250ms, 10s, 5min, 1h, or 1d", ctx, param)
 
 
 class Moment(TimeType):

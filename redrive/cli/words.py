@@ -39,6 +39,7 @@ QUEUES = (
     "scheduled",
     "retry_backoff",
     "awaiting_approval",
+    "limited",
     "running",
     "paused",
     "blocked",

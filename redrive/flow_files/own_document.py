@@ -143,6 +143,7 @@ class NodeDocument(Strict):
         default=None, description="Working directory of the command; a relative one starts where redrive was started."
     )
     resource: Name | None = Field(default=None, description="What the node uses outside, such as a host name.")
+    provider: Name | None = Field(default=None, description="Whose service it uses, where that is limited.")
     retry: RetryDocument | None = None
     timeout_ms: TimeoutMs | None = Field(default=None, description="How long one attempt may take, in milliseconds.")
 

@@ -64,6 +64,7 @@ def _node(
         retry=retry,
         handler=_handler(node),
         resource=node.resource,
+        provider=node.provider,
         timeout_ms=node.timeout_ms if node.timeout_ms is not None else defaults.timeout_ms,
         input=node.input,
         params=params,

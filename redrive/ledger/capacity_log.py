@@ -75,10 +75,12 @@ def capacity_by_the_log(committer: Committer, connection: Connection) -> Capacit
 
 
 def rebuild_capacity(committer: Committer) -> None:
-    """Write the tables anew, in the open write transaction."""
+    """Write the tables anew, in the open write transaction. Runs that this version cannot read keep their places."""
     connection = committer.recorder.writer
     content = capacity_by_the_log(committer, connection)
-    Capacity(connection, LimitBook(), 0).replace_all(content.rows, content.waiters)
+    capacity = Capacity(connection, LimitBook(), 0)
+    kept = [row for row in capacity.waiters() if committer.states.readable(row.run) is None]
+    capacity.replace_all(content.rows, [*content.waiters, *kept])
 
 
 def _buckets(committer: Committer, connection: Connection, book: LimitBook) -> dict[str, Bucket]:

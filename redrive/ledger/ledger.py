@@ -14,6 +14,7 @@ from redrive.domain.identity import RunId, Tenant
 from redrive.domain.ports import Caller, Due, Timer
 from redrive.domain.run.state import Run
 from redrive.domain.values import clean_name
+from redrive.ledger import capacity_log
 from redrive.ledger.agenda import (
     Agenda,
     AgendaRow,
@@ -24,13 +25,6 @@ from redrive.ledger.agenda import (
 )
 from redrive.ledger.application import LogApplication
 from redrive.ledger.capacity import Capacity
-from redrive.ledger.capacity_log import (
-    CapacityContent,
-    capacity_by_the_log,
-    capacity_now,
-    next_work_ms,
-    rebuild_capacity,
-)
 from redrive.ledger.committer import Committer, Pending
 from redrive.ledger.mapper import shown
 from redrive.ledger.recorder import COLUMNS
@@ -197,7 +191,7 @@ class SqliteLedger:
         """When the next run that *handlers* can go on with, the next timed wait, or the next dispatch, is due; None:
         there is none."""
         with storage_errors(self.path):
-            return next_work_ms(self.recorder, self._clock(), tenant, handlers, run)
+            return capacity_log.next_work_ms(self.recorder, self._clock(), tenant, handlers, run)
 
     def subscribe(self, listener: Callable[[Sequence[Recorded]], None]) -> Callable[[], None]:
         """Call *listener* with what this process commits, until the returned function is called."""
@@ -225,12 +219,12 @@ class SqliteLedger:
 
     def capacity(self) -> Capacity:
         """What is in use of the limits, as it is kept."""
-        return capacity_now(self.recorder, self._clock())
+        return capacity_log.capacity_now(self.recorder, self._clock())
 
-    def capacity_from_log(self) -> CapacityContent:
+    def capacity_from_log(self) -> capacity_log.CapacityContent:
         """What is in use, and who waits, as the log alone says it must be."""
         with self.committer.under_lock(), storage_errors(self.path), self.recorder.snapshot() as connection:
-            return capacity_by_the_log(self.committer, connection)
+            return capacity_log.capacity_by_the_log(self.committer, connection)
 
     def due_needs(self, tenant: Tenant | None) -> Sequence[str]:
         """The handlers that due queued runs wait for."""
@@ -255,7 +249,7 @@ class SqliteLedger:
                 rows = self._agenda_by_the_log(writer)
                 kept = [row for row in Agenda(writer).rows() if not self._is_readable(row.subject)]
                 Agenda(writer).replace_all([*rows, *kept])
-                rebuild_capacity(self.committer)
+                capacity_log.rebuild_capacity(self.committer)
                 writer.execute("COMMIT")
             except BaseException:
                 writer.execute("ROLLBACK")

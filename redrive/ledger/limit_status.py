@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from redrive.domain.identity import Tenant
-from redrive.domain.limits import Bucket, Limit, key_of, tokens_in
+from redrive.domain.limits import Bucket, Limit, key_of, keys_of_run, tokens_in
 from redrive.ledger.ledger import SqliteLedger
 from redrive.ledger.storage_errors import storage_errors
 
@@ -37,6 +37,12 @@ def statuses(ledger: SqliteLedger, tenant: Tenant | None) -> tuple[LimitStatus, 
             _status(limit, capacity.gauge(limit).used, capacity.gauge(limit).bucket, waiting[limit.key], now_ms)
             for limit in known
         )
+
+
+def runs_are_full(ledger: SqliteLedger, tenant: Tenant) -> bool:
+    """Whether no more runs of *tenant* may be claimed now."""
+    with storage_errors(ledger.path):
+        return bool(ledger.capacity().room(keys_of_run(tenant)).full)
 
 
 def _status(limit: Limit, in_use: int, bucket: Bucket, waiting: int, now_ms: int) -> LimitStatus:

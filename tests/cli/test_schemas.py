@@ -30,6 +30,7 @@ COMMANDS = [
     ["dead-letters", "note", "{letter}", "text"],
     ["pause", "{queued}", "--reason", "x"],
     ["tick"],
+    ["limits", "set", "total", "--concurrency", "9", "--reason", "x"],
     ["views", "status"],
     ["views", "rebuild"],
     ["log", "tail", "-n", "2"],
@@ -66,7 +67,8 @@ def test_published_names_stay(world: World, command: list[str]) -> None:
 def test_every_published_schema_is_still_printed(world: World) -> None:
     """By one of the commands above."""
     printed = {document["schema"] for command in COMMANDS for document in documents(world, command)}
-    assert printed == set(FROZEN) - {"redrive.error/1", "redrive.submitted/1", *EFFECT_SCHEMAS}
+    others = {"redrive.error/1", "redrive.submitted/1", "redrive.limits/1", *EFFECT_SCHEMAS}
+    assert printed == set(FROZEN) - others
 
 
 def test_the_nodes_of_a_run_are_documents_too(world: World) -> None:

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 import redrive
-from redrive import Approval, Attempt, Claim, Failure, Flow, Node, Refused, RetryPolicy, Wait
+from redrive import Approval, Attempt, Claim, Failure, Flow, Node, Rate, Refused, RetryPolicy, Wait
+from redrive.domain.run.events import AttemptStarted, RunClaimed
 from tests.engine.model import check_log, check_views
 
 MODES = ("fail_run", "pause_for_review", "dead_letter")
@@ -46,7 +47,11 @@ def flows(draw: st.DrawFn) -> Flow:
     nodes: list[Node] = []
     for number in range(draw(st.integers(1, 5))):
         parents = draw(st.lists(st.sampled_from([node.id for node in nodes]), max_size=2)) if nodes else []
-        nodes.append(Node(f"n{number}", after=parents, retry=draw(policies()), **draw(st.sampled_from(KINDS))))
+        kind = draw(st.sampled_from(KINDS))
+        limited: dict[str, Any] = {
+            name: draw(st.sampled_from((None, None, "r", "s"))) for name in ("resource", "provider")
+        }
+        nodes.append(Node(f"n{number}", after=parents, retry=draw(policies()), **(kind or limited)))
     return Flow(nodes)
 
 
@@ -156,6 +161,32 @@ class EngineMachine(RuleBasedStateMachine):
         if letters:
             self.attempt(self.acme.grant_retries, self.some(data, list(letters)).id, 2, actor="ana", reason="test")
 
+    @rule(
+        key=st.sampled_from(
+            (
+                ("total", ""),
+                ("tenant", "local/default/default"),
+                ("resource", "r"),
+                ("resource", "s"),
+                ("provider", "r"),
+            )
+        ),
+        concurrency=st.sampled_from((None, 0, 1, 1, 1, 2)),
+        rate=st.sampled_from((None, None, Rate(1, 100), Rate(2, 3_000, 3))),
+    )
+    def limit(self, key: tuple[Any, str], concurrency: int | None, rate: Rate | None) -> None:
+        scope, name = key
+        if concurrency is not None or rate is not None:
+            self.engine.set_limit(redrive.Limit(scope, name, concurrency, rate), actor="ana", reason="test")
+        elif any((known.scope, known.name) == key for known in self.engine.limits()):
+            self.engine.remove_limit(scope, name, actor="ana", reason="test")
+
+    @invariant()
+    def nothing_starts_beyond_a_limit(self) -> None:
+        events = [recorded.event for recorded in self.engine.ledger.read(0, 100_000)]
+        started = [event for event in events if isinstance(event, (RunClaimed, AttemptStarted))]
+        assert all(use.used <= use.of for event in started for use in event.limits)
+
     @rule()
     def crash(self) -> None:
         self.engine.close()
@@ -179,11 +210,14 @@ class EngineMachine(RuleBasedStateMachine):
 
     def drain(self) -> None:
         """Faults off: whatever is due is executed and succeeds; then nothing may be left on the agenda."""
-        for _ in range(500):
+        for limit in self.engine.limits():
+            if limit.concurrency == 0:
+                self.engine.remove_limit(limit.scope, limit.name, actor="ana", reason="test")  # type: ignore[arg-type]
+        for _ in range(2_000):
             due = self.engine.ledger.next_due_ms(None)
             if due is None:
                 break
-            self.now_ms = max(self.now_ms, due)
+            self.now_ms = max(self.now_ms + 1_000, due)
             self.engine.tick()
             while (claim := self.acme.claim(worker="w", start=True)) is not None:
                 self.finish(claim)

@@ -56,6 +56,7 @@ class Ours:
         plan = Compensation("undo", requires_approval=False)
         self.unknown = shop.acme.begin_effect(None, "k", operation="pay", compensation=plan)
         shop.acme.effect_unknown(self.unknown, "lost")
+        self.effect = self.unknown.id
         self.effect_letter = shop.acme.dead_letters(text="lost").items[0].id
         self.compensation = compensation_id_of(ACME, self.unknown.id)
         self.handed = CompensationTry(

@@ -1,6 +1,7 @@
 """A plant whose workers also act on the outside world, at random: effects, reconciling, compensations."""
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from redrive.domain.compensation.state import CompensationState
@@ -9,6 +10,7 @@ from redrive.domain.effect.state import Effect
 from redrive.domain.errors import NotFound, Refused
 from redrive.domain.failure import OUTBOX_SEND, OUTCOME_UNKNOWN, Failure
 from redrive.domain.identity import CompensationId, DeadLetterId, EffectId, Tenant, compensation_id_of
+from redrive.domain.ports import Transaction
 from redrive.domain.redaction import Redactor
 from redrive.processes import compensations, effects
 from redrive.processes.compensations import CompensationTry
@@ -140,7 +142,7 @@ class EffectPlant(Plant):
     def compensations(self) -> list[tuple[Tenant, CompensationId]]:
         """Those that were proposed."""
         found = [(tenant, compensation_id_of(tenant, id_)) for id_, tenant in self.effects.items()]
-        return [(tenant, id_) for tenant, id_ in found if self.do(lambda tx, i=id_: tx.find_compensation(i), None)]
+        return [(tenant, id_) for tenant, id_ in found if self.do(partial(_find_compensation, id_), None)]
 
     def effect(self, id_: EffectId) -> Effect:
         """An effect as its aggregate has it; one that was refused from the start has no tries."""
@@ -149,3 +151,7 @@ class EffectPlant(Plant):
     def compensation(self, id_: CompensationId) -> CompensationState:
         """A compensation as its aggregate has it."""
         return self.do(lambda tx: tx.compensation(id_), None)
+
+
+def _find_compensation(id_: CompensationId, tx: Transaction) -> CompensationState | None:
+    return tx.find_compensation(id_)

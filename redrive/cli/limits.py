@@ -1,0 +1,110 @@
+"""``redrive limits``: how many may run at a time, and how many may start per period."""
+
+from typing import TYPE_CHECKING
+
+import click
+
+from redrive.cli.context import Session, pass_session
+from redrive.cli.options import Command, Group, reasoned
+from redrive.cli.tables import Column
+from redrive.cli.times import Duration, duration
+from redrive.cli.words import Word
+
+if TYPE_CHECKING:
+    from redrive.domain.limits import Limit
+    from redrive.ledger.limit_status import LimitStatus
+
+SCOPES = ("total", "tenant", "resource", "provider")
+_COLUMNS = (
+    Column("limit", elastic=True),
+    Column("in use", right=True),
+    Column("of", right=True),
+    Column("waiting", right=True),
+    Column("rate"),
+    Column("tokens left", right=True),
+)
+
+
+@click.group(cls=Group)
+def limits() -> None:
+    """See, set or remove limits on concurrency and rate.
+
+    A limit holds for every process that has the log open. SCOPE is total, tenant, resource or provider; NAME is the
+    tenant (ORG/WS/DEPLOYMENT), resource or provider.
+    """
+
+
+@limits.command("list", cls=Command)
+@pass_session
+def list_(session: Session) -> None:
+    """List the limits, with what is in use and how many runs wait.
+
+    A run waits for a resource or provider; for a total or a tenant's limit it stays in the queue `ready`.
+    """
+    out, found = session.output, session.engine().limits()
+    if out.json:
+        out.items("limits", found)
+    elif not found:
+        out.remark("There are no limits.")
+        command = session.command("limits", "set", "resource", "NAME", "--concurrency", "2", "--reason", "WHY")
+        out.next((command, "at most two attempts at a time"))
+    else:
+        out.table(_COLUMNS, map(_row, found))
+
+
+def _row(limit: "LimitStatus") -> tuple[object, ...]:
+    name = f"{limit.scope} {limit.name}".rstrip()
+    rate = None if limit.tokens is None else f"{limit.tokens} per {duration(limit.period_ms or 0)}"
+    return (name, limit.in_use, limit.concurrency, limit.waiting or None, rate, limit.tokens_left)
+
+
+@limits.command("set", cls=Command)
+@click.argument("scope", type=Word(*SCOPES), metavar="SCOPE")
+@click.argument("name", default="", metavar="[NAME]")
+@click.option("--concurrency", type=int, help="How many at a time; 0 stops it.")
+@click.option("--rate", type=int, help="How many starts per period.")
+@click.option("--per", type=Duration(), default="1s", show_default=True, help="The period of the rate.")
+@click.option("--burst", type=int, default=0, help="How many starts at once (default: the rate).")
+@reasoned
+@pass_session
+def set_(
+    session: Session,
+    scope: str,
+    name: str,
+    concurrency: int | None,
+    rate: int | None,
+    per: int,
+    burst: int,
+    reason: str,
+    actor: str,
+) -> None:
+    """Set a limit, or change it; what runs beyond it goes on.
+
+    total and tenant count runs, resource and provider the attempts of the nodes that name them.
+    """
+    from redrive.domain.limits import Limit, Rate
+
+    wanted = Limit(scope, name, concurrency, None if rate is None else Rate(rate, per, burst))  # type: ignore[arg-type]
+    _tell(session, "set", session.engine().set_limit(wanted, actor=actor, reason=reason))
+
+
+@limits.command("remove", cls=Command)
+@click.argument("scope", type=Word(*SCOPES), metavar="SCOPE")
+@click.argument("name", default="", metavar="[NAME]")
+@reasoned
+@pass_session
+def remove(session: Session, scope: str, name: str, reason: str, actor: str) -> None:
+    """Remove a limit; who waits for it goes on."""
+    removed = session.engine().remove_limit(scope, name, actor=actor, reason=reason)  # type: ignore[arg-type]
+    _tell(session, "removed", removed)
+
+
+def _tell(session: Session, done: str, limit: "Limit") -> None:
+    from redrive.cli.saying import limit_words
+
+    out = session.output
+    if out.json:
+        out.item("limit-change", {"command": done, **limit.document()})
+        return
+    out.say(f"{done}: {limit_words(limit)}")
+    out.next((session.command("limits", "list"), "what is in use, and who waits"))

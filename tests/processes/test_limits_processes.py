@@ -1,0 +1,102 @@
+"""Limits among real processes: two cannot both pass a limit of 1, and a killed one leaves nothing in use."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import redrive
+from redrive import Engine, Limit
+from tests.engine.model import check_log, check_views
+from tests.processes.test_worker_processes import ROOT
+from tests.processes.workshop import ANA, beside, chain, policy, until
+
+LIMITS = [Limit("total", "", 1), Limit("tenant", "local/default/default", 1), Limit("resource", "bank", 1)]
+BANK = chain("a", "b", resource="bank", retry=policy(3))
+
+
+@pytest.fixture
+def engine(tmp_path: Path) -> Iterator[Engine]:
+    """An engine on the real clock; log, views and capacity are sound at the end."""
+    with redrive.open(f"sqlite:///{tmp_path / 'log.db'}") as engine:
+        yield engine
+        check_log(engine)
+        check_views(engine)
+        assert all(row.in_use == 0 for row in engine.ledger.capacity().rows())
+
+
+def other(folder: Path, how: str = "leave") -> subprocess.Popen[bytes]:
+    """A worker in a process of its own."""
+    command = [sys.executable, "-m", "tests.processes.limited_process", f"sqlite:///{folder / 'log.db'}", str(folder)]
+    return subprocess.Popen([*command, how], cwd=ROOT, env={**os.environ, "PYTHONPATH": str(ROOT)})
+
+
+def both(folder: Path) -> None:
+    """Two of them, at the same time, until both have ended."""
+    processes = [other(folder) for _ in range(2)]
+    until(lambda: len(list(folder.glob("up.*"))) == 2, 60)
+    (folder / "go").touch()
+    assert [process.wait(60) for process in processes] == [0, 0]
+
+
+def seen(folder: Path) -> list[int]:
+    """How many each attempt found inside, itself among them."""
+    return [int(line) for line in (folder / "seen").read_text().splitlines()]
+
+
+@pytest.mark.parametrize("limit", LIMITS, ids=lambda limit: limit.scope)
+def test_two_processes_never_pass_a_limit_of_one_together(engine: Engine, tmp_path: Path, limit: Limit) -> None:
+    """Everything is executed, one at a time; neither gives up while the other holds the slot."""
+    engine.set_limit(limit, **ANA)
+    runs = [engine.local.submit(BANK, automation="x") for _ in range(12)]
+    both(tmp_path)
+    assert seen(tmp_path) == [1] * 24
+    assert {engine.local.run(run).status for run in runs} == {"completed"}
+
+
+def test_two_slots_are_two(engine: Engine, tmp_path: Path) -> None:
+    """No more, and, with two processes, no fewer in the end."""
+    engine.set_limit(Limit("provider", "p", 2), **ANA)
+    for _ in range(12):
+        engine.local.submit(beside("a", "b", provider="p"), automation="x")
+    both(tmp_path)
+    assert max(seen(tmp_path)) <= 2
+    assert len(seen(tmp_path)) == 24
+
+
+def test_a_process_that_is_killed_leaves_nothing_in_use(engine: Engine, tmp_path: Path) -> None:
+    """Its slot is freed by whoever takes its run over, and the waiters go on."""
+    engine.set_limit(Limit("resource", "bank", 1), **ANA)
+    runs = [engine.local.submit(BANK, automation="x") for _ in range(3)]
+    (tmp_path / "go").touch()
+    process = other(tmp_path, "stay")
+    until(lambda: list(tmp_path.glob("inside.*")), 60)
+    process.kill()
+    process.wait()
+    for left in tmp_path.glob("inside.*"):
+        left.unlink()
+    assert engine.limits()[0].in_use == 1
+    second = other(tmp_path)
+    assert second.wait(60) == 0
+    assert max(seen(tmp_path)) == 1
+    assert {engine.local.run(run).status for run in runs} == {"completed"}
+
+
+def test_a_limit_set_here_holds_in_the_other_process(engine: Engine, tmp_path: Path) -> None:
+    """From its next transaction on: stopped by a 0, it goes on when that is lifted."""
+    engine.set_limit(Limit("total", "", 1), **ANA)
+    for _ in range(8):
+        engine.local.submit(BANK, automation="x")
+    (tmp_path / "go").touch()
+    process = other(tmp_path)
+    until((tmp_path / "seen").exists, 60)
+    engine.set_limit(Limit("total", "", 0), **ANA)
+    until(lambda: engine.limits()[0].in_use == 0)
+    assert process.wait(60) == 0
+    assert engine.local.counts().runs["queued"] > 0
+    engine.remove_limit("total", **ANA)
+    assert other(tmp_path).wait(60) == 0
+    assert engine.local.counts().runs == {"completed": 8}

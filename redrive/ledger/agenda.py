@@ -193,11 +193,6 @@ class Agenda:
         query = f"SELECT subject FROM agenda WHERE subject IN ({marks}) AND kind = 'lease'"
         return {RunId(row[0]) for row in self._connection.execute(query, runs)}
 
-    def next_due_ms(self, tenant: Tenant | None) -> int | None:
-        """When the next thing is due."""
-        dues = [self._next_of_kind(kind, tenant) for kind in ("run", "lease", "dead_letter")]
-        return min((due for due in dues if due is not None), default=None)
-
     def _next_of_kind(self, kind: str, tenant: Tenant | None) -> int | None:
         where, values = ("", []) if tenant is None else ("AND tenant = ?", [str(tenant)])
         row = self._connection.execute(

@@ -161,17 +161,22 @@ class EngineMachine(RuleBasedStateMachine):
         self.engine.close()
         self.folder.cleanup()
 
+    def next_due_ms(self) -> int | None:
+        """When the next thing on the agenda is due."""
+        dues = (row.due_ms for row in self.engine.ledger.agenda_rows())
+        return min((due for due in dues if due is not None), default=None)
+
     def drain(self) -> None:
         """Faults off: whatever is due is executed and succeeds; then nothing may be left on the agenda."""
         for _ in range(500):
-            due = self.engine.ledger.next_due_ms(None)
+            due = self.next_due_ms()
             if due is None:
                 break
             self.now_ms = max(self.now_ms, due)
             self.engine.tick()
             while (claim := self.acme.claim(worker="w", start=True)) is not None:
                 self.finish(claim)
-        assert self.engine.ledger.next_due_ms(None) is None, "something is stuck"
+        assert self.next_due_ms() is None, "something is stuck"
         assert all(self.acme.show(run).status not in ("queued", "running") for run in self.runs)
 
     def finish(self, claim: Claim) -> None:

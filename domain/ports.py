@@ -212,9 +212,6 @@ class Ledger(Protocol):
     def live_claims(self, runs: Sequence[RunId]) -> set[RunId]:
         """Those of *runs* that are claimed by anybody."""
 
-    def next_due_ms(self, tenant: Tenant | None) -> int | None:
-        """When the next thing on the agenda is due; None when there is nothing."""
-
     def due_dead_letters(self, tenant: Tenant | None, after: tuple[int, int], limit: int) -> Sequence[Due]:
         """Dead letters whose dispatch is due, the oldest first, beyond *after* (due_ms, created)."""
 

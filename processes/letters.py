@@ -28,11 +28,6 @@ DEFAULT_REDRIVE_POLICY = RedrivePolicy()
 PolicyOf = Callable[[Run], RedrivePolicy]
 
 
-def default_policy_of(_run: Run) -> RedrivePolicy:
-    """The redrive policy where the host configured none."""
-    return DEFAULT_REDRIVE_POLICY
-
-
 def dead_letter_final_failures(
     tx: Transaction, run: Run, final: Mapping[NodeId, RetryDecision], policy_of: PolicyOf
 ) -> None:

@@ -233,17 +233,6 @@ class Counts(Model):
     takeovers: int
 
 
-class UnknownEventRow(Model):
-    """An event of a version that this code does not know."""
-
-    position: int
-    stream: str
-    version: int
-    topic: str
-    tenant: str
-    run_id: RunId
-
-
 class ViewStatus(Model):
     """Where a view stands. *lag* counts the positions of the log that it has not folded."""
 

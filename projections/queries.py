@@ -20,7 +20,6 @@ from redrive.projections.models import (
     Page,
     QueueEntry,
     RunSummary,
-    UnknownEventRow,
 )
 from redrive.projections.paging import Selection, checked_limit, decode_cursor, page_of, words
 from redrive.projections.queue_queries import entries
@@ -210,13 +209,6 @@ class Queries:
             retries=totals.get("retries", 0),
             takeovers=totals.get("takeovers", 0),
         )
-
-    def unknown_events(self, *, limit: int | None = None, cursor: str | None = None) -> Page[UnknownEventRow]:
-        """Events of versions that this code does not know."""
-        names = tuple(UnknownEventRow.model_fields)
-        select = f"SELECT {', '.join(names)} FROM unknown_events"
-        rows, after = self._newest(select, "position", names, self._select("unknown"), limit, cursor)
-        return Page(items=tuple(UnknownEventRow(**row) for row in rows), cursor=after)
 
     def _select(self, kind: str, tenant: str = "tenant") -> Selection:
         return Selection(self._view.id, kind).equal(tenant, self._tenant)

@@ -256,16 +256,9 @@ class Agenda:
         query = f"SELECT subject FROM agenda WHERE subject IN ({marks}) AND kind = 'lease'"
         return {RunId(row[0]) for row in self._connection.execute(query, runs)}
 
-    def next_due_ms(self, tenant: Tenant | None) -> int | None:
-        """When the next thing is due."""
-        return self._next_of_kinds(("run", "lease", "dead_letter", *TIMERS), tenant)
-
     def next_timer_ms(self, tenant: Tenant | None) -> int | None:
         """When the next timed wait ends, or the next approval expires."""
-        return self._next_of_kinds(TIMERS, tenant)
-
-    def _next_of_kinds(self, kinds: Iterable[str], tenant: Tenant | None) -> int | None:
-        dues = [self._next_of_kind(kind, tenant) for kind in kinds]
+        dues = [self._next_of_kind(kind, tenant) for kind in TIMERS]
         return min((due for due in dues if due is not None), default=None)
 
     def _next_of_kind(self, kind: str, tenant: Tenant | None) -> int | None:

@@ -126,12 +126,11 @@ class SqliteLedger:
             yield shown(rows)
             after = rows[-1][0]
 
-    def correlated(self, correlation: str, after: int, limit: int, newest_first: bool = False) -> list[Recorded]:
-        """At most *limit* events with this correlation beyond position *after* (before it, when newest first)."""
-        side, order = ("<", "DESC") if newest_first else (">", "ASC")
+    def correlated(self, correlation: str, after: int, limit: int) -> list[Recorded]:
+        """At most *limit* events with this correlation beyond position *after*, in log order."""
         query = (
             f"SELECT {COLUMNS} FROM events INDEXED BY events_correlation "
-            f"WHERE correlation = ? AND position {side} ? ORDER BY position {order} LIMIT ?"
+            "WHERE correlation = ? AND position > ? ORDER BY position LIMIT ?"
         )
         return self._decoded(query, (correlation, after, limit))
 
@@ -210,12 +209,6 @@ class SqliteLedger:
         """The id of the event at *position*; None when there is none."""
         found = self.at_positions([position])
         return found[0].event_id if found else None
-
-    def next_due_ms(self, tenant: Tenant | None) -> int | None:
-        """When the next thing on the agenda is due; None when there is nothing."""
-        with storage_errors(self.path):
-            dues = [Agenda(self.recorder.reader()).next_due_ms(tenant), self.capacity().next_ms(tenant, None, None)]
-        return min((due for due in dues if due is not None), default=None)
 
     def capacity(self) -> Capacity:
         """What is in use of the limits, as it is kept."""

@@ -64,9 +64,9 @@ CREATE TABLE meta (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 """
 
 
-def connect(path: str, *, busy_timeout_ms: int, read_only: bool = False, durable: bool = True) -> sqlite3.Connection:
+def connect(path: str, *, busy_timeout_ms: int, durable: bool = True) -> sqlite3.Connection:
     """A connection in autocommit mode; the caller says BEGIN."""
-    uri = f"{Path(path).absolute().as_uri()}?mode={'ro' if read_only else 'rwc'}"
+    uri = f"{Path(path).absolute().as_uri()}?mode=rwc"
     with storage_errors(path):
         connection = sqlite3.connect(
             uri,

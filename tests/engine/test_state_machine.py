@@ -208,20 +208,26 @@ class EngineMachine(RuleBasedStateMachine):
         self.engine.close()
         self.folder.cleanup()
 
+    def next_due_ms(self) -> int | None:
+        """When the next thing on the agenda is due."""
+        dues = [row.due_ms for row in self.engine.ledger.agenda_rows()]
+        dues.append(self.engine.ledger.capacity().next_ms(None, None, None))
+        return min((due for due in dues if due is not None), default=None)
+
     def drain(self) -> None:
         """Faults off: whatever is due is executed and succeeds; then nothing may be left on the agenda."""
         for limit in self.engine.limits():
             if limit.concurrency == 0:
                 self.engine.remove_limit(limit.scope, limit.name, actor="ana", reason="test")  # type: ignore[arg-type]
         for _ in range(2_000):
-            due = self.engine.ledger.next_due_ms(None)
+            due = self.next_due_ms()
             if due is None:
                 break
             self.now_ms = max(self.now_ms + 1_000, due)
             self.engine.tick()
             while (claim := self.acme.claim(worker="w", start=True)) is not None:
                 self.finish(claim)
-        assert self.engine.ledger.next_due_ms(None) is None, "something is stuck"
+        assert self.next_due_ms() is None, "something is stuck"
         for asked in self.acme.queue("awaiting_approval").items:
             assert asked.due_ms is None, "an approval with a timeout has expired"
         assert all(self.acme.show(run).status not in ("queued", "running") for run in self.runs)

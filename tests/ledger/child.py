@@ -213,7 +213,7 @@ def share(path: str, name: str, count: str) -> None:
     for n in range(int(count)):
         say({"submitted": world.submit(f"{name}-{n}")})
         turn(world)
-    while world.ledger.next_due_ms(None) is not None:
+    while any(row.due_ms is not None for row in world.ledger.agenda_rows()):
         turn(world)
 
 

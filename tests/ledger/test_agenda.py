@@ -107,13 +107,13 @@ def test_runs_without_a_handler_here_do_not_hide_those_behind_them(world: World)
 
 
 def test_a_tenant_sees_only_its_own(world: World) -> None:
-    """Claims, dead letters, leases, and when the next thing is due."""
+    """Claims, leases, and when the next work is due."""
     world.submit("local", tenant=LOCAL)
     world.now += 1
     world.submit("acme", tenant=ACME)
     ledger = world.ledger
-    assert (ledger.next_due_ms(LOCAL), ledger.next_due_ms(ACME)) == (1_000_000, 1_000_001)
-    assert ledger.next_due_ms(Tenant("nobody")) is None
+    assert [ledger.next_work_ms(owner, None, None) for owner in (LOCAL, ACME)] == [1_000_000, 1_000_001]
+    assert ledger.next_work_ms(Tenant("nobody"), None, None) is None
     assert keys(world, world.claim(5, tenant=ACME)) == ["acme"]
     assert [row.tenant for row in ledger.agenda_rows() if row.kind == "lease"] == [str(ACME)]
     assert ledger.next_work_ms(ACME, None, None) is None

@@ -36,8 +36,6 @@ QUERIES: dict[str, Callable[[Agenda, int], Any]] = {
     "due dead letters, tenant": lambda agenda, now: agenda.due("dead_letter", LOCAL, now, 200),
     "dead letters of a run": lambda agenda, now: agenda.dead_letters(RunId("s2"), now),
     "live claims": lambda agenda, now: agenda.claimed([RunId("s1"), RunId("s2")]),
-    "next due": lambda agenda, now: agenda.next_due_ms(None),
-    "next due, tenant": lambda agenda, now: agenda.next_due_ms(LOCAL),
     "next work": lambda agenda, now: agenda.next_work_ms(None, {"a"}),
     "next work, tenant": lambda agenda, now: agenda.next_work_ms(LOCAL, None),
     "due needs": lambda agenda, now: agenda.due_needs(None, now),

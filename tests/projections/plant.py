@@ -12,12 +12,12 @@ from redrive.domain.failure import Failure
 from redrive.domain.flow import Flow, Node
 from redrive.domain.identity import DeadLetterId, RunId, Tenant, dead_letter_id_of, human
 from redrive.domain.ports import Caller, Transaction
+from redrive.domain.redrive_policy import RedrivePolicy
 from redrive.domain.retry_policy import Backoff, Mode, RetryPolicy, Strategy, TerminalBehavior
 from redrive.domain.run.state import Run
 from redrive.ledger.ledger import SqliteLedger
 from redrive.processes import intake, leases, operations, reports, sweep
 from redrive.processes.handout import Attempt, Claim
-from redrive.processes.letters import default_policy_of
 from redrive.projections.fold import TABLES
 from redrive.projections.view import View
 
@@ -29,6 +29,11 @@ FAILURES = (
     Failure("provider_transient", "no answer after 90 s", kind="timeout"),
     Failure("provider_auth", "wrong key"),
 )
+
+
+def default_policy_of(_run: Run) -> RedrivePolicy:
+    """The redrive policy where the host configured none."""
+    return RedrivePolicy()
 
 
 def policy(attempts: int = 2, mode: str = "fail_run", delay_ms: int = 10) -> RetryPolicy:

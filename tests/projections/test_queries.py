@@ -10,13 +10,12 @@ from hypothesis import strategies as st
 from redrive.domain.errors import InvalidValue, NotFound
 from redrive.domain.flow import Flow, Node
 from redrive.processes import operations
-from redrive.processes.letters import default_policy_of
 from redrive.projections.lifecycle import match
 from redrive.projections.models import QueueEntry
 from redrive.projections.paging import Selection, decode_cursor
 from redrive.projections.queries import Queries
 from redrive.projections.view import View
-from tests.projections.plant import ACME, FAILURES, GLOBEX, Plant, policy
+from tests.projections.plant import ACME, FAILURES, GLOBEX, Plant, default_policy_of, policy
 
 
 @pytest.fixture

@@ -77,7 +77,7 @@ class Http:
             request = self._request(call)
         except (NotSent, InvalidValue):
             raise
-        except Exception as error:  # its text may hold what was put into a header
+        except Exception as error:  # noqa: BLE001 - its text may hold what was put into a header
             raise NotSent(f"{_what(call)}: no valid request ({type(error).__name__})", failure_class=MISSING) from None
         receipt = self._answer(call, request)
         status = receipt["status"]
@@ -257,17 +257,16 @@ def _repeatable(call: EffectCall, asked: Mapping[str, Any]) -> bool:
 
 def _receipt(answer: "httpx.Response", end: float) -> dict[str, Any]:
     """Status, a few headers and the body, bounded. The status line has come: nothing after it changes what it says."""
-    import httpx
-
     headers = {name: answer.headers[name] for name in KEPT_HEADERS if name in answer.headers}
     raw, cut = b"", answer.headers.get("content-encoding", "identity") != "identity"
     try:
-        for chunk in answer.iter_raw() if not cut else ():
+        whole = (answer.content,) if answer.is_stream_consumed else answer.iter_raw()
+        for chunk in () if cut else whole:
             raw += chunk
             cut = len(raw) > MAX_BODY_BYTES or time.monotonic() > end
             if cut:
                 break
-    except httpx.HTTPError:
+    except Exception:  # noqa: BLE001 - nor does whatever a client may raise
         cut = True
     receipt: dict[str, Any] = {"status": answer.status_code, "headers": headers, "body": _body(raw, headers, cut)}
     return {**receipt, "truncated": True} if cut else receipt

@@ -108,7 +108,7 @@ class NodeDocument(Strict):
         if not ways:
             raise InvalidValue("", self.id, "run (an argv) or handler (module:function) or effect in this node")
         if len(ways) > 1:
-            raise InvalidValue("", self.id, "either run or handler or effect in this node, not several")
+            raise InvalidValue("", self.id, "one of run, handler and effect in this node, not several")
         if self.run is None:
             for field in ("env", "cwd"):
                 if getattr(self, field) is not None:

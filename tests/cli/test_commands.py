@@ -16,6 +16,7 @@ PROMISED = {
     *("run", "submit", "work", "tick", "runs", "show", "queues", "history", "pause", "resume", "cancel", "recover"),
     *("dead-letters list", "dead-letters show", "dead-letters groups", "dead-letters retry", "dead-letters ignore"),
     *("dead-letters abandon", "dead-letters grant", "dead-letters reopen", "dead-letters note"),
+    "demo",
     *("views rebuild", "views status", "log tail", "log show"),
 }
 

@@ -98,7 +98,7 @@ class Http:
         declared idempotent. Nothing is sent but a GET."""
         asked = request_of(call)
         if _repeatable(call, asked):
-            return DidNotHappen("idempotent: it may be sent again, whether or not it was done")
+            return DidNotHappen("idempotent, so that it may be sent again whether or not it was done")
         if asked.get("reconcile") is None:
             return StillUnknown("the request names no address that knows")
         if REDACTED in json.dumps(asked.get("headers")):

@@ -50,25 +50,28 @@ class Told:
         from rich.text import Text
 
         style = "yellow" if line.grave else "green" if "succeeded" in line.text or "resolved" in line.text else ""
-        told = Text.assemble((f"   {line.position:>4}  ", "dim"), f"{line.about:<{ABOUT}}", (line.text, style))
+        told = Text.assemble(
+            (f"   {line.position:>4}  {line.at_s:4.1f} s  ", "dim"), f"{line.about:<{ABOUT}}", (line.text, style)
+        )
         self._console.print(told, soft_wrap=True)
 
     def shop(self, text: str) -> None:
         """Something that the shop's own journal says."""
         self.say(f"   shop  {text}", "cyan")
 
-    def ending(self, ending: "Ending", seconds: float) -> None:
+    def ending(self, ending: "Ending", seconds: float, *, keep: bool) -> None:
         """Every promise, and what was waited for in vain."""
         self.say()
         self.say("Promises, checked against the log and the shop's journal", "bold")
         if ending.unmet is not None:
             self.say(f"   not kept  waited in vain: {ending.unmet}", "bold red")
         for promise in ending.promises:
-            self.say(
-                f"   {'kept    ' if promise.kept else 'not kept'}  {promise.text}", "" if promise.kept else "bold red"
-            )
+            judged = "kept    " if promise.kept else "not kept"
+            self.say(f"   {judged}  {promise.text}", "" if promise.kept else "bold red")
         self.say()
-        self.say(f"{ending.events} events, {seconds:.1f} s")
+        self.say(
+            f"{ending.events} events, {seconds:.1f} s" + ("" if keep else "; with --keep the log stays, to look at")
+        )
 
 
 @click.command(cls=Command)
@@ -88,12 +91,12 @@ def demo(session: Session, keep: bool) -> int:
     configure_logs(session.settings)
     out = session.output
     told = Told(terminal=out.terminal, silent=out.json)
-    told.say("An order of five requests to a shop. The number before a line is its place in the log.")
+    told.say("An order of five requests to a shop. Each line below with a number is an event, read back from the log.")
     with _folder(keep=keep) as folder, _terminated_as_interrupted():
         begun = time.monotonic()
         ending = play(folder, told)
         seconds = time.monotonic() - begun
-    told.ending(ending, seconds)
+    told.ending(ending, seconds, keep=keep)
     kept = [{"promise": promise.text, "kept": promise.kept} for promise in ending.promises]
     if out.json:
         log = str(folder / "demo.db") if keep else None

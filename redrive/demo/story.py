@@ -123,6 +123,7 @@ class _Story:
         worker.send_signal(signal.SIGKILL)
         worker.wait()
         self._until("ship", "run.attempt-interrupted", "the claim of the dead is taken back")
+        self._acted("ship")  # a request that has left is not called back by anybody's death
 
     def _dead_letter(self) -> None:
         text = "It cannot mail. Two attempts are allowed; then a person has to decide, and asks for a retry too early."
@@ -154,6 +155,14 @@ class _Story:
                 return
             if time.monotonic() > end:
                 raise Unmet(what)
+            time.sleep(LOOK_S)
+
+    def _acted(self, node: str) -> None:
+        """Wait until the shop has done something. Raises Unmet."""
+        key, end = Facts(self.engine.local, self.run_id).effect_of(node), time.monotonic() + self.patience_s
+        while not self.service.acts(key):
+            if time.monotonic() > end:
+                raise Unmet(f"the shop does not {node}")
             time.sleep(LOOK_S)
 
     def _count(self, node: str) -> None:

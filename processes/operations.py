@@ -20,7 +20,6 @@ from redrive.processes.letters import (
     PolicyOf,
     dead_letter_lost,
     dead_letter_success,
-    default_policy_of,
     effect_of,
 )
 
@@ -49,7 +48,7 @@ def resuming(id_: RunId) -> RunCommand:
     return _on_run(id_, lambda tx, run: control.resume_run(run, now_ms=tx.now_ms))
 
 
-def cancelling(id_: RunId, policy_of: PolicyOf = default_policy_of) -> RunCommand:
+def cancelling(id_: RunId, policy_of: PolicyOf) -> RunCommand:
     """End a run for good. What its attempts were sending at that moment is unknown from now on."""
 
     def cancel(tx: Transaction) -> Status:

@@ -15,13 +15,10 @@ from redrive.processes.letters import (
     dead_letter_beside_success,
     dead_letter_final_failures,
     dead_letter_success,
-    default_policy_of,
 )
 
 
-def completing(
-    attempt: AttemptId, output: JsonValue, policy_of: PolicyOf = default_policy_of
-) -> Callable[[Transaction], Progress]:
+def completing(attempt: AttemptId, output: JsonValue, policy_of: PolicyOf) -> Callable[[Transaction], Progress]:
     """A command that records a success. Raises InvalidValue here; NotRunning, StaleEpoch, StaleAttempt."""
     output = clean_json(output, "output")
 

@@ -98,7 +98,7 @@ class Http:
         declared idempotent. Nothing is sent but a GET."""
         asked = request_of(call)
         if _repeatable(call, asked):
-            return DidNotHappen("idempotent: it may be sent again, whether or not it was done")
+            return DidNotHappen("idempotent, so that it may be sent again whether or not it was done")
         if asked.get("reconcile") is None:
             return StillUnknown("the request names no address that knows")
         if REDACTED in json.dumps(asked.get("headers")):
@@ -257,17 +257,16 @@ def _repeatable(call: EffectCall, asked: Mapping[str, Any]) -> bool:
 
 def _receipt(answer: "httpx.Response", end: float) -> dict[str, Any]:
     """Status, a few headers and the body, bounded. The status line has come: nothing after it changes what it says."""
-    import httpx
-
     headers = {name: answer.headers[name] for name in KEPT_HEADERS if name in answer.headers}
     raw, cut = b"", answer.headers.get("content-encoding", "identity") != "identity"
     try:
-        for chunk in answer.iter_raw() if not cut else ():
+        whole = (answer.content,) if answer.is_stream_consumed else answer.iter_raw()
+        for chunk in () if cut else whole:
             raw += chunk
             cut = len(raw) > MAX_BODY_BYTES or time.monotonic() > end
             if cut:
                 break
-    except httpx.HTTPError:
+    except Exception:  # noqa: BLE001 - nor does whatever a client may raise
         cut = True
     receipt: dict[str, Any] = {"status": answer.status_code, "headers": headers, "body": _body(raw, headers, cut)}
     return {**receipt, "truncated": True} if cut else receipt

@@ -31,6 +31,19 @@ class Printed:
 
 
 PRINTED = {
+    "demo": Printed(
+        "item",
+        "`demo`",
+        None,
+        [
+            ("kept", "true or false: whether every promise was"),
+            ("run_id", "text"),
+            ("events", "integer"),
+            ("seconds", "number: how long it took, s"),
+            ("log", "text or null: the log, with `--keep`"),
+            ("promises", "list of objects with `promise`, a sentence, and `kept`"),
+        ],
+    ),
     "summary": Printed("item", "`run`", RunSummary, [("seconds", "number: how long this command took, s")]),
     "submitted": Printed(
         "item",

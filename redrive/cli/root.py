@@ -13,6 +13,7 @@ from redrive import __version__
 from redrive.cli.options import Group
 
 COMMANDS = {
+    "demo": "redrive.cli.demo:demo",
     "run": "redrive.cli.run:run",
     "submit": "redrive.cli.submit:submit",
     "work": "redrive.cli.work:work",

@@ -154,7 +154,7 @@ class NodeDocument(Strict):
             wanted = "run (an argv), handler (module:function), effect, approval or wait in this node"
             raise InvalidValue("", self.id, wanted)
         if len(ways) > 1:
-            raise InvalidValue("", self.id, f"either {' or '.join(ways)} in this node, not both")
+            raise InvalidValue("", self.id, f"one of {', '.join(ways)} in this node, not several")
         self._require_none(("env", "cwd") if self.run is None else (), "it goes with run only")
         if ways[0] in ("approval", "wait"):
             self._require_none(("input", "resource", "timeout_ms"), "redrive itself executes this node")

@@ -10,7 +10,7 @@ INSTANCES = ROOT.parent / "shared" / "data" / "wfinstances"
 
 def own(*nodes: dict[str, Any], **keys: Any) -> str:
     """A document in redrive's own format; a node runs ``true`` when it says nothing else."""
-    filled = [node if {"run", "handler"} & set(node) else {"run": ["true"], **node} for node in nodes]
+    filled = [node if {"run", "handler", "effect"} & set(node) else {"run": ["true"], **node} for node in nodes]
     return json.dumps({"automation": "demo", "version": 1, "nodes": filled, **keys})
 
 

@@ -96,7 +96,7 @@ REFUSED = [
     (one(cwd=""), "nodes[0].cwd", "not blank"),
     (one(handler="os.system"), "nodes[0].handler", "module:function"),
     (one(handler="a:b:c"), "nodes[0].handler", "module:function"),
-    (one(handler="a:b", run=["ls"]), "nodes[0]", "not both"),
+    (one(handler="a:b", run=["ls"]), "nodes[0]", "not several"),
     (one(handler="a:b", env={}), "nodes[0].env", "goes with run only"),
     (one(run=None), "nodes[0]", "run (an argv), handler (module:function), effect"),
     (own({"run": ["ls"]}), "nodes[0]", "the key 'id'"),

@@ -9,7 +9,7 @@ from redrive.domain.errors import StorageError, StreamReadOnly
 from redrive.domain.identity import RunId
 from redrive.processes import operations
 from tests.ledger.conftest import Open
-from tests.ledger.world import BROKEN, CHAIN, World, agenda_row, put_raw
+from tests.ledger.world import BROKEN, CHAIN, World, agenda_row, policy_of, put_raw
 
 
 def story(world: World) -> list[str]:
@@ -93,7 +93,7 @@ def test_a_stream_with_an_unknown_event_is_read_only(world: World) -> None:
     before = world.log()
     assert before[-1].topic == "run.teleported"
     assert world.in_memory(run).key == "a"
-    for command in (operations.noting_run(run, "x"), operations.pausing(run), operations.cancelling(run)):
+    for command in (operations.noting_run(run, "x"), operations.pausing(run), operations.cancelling(run, policy_of)):
         with pytest.raises(StreamReadOnly, match=r"'run\.teleported/1'"):
             world.do(command)
     assert world.log() == before

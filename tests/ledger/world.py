@@ -92,7 +92,7 @@ class World:
 
     def complete(self, attempt: Attempt, output: JsonValue = None) -> None:
         """Report a success."""
-        self.do(reports.completing(attempt.id, output))
+        self.do(reports.completing(attempt.id, output, policy_of))
 
     def dead_letter(self, key: str, flow: Flow = ONE) -> tuple[RunId, DeadLetterId]:
         """A run whose first node has failed for good, and its dead letter."""

@@ -16,9 +16,8 @@ from redrive.processes import compensations, effects
 from redrive.processes.compensations import CompensationTry
 from redrive.processes.effects import EffectStanding
 from redrive.processes.handout import Attempt
-from redrive.processes.letters import default_policy_of
 from redrive.processes.wanted import WantedEffect, wanted_effect
-from tests.projections.plant import ACME, CLASSIFIER, GLOBEX, Plant
+from tests.projections.plant import ACME, CLASSIFIER, GLOBEX, Plant, default_policy_of
 
 RECEIPT = Receipt({"id": "ch_1"}, "d" * 64)
 DECLINED = Failure(OUTBOX_SEND, "card declined")

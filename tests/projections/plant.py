@@ -93,7 +93,7 @@ class Plant:
 
     def succeed(self, attempt: Attempt) -> None:
         """Report a success."""
-        self.do(reports.completing(attempt.id, {"ok": True}), attempt.tenant)
+        self.do(reports.completing(attempt.id, {"ok": True}, default_policy_of), attempt.tenant)
 
     def sweep(self) -> None:
         """Let the sweep pass."""

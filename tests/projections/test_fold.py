@@ -11,11 +11,10 @@ from redrive.domain.event import UnknownEvent
 from redrive.domain.flow import Flow, Node
 from redrive.domain.run.state import NodeStatus, Run
 from redrive.processes import operations
-from redrive.processes.letters import default_policy_of
 from redrive.projections import view as view_module
 from redrive.projections.queries import Queries
 from redrive.projections.view import View
-from tests.projections.plant import ACME, FAILURES, Plant, contents, policy
+from tests.projections.plant import ACME, FAILURES, Plant, contents, default_policy_of, policy
 
 SEEDS = range(4)
 

@@ -1,0 +1,1 @@
+"""The demo keeps its promises, and says so only when it does."""

@@ -1,0 +1,1 @@
+"""Effects over HTTP, and the loopback service that they are sent to."""

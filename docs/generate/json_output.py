@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from pydantic import BaseModel
 
 from docs.generate.markdown import code, prose, table, type_of
-from redrive.history import HistoryEntry
 from redrive.effect_detail import CompensationDetail, EffectDetail, EffectOutcome, EffectTry
+from redrive.history import HistoryEntry
 from redrive.projections.models import (
     CompensationSummary,
     DeadLetterGroup,
@@ -30,6 +30,10 @@ class Printed:
     more: Sequence[tuple[str, str]] = ()
 
 
+_OPTIONS = (
+    "list of objects with `subject` (run, dead_letter, effect, compensation), `id`, `node`, `status`, `action`, "
+    "`possible`, `why_not` (null, or what the command is refused with), `command`"
+)
 PRINTED = {
     "summary": Printed("item", "`run`", RunSummary, [("seconds", "number: how long this command took, s")]),
     "submitted": Printed(
@@ -88,11 +92,7 @@ PRINTED = {
             ("run_id", "text"),
             ("status", "text"),
             ("pause_requested", "true or false"),
-            (
-                "options",
-                "list of objects with `subject` (run, dead_letter, effect, compensation), `id`, `node`, `status`, "
-                "`action`, `possible`, `why_not` (null, or what the command is refused with), `command`",
-            ),
+            ("options", _OPTIONS),
         ],
     ),
     "event": Printed("stream", "`history`, `log tail`; an item of `log show`", HistoryEntry),

@@ -6,7 +6,18 @@ from typing import Any
 
 import pytest
 
-from redrive import Failure, InvalidValue, Principal, RedriveError, Tenant, TenantEngine
+from redrive import (
+    AttemptError,
+    Compensation,
+    CompensationId,
+    EffectId,
+    Failure,
+    InvalidValue,
+    Principal,
+    RedriveError,
+    Tenant,
+    TenantEngine,
+)
 from tests.processes.workshop import ACME, ANA, ONE, TIMEOUT, Shop, beside, policy
 
 STRANGERS = (Tenant("other", "billing", "prod"), Tenant("acme", "other", "prod"), Tenant("acme", "billing", "other"))
@@ -30,8 +41,15 @@ class Ours:
         self.attempt = self.claim.attempts[0]
         self.run = self.claim.run_id
         self.queued = shop.submit()
+        self.effect, self.compensation = self.doubt()
         shop.now += 10_000
         self.cursor = shop.acme.runs(limit=1).cursor
+
+    def doubt(self) -> tuple[EffectId, CompensationId]:
+        """An effect outside runs whose outcome is unknown, and what would make good for it."""
+        with pytest.raises(AttemptError):
+            self.shop.acme.effect("k", operation="pay", send=lambda: 1 / 0, compensation=Compensation("undo"))
+        return self.shop.acme.effects().items[0].id, self.shop.acme.compensations().items[0].id
 
 
 @pytest.fixture

@@ -140,7 +140,10 @@ class EffectPlant(Plant):
     def compensations(self) -> list[tuple[Tenant, CompensationId]]:
         """Those that were proposed."""
         found = [(tenant, compensation_id_of(tenant, id_)) for id_, tenant in self.effects.items()]
-        return [(tenant, id_) for tenant, id_ in found if self.do(lambda tx, i=id_: tx.find_compensation(i), None)]
+        return [(tenant, id_) for tenant, id_ in found if self._find(id_)]
+
+    def _find(self, id_: CompensationId) -> CompensationState | None:
+        return self.do(lambda tx: tx.find_compensation(id_), None)
 
     def effect(self, id_: EffectId) -> Effect:
         """An effect as its aggregate has it; one that was refused from the start has no tries."""

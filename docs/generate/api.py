@@ -61,6 +61,19 @@ GROUPS: dict[str, tuple[str, ...]] = {
         "TickReport",
     ),
     "Effects and compensations": (
+        "Compensation",
+        "EffectCall",
+        "EffectStanding",
+        "EffectStatus",
+        "NotSent",
+        "Rejected",
+        "Withhold",
+        "Happened",
+        "DidNotHappen",
+        "StillUnknown",
+        "CompensationTry",
+        "CompensationStanding",
+        "CompensationStatus",
         "EffectSummary",
         "EffectDetail",
         "EffectTry",
@@ -70,10 +83,10 @@ GROUPS: dict[str, tuple[str, ...]] = {
         "ResumePlan",
         "ResumeOption",
     ),
-    "Ids and values": ("RunId", "DeadLetterId", "NodeId", "JsonValue"),
+    "Ids and values": ("RunId", "DeadLetterId", "EffectId", "CompensationId", "NodeId", "JsonValue"),
 }
 INHERITED = frozenset({"TenantEngine"})
-BARE = frozenset({"Status", "Mode", "Strategy", "Verdict", "Disposition", "Act"})
+BARE = frozenset({"Status", "Mode", "Strategy", "Verdict", "Disposition", "Act", "EffectStatus", "CompensationStatus"})
 
 
 def documented() -> set[str]:

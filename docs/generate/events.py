@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any, get_type_hints
 
 from docs.generate.markdown import code, prose, table, type_of
+from redrive.domain.effect.request import Compensation, EffectRequest
 from redrive.domain.event import CATALOGUE, Event
 from redrive.domain.failure import Failure
 from redrive.domain.retry_policy import RetryDecision
@@ -16,6 +17,8 @@ SAMPLES = Path(__file__).resolve().parents[2] / "tests" / "history"
 AGGREGATES = {
     "run": ("Run", "Stream: the id of the run."),
     "dead-letter": ("Dead letter", "Stream: the id of the dead letter."),
+    "effect": ("Effect", "Stream: the id of the effect."),
+    "compensation": ("Compensation", "Stream: the id of the compensation."),
     "flow": ("Flow", "Stream: an id made of the tenant and the flow's digest; it holds one event."),
     "policy": ("Policy", "Stream: an id made of the tenant and the policy's id; it holds one event."),
 }
@@ -23,7 +26,16 @@ NESTED: dict[type, str] = {
     RetryDecision: "[decision](#decision)",
     Failure: "[failure](#failure)",
     Holder: "[holder](#holder)",
+    EffectRequest: "[request](#request)",
+    Compensation: "[plan](#plan)",
 }
+_SHARED: tuple[tuple[type, str], ...] = (
+    (RetryDecision, "Decision"),
+    (Failure, "Failure"),
+    (Holder, "Holder"),
+    (EffectRequest, "Request"),
+    (Compensation, "Plan"),
+)
 MOMENTS = {("RetryBackoffScheduled", "retry_after_ms"): "integer, UTC ms"}
 
 assert mapper, "importing the mapper completes the catalogue"
@@ -36,7 +48,7 @@ def catalogue() -> str:
         parts.append(f"## {title}\n\n{stream}\n")
         parts += [_event(event) for event in CATALOGUE.values() if _prefix(event) == prefix]
     parts.append("## Shared parts\n")
-    for cls, title in ((RetryDecision, "Decision"), (Failure, "Failure"), (Holder, "Holder")):
+    for cls, title in _SHARED:
         parts.append(f"({title.lower()})=\n\n### {title}\n\n{prose(cls.__doc__)}\n\n{fields(cls)}")
     return "\n".join(parts)
 

@@ -77,7 +77,7 @@ CALLS: dict[str, Callable[[TenantEngine, Ours], Any]] = {
     "resume_plan": lambda t, o: [t.resume_plan(o.run)],
     "counts": lambda t, o: t.counts(),
     "history": lambda t, o: t.history(o.run),
-    "whole_history": lambda t, o: list(t.whole_history(o.run)),
+    "whole_history": lambda t, o: list(t.whole_history(o.effect)),
     # what workers do
     "submit": lambda t, o: t.submit(ONE, automation="nightly", key="k", input="ours"),
     "claim": lambda t, o: t.claim(worker="w", start=True),

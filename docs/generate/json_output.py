@@ -30,6 +30,10 @@ class Printed:
     more: Sequence[tuple[str, str]] = ()
 
 
+_OPTIONS = (
+    "list of objects with `subject` (run, dead_letter, effect, compensation), `id`, `node`, `status`, `action`, "
+    "`possible`, `why_not` (null, or what the command is refused with), `command`"
+)
 PRINTED = {
     "demo": Printed(
         "item",
@@ -103,10 +107,7 @@ PRINTED = {
             ("run_id", "text"),
             ("status", "text"),
             ("pause_requested", "true or false"),
-            (
-                "options",
-                "list of ResumeOption",
-            ),
+            ("options", _OPTIONS),
         ],
     ),
     "event": Printed("stream", "`history`, `log tail`; an item of `log show`", HistoryEntry),

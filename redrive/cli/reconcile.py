@@ -53,13 +53,17 @@ def reconcile(session: Session, effect: str, outcome: str, receipt: str | None, 
         out.item("effect-reconciled", {"outcome": outcome, **found.model_dump(mode="json", exclude=details)})
         return
     out.say(f"{id_[:8]} ({printable(found.operation, 60)}, {printable(found.key, 60)}): {_SAID[found.status]}")
-    out.next(*_next(session, acme, id_, found.status))
+    out.next(*_next(session, acme, id_, found.status, found.run_id))
 
 
-def _next(session: Session, acme: "TenantEngine", id_: "EffectId", status: str) -> list[tuple[str, str]]:
+def _next(
+    session: Session, acme: "TenantEngine", id_: "EffectId", status: str, run: str | None
+) -> list[tuple[str, str]]:
     shown = (session.command("effects", "show", id_[:8]), "how it stands")
     waiting = acme.dead_letters(effect=id_, active_only=True, limit=1).items
-    if status != "failed" or not waiting or not waiting[0].run_id:
+    if run is not None and status != "failed":
+        return [(session.command("resume-plan", run[:8]), "how its run can go on"), shown]
+    if not waiting or not waiting[0].run_id:
         return [shown]
     retry = ("dead-letters", "retry", waiting[0].id[:8], "--reason", "WHY")
     return [(session.command(*retry), "send it again, with the work around it"), shown]

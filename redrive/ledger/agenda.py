@@ -224,7 +224,7 @@ class Agenda:
 
     def next_due_ms(self, tenant: Tenant | None) -> int | None:
         """When the next thing is due."""
-        dues = [self._next_of_kind(kind, tenant) for kind in ("run", "lease", "dead_letter")]
+        dues = [self._next_of_kind(kind, tenant) for kind in ("run", "lease", "dead_letter", "effect", "compensating")]
         return min((due for due in dues if due is not None), default=None)
 
     def _next_of_kind(self, kind: str, tenant: Tenant | None) -> int | None:

@@ -96,9 +96,9 @@ def run_id_of(tenant: Tenant, automation: str, key: str) -> RunId:
     return RunId(derived_id(tenant, "run", automation, key))
 
 
-def dead_letter_id_of(tenant: Tenant, run: RunId, node: NodeId, effect: str = "") -> DeadLetterId:
+def dead_letter_id_of(tenant: Tenant, run: RunId, node: NodeId, effect: str = "", *more: str) -> DeadLetterId:
     """The id of the one dead letter of a node (or of an effect of it): recurrences never start another."""
-    return DeadLetterId(derived_id(tenant, "dead-letter", run, node, effect))
+    return DeadLetterId(derived_id(tenant, "dead-letter", run, node, effect, *more))
 
 
 def effect_id_of(tenant: Tenant, key: str, run: RunId | None = None, node: NodeId | None = None) -> EffectId:

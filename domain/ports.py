@@ -158,7 +158,7 @@ class Transaction(Protocol):
     def register_policy(self, run: Run, kind: PolicyKind, policy: Policy) -> None:
         """Log the body of a policy, unless the log of the run's tenant has it."""
 
-    def readable(self, id_: RunId | DeadLetterId) -> bool:
+    def readable(self, id_: RunId | DeadLetterId | EffectId | CompensationId) -> bool:
         """Whether this version knows every event of a run or dead letter; what it does not is left alone."""
 
     def require_writable(self, stream: str) -> None:

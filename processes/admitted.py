@@ -6,6 +6,7 @@ from redrive.domain.errors import OutcomePending
 from redrive.domain.failure import OUTCOME_UNKNOWN, Failure
 from redrive.domain.identity import NodeId
 from redrive.domain.ports import Transaction
+from redrive.domain.retry_policy import RetryDecision
 from redrive.domain.run.state import Run
 
 
@@ -16,15 +17,20 @@ def effects_of(tx: Transaction, run: Run, node: NodeId, lifetime: int | None = N
     return [effect for effect in found if effect.run == run.id and effect.node == node]
 
 
-def failed_effects(tx: Transaction, run: Run, node: NodeId, lifetime: int | None = None) -> list[Effect]:
-    """Those whose caller cares: they failed in this attempt (None: in any), or nobody knows their outcome."""
+def failed_effects(tx: Transaction, run: Run, node: NodeId, decision: RetryDecision | None = None) -> list[Effect]:
+    """Those whose caller cares and that failed, or whose outcome nobody knows. With *decision*, what has a dead letter
+    since an earlier attempt is left out, unless the attempt ended because it is unknown still."""
     found = [effect for effect in effects_of(tx, run, node) if effect.request and not effect.request.tolerate]
-    return [
-        effect
-        for effect in found
-        if effect.status is EffectStatus.UNKNOWN
-        or (effect.status is EffectStatus.FAILED and lifetime in (None, effect.lifetime))
-    ]
+    bad = [effect for effect in found if effect.status in (EffectStatus.FAILED, EffectStatus.UNKNOWN)]
+    return bad if decision is None else [effect for effect in bad if _concerns(effect, run, decision)]
+
+
+def _concerns(effect: Effect, run: Run, decision: RetryDecision) -> bool:
+    if effect.lifetime == decision.lifetime:
+        return True
+    if effect.status is not EffectStatus.UNKNOWN:
+        return False
+    return effect.id not in run.effect_letters or decision.failure.failure_class == OUTCOME_UNKNOWN
 
 
 def failure_of(effect: Effect) -> Failure:

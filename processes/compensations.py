@@ -65,7 +65,7 @@ def choosing(id_: DeadLetterId, run_id: RunId | None) -> Callable[[Transaction],
         found = None if dl.effect is None else tx.find_compensation(compensation_id_of(dl.tenant, dl.effect))
         if found is None:
             raise NotAllowed("compensate", f"dead letter {id_}", "its effect describes no compensation")
-        linked = link_compensation(dl, tx.find_run(dl.run), found.id)
+        linked = link_compensation(dl, tx.find_run(dl.run), found.id, tx.effect(found.effect))
         tx.append_compensation(found.id, dl, rules.choose(found, now_ms=tx.now_ms))
         return standing_of_letter(tx.append_dead_letter(id_, dl, linked))
 

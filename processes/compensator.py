@@ -1,6 +1,7 @@
 """The compensator: runs approved compensations with the host's functions, one at a time, under a lease."""
 
 import threading
+import time
 from collections.abc import Callable, Mapping
 from typing import Any, TypeAlias
 
@@ -9,12 +10,14 @@ from redrive.domain.errors import Conflict, EngineClosed, NotFound, Refused, Sto
 from redrive.domain.failure import OUTCOME_UNKNOWN, Failure
 from redrive.domain.identity import CompensationId
 from redrive.domain.ports import Caller
+from redrive.domain.values import cut_text
 from redrive.processes import compensations
 from redrive.processes.compensations import CompensationTry
 from redrive.processes.effects import EffectCall, receipt_of, withheld_failure
-from redrive.processes.handlers import AttemptError, NotSent, Rejected, failure_raised
-from redrive.processes.outbox import finished, withheld_by
+from redrive.processes.handlers import NotSent, Rejected
+from redrive.processes.outbox import MAX_WHY_BYTES, PAUSES_S, shown, withheld_by
 from redrive.processes.services import Embedded, worker_caller
+from redrive.processes.steps import finished
 from redrive.projections.logs import log
 
 Compensate: TypeAlias = Callable[[CompensationTry], Any]
@@ -30,6 +33,7 @@ class Compensator:
         self._compensators, self._worker = compensators, worker
         self._caller = worker_caller(engine, worker)
         self._thread: threading.Thread | None = None
+        self._unreadable: set[str] = set()
 
     def is_idle(self) -> bool:
         """Whether nothing runs here, and nothing is due that could."""
@@ -37,7 +41,7 @@ class Compensator:
 
     def start_due(self, done: Callable[[], None]) -> None:
         """Run what is due, unless some runs already; *done* is called when it has ended."""
-        if self._is_busy() or not self._compensators or not self._due():
+        if self._is_busy() or not self._due():
             return
 
         def run() -> None:
@@ -61,6 +65,7 @@ class Compensator:
                 handed = self._services.ledger.transact(caller, command)
             except StreamUnreadable as error:
                 log.error("compensation.unreadable", compensation=id_, error=str(error))
+                self._unreadable.add(id_)  # until this process ends, or it would be looked at without a pause
                 continue
             if handed is not None:
                 self._run(handed, caller)
@@ -76,28 +81,45 @@ class Compensator:
         return self._thread is not None and self._thread.is_alive()
 
     def _due(self) -> list[tuple[str, Any]]:
-        return list(self._services.ledger.due_compensations(self._tenant, self._compensators))
+        if not self._compensators:
+            return []
+        due = self._services.ledger.due_compensations(self._tenant, self._compensators)
+        return [(id_, tenant) for id_, tenant in due if id_ not in self._unreadable]
 
     def _run(self, handed: CompensationTry, caller: Caller) -> None:
-        services = self._services
-        unknown = False
-        try:
-            self._pass_gate(handed)
-            answer = finished(self._compensators[handed.operation](handed))
-        except (NotSent, Rejected, AttemptError) as error:
-            failure = services.failure(failure_raised(error))
-        except Exception as error:  # noqa: BLE001 - the host's function may raise anything
-            unknown = True
-            failure = services.failure(Failure(OUTCOME_UNKNOWN, f"{type(error).__name__}: {error}"[:4_000]))
-        else:
-            self._report(handed, caller, compensations.completing(handed, receipt_of(answer, services.redactor)))
-            return
-        self._report(handed, caller, compensations.failing(handed, failure, outcome_unknown=unknown))
+        command = self._attempted(handed)
+        for pause in PAUSES_S:  # it happened: a log that cannot be written for a moment is asked again
+            try:
+                return self._report(handed, caller, command)
+            except EngineClosed:
+                raise
+            except (StorageError, Conflict) as error:
+                log.error("compensation.outcome_not_recorded", error=str(error), again_in_s=pause)
+            time.sleep(pause)
+        return self._report(handed, caller, command)
 
-    def _pass_gate(self, handed: CompensationTry) -> None:
-        """The same gate that effects pass. Raises AttemptError when the host withholds it."""
+    def _attempted(self, handed: CompensationTry) -> compensations.Command:
+        """Run it; the command that records what came of it."""
+        services = self._services
+        try:
+            withheld = self._withheld(handed)
+        except Exception as error:  # noqa: BLE001 - a gate that fails lets nothing out
+            return compensations.failing(handed, services.failure_told(error), outcome_unknown=False)
+        if withheld is not None:
+            return compensations.failing(handed, withheld_failure(withheld), outcome_unknown=False)
+        try:
+            answer = finished(self._compensators[handed.operation](handed))
+        except (NotSent, Rejected) as error:
+            return compensations.failing(handed, services.failure_told(error), outcome_unknown=False)
+        except Exception as error:  # noqa: BLE001 - the host's function may raise anything
+            why = cut_text(services.redactor.text(shown(error)), MAX_WHY_BYTES)
+            return compensations.failing(handed, Failure(OUTCOME_UNKNOWN, why), outcome_unknown=True)
+        return compensations.completing(handed, receipt_of(answer, services.redactor))
+
+    def _withheld(self, handed: CompensationTry) -> str | None:
+        """Why the gate, the same that effects pass, withholds it."""
         if self._services.gate is None:
-            return
+            return None
         call = EffectCall(
             handed.tenant,
             handed.effect_id,
@@ -109,15 +131,11 @@ class Compensator:
             handed.run_id,
             handed.node,
         )
-        withheld = withheld_by(self._services.gate(call), self._services)
-        if withheld is not None:
-            raise AttemptError(withheld_failure(withheld))
+        return withheld_by(finished(self._services.gate(call)), self._services)
 
     def _report(self, handed: CompensationTry, caller: Caller, command: compensations.Command) -> None:
         try:
             standing = self._services.ledger.transact(caller, command)
-        except EngineClosed:
-            raise
         except (Refused, NotFound) as refused:  # its lease expired meanwhile: the log says unknown, which is true
             log.warning("compensation.report_refused", compensation=handed.compensation_id, code=refused.code)
         else:

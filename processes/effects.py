@@ -1,6 +1,6 @@
 """The outbox gate's commands: an intent that is durable before the call, and the outcome after it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -9,6 +9,7 @@ from redrive.domain.effect import rules
 from redrive.domain.effect.request import Compensation, EffectRequest, Receipt
 from redrive.domain.effect.state import Effect, EffectStatus
 from redrive.domain.errors import InFlight
+from redrive.domain.event import Event
 from redrive.domain.failure import OUTCOME_UNKNOWN, POLICY_WITHHELD, Failure
 from redrive.domain.identity import EffectId, RunId, Tenant
 from redrive.domain.ports import Policy, Subject, Transaction
@@ -147,7 +148,7 @@ def beginning(
         if run is not None and attempt is not None:
             require_current(run, attempt)
         subject = run or Outside(wanted.tenant, wanted.id)
-        effect = _as_of_now(tx, wanted.id, subject)
+        effect = _as_of_now(tx, wanted.id, subject, policy_of)
         if effect is not None:
             if rules.is_done(effect, request) or effect.status is EffectStatus.UNKNOWN:
                 return standing_of_effect(effect)
@@ -181,12 +182,12 @@ def succeeding(id_: EffectId, try_number: int, receipt: Receipt) -> Callable[[Tr
     """A command that records that an effect was done; never refused for being late. Raises NotFound, NotAllowed."""
 
     def succeed(tx: Transaction) -> EffectStanding:
-        effect, run, late = _with_run(tx, id_)
+        effect, run, late = with_run(tx, id_)
         was = effect.status
         events = rules.succeed(effect, try_number, receipt, late=late, now_ms=tx.now_ms)
-        effect = tx.append_effect(id_, _subject(effect, run), *events)
+        effect = tx.append_effect(id_, subject_of(effect, run), *events)
         if events and was is not EffectStatus.SUCCEEDED:
-            dead_letter_effect_success(tx, _subject(effect, run), effect)
+            dead_letter_effect_success(tx, subject_of(effect, run), effect)
         return standing_of_effect(effect)
 
     return succeed
@@ -198,13 +199,9 @@ def failing_effect(
     """A command that records that an effect was not done. Raises NotFound, NotAllowed."""
 
     def fail(tx: Transaction) -> EffectStanding:
-        effect, run, late = _with_run(tx, id_)
-        was = effect.status
+        effect, run, late = with_run(tx, id_)
         events = rules.fail(effect, try_number, failure, receipt, late=late, now_ms=tx.now_ms)
-        effect = tx.append_effect(id_, _subject(effect, run), *events)
-        if was is EffectStatus.INTENDED:
-            _dead_letter_outside(tx, effect, policy_of)
-        return standing_of_effect(effect)
+        return standing_of_effect(_ended_badly(tx, effect, run, events, policy_of))
 
     return fail
 
@@ -213,31 +210,11 @@ def losing(id_: EffectId, try_number: int, why: str, policy_of: PolicyOf) -> Cal
     """A command that records that nobody knows what became of a try. Raises NotFound, NotAllowed."""
 
     def lose(tx: Transaction) -> EffectStanding:
-        effect, run, late = _with_run(tx, id_)
-        was = effect.status
+        effect, run, late = with_run(tx, id_)
         events = rules.lose(effect, try_number, why, late=late, now_ms=tx.now_ms)
-        effect = tx.append_effect(id_, _subject(effect, run), *events)
-        if was is EffectStatus.INTENDED:
-            _dead_letter_outside(tx, effect, policy_of)
-        return standing_of_effect(effect)
+        return standing_of_effect(_ended_badly(tx, effect, run, events, policy_of))
 
     return lose
-
-
-def reconciling(
-    id_: EffectId, outcome: str, receipt: Receipt | None, why: str, *, by_operator: bool
-) -> Callable[[Transaction], EffectStanding]:
-    """A command that records what somebody found out about an unknown outcome. Raises NotFound, NotAllowed."""
-
-    def reconcile(tx: Transaction) -> EffectStanding:
-        effect, run, _ = _with_run(tx, id_)
-        event = rules.reconcile(effect, outcome, receipt, why, by_operator=by_operator, now_ms=tx.now_ms)
-        effect = tx.append_effect(id_, _subject(effect, run), event)
-        if effect.status is EffectStatus.SUCCEEDED:
-            dead_letter_effect_success(tx, _subject(effect, run), effect)
-        return standing_of_effect(effect)
-
-    return reconcile
 
 
 def expiring(id_: EffectId, policy_of: PolicyOf) -> Callable[[Transaction], bool]:
@@ -253,7 +230,18 @@ def expiring(id_: EffectId, policy_of: PolicyOf) -> Callable[[Transaction], bool
     return expire
 
 
-def _as_of_now(tx: Transaction, id_: EffectId, subject: Subject) -> Effect | None:
+def _ended_badly(
+    tx: Transaction, effect: Effect, run: Run | None, events: Sequence[Event], policy_of: PolicyOf
+) -> Effect:
+    """Record that a try failed or was lost. An older one says nothing about the effect: no dead letter then."""
+    was = effect.status
+    effect = tx.append_effect(effect.id, subject_of(effect, run), *events)
+    if was is EffectStatus.INTENDED and effect.status is not EffectStatus.INTENDED:
+        _dead_letter_outside(tx, effect, policy_of)
+    return effect
+
+
+def _as_of_now(tx: Transaction, id_: EffectId, subject: Subject, policy_of: PolicyOf) -> Effect | None:
     """The effect; an intent whose holder is gone is unknown from now on."""
     effect = tx.find_effect(id_)
     if effect is None or effect.status is not EffectStatus.INTENDED:
@@ -262,16 +250,19 @@ def _as_of_now(tx: Transaction, id_: EffectId, subject: Subject) -> Effect | Non
     if not rules.is_live(effect, run, now_ms=tx.now_ms):
         why = f"{effect.holder} ended without telling its outcome"
         tx.append_effect(id_, subject, *rules.lose(effect, effect.tries, why, late=True, now_ms=tx.now_ms))
+        _dead_letter_outside(tx, effect, policy_of)
     return effect
 
 
-def _with_run(tx: Transaction, id_: EffectId) -> tuple[Effect, Run | None, bool]:
+def with_run(tx: Transaction, id_: EffectId) -> tuple[Effect, Run | None, bool]:
+    """An effect, the run of its last try, and whether that try has passed. Raises NotFound."""
     effect = tx.effect(id_)
     run = tx.find_run(effect.run) if effect.run else None
     return effect, run, rules.has_passed(effect, run)
 
 
-def _subject(effect: Effect, run: Run | None) -> Subject:
+def subject_of(effect: Effect, run: Run | None) -> Subject:
+    """What its events belong to."""
     return run or effect
 
 

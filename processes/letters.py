@@ -12,9 +12,10 @@ from redrive.domain.dead_letter.rules import (
     recur_on,
     succeed,
 )
-from redrive.domain.dead_letter.state import DeadLetter, Disposition
+from redrive.domain.dead_letter.state import REDRIVING, DeadLetter, Disposition
 from redrive.domain.effect.events import EffectDeadLetterLinked
-from redrive.domain.effect.state import Effect
+from redrive.domain.effect.state import Effect, EffectStatus
+from redrive.domain.failure import OUTCOME_UNKNOWN
 from redrive.domain.identity import DeadLetterId, NodeId, compensation_id_of, dead_letter_id_of
 from redrive.domain.ports import Subject, Transaction
 from redrive.domain.redrive_policy import RedrivePolicy
@@ -34,10 +35,15 @@ def dead_letter_final_failures(
     """Open a dead letter for each final failure, or record its recurrence: one for each effect that failed in the
     attempt, or else one for the node."""
     for node, decision in final.items():
-        effects = failed_effects(tx, run, node, decision.lifetime)
+        effects = failed_effects(tx, run, node, decision)
         for effect in effects:
             dead_letter_effect(tx, run, run, effect, grounds_of(run, decision, failure_of(effect)), policy_of)
-        _dead_letter_node(tx, run, node, decision, policy_of, opens=not effects)
+        _dead_letter_node(tx, run, node, decision, policy_of, opens=not any(_ended(e, decision) for e in effects))
+
+
+def _ended(effect: Effect, decision: RetryDecision) -> bool:
+    """Whether the attempt failed in this effect, not merely after one of an earlier attempt was lost."""
+    return effect.lifetime == decision.lifetime or decision.failure.failure_class == OUTCOME_UNKNOWN
 
 
 def _dead_letter_node(
@@ -58,9 +64,11 @@ def _dead_letter_node(
 def dead_letter_beside_success(
     tx: Transaction, run: Run, node: NodeId, number: int, lifetime: int, policy_of: PolicyOf
 ) -> None:
-    """An effect that failed, in this attempt or in one before, gets its dead letter also when its node succeeded."""
+    """An effect that failed, in this attempt or in one before, gets its dead letter also when its node succeeded; one
+    that was being retried waits for an operator again."""
     for effect in failed_effects(tx, run, node):
-        if effect.lifetime != lifetime and effect.id in run.effect_letters:
+        letter = run.effect_letters.get(effect.id)
+        if letter and effect.lifetime != lifetime and tx.dead_letter(letter).status not in REDRIVING:
             continue
         failure = failure_of(effect)
         grounds = Grounds(failure, Verdict.NOT_RETRYABLE, number, lifetime, run.generation, tx.now_ms)
@@ -68,11 +76,20 @@ def dead_letter_beside_success(
 
 
 def dead_letter_lost(tx: Transaction, run: Run, policy_of: PolicyOf, why: str) -> None:
-    """The run is cancelled: what its running attempts were sending is unknown, and waits for an operator."""
-    for node, state in run.nodes.items() if run.running else ():
-        if node in run.running and state.effects:
+    """The run is cancelled: what its running attempts were sending is unknown; that, and what was unknown before and
+    would have been reconciled by the next attempt, waits for an operator."""
+    for node, state in run.nodes.items():
+        if not state.effects:
+            continue
+        if node in run.running:
             lose_intents(tx, run, node, state.lifetime, why)
-            dead_letter_beside_success(tx, run, node, state.number, state.lifetime, policy_of)
+        for effect in failed_effects(tx, run, node):
+            if effect.status is EffectStatus.UNKNOWN and effect.id not in run.effect_letters:
+                failure = failure_of(effect)
+                grounds = Grounds(
+                    failure, Verdict.NOT_RETRYABLE, state.number, state.lifetime, run.generation, tx.now_ms
+                )
+                dead_letter_effect(tx, run, run, effect, grounds, policy_of)
 
 
 def dead_letter_effect(
@@ -83,16 +100,24 @@ def dead_letter_effect(
     if run is None:
         id_ = dead_letter_id_of(effect.tenant, effect.run, effect.node, effect.id)
     else:
-        id_ = run.effect_letters.get(effect.id) or dead_letter_id_of(run.tenant, run.id, effect.node, effect.key)
+        id_ = run.effect_letters.get(effect.id) or _letter_id(run, effect)
     if (dl := tx.find_dead_letter(id_)) is not None:
         policy = DEFAULT_REDRIVE_POLICY if run is None else _policy(policy_of, run)
-        tx.append_dead_letter(id_, subject, recur_on(dl, grounds, policy))
+        unknown = effect.status is EffectStatus.UNKNOWN
+        tx.append_dead_letter(id_, subject, recur_on(dl, grounds, policy, ends=unknown))
     else:
         if run is not None:
             tx.append_run(run, DeadLetterLinked(node=effect.node, dead_letter=id_, effect=effect.id))
         tx.append_effect(effect.id, subject, EffectDeadLetterLinked(dead_letter=id_))
         tx.append_dead_letter(id_, subject, open_effect_letter(effect, id_, run, grounds))
     _propose_compensation(tx, subject, effect, tx.dead_letter(id_).id)
+
+
+def _letter_id(run: Run, effect: Effect) -> DeadLetterId:
+    """By the effect's key; one of the tenant's may have the key of one of the node's."""
+    assert effect.request is not None
+    of_tenant = effect.request.scope == "tenant"
+    return dead_letter_id_of(run.tenant, run.id, effect.node, effect.key, *(["tenant"] if of_tenant else []))
 
 
 def _propose_compensation(tx: Transaction, subject: Subject, effect: Effect, dead_letter: DeadLetterId) -> None:
@@ -113,9 +138,10 @@ def dead_letter_effect_success(tx: Transaction, subject: Subject, effect: Effect
     """An effect's success resolves its dead letters, and cancels the compensation that nobody has approved."""
     for id_ in effect.dead_letters:
         dl = tx.dead_letter(id_)
-        tx.append_dead_letter(id_, dl, *succeed(dl, effect.lifetime))
+        if tx.readable(id_):  # a newer version's dead letter does not keep a success from being recorded
+            tx.append_dead_letter(id_, dl, *succeed(dl, effect.lifetime))
     compensation = tx.find_compensation(compensation_id_of(effect.tenant, effect.id))
-    if compensation is not None and compensation.status in WAITING:
+    if compensation is not None and compensation.status in WAITING and tx.readable(compensation.id):
         tx.append_compensation(compensation.id, subject, cancel(compensation, "its effect succeeded"))
 
 

@@ -121,17 +121,17 @@ def granting_retries(id_: DeadLetterId, granted: int, run: RunId | None) -> Lett
 
 def ignoring(id_: DeadLetterId, run: RunId | None) -> LetterCommand:
     """Decide that a dead letter does not matter."""
-    return _on_letter(id_, run, lambda _tx, dl, r: rules.ignore(dl, r))
+    return _on_letter(id_, run, lambda tx, dl, r: rules.ignore(dl, r, effect_of(tx, dl)))
 
 
 def abandoning(id_: DeadLetterId, run: RunId | None) -> LetterCommand:
     """Give the work of a dead letter up."""
-    return _on_letter(id_, run, lambda _tx, dl, r: rules.abandon(dl, r))
+    return _on_letter(id_, run, lambda tx, dl, r: rules.abandon(dl, r, effect_of(tx, dl)))
 
 
 def resolving(id_: DeadLetterId, run: RunId | None) -> LetterCommand:
     """Say that the work of a dead letter was done otherwise."""
-    return _on_letter(id_, run, lambda _tx, dl, r: rules.resolve(dl, r))
+    return _on_letter(id_, run, lambda tx, dl, r: rules.resolve(dl, r, effect_of(tx, dl)))
 
 
 def reopening(id_: DeadLetterId, run: RunId | None) -> LetterCommand:

@@ -2,8 +2,7 @@
 
 import asyncio
 import inspect
-import time
-from collections.abc import Awaitable, Callable, Generator, Mapping
+from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
@@ -11,12 +10,14 @@ from redrive.domain.effect.request import Receipt
 from redrive.domain.effect.state import EffectStatus
 from redrive.domain.errors import Conflict, InvalidValue, NotAllowed, StorageError
 from redrive.domain.failure import OUTCOME_UNKNOWN, Failure
+from redrive.domain.identity import EffectId
 from redrive.domain.ports import Caller, Transaction
 from redrive.domain.values import cut_text
-from redrive.processes import effects
+from redrive.processes import effects, reconciliation
 from redrive.processes.effects import EffectCall, EffectStanding, call_of, receipt_of
-from redrive.processes.handlers import AttemptError, NotSent, Rejected, failure_raised
+from redrive.processes.handlers import AttemptError, NotSent, Rejected
 from redrive.processes.services import Services, worker_principal
+from redrive.processes.steps import Commit, InThread, Pause, Step, Steps, drive, drive_async
 from redrive.processes.wanted import WantedEffect
 from redrive.projections.logs import log
 
@@ -59,25 +60,6 @@ Gate: TypeAlias = Callable[[EffectCall], "Withhold | None"]
 Reconciler: TypeAlias = Callable[[EffectCall], Any]
 """Finds out what became of an effect: a function, sync or async, of Happened, DidNotHappen or StillUnknown."""
 
-Step: TypeAlias = Callable[[], Any]
-InThread: TypeAlias = Callable[..., Awaitable[Any]]
-
-
-@dataclass(frozen=True, slots=True)
-class _Commit:
-    """A step that writes to the log."""
-
-    caller: Caller
-    command: Callable[[Transaction], Any]
-
-
-@dataclass(frozen=True, slots=True)
-class _Pause:
-    seconds: float
-
-
-Steps: TypeAlias = Generator[_Commit | _Pause | Step, Any, Any]
-
 
 class Outbox:
     """Sends effects with the engine's gate and the reconcilers of its host."""
@@ -88,7 +70,7 @@ class Outbox:
 
     def perform(self, wanted: WantedEffect, holder: str, send: Send, caller: Caller | None = None) -> Any:
         """Send *wanted* unless it was done; the stored receipt. For what it raises see ``Attempt.effect``."""
-        return self._drive(self._steps(wanted, holder, send, caller))
+        return drive(self._services.ledger, self._steps(wanted, holder, send, caller))
 
     async def perform_async(
         self,
@@ -99,13 +81,15 @@ class Outbox:
         in_thread: InThread = asyncio.to_thread,
     ) -> Any:
         """As ``perform``; commits run *in_thread*, *send* and the reconciler may be coroutine functions."""
-        return await self._drive_async(self._steps(wanted, holder, send, caller), in_thread)
+        return await drive_async(self._services.ledger, self._steps(wanted, holder, send, caller), in_thread)
 
-    def reconcile(self, call: EffectCall, caller: Caller) -> EffectStanding:
-        """Ask the reconciler for the operation of an effect whose outcome is unknown. Raises NotAllowed without one."""
+    def reconcile(self, id_: EffectId, caller: Caller) -> EffectStanding:
+        """Ask the reconciler for the operation of an effect whose outcome is unknown. Raises NotFound, NotAllowed."""
+        call = self._services.ledger.transact(caller, reconciliation.looking_up(id_))
+        _require_at_once(call, EffectCall)
         if call.operation not in self._reconcilers:
             raise NotAllowed("reconcile", f"effect {call.effect_id}", f"no reconciler for {call.operation!r} is here")
-        standing: EffectStanding = self._drive(self._reconciling(call, caller))
+        standing: EffectStanding = drive(self._services.ledger, self._reconciling(call, caller))
         return standing
 
     def _steps(self, wanted: WantedEffect, holder: str, send: Send, caller: Caller | None) -> Steps:
@@ -115,10 +99,11 @@ class Outbox:
         begin = effects.beginning(
             wanted, holder, withheld, self._services.redactor, self._services.policy_of, self._services.classifier
         )
-        standing = yield _Commit(caller, begin)
+        standing = yield Commit(caller, begin)
+        _require_at_once(standing, EffectStanding)
         if standing.status is EffectStatus.UNKNOWN:
-            yield from self._reconciled(call_of(wanted, standing.try_number), caller)
-            standing = yield _Commit(caller, begin)  # it is certain now: done, or to be sent again
+            yield from self._reconciled(wanted, caller)
+            standing = yield Commit(caller, begin)  # also when it happened: perhaps what did was another request
         if standing.status is EffectStatus.SUCCEEDED:
             return standing.receipt
         if standing.status is EffectStatus.WITHHELD:
@@ -132,14 +117,14 @@ class Outbox:
         try:
             answer = yield _calling(send, call)
         except (NotSent, Rejected) as error:
-            failure = services.failure(failure_raised(error))
+            failure = services.failure_told(error)
             receipt = getattr(error, "receipt", None)
             kept = None if receipt is None else receipt_of(receipt, services.redactor)
             failed = effects.failing_effect(standing.id, standing.try_number, failure, kept, services.policy_of)
             yield from self._record(caller, failed)
             raise
         except BaseException as error:
-            why = cut_text(services.redactor.text(f"{type(error).__name__}: {error}"), MAX_WHY_BYTES)
+            why = cut_text(services.redactor.text(shown(error)), MAX_WHY_BYTES)
             yield from self._record(caller, effects.losing(standing.id, standing.try_number, why, services.policy_of))
             if isinstance(error, Exception) and wanted.operation not in self._reconcilers:
                 raise AttemptError(_unknown(why)) from error
@@ -152,32 +137,36 @@ class Outbox:
         """Record an outcome; it happened, so a log that cannot be written for a moment is asked again."""
         for pause in PAUSES_S:
             try:
-                return (yield _Commit(caller, command))
+                return (yield Commit(caller, command))
             except (StorageError, Conflict) as error:
                 log.error("effect.outcome_not_recorded", error=str(error), again_in_s=pause)
-            yield _Pause(pause)
-        return (yield _Commit(caller, command))
+            yield Pause(pause)
+        return (yield Commit(caller, command))
 
     def _ask_gate(self, call: EffectCall) -> Generator[Step, Any, str | None]:
         if self._services.gate is None:
             return None
         return withheld_by((yield _calling(self._services.gate, call)), self._services)
 
-    def _reconciled(self, call: EffectCall, caller: Caller) -> Steps:
-        """The standing once it is certain. Raises AttemptError while it is not."""
+    def _reconciled(self, wanted: WantedEffect, caller: Caller) -> Steps:
+        """Find out what became of the last try. Raises AttemptError when that cannot be found out."""
+        call = yield Commit(caller, reconciliation.looking(wanted))
         if call.operation not in self._reconcilers:
             raise AttemptError(_unknown(f"no reconciler for {call.operation!r} is here"))
-        standing = yield from self._reconciling(call, caller)
+        try:
+            standing = yield from self._reconciling(call, caller)
+        except NotAllowed as quicker:  # somebody else found out meanwhile, and has perhaps sent it again
+            log.info("effect.reconciled_elsewhere", effect=call.effect_id, why=str(quicker))
+            return
         if standing.status is EffectStatus.UNKNOWN:
             raise AttemptError(_unknown(standing.why))
-        return standing
 
     def _reconciling(self, call: EffectCall, caller: Caller) -> Steps:
         try:
             found = yield _calling(self._reconcilers[call.operation], call)
         except Exception as error:  # noqa: BLE001 - a reconciler that fails has found nothing out
             log.exception("effect.reconciler_failed", effect=call.effect_id, operation=call.operation)
-            found = StillUnknown(f"the reconciler failed: {type(error).__name__}: {error}")
+            found = StillUnknown(f"the reconciler failed: {shown(error)}")
         kept: Receipt | None = None
         match found:
             case Happened(receipt=receipt):
@@ -190,62 +179,11 @@ class Outbox:
                 outcome = "still_unknown"
                 why = f"the reconciler answered {type(other).__name__}, not Happened, DidNotHappen or StillUnknown"
         why = cut_text(self._services.redactor.text(str(why)), MAX_WHY_BYTES)
-        command = effects.reconciling(call.effect_id, outcome, kept, why, by_operator=False)
+        command = reconciliation.reconciling(
+            call.effect_id, outcome, kept, why, by_operator=False, try_number=call.try_number
+        )
         standing = yield from self._record(caller, command)
         return standing
-
-    def _drive(self, steps: Steps) -> Any:
-        step = next(steps)
-        while True:
-            try:
-                match step:
-                    case _Commit():
-                        answer = self._services.ledger.transact(step.caller, step.command)
-                    case _Pause():
-                        answer = None
-                        time.sleep(step.seconds)
-                    case _:
-                        answer = step()
-                        answer = finished(answer)
-            except BaseException as error:  # noqa: BLE001 - the steps decide what it means
-                turn = _thrower(steps, error)
-            else:
-                turn = _sender(steps, answer)
-            try:
-                step = turn()
-            except StopIteration as end:
-                return end.value
-
-    async def _drive_async(self, steps: Steps, in_thread: InThread) -> Any:
-        step = next(steps)
-        while True:
-            try:
-                match step:
-                    case _Commit():
-                        answer = await in_thread(self._services.ledger.transact, step.caller, step.command)
-                    case _Pause():
-                        answer = None
-                        await asyncio.sleep(step.seconds)
-                    case _:
-                        answer = step()
-                        if inspect.isawaitable(answer):
-                            answer = await answer
-            except BaseException as error:  # noqa: BLE001 - the steps decide what it means
-                turn = _thrower(steps, error)
-            else:
-                turn = _sender(steps, answer)
-            try:
-                step = turn()
-            except StopIteration as end:
-                return end.value
-
-
-def _sender(steps: Steps, answer: Any) -> Callable[[], Any]:
-    return lambda: steps.send(answer)
-
-
-def _thrower(steps: Steps, error: BaseException) -> Callable[[], Any]:
-    return lambda: steps.throw(error)
 
 
 def withheld_by(answer: object, services: Services) -> str | None:
@@ -254,16 +192,7 @@ def withheld_by(answer: object, services: Services) -> str | None:
         return None
     if not isinstance(answer, Withhold):
         raise InvalidValue("gate", answer, "None to let the effect out, or Withhold(reason)")
-    return services.redactor.text(answer.reason or "withheld")
-
-
-def finished(answer: Any) -> Any:
-    """What a function of the host's returned; for a coroutine function, once it has."""
-    return asyncio.run(_awaited(answer)) if inspect.isawaitable(answer) else answer
-
-
-async def _awaited(answer: Awaitable[Any]) -> Any:
-    return await answer
+    return cut_text(services.redactor.text(str(answer.reason or "withheld")), MAX_WHY_BYTES)
 
 
 def _calling(function: Callable[..., Any], call: EffectCall) -> Step:
@@ -276,6 +205,20 @@ def _calling(function: Callable[..., Any], call: EffectCall) -> Step:
 
 
 _KEYWORD_ONLY = (inspect.Parameter.KEYWORD_ONLY, inspect.Parameter.VAR_KEYWORD)
+
+
+def shown(error: BaseException) -> str:
+    """An error of the host's in words; it may do anything when it is read."""
+    try:
+        return f"{type(error).__name__}: {error}"
+    except Exception:  # noqa: BLE001
+        return type(error).__name__
+
+
+def _require_at_once(answer: object, kind: type) -> None:
+    """Within a batch nothing is durable yet. Raises InvalidValue."""
+    if not isinstance(answer, kind):
+        raise InvalidValue("command", "effect", "begin_effect within a batch: an intent is durable before the call")
 
 
 def _unknown(why: str) -> Failure:

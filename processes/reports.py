@@ -26,11 +26,12 @@ def completing(attempt: AttemptId, output: JsonValue, policy_of: PolicyOf) -> Ca
         run = tx.run(attempt.run_id)
         events = complete_attempt(run, attempt, output, now_ms=tx.now_ms)
         if events:
-            tx.append_run(run, *events)
+            tx.append_run(run, events[0])
             dead_letter_success(tx, run, attempt.node, attempt.lifetime)
             if run.nodes[attempt.node].effects:
                 lose_intents(tx, run, attempt.node, attempt.lifetime, "its attempt ended without an outcome of it")
                 dead_letter_beside_success(tx, run, attempt.node, attempt.number, attempt.lifetime, policy_of)
+            tx.append_run(run, *events[1:])  # at last: nothing follows the completion of a run
         return progress_of(run)
 
     return complete

@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING, Protocol
 
 from redrive.domain.classifier import Classifier
 from redrive.domain.errors import InvalidValue
-from redrive.domain.failure import MAX_REASON_BYTES, Failure
+from redrive.domain.failure import EXECUTION_ERROR, MAX_REASON_BYTES, Failure
 from redrive.domain.identity import Principal, Tenant
 from redrive.domain.ports import Caller, Ledger
 from redrive.domain.redaction import Redactor
 from redrive.domain.run.holder import Holder
 from redrive.domain.values import clean_name, cut_text
+from redrive.processes.handlers import failure_raised
 from redrive.processes.letters import PolicyOf
 
 if TYPE_CHECKING:
@@ -40,6 +41,14 @@ class Services:
             failure = self.classifier.classify_exception(failure)
         reason = cut_text(self.redactor.text(failure.reason), MAX_REASON_BYTES)
         return failure if reason == failure.reason else replace(failure, reason=reason)
+
+    def failure_told(self, error: BaseException) -> Failure:
+        """The failure that the host meant by raising *error*. Whatever it raises, there is an answer."""
+        try:
+            return self.failure(failure_raised(error))
+        except Exception as broken:  # noqa: BLE001  # the values within it are the host's
+            reason = f"{type(error).__name__} cannot be recorded: {type(broken).__name__}: {broken}"
+            return self.failure(Failure(EXECUTION_ERROR, reason[:1_000], kind="invalid_failure"))
 
 
 class Embedded(Protocol):

@@ -168,7 +168,8 @@ def _carry_out(tx: Transaction, run: Run, act: SweepAct, policy_of: PolicyOf, en
             _register(tx, run, policy_of)
             tx.append_dead_letter(dl.id, run, park(dl, policy_of(run)))
         case Act.RESOLVE:
-            tx.append_dead_letter(dl.id, run, *succeed(dl, run.nodes[dl.node].lifetime))
+            node = run.nodes.get(dl.node)
+            tx.append_dead_letter(dl.id, run, *succeed(dl, node.lifetime if node else dl.lifetime))
         case Act.HOLD:
             tx.append_dead_letter(dl.id, run, DeadLetterHeld(why=act.why, run_version=run.version, engine=engine))
         case Act.SKIP | Act.DISPATCH:

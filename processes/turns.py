@@ -23,7 +23,7 @@ from redrive.domain.failure import EXECUTION_ERROR, INTERRUPTED, PROVIDER_TRANSI
 from redrive.domain.ports import Caller, Outcome, Transaction
 from redrive.domain.run.attempts import AttemptId
 from redrive.domain.run.state import Status
-from redrive.processes.handlers import AttemptError, Handler, Snooze, failure_raised, milliseconds
+from redrive.processes.handlers import AttemptError, Handler, Snooze, milliseconds
 from redrive.processes.handout import Attempt, Claim, Progress
 from redrive.processes.leases import Claimant, claiming, releasing, renewing, starting_all
 from redrive.processes.reports import completing, failing, snoozing
@@ -159,7 +159,8 @@ class Turns:
                     str(invalid) if isinstance(invalid, InvalidValue) else f"the output cannot be read: {invalid!r}"
                 )
                 error = AttemptError(Failure(EXECUTION_ERROR, reason[:1_000], kind="invalid_output", final=True))
-        return failing(attempt.id, self._failure(error), self._services.policy_of, self._services.classifier)
+        failure = self._services.failure_told(error)
+        return failing(attempt.id, failure, self._services.policy_of, self._services.classifier)
 
     def _snoozing(self, attempt: Attempt, delay_ms: int) -> Command:
         """Snooze; a handler that left an effect without an outcome cannot: its attempt fails instead."""
@@ -173,14 +174,6 @@ class Turns:
                 return failing(attempt.id, failure, self._services.policy_of, self._services.classifier)(tx)
 
         return command
-
-    def _failure(self, error: BaseException) -> Failure:
-        """*error* as it is recorded. Whatever a handler raises, there is an answer: the worker goes on."""
-        try:
-            return self._services.failure(failure_raised(error))
-        except Exception as broken:  # noqa: BLE001  # the values within it are the handler's
-            reason = f"{type(error).__name__} cannot be recorded: {type(broken).__name__}: {broken}"
-            return self._services.failure(Failure(EXECUTION_ERROR, reason[:1_000], kind="invalid_failure"))
 
     def _after_report(self, held: Held, attempt: Attempt, slots: Slots) -> After:
         def after(outcome: Outcome[Any]) -> None:

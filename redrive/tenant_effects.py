@@ -1,18 +1,20 @@
 """What one tenant does to the outside world: effects through the outbox gate, and compensations."""
 
+import contextlib
 from collections.abc import Callable, Container
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from redrive.domain.compensation.rules import DEFAULT_LEASE_MS as COMPENSATION_LEASE_MS
 from redrive.domain.effect.request import Compensation, Scope
+from redrive.domain.errors import StreamUnreadable
 from redrive.domain.failure import Failure
 from redrive.domain.identity import SYSTEM, CompensationId, DeadLetterId, EffectId, Principal, RunId, Tenant, human
 from redrive.domain.ports import Caller, Transaction
 from redrive.domain.run.claims import MAX_LEASE_MS, MIN_LEASE_MS
-from redrive.domain.values import clean_integer
-from redrive.processes import compensations, effects, operations
+from redrive.domain.values import clean_integer, clean_name
+from redrive.processes import compensations, effects, operations, reconciliation
 from redrive.processes.compensations import CompensationStanding, CompensationTry
-from redrive.processes.effects import EffectCall, EffectStanding, receipt_of
+from redrive.processes.effects import EffectStanding, receipt_of
 from redrive.processes.handlers import failure_raised
 from redrive.processes.handout import Attempt, LetterStanding
 from redrive.processes.outbox import Outbox, Send, withheld_by
@@ -130,19 +132,21 @@ class TenantEffects(TenantQueries):
         actor: Actor,
         reason: str,
         receipt: Any = None,
+        try_number: int | None = None,
     ) -> EffectStanding:
         """Say what became of an effect whose outcome is unknown: "succeeded" (with its *receipt*) or
-        "did_not_happen" (then it may be sent again); without an *outcome*, the host's reconciler is asked.
+        "did_not_happen" (then it may be sent again); without an *outcome*, the host's reconciler is asked. With
+        *try_number*, it is refused when another try than that was begun meanwhile.
 
         Raises InvalidValue, NotFound, NotAllowed.
         """
         given = self._redacted(operations.reason_given(reason))
         caller = Caller(self.tenant, human(actor), given)
         if outcome is None:
-            return self.outbox.reconcile(self._call(effect_id), caller)
+            return self.outbox.reconcile(effect_id, caller)
         chosen = outcome.strip().lower().replace("-", "_") if isinstance(outcome, str) else outcome
         kept = receipt_of(receipt, self.services.redactor)
-        command = effects.reconciling(effect_id, chosen, kept, given, by_operator=True)
+        command = reconciliation.reconciling(effect_id, chosen, kept, given, by_operator=True, try_number=try_number)
         return self.engine.ledger.transact(caller, command)
 
     def compensate(
@@ -174,10 +178,12 @@ class TenantEffects(TenantQueries):
         """The oldest approved compensation whose operation is one of *operations*, to be run within *lease_ms*; or
         None. A ``Worker`` with compensators does this by itself."""
         clean_integer(lease_ms, "lease_ms", MIN_LEASE_MS, MAX_LEASE_MS)
+        worker = clean_name(worker, "worker")
         for id_, _ in self.engine.ledger.due_compensations(self.tenant, operations):
             command = compensations.starting(CompensationId(id_), worker, lease_ms, operations)
-            if (handed := self._as_worker(worker, command)) is not None:
-                return handed
+            with contextlib.suppress(StreamUnreadable):  # it hides no other
+                if (handed := self._as_worker(worker, command)) is not None:
+                    return handed
         return None
 
     def complete_compensation(self, handed: CompensationTry, receipt: Any = None) -> CompensationStanding:
@@ -191,14 +197,6 @@ class TenantEffects(TenantQueries):
         """Report that a compensation did not work, or that nobody knows. Raises StaleEpoch, NotAllowed."""
         recorded = self.services.failure(failure_raised(failure))
         return self._as_worker(handed.worker, compensations.failing(handed, recorded, outcome_unknown=outcome_unknown))
-
-    def _call(self, effect_id: EffectId) -> EffectCall:
-        """What a reconciler is told about an effect of the log. Raises NotFound."""
-
-        def look(tx: Transaction) -> EffectCall:
-            return effects.logged_call(tx.effect(effect_id))
-
-        return self.engine.ledger.transact(Caller(self.tenant), look)
 
     def _operate(self, command: Callable[[Transaction], T], actor: Actor, reason: str) -> T:
         return self._do(command, actor, self._redacted(operations.reason_given(reason)))

@@ -60,7 +60,7 @@ def judge(
 def _superseded(dl: DeadLetter, run: Run, effect: Effect | None) -> str:
     """Which success answers it; empty when there is none."""
     node = run.nodes.get(dl.node)
-    if node is not None and node.status is NodeStatus.SUCCEEDED:
+    if dl.source == "node" and node is not None and node.status is NodeStatus.SUCCEEDED:
         return "its node succeeded"
     return "its effect succeeded" if effect is not None and effect.status is EffectStatus.SUCCEEDED else ""
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from redrive.domain.dead_letter import events as e
 from redrive.domain.dead_letter.state import SETTLED, DeadLetter, Disposition
 from redrive.domain.effect.state import Effect, EffectStatus
-from redrive.domain.errors import BudgetSpent, NotAllowed, RetryUnavailable
+from redrive.domain.errors import BudgetSpent, InFlight, NotAllowed, RetryUnavailable
 from redrive.domain.event import Event
 from redrive.domain.failure import Failure, fingerprint_of
 from redrive.domain.identity import CompensationId, DeadLetterId, NodeId, RunId
@@ -85,12 +85,13 @@ def recur(dl: DeadLetter, run: Run, decision: RetryDecision, policy: RedrivePoli
     return recur_on(dl, grounds_of(run, decision, decision.failure), policy)
 
 
-def recur_on(dl: DeadLetter, grounds: Grounds, policy: RedrivePolicy) -> e.DeadLetterRecurred:
-    """It failed for good again. Retrying goes on unless the failure is not retryable or *policy* says so; what was
-    settled before the attempt started opens again; parked stays parked."""
+def recur_on(dl: DeadLetter, grounds: Grounds, policy: RedrivePolicy, *, ends: bool = False) -> e.DeadLetterRecurred:
+    """It failed for good again. Retrying goes on unless the failure is not retryable, *policy* says so, or *ends* (an
+    effect whose outcome is unknown is not retried); what was settled before the attempt started opens again; parked
+    stays parked."""
     status, renewed = dl.status, False
     if dl.status is Disposition.RETRYING:
-        if grounds.verdict is Verdict.NOT_RETRYABLE or not policy.continue_after_recurrence:
+        if ends or grounds.verdict is Verdict.NOT_RETRYABLE or not policy.continue_after_recurrence:
             status = Disposition.OPEN
     elif dl.settled and grounds.lifetime > dl.settled_lifetime:
         status, renewed = Disposition.OPEN, dl.resolution == "retry_succeeded"
@@ -161,28 +162,31 @@ def grant_retries(dl: DeadLetter, run: Run | None, granted: int, *, now_ms: int,
     return e.RetryBudgetGranted(granted=granted, granted_at_ms=now_ms)
 
 
-def ignore(dl: DeadLetter, run: Run | None) -> Event:
+def ignore(dl: DeadLetter, run: Run | None, effect: Effect | None = None) -> Event:
     """Decide that it does not matter. Raises NotAllowed when it is settled."""
     _require_unsettled(dl, "ignore")
-    return e.DeadLetterIgnored(lifetime=_last_started(dl, run))
+    return e.DeadLetterIgnored(lifetime=_last_started(dl, run, effect))
 
 
-def abandon(dl: DeadLetter, run: Run | None) -> Event:
+def abandon(dl: DeadLetter, run: Run | None, effect: Effect | None = None) -> Event:
     """Give the work up. Raises NotAllowed when it is settled."""
     _require_unsettled(dl, "abandon")
-    return e.DeadLetterAbandoned(lifetime=_last_started(dl, run))
+    return e.DeadLetterAbandoned(lifetime=_last_started(dl, run, effect))
 
 
-def resolve(dl: DeadLetter, run: Run | None) -> Event:
+def resolve(dl: DeadLetter, run: Run | None, effect: Effect | None = None) -> Event:
     """Say that the work was done otherwise. Raises NotAllowed when it is settled."""
     _require_unsettled(dl, "resolve")
-    return e.DeadLetterResolved(disposition="resolved_by_operator", lifetime=_last_started(dl, run))
+    return e.DeadLetterResolved(disposition="resolved_by_operator", lifetime=_last_started(dl, run, effect))
 
 
-def link_compensation(dl: DeadLetter, run: Run | None, compensation: CompensationId) -> Event:
-    """Make good for it instead of doing it. Raises NotAllowed when it is settled."""
+def link_compensation(dl: DeadLetter, run: Run | None, compensation: CompensationId, effect: Effect) -> Event:
+    """Make good for it instead of doing it. Raises NotAllowed when it is settled, InFlight while the effect is being
+    sent again: what it is to make good for may be happening."""
     _require_unsettled(dl, "compensate")
-    return e.DeadLetterLinkedToCompensation(compensation=compensation, lifetime=_last_started(dl, run))
+    if effect.status is EffectStatus.INTENDED:
+        raise InFlight(effect.id, effect.holder)
+    return e.DeadLetterLinkedToCompensation(compensation=compensation, lifetime=_last_started(dl, run, effect))
 
 
 def reopen(dl: DeadLetter) -> Event:
@@ -201,6 +205,9 @@ def _stands(dl: DeadLetter) -> str:
     return f"it is {dl.status.replace('_', ' ')}"
 
 
-def _last_started(dl: DeadLetter, run: Run | None) -> int:
+def _last_started(dl: DeadLetter, run: Run | None, effect: Effect | None) -> int:
+    """The last attempt that has started; outside runs, the last try of the effect."""
+    if not dl.run:
+        return effect.tries if effect else dl.lifetime
     node = run.nodes.get(dl.node) if run else None
     return node.lifetime if node else dl.lifetime

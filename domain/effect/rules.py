@@ -24,9 +24,9 @@ def is_live(effect: Effect, run: Run | None, *, now_ms: int) -> bool:
 
 
 def has_passed(effect: Effect, run: Run | None) -> bool:
-    """Whether the attempt of the last try is over; outside runs there is none that could be."""
+    """Whether the attempt of the last try is over; outside runs, whether its sender was given up."""
     if not effect.run:
-        return False
+        return effect.status is not EffectStatus.INTENDED
     node = run.nodes.get(effect.node) if run else None
     if run is None or node is None or run.status is not Status.RUNNING or run.epoch != effect.epoch:
         return True
@@ -37,8 +37,7 @@ def is_done(effect: Effect, request: EffectRequest) -> bool:
     """Whether it succeeded, so that its stored receipt answers. Raises KeyReused for another request."""
     if effect.status is not EffectStatus.SUCCEEDED:
         return False
-    assert effect.request is not None
-    if effect.request.digest != request.digest:
+    if effect.done_digest != request.digest:
         raise KeyReused(request.key, "request")
     return True
 
@@ -139,13 +138,17 @@ def lose(effect: Effect, try_number: int, why: str, *, late: bool, now_ms: int) 
 
 
 def reconcile(
-    effect: Effect, outcome: str, receipt: Receipt | None, why: str, *, by_operator: bool, now_ms: int
-) -> e.EffectReconciled:
-    """What somebody found out about an effect whose outcome is unknown. Raises InvalidValue, NotAllowed."""
+    effect: Effect, outcome: str, receipt: Receipt | None, why: str, *, by_operator: bool, now_ms: int,
+    try_number: int | None = None,
+) -> e.EffectReconciled:  # fmt: skip
+    """What somebody found out about an effect whose outcome is unknown; *try_number* is the try that was looked into
+    (None: the last): what is known of an older one says nothing about it. Raises InvalidValue, NotAllowed."""
     if outcome not in OUTCOMES:
         raise InvalidValue("outcome", outcome, f"one of {', '.join(OUTCOMES)}")
     if effect.status is not EffectStatus.UNKNOWN:
         raise NotAllowed("reconcile", f"effect {effect.id}", f"it is {effect.status}, not unknown")
+    if try_number not in (None, effect.tries):
+        raise NotAllowed("reconcile", f"effect {effect.id}", f"try {effect.tries} of it was begun meanwhile")
     return e.EffectReconciled(
         try_number=effect.tries,
         outcome=outcome,  # type: ignore[arg-type]  # one of OUTCOMES

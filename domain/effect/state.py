@@ -24,7 +24,8 @@ class EffectStatus(StrEnum):
 @dataclass(slots=True)
 class Effect:
     """An action on the outside world. *run*, *node*, *lifetime*, *epoch* and *holder* are those of the last try;
-    *reports* remembers every outcome by try, so that the same report again is no news."""
+    *reports* remembers every outcome by try, so that the same report again is no news; *digests* what each try asked
+    for, *done_digest* what the one that succeeded asked for."""
 
     tenant: Tenant = field(default_factory=Tenant)
     id: EffectId = EffectId("")
@@ -44,6 +45,8 @@ class Effect:
     did_not_happen: bool = False
     dead_letters: dict[DeadLetterId, None] = field(default_factory=dict)
     reports: set[tuple[int, str, str]] = field(default_factory=set)
+    digests: dict[int, str] = field(default_factory=dict)
+    done_digest: str = ""
     version: int = 0
 
     @property
@@ -71,6 +74,7 @@ def _intended(effect: Effect, event: e.EffectIntended) -> None:
     effect.status, effect.tries = EffectStatus.INTENDED, event.try_number
     effect.epoch, effect.holder, effect.expires_at_ms = event.epoch, event.holder, event.expires_at_ms
     effect.failure, effect.did_not_happen = None, False
+    effect.digests[event.try_number] = event.request.digest
 
 
 @evolve.on(e.EffectWithheld)
@@ -83,7 +87,7 @@ def _withheld(effect: Effect, event: e.EffectWithheld) -> None:
 def _succeeded(effect: Effect, event: e.EffectSucceeded) -> None:
     effect.reports.add((event.try_number, "succeeded", event.receipt_digest))
     if effect.status is not EffectStatus.SUCCEEDED:
-        _succeed(effect, event.receipt, event.receipt_digest)
+        _succeed(effect, event.try_number, event.receipt, event.receipt_digest)
 
 
 @evolve.on(e.EffectFailed)
@@ -103,7 +107,7 @@ def _unknown(effect: Effect, event: e.EffectOutcomeUnknown) -> None:
 @evolve.on(e.EffectReconciled)
 def _reconciled(effect: Effect, event: e.EffectReconciled) -> None:
     if event.outcome == "succeeded":
-        _succeed(effect, event.receipt, event.receipt_digest)
+        _succeed(effect, event.try_number, event.receipt, event.receipt_digest)
     elif event.outcome == "did_not_happen":
         effect.status, effect.did_not_happen = EffectStatus.FAILED, True
 
@@ -123,9 +127,10 @@ def _moves(effect: Effect, try_number: int) -> bool:
     return try_number == effect.tries and effect.status in (EffectStatus.INTENDED, EffectStatus.UNKNOWN)
 
 
-def _succeed(effect: Effect, receipt: JsonValue, receipt_digest: str | None) -> None:
+def _succeed(effect: Effect, try_number: int, receipt: JsonValue, receipt_digest: str | None) -> None:
     effect.status, effect.failure, effect.expires_at_ms = EffectStatus.SUCCEEDED, None, None
     effect.receipt, effect.receipt_digest = receipt, receipt_digest
+    effect.done_digest = effect.digests.get(try_number, "")
 
 
 def _describe(effect: Effect, event: e.EffectIntended | e.EffectWithheld) -> None:

@@ -174,7 +174,7 @@ class LedgerTransaction:
         if self._is_new(stream):
             self._record(stream, 1, PolicyRegistered(policy=policy.id, kind=kind, body=policy.document()), run)
 
-    def readable(self, id_: RunId | DeadLetterId) -> bool:
+    def readable(self, id_: RunId | DeadLetterId | EffectId | CompensationId) -> bool:
         """Whether this version knows every event of a run or dead letter; what it does not is left alone."""
         return not self._require(id_).unknown
 

@@ -7,8 +7,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Concatenate, Generic, ParamSpec, TypeAlias, TypeVar
 
+from redrive.domain.compensation.state import CompensationState
+from redrive.domain.compensation.state import evolve as evolve_compensation
 from redrive.domain.dead_letter.state import DeadLetter
 from redrive.domain.dead_letter.state import evolve as evolve_letter
+from redrive.domain.effect.state import Effect
+from redrive.domain.effect.state import evolve as evolve_effect
 from redrive.domain.errors import RedriveError
 from redrive.domain.event import Event
 from redrive.domain.flow import Flow
@@ -17,7 +21,7 @@ from redrive.domain.run import events as e
 from redrive.domain.run.state import Run
 from redrive.domain.run.state import evolve as evolve_run
 
-S = TypeVar("S", Run, DeadLetter)
+S = TypeVar("S", Run, DeadLetter, Effect, CompensationState)
 P = ParamSpec("P")
 
 TENANT = Tenant("acme", "billing", "prod")
@@ -136,3 +140,29 @@ def fold_letter(events: Sequence[Event]) -> DeadLetter:
     for event in events:
         evolve_letter(letter, event)
     return letter
+
+
+def given_effect(*events: Event) -> Given[Effect]:
+    """An effect with this history; the first event is ``intended()`` or ``withheld()``."""
+    return Given(fold_effect, events)
+
+
+def fold_effect(events: Sequence[Event]) -> Effect:
+    """The effect that *events* tell of."""
+    effect = Effect(TENANT)
+    for event in events:
+        evolve_effect(effect, event)
+    return effect
+
+
+def given_compensation(*events: Event) -> Given[CompensationState]:
+    """A compensation with this history; the first event is ``proposed()``."""
+    return Given(fold_compensation, events)
+
+
+def fold_compensation(events: Sequence[Event]) -> CompensationState:
+    """The compensation that *events* tell of."""
+    compensation = CompensationState(TENANT)
+    for event in events:
+        evolve_compensation(compensation, event)
+    return compensation

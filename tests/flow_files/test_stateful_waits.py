@@ -27,7 +27,7 @@ def test_approvals_and_waits_are_read() -> None:
 @pytest.mark.parametrize(
     ("keys", "field", "accepted"),
     [
-        ({"approval": {"prompt": "x"}}, "nodes[0]", "either run or approval"),
+        ({"approval": {"prompt": "x"}}, "nodes[0]", "one of run, approval"),
         ({"run": None, "approval": {"prompt": " "}}, "nodes[0].approval.prompt", "not blank"),
         ({"run": None, "approval": {}}, "nodes[0].approval", "the key 'prompt'"),
         ({"run": None, "approval": {"prompt": "x", "timeout": 5}}, "nodes[0].approval.timeout", "timeout_ms"),

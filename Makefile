@@ -1,7 +1,7 @@
 # `make check` is what .ci/run runs after installing.
 PYTHON ?= python3
 
-.PHONY: install check test lint types imports docs bench
+.PHONY: install check test lint types imports docs bench soak
 
 install:
 	$(PYTHON) -m pip install -e ".[dev]"
@@ -26,3 +26,6 @@ docs:
 
 bench:
 	$(PYTHON) -m benchmarks.report $(BENCH)
+
+soak:
+	$(PYTHON) -m benchmarks.soak $(SOAK)

@@ -10,8 +10,8 @@ from redrive.domain.identity import EffectId, NodeId, RunId, compensation_id_of
 from redrive.domain.ports import Transaction
 from redrive.domain.run.state import Run, Status
 from redrive.processes import compensations, operations
-from redrive.processes.effects import reconciling
 from redrive.processes.letters import PolicyOf
+from redrive.processes.reconciliation import reconciling
 from redrive.processes.rehearsal import why_refused
 
 _WHY = "WHY"

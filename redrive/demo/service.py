@@ -6,7 +6,7 @@ POST and PUT do something; GET of the same path and a key (``/charges/KEY``) tel
 import json
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Self
@@ -30,7 +30,7 @@ class Behaviour:
 
     acts: bool = True
     status: int = 201
-    headers: dict[str, str] = field(default_factory=dict)
+    headers: Mapping[str, str] = field(default_factory=dict, hash=False)
     slow_s: float = 0.0
     silent_s: float = 0.0
     lost: bool = False
@@ -86,7 +86,7 @@ class Service:
         """How often it did something under *key*."""
         return sum(call.acted for call in self.calls(key))
 
-    def answer(self, method: str, path: str, key: str, body: Any) -> tuple[int | None, dict[str, str], Any]:
+    def answer(self, method: str, path: str, key: str, body: Any) -> tuple[int | None, Mapping[str, str], Any]:
         """Do what the script says: status, headers and body of the answer; no status, no answer."""
         with self._lock:
             nth = self._asked[method, key] = self._asked.get((method, key), 0) + 1
@@ -98,7 +98,7 @@ class Service:
             with self._lock:
                 self._at_a_time -= 1
 
-    def _behave(self, request: Request) -> tuple[int | None, dict[str, str], Any]:
+    def _behave(self, request: Request) -> tuple[int | None, Mapping[str, str], Any]:
         if request.method == "GET":
             return self._tell(request)
         behaviour = self.script(request)
@@ -116,7 +116,7 @@ class Service:
         told = self.done.get(request.key) if behaviour.acts else {"error": f"{behaviour.status}"}
         return status, behaviour.headers, told
 
-    def _tell(self, request: Request) -> tuple[int | None, dict[str, str], Any]:
+    def _tell(self, request: Request) -> tuple[int | None, Mapping[str, str], Any]:
         with self._lock:
             known = self.done.get(request.path.rpartition("/")[2])
             status = 404 if known is None else 200

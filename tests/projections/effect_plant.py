@@ -12,7 +12,7 @@ from redrive.domain.failure import OUTBOX_SEND, OUTCOME_UNKNOWN, Failure
 from redrive.domain.identity import CompensationId, DeadLetterId, EffectId, Tenant, compensation_id_of
 from redrive.domain.ports import Transaction
 from redrive.domain.redaction import Redactor
-from redrive.processes import compensations, effects
+from redrive.processes import compensations, effects, reconciliation
 from redrive.processes.compensations import CompensationTry
 from redrive.processes.effects import EffectStanding
 from redrive.processes.handout import Attempt
@@ -103,7 +103,7 @@ class EffectPlant(Plant):
         for id_, tenant in self.effects.items():
             if self.effect(id_).status == "unknown" and self.dice.random() < 0.4:
                 outcome = self.dice.choice(("succeeded", "did_not_happen", "still_unknown"))
-                command = effects.reconciling(id_, outcome, RECEIPT, "asked the bank", by_operator=True)
+                command = reconciliation.reconciling(id_, outcome, RECEIPT, "asked the bank", by_operator=True)
                 self.do(command, tenant, "asked the bank")
 
     def _choose(self) -> None:

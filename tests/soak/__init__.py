@@ -1,0 +1,1 @@
+"""A miniature of `make soak`."""

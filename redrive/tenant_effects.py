@@ -164,7 +164,8 @@ class TenantEffects(TenantQueries):
     def cancel_compensation(
         self, compensation_id: CompensationId, *, actor: Actor, reason: str
     ) -> CompensationStanding:
-        """Give a compensation up: one that is not running and not completed. An approval is denied so."""
+        """Give a compensation up that is not completed; an approval is denied so. One that runs is not stopped by it:
+        its report is refused, and whether it happened is for you to find out."""
         why = self._redacted(operations.reason_given(reason))
         return self._operate(compensations.cancelling(compensation_id, why), actor, reason)
 

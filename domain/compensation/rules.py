@@ -53,8 +53,8 @@ def run_again(compensation: CompensationState, *, now_ms: int) -> Event:
 
 
 def cancel(compensation: CompensationState, why: str) -> Event:
-    """It will not be run. Raises NotAllowed when it is running or final."""
-    if compensation.status in (*FINAL, CompensationStatus.RUNNING):
+    """It will not be run; what runs is disowned, and its report refused. Raises NotAllowed when it is final."""
+    if compensation.status in FINAL:
         raise NotAllowed("cancel", f"compensation {compensation.id}", f"it is {compensation.status}")
     return e.CompensationCancelled(why=why)
 

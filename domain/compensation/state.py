@@ -83,6 +83,7 @@ def _started(state: CompensationState, event: e.CompensationStarted) -> None:
 @evolve.on(e.CompensationCompleted)
 def _completed(state: CompensationState, event: e.CompensationCompleted) -> None:
     state.status, state.receipt, state.report = CompensationStatus.COMPLETED, event.receipt, event.receipt_digest
+    state.failure, state.outcome_unknown = None, False
 
 
 @evolve.on(e.CompensationFailed)

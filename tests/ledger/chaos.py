@@ -2,6 +2,7 @@
 
 import itertools
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from redrive.processes import leases, operations, reports
 from redrive.processes.handout import Attempt, Claim
 from tests.ledger.world import BROKEN, CHAIN, FINAL, LOCAL, ONE, World, policy, policy_of
 
+CANCELLING = partial(operations.cancelling, policy_of=policy_of)
 WIDE = Flow(
     [
         Node("a", retry=policy(mode="dead_letter")),
@@ -81,7 +83,7 @@ class Chaos:
     def operate_run(self, n: int) -> None:
         """Pause, resume, recover, or cancel a run."""
         run = self.runs[n % len(self.runs)]
-        commands: list[Any] = [operations.pausing, operations.resuming, operations.noting_run, operations.cancelling]
+        commands: list[Any] = [operations.pausing, operations.resuming, operations.noting_run, CANCELLING]
         chosen = commands[n % 4 if n % 16 == 3 else n % 3]
         self.world.do(chosen(run, "x") if chosen is operations.noting_run else chosen(run))
 

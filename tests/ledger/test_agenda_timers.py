@@ -1,6 +1,7 @@
 """Timed waits and approvals on the agenda: due when they are, wherever their run stands, and no worker's business."""
 
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,7 @@ from redrive.domain.flow import Flow, Node
 from redrive.domain.stateful_wait import Approval, Wait
 from redrive.ledger.agenda import EXPIRIES, TIMED_WAITS
 from redrive.processes import operations
-from tests.ledger.world import World, policy
+from tests.ledger.world import World, policy, policy_of
 
 BOTH = Flow(
     [
@@ -61,7 +62,7 @@ def test_an_idle_worker_waits_for_a_wait_and_for_no_expiry(world: World) -> None
     assert world.ledger.next_work_ms(None, {}, None) == world.ledger.next_work_ms(None, {}, run) == world.now + 90
 
 
-@pytest.mark.parametrize("command", [operations.pausing, operations.cancelling])
+@pytest.mark.parametrize("command", [operations.pausing, partial(operations.cancelling, policy_of=policy_of)])
 def test_the_rows_stay_while_paused_and_go_with_a_cancel(world: World, command: object) -> None:
     """Approvals expire and waits end in every status but the final ones."""
     run = world.submit("k", BOTH)

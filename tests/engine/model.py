@@ -4,7 +4,13 @@ from collections import Counter
 from collections.abc import Iterable
 
 from redrive import Engine, Recorded, RunId, StreamUnreadable
+from redrive.domain.compensation import events as cp
 from redrive.domain.dead_letter import events as dl
+from redrive.domain.dead_letter.state import DeadLetter
+from redrive.domain.effect import events as fx
+from redrive.domain.effect.state import Effect
+from redrive.domain.identity import DeadLetterId, EffectId
+from redrive.domain.ports import Caller
 from redrive.domain.run import events as e
 from redrive.domain.run import wait_events as w
 from redrive.domain.run.state import FINAL
@@ -22,6 +28,10 @@ def check_log(engine: Engine) -> None:
     recorded_times_never_go_back(events)
     each_request_ends_once(events)
     stateful_waits_stand_where_they_are_counted(engine, events)
+    nothing_is_sent_twice(events)
+    receipts_stay(events)
+    compensations_run_one_after_the_other(events)
+    effects_are_what_their_letters_say(engine, events)
 
 
 def check_views(engine: Engine) -> None:
@@ -137,3 +147,73 @@ def stateful_waits_stand_where_they_are_counted(engine: Engine, events: Iterable
             waiting = {node for node in own if run.nodes[node].status in ("awaiting_approval", "waiting")}
             assert waiting == {*run.approvals, *run.timers}
         assert run.status != "awaiting_approval" or run.approvals
+
+
+def nothing_is_sent_twice(events: Iterable[Recorded]) -> None:
+    """A try is intended only when the one before is known not to have happened; and never after a success."""
+    open_: dict[str, int] = {}
+    done: set[str] = set()
+    for event in events:
+        match event.event:
+            case fx.EffectIntended(try_number=number):
+                assert event.stream not in open_, "a try is live or unknown"
+                assert event.stream not in done, "it was done"
+                open_[event.stream] = number
+            case fx.EffectFailed(try_number=number) if open_.get(event.stream) == number:
+                del open_[event.stream]
+            case fx.EffectReconciled(outcome="did_not_happen"):
+                del open_[event.stream]
+            case fx.EffectSucceeded() | fx.EffectReconciled(outcome="succeeded"):
+                open_.pop(event.stream, None)
+                done.add(event.stream)
+
+
+def receipts_stay(events: Iterable[Recorded]) -> None:
+    """The same try has one success with one receipt in the log, and each report is there once."""
+    seen: set[tuple[str, int, str]] = set()
+    for event in events:
+        if isinstance(event.event, fx.EffectSucceeded):
+            report = (event.stream, event.event.try_number, event.event.receipt_digest)
+            assert report not in seen
+            seen.add(report)
+
+
+def compensations_run_one_after_the_other(events: Iterable[Recorded]) -> None:
+    """Epochs rise by one; nothing runs without an approval, nor after its end."""
+    epochs: Counter[str] = Counter()
+    approved: set[str] = set()
+    ended: set[str] = set()
+    for event in events:
+        match event.event:
+            case cp.CompensationApproved():
+                approved.add(event.stream)
+            case cp.CompensationStarted(epoch=epoch):
+                approved.remove(event.stream)
+                assert epoch == epochs[event.stream] + 1
+                epochs[event.stream] = epoch
+            case cp.CompensationCompleted() | cp.CompensationCancelled():
+                assert event.stream not in ended
+                ended.add(event.stream)
+
+
+def effects_are_what_their_letters_say(engine: Engine, events: Iterable[Recorded]) -> None:
+    """An unsettled dead letter of an effect: it was not done. What nobody knows of a run that is over: it has one."""
+    letters = [event.event for event in events if isinstance(event.event, dl.DeadLetterOpened) and event.event.effect]
+    for opened in letters:
+        letter, effect = _both(engine, opened.dead_letter, opened.effect)
+        assert letter.settled or effect.status != "succeeded"
+        assert opened.dead_letter in effect.dead_letters
+    ended = {event.stream for event in events if isinstance(event.event, (e.RunCompleted, e.RunCancelled))}
+    for event in events:
+        if isinstance(event.event, e.EffectAdmitted) and event.stream in ended:
+            _, effect = _both(engine, None, event.event.effect)
+            if str(effect.run) == str(event.stream):
+                assert effect.status != "intended", "nobody will tell what became of it"
+                tolerated = effect.request is not None and effect.request.tolerate
+                assert effect.status != "unknown" or tolerated or effect.dead_letters
+
+
+def _both(engine: Engine, letter: DeadLetterId | None, effect: EffectId | None) -> tuple[DeadLetter, Effect]:
+    return engine.ledger.transact(
+        Caller(None), lambda tx: (tx.dead_letter(letter) if letter else DeadLetter(), tx.effect(EffectId(effect or "")))
+    )

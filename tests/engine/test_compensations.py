@@ -1,0 +1,313 @@
+"""Compensations: nothing is made good for without an operator's word, and each run of one is known or found out."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from redrive import (
+    Compensation,
+    CompensationId,
+    CompensationTry,
+    InFlight,
+    NotAllowed,
+    NotFound,
+    NotSent,
+    Rejected,
+    StaleEpoch,
+    Tenant,
+    Withhold,
+)
+from redrive.domain.compensation import events as c
+from redrive.processes.compensator import Compensator
+from tests.engine.outworld import PAY, Till, refusing
+from tests.processes.workshop import ANA, FINAL, nothing_written, until, work
+
+UNDO = Compensation("refund", "billing", {"amount": 5, "token": "t"})
+AT_ONCE = Compensation("refund", requires_approval=False)
+
+
+class Gate:
+    """Lets everything out, until a test says otherwise."""
+
+    def __init__(self) -> None:
+        self.answer: Any = None
+
+    def __call__(self, _call: Any) -> Any:
+        if isinstance(self.answer, BaseException):
+            raise self.answer
+        return self.answer
+
+
+@pytest.fixture
+def gate() -> Gate:
+    """The host's gate."""
+    return Gate()
+
+
+@pytest.fixture
+def till(tmp_path: Path, gate: Gate) -> Iterator[Till]:
+    """An engine with a fake clock; log, agenda and views are sound at the end."""
+    till = Till(tmp_path / "log.db", gate=gate)
+    yield till
+    till.check()
+    till.engine.close()
+
+
+def lost(till: Till, plan: Compensation = UNDO) -> CompensationId:
+    """The compensation that is proposed for an effect whose outcome nobody knows."""
+    till.fail_in(till.paying(), till.world.pay_and_break, compensation=plan)
+    return CompensationId(till.proposed())
+
+
+def approved(till: Till) -> CompensationId:
+    """One that may run."""
+    id_ = lost(till, AT_ONCE)
+    till.acme.compensate(till.the_letter(), **ANA)
+    return id_
+
+
+def taken(till: Till, worker: str = "w") -> CompensationTry | None:
+    """What a worker is handed."""
+    return till.acme.claim_compensation(worker=worker, operations={"refund"})
+
+
+def running(till: Till) -> CompensationTry:
+    """One that runs."""
+    approved(till)
+    handed = taken(till)
+    assert handed is not None
+    return handed
+
+
+def stands(till: Till) -> list[str]:
+    """What happened to the compensation."""
+    return till.topics(till.proposed())
+
+
+def compensate(till: Till, function: Callable[[CompensationTry], Any]) -> None:
+    """Let a worker run what is due."""
+    Compensator(till.engine, {"refund": function}, worker="w").run_due()
+
+
+def test_it_is_proposed_with_the_dead_letter_and_waits(till: Till) -> None:
+    """Redacted; nothing runs it before an operator chose it and another approved."""
+    id_ = lost(till)
+    (event,) = till.facts(c.CompensationProposed)
+    assert event.plan.request == {"amount": 5, "token": "[redacted]"}
+    assert taken(till) is None
+    till.acme.compensate(till.the_letter(), **ANA)
+    assert (till.dl(till.the_letter()).status, taken(till)) == ("linked_to_compensation", None)
+    till.acme.approve_compensation(id_, actor="bob", reason="looked")
+    handed = taken(till)
+    assert handed is not None
+    assert (handed.operation, handed.target, handed.effect_key, handed.node) == ("refund", "billing", "k", "a")
+
+
+def test_a_worker_runs_what_is_approved(till: Till) -> None:
+    """Once, also beside an idle queue, and with an async function."""
+    ran: list[str] = []
+
+    async def refund(handed: CompensationTry) -> dict[str, str]:
+        ran.append(handed.idempotency_key)
+        return {"refund": "1", "secret": "s"}
+
+    id_ = approved(till)
+    for _ in range(2):
+        work(till, {}, compensators={"refund": refund})
+    assert ran == [id_]
+    (event,) = till.facts(c.CompensationCompleted)
+    assert event.receipt == {"refund": "1", "secret": "[redacted]"}
+
+
+def test_a_worker_leaves_what_it_does_not_know(till: Till) -> None:
+    """Another host may have the compensator; it ends all the same."""
+    approved(till)
+    work(till, {}, compensators={"other": lambda _handed: None})
+    work(till, {})
+    assert stands(till) == ["proposed", "approved"]
+
+
+@pytest.mark.parametrize(
+    ("error", "unknown"),
+    [
+        (NotSent("x"), False),
+        (Rejected("x", {"code": 1}), False),
+        (Rejected("x", failure_class="\0"), False),
+        (TimeoutError("x"), True),
+        (RuntimeError("token=abc"), True),
+    ],
+)
+def test_what_a_compensator_raises_is_its_outcome(till: Till, error: Exception, *, unknown: bool) -> None:
+    """Only NotSent and Rejected say that nothing happened."""
+
+    def refund(_handed: CompensationTry) -> None:
+        raise error
+
+    approved(till)
+    compensate(till, refund)
+    (event,) = till.facts(c.CompensationFailed)
+    assert event.outcome_unknown is unknown
+    assert "abc" not in event.failure.reason
+
+
+@pytest.mark.parametrize("answer", [Withhold("not now"), RuntimeError("gate down"), "rubbish"])
+def test_the_gate_holds_a_compensation_too(till: Till, gate: Gate, answer: Any) -> None:
+    """Nothing was done, and that is known; an operator has it run again."""
+    id_ = approved(till)
+    gate.answer = answer
+    compensate(till, till.world.pay)  # type: ignore[arg-type]
+    (event,) = till.facts(c.CompensationFailed)
+    assert not event.outcome_unknown
+    gate.answer = None
+    till.acme.rerun_compensation(id_, **ANA)
+    compensate(till, lambda _handed: None)
+    assert stands(till)[-3:] == ["approved", "started", "completed"]
+
+
+def test_a_compensator_that_crashes_leaves_an_unknown_outcome(till: Till) -> None:
+    """When its lease ends; only an operator has it run again, under the next epoch."""
+    handed = running(till)
+    till.now = handed.expires_at_ms - 1
+    assert not till.engine.tick().lost_compensations
+    till.now += 1
+    assert till.engine.tick().lost_compensations == [handed.compensation_id]
+    assert taken(till) is None
+    till.acme.rerun_compensation(handed.compensation_id, **ANA)
+    again = taken(till, "w2")
+    assert again is not None
+    assert (again.epoch, again.worker) == (2, "w2")
+
+
+def test_a_late_success_is_taken_while_no_other_run_began(till: Till) -> None:
+    """Before and after an operator's word; identical reports are no news."""
+    handed = running(till)
+    till.now = handed.expires_at_ms
+    till.engine.tick()
+    till.acme.rerun_compensation(handed.compensation_id, **ANA)
+    for _ in range(3):
+        assert till.acme.complete_compensation(handed, "done").status == "completed"
+    assert taken(till) is None
+
+
+def test_a_zombie_says_nothing_about_the_next_run(till: Till) -> None:
+    """StaleEpoch, nothing written."""
+    handed = running(till)
+    till.now = handed.expires_at_ms
+    till.engine.tick()
+    till.acme.rerun_compensation(handed.compensation_id, **ANA)
+    again = taken(till)
+    nothing_written(till, StaleEpoch, lambda: till.acme.complete_compensation(handed, "done"))
+    nothing_written(till, StaleEpoch, lambda: till.acme.fail_compensation(handed, FINAL))
+    assert again is not None
+    till.acme.complete_compensation(again, "done")
+
+
+def test_two_workers_run_it_once(till: Till) -> None:
+    """Two engines on one file: the second finds it taken."""
+    approved(till)
+    other = Till(till.path)
+    ran: list[str] = []
+    for shop in (till, other):
+        compensate(shop, lambda handed: ran.append(handed.worker))
+    other.engine.close()
+    assert len(ran) == 1
+
+
+def test_a_success_cancels_what_nobody_approved(till: Till) -> None:
+    """Proposed, or awaiting approval: the effect was done, there is nothing to make good for."""
+    id_ = lost(till)
+    till.acme.compensate(till.the_letter(), **ANA)
+    (effect,) = till.effects()
+    till.acme.reconcile_effect(effect.id, "succeeded", **ANA)
+    assert stands(till) == ["proposed", "approval-requested", "cancelled"]
+    nothing_written(till, NotAllowed, lambda: till.acme.approve_compensation(id_, **ANA))
+
+
+def test_a_success_leaves_what_was_approved(till: Till) -> None:
+    """An operator wanted it undone; that it was done is no reason against."""
+    approved(till)
+    till.acme.reconcile_effect(till.effects()[0].id, "succeeded", **ANA)
+    assert taken(till) is not None
+
+
+def test_an_operator_cancels_what_does_not_run(till: Till) -> None:
+    """An approval is denied so; what runs cannot be called back."""
+    handed = running(till)
+    nothing_written(till, NotAllowed, lambda: till.acme.cancel_compensation(handed.compensation_id, **ANA))
+    till.acme.fail_compensation(handed, FINAL)
+    till.acme.cancel_compensation(handed.compensation_id, **ANA)
+    nothing_written(till, NotAllowed, lambda: till.acme.rerun_compensation(handed.compensation_id, **ANA))
+
+
+def test_an_effect_without_a_description_cannot_be_compensated(till: Till) -> None:
+    """Nor can a node; nor a dead letter that is settled, or belongs to another run."""
+    till.fail_in(till.paying(), till.world.pay_and_break)
+    nothing_written(till, NotAllowed, lambda: till.acme.compensate(till.the_letter(), **ANA))
+    node = till.letter()
+    nothing_written(till, NotAllowed, lambda: till.acme.compensate(node, **ANA))
+    with refusing(NotFound):
+        till.acme.compensate(node, run_id=till.submit(), **ANA)
+
+
+def test_an_effect_that_is_being_sent_again_cannot_be_compensated(till: Till) -> None:
+    """It may be happening; once it has an outcome, an operator decides."""
+    lost(till)
+    till.acme.reconcile_effect(till.effects()[0].id, "did_not_happen", **ANA)
+    till.acme.request_retry(till.the_letter(), **ANA)
+    standing = till.begun(till.again(), compensation=UNDO)
+    nothing_written(till, InFlight, lambda: till.acme.compensate(till.the_letter(), **ANA))
+    till.acme.effect_unknown(standing, "lost")
+    till.acme.compensate(till.the_letter(), **ANA)
+
+
+def test_a_settled_dead_letter_cannot_be_compensated(till: Till) -> None:
+    """Somebody else decided first."""
+    lost(till)
+    till.acme.ignore(till.the_letter(), **ANA)
+    nothing_written(till, NotAllowed, lambda: till.acme.compensate(till.the_letter(), **ANA))
+    till.acme.reopen(till.the_letter(), **ANA)
+    till.acme.compensate(till.the_letter(), **ANA)
+
+
+def test_a_compensation_outside_runs(till: Till) -> None:
+    """Its dead letter belongs to the effect alone."""
+    with pytest.raises(Exception, match="declined"):
+        till.acme.effect("k", send=till.world.reject, compensation=AT_ONCE, **PAY)
+    till.acme.compensate(till.the_letter(), **ANA)
+    handed = taken(till)
+    assert handed is not None
+    assert (handed.run_id, handed.node) == (None, "")
+
+
+def test_each_tenant_has_its_own(till: Till) -> None:
+    """Equal keys, and a worker of one tenant."""
+    globex = till.engine.for_tenant(Tenant("globex", "billing", "prod"))
+    for tenant in (till.acme, globex):
+        with pytest.raises(Exception, match="declined"):
+            tenant.effect("k", send=till.world.reject, compensation=AT_ONCE, **PAY)
+        tenant.compensate(tenant.dead_letters().items[0].id, **ANA)
+    handed = globex.claim_compensation(worker="w", operations={"refund"})
+    assert handed is not None
+    assert handed.tenant == globex.tenant
+    assert globex.claim_compensation(worker="w", operations={"refund"}) is None
+    assert taken(till) is not None
+
+
+def test_a_worker_that_is_stopped_waits_for_its_compensation(till: Till) -> None:
+    """It is told what came of it."""
+    from redrive import Worker
+
+    approved(till)
+    worker = Worker(till.engine, {}, compensators={"refund": lambda _handed: worker.stop()}, poll_ms=20)
+    worker.run()
+    assert until(lambda: stands(till)[-1] == "completed")
+
+
+def test_a_corrected_effect_that_then_succeeds_cancels_the_proposal(till: Till) -> None:
+    """The redrive worked after all."""
+    till.fail_in(till.paying(), till.world.reject, compensation=UNDO)
+    till.acme.request_retry(till.the_letter(), **ANA)
+    till.pay(till.again(), compensation=UNDO)
+    assert (stands(till), till.letters()[0][1]) == (["proposed", "cancelled"], "resolved")

@@ -9,7 +9,7 @@ from redrive.domain.errors import InvalidValue
 from redrive.domain.failure import Failure
 from redrive.domain.values import JsonValue
 from redrive.flow_files.effect_document import origin_of
-from redrive.flow_files.templates import Unfillable, filled, filled_early, filled_late
+from redrive.flow_files.templates import Unfillable, filled, filled_early, filled_late, has_late, pieces
 from redrive.http_effects import DEFAULT_TIMEOUT_MS, METHODS, Found, Http
 from redrive.processes.effects import EffectCall
 from redrive.processes.handlers import AttemptError, NotSent
@@ -72,8 +72,12 @@ def described(spec: Mapping[str, Any], attempt: Attempt) -> tuple[str, str, dict
     request: dict[str, Any] = {
         name: filled(asked[name], values) for name in ("json", "body", "params") if name in asked
     }
-    if "headers" in asked:
-        request["headers"] = {name: filled_early(text, values) for name, text in asked["headers"].items()}
+    headers = {name: filled_early(text, values) for name, text in asked.get("headers", {}).items()}
+    named = {name: pieces(text) for name, text in headers.items() if has_late(text)}
+    if len(named) < len(headers):
+        request["headers"] = {name: text for name, text in headers.items() if name not in named}
+    if named:
+        request["env_headers"] = [[name, found] for name, found in named.items()]
     if spec.get("idempotent"):
         request["idempotent"] = True
     if "reconcile" in spec:

@@ -6,6 +6,7 @@
 | 408, 425, 429, 503 | failed: not processed; `Retry-After` is honoured | provider_transient |
 | 401, 403, 407 | failed: rejected, with the receipt | provider_auth |
 | other 4xx, 307, 308 | failed: rejected, with the receipt | provider_rejected |
+| 409 for an idempotent effect that was sent before | unknown: the earlier try may be under way | provider_transient |
 | refused connection, name not found, no connection in time, invalid request | failed: nothing was sent | \
 provider_transient, missing_config |
 | other 5xx and 3xx, no answer in time, connection lost | unknown | outcome_unknown, or provider_transient where it \
@@ -18,7 +19,7 @@ neither cookies nor connections: a connection that the other side has just close
 import json
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from email.utils import parsedate_to_datetime
 from functools import lru_cache
 from http.cookiejar import CookieJar, DefaultCookiePolicy
@@ -36,7 +37,7 @@ if TYPE_CHECKING:
     import httpx
 
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
-REQUEST_KEYS = ("json", "body", "headers", "params", "idempotent", "reconcile")
+REQUEST_KEYS = ("json", "body", "headers", "env_headers", "params", "idempotent", "reconcile")
 DEFAULT_TIMEOUT_MS = 30_000
 MAX_BODY_BYTES = 65_536
 KEPT_HEADERS = ("content-type", "date", "etag", "location", "request-id", "retry-after", "x-request-id")
@@ -89,6 +90,8 @@ class Http:
             raise Rejected(said, receipt, failure_class=PROVIDER_TRANSIENT, delay=delay)
         if status in _NOT_AUTHENTICATED:
             raise Rejected(said, receipt, failure_class=PROVIDER_AUTH)
+        if status == 409 and call.try_number > 1 and request_of(call).get("idempotent"):
+            raise _no_answer(call, f"{said}: an earlier try may still be under way", "http_409")
         if 400 <= status < 500 or status in _REDIRECTED_UNREAD:
             raise Rejected(said, receipt, failure_class=PROVIDER_REJECTED)
         raise _no_answer(call, said, f"http_{status}")
@@ -103,14 +106,14 @@ class Http:
             return StillUnknown("the request names no address that knows")
         if REDACTED in json.dumps(asked.get("headers")):
             return StillUnknown("its headers are not in the log: only its own worker can ask, or say what happened")
-        look = EffectCall(
-            call.tenant, call.effect_id, call.key, "GET", asked["reconcile"]["get"],
-            {"headers": asked.get("headers") or {}}, call.try_number, call.run_id, call.node,
-        )  # fmt: skip
+        headers = {name: asked[name] for name in ("headers", "env_headers") if name in asked}
+        look = replace(call, operation="GET", target=asked["reconcile"]["get"], request=headers)
         try:
             receipt = self._answer(look, self._request(look))
-        except Exception as error:  # noqa: BLE001 - whatever kept it from asking, it has found nothing out
+        except (NotSent, NoAnswer, InvalidValue) as error:
             return StillUnknown(f"asking failed: {error}")
+        except Exception as error:  # noqa: BLE001 - its text may hold what was put into a header
+            return StillUnknown(f"asking failed: {type(error).__name__}")
         if 200 <= receipt["status"] < 300:
             return Happened(receipt)
         if receipt["status"] in (404, 410):
@@ -125,17 +128,19 @@ class Http:
         if url.scheme not in ("http", "https") or not url.host or url.userinfo:
             raise InvalidValue("target", call.target, "an http or https URL without user and password")
         content = asked.get("body")
-        headers = {name: self.expand(text, call.effect_id) for name, text in (asked.get("headers") or {}).items()}
+        named = dict(asked.get("headers") or {})
+        named |= {name: "".join(text) for name, text in asked.get("env_headers") or ()}
+        headers = {name: self.expand(text, call.effect_id) for name, text in named.items()}
         if asked.get("json") is not None:
             content = json.dumps(asked["json"], ensure_ascii=False, allow_nan=False)
             headers.setdefault("Content-Type", "application/json")
         headers.setdefault("User-Agent", f"redrive/{__version__}")
-        named = {**headers, **self.headers, "Accept-Encoding": "identity", "Idempotency-Key": call.idempotency_key}
+        headers |= {**self.headers, "Accept-Encoding": "identity", "Idempotency-Key": call.idempotency_key}
         client = self.client or shared_client()
         seconds = self.timeout_ms / 1000
         if params := asked.get("params"):
             url = url.copy_merge_params(params)
-        return client.build_request(method, url, headers=named, content=content, timeout=httpx.Timeout(seconds))
+        return client.build_request(method, url, headers=headers, content=content, timeout=httpx.Timeout(seconds))
 
     def _answer(self, call: EffectCall, request: "httpx.Request") -> dict[str, Any]:
         """What came back, whatever its status. Raises NotSent, NoAnswer."""
@@ -201,7 +206,11 @@ def method_of(operation: str) -> str:
 
 
 def request_of(call: EffectCall) -> dict[str, Any]:
-    """The request of *call*, checked. Raises InvalidValue."""
+    """The request of *call*, checked. Raises InvalidValue.
+
+    *env_headers* are pairs of a name and the pieces of a text, of which some only name a secret: so written, the log
+    keeps them as they are, and an operator's reconciliation can ask as the worker would.
+    """
     request = {} if call.request is None else clean_json(call.request, "request")
     if not isinstance(request, dict) or not request.keys() <= set(REQUEST_KEYS):
         raise InvalidValue("request", str(request)[:80], f"an object of {', '.join(REQUEST_KEYS)}")

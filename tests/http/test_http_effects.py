@@ -3,6 +3,7 @@
 import json
 import socket
 import threading
+from dataclasses import replace
 from typing import Any
 
 import httpx
@@ -67,6 +68,16 @@ def test_what_can_be_reconciled_is_worth_another_attempt() -> None:
             error = refused(service, request)
             assert isinstance(error, NoAnswer)
             assert error.failure.failure_class == "provider_transient"
+
+
+def test_a_conflict_with_an_earlier_try_is_no_refusal() -> None:
+    """That try may still be under way, and succeed."""
+    again = Behaviour(acts=False, status=409)
+    with shop(again, again) as service:
+        assert isinstance(refused(service, {"idempotent": True}), Rejected)
+        second = replace(call(service, {"idempotent": True}), try_number=2)
+        with pytest.raises(NoAnswer):
+            Http().send(second)
 
 
 def closed_port() -> str:

@@ -10,7 +10,7 @@ from redrive.domain.failure import Failure
 from redrive.domain.values import JsonValue
 from redrive.flow_files.effect_document import origin_of
 from redrive.flow_files.templates import Unfillable, filled, filled_early, filled_late, has_late, pieces
-from redrive.http_effects import DEFAULT_TIMEOUT_MS, METHODS, Found, Http
+from redrive.http_effects import DEFAULT_TIMEOUT_MS, METHODS, MISSING, Found, Http
 from redrive.processes.effects import EffectCall
 from redrive.processes.handlers import AttemptError, NotSent
 from redrive.processes.handout import Attempt
@@ -56,8 +56,12 @@ class EffectHandler:
 
     def _require_allowed(self, target: str) -> None:
         """The origin as it is when it is sent: a variable may have changed since the node was claimed."""
-        if not allowed_origin(origin_of(target), self._allowed):
-            raise NotSent(f"effects to {origin_of(target)} are not allowed here", failure_class="missing_config")
+        try:
+            origin = origin_of(target)
+        except InvalidValue as error:
+            raise NotSent(str(error), failure_class=MISSING) from None
+        if not allowed_origin(origin, self._allowed):
+            raise NotSent(f"effects to {origin} are not allowed here", failure_class=MISSING)
 
 
 def described(spec: Mapping[str, Any], attempt: Attempt) -> tuple[str, str, dict[str, Any]]:
@@ -91,7 +95,7 @@ def expanded(text: str, effect_id: str) -> str:
     try:
         return filled_late(text, os.environ, effect_id)
     except Unfillable as error:
-        raise NotSent(str(error), failure_class="missing_config") from None
+        raise NotSent(str(error), failure_class=MISSING) from None
 
 
 def reconcile(call: EffectCall) -> Found:

@@ -20,15 +20,15 @@ import json
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from email.utils import parsedate_to_datetime
 from functools import lru_cache
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 from typing import TYPE_CHECKING, Any
 
 from redrive import __version__
 from redrive.domain.errors import InvalidValue
-from redrive.domain.failure import MAX_RETRY_DELAY_MS, OUTCOME_UNKNOWN, PROVIDER_AUTH, PROVIDER_TRANSIENT, Failure
+from redrive.domain.failure import OUTCOME_UNKNOWN, PROVIDER_AUTH, PROVIDER_TRANSIENT, Failure
 from redrive.domain.values import MAX_TIMEOUT_MS, clean_integer, clean_json
+from redrive.http_receipts import receipt_of_answer, retry_after_ms
 from redrive.processes.effects import EffectCall
 from redrive.processes.handlers import AttemptError, NotSent, Rejected
 from redrive.processes.outbox import DidNotHappen, Happened, StillUnknown
@@ -39,8 +39,6 @@ if TYPE_CHECKING:
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
 REQUEST_KEYS = ("json", "body", "headers", "env_headers", "params", "idempotent", "reconcile")
 DEFAULT_TIMEOUT_MS = 30_000
-MAX_BODY_BYTES = 65_536
-KEPT_HEADERS = ("content-type", "date", "etag", "location", "request-id", "retry-after", "x-request-id")
 MISSING = "missing_config"
 PROVIDER_REJECTED = "provider_rejected"
 REDACTED = "[redacted]"
@@ -76,8 +74,10 @@ class Http:
         """Send *call*; its receipt. Raises NotSent, Rejected, NoAnswer."""
         try:
             request = self._request(call)
-        except (NotSent, InvalidValue):
+        except NotSent:
             raise
+        except InvalidValue as error:
+            raise NotSent(str(error), failure_class=MISSING) from None
         except Exception as error:  # noqa: BLE001 - its text may hold what was put into a header
             raise NotSent(f"{_what(call)}: no valid request ({type(error).__name__})", failure_class=MISSING) from None
         receipt = self._answer(call, request)
@@ -130,12 +130,12 @@ class Http:
         content = asked.get("body")
         named = dict(asked.get("headers") or {})
         named |= {name: "".join(text) for name, text in asked.get("env_headers") or ()}
-        headers = {name: self.expand(text, call.effect_id) for name, text in named.items()}
+        headers = httpx.Headers({name: self.expand(text, call.effect_id) for name, text in named.items()})
         if asked.get("json") is not None:
             content = json.dumps(asked["json"], ensure_ascii=False, allow_nan=False)
             headers.setdefault("Content-Type", "application/json")
         headers.setdefault("User-Agent", f"redrive/{__version__}")
-        headers |= {**self.headers, "Accept-Encoding": "identity", "Idempotency-Key": call.idempotency_key}
+        headers.update({**self.headers, "Accept-Encoding": "identity", "Idempotency-Key": call.idempotency_key})
         client = self.client or shared_client()
         seconds = self.timeout_ms / 1000
         if params := asked.get("params"):
@@ -159,7 +159,7 @@ class Http:
         except httpx.HTTPError as error:
             raise _no_answer(call, f"{said}: the connection was lost ({_named(error)})", "connection_lost") from error
         try:
-            return _receipt(answer, end)
+            return receipt_of_answer(answer, end)
         finally:
             answer.close()
 
@@ -225,20 +225,6 @@ def request_of(call: EffectCall) -> dict[str, Any]:
     return request
 
 
-def retry_after_ms(value: str | None, now_s: float) -> int | None:
-    """What a ``Retry-After`` (RFC 9110, 10.2.3) asks for: seconds or a date; None when it says neither."""
-    if value is None:
-        return None
-    text = value.strip()
-    if text.isdecimal() and text.isascii():
-        return min(int(text[:9]) * 1000, MAX_RETRY_DELAY_MS)
-    try:
-        seconds = parsedate_to_datetime(text).timestamp() - now_s
-    except (ValueError, TypeError, OverflowError):
-        return None
-    return min(max(round(seconds * 1000), 0), MAX_RETRY_DELAY_MS)
-
-
 @lru_cache(maxsize=1)
 def shared_client() -> "httpx.Client":
     """The client of every request that names no other: it verifies TLS and honours the proxies of the environment,
@@ -262,33 +248,6 @@ def _no_answer(call: EffectCall, why: str, kind: str) -> NoAnswer:
 def _repeatable(call: EffectCall, asked: Mapping[str, Any]) -> bool:
     """Whether sending it twice does no more than sending it once: a GET, or what was declared so."""
     return asked.get("idempotent") is True or method_of(call.operation) == "GET"
-
-
-def _receipt(answer: "httpx.Response", end: float) -> dict[str, Any]:
-    """Status, a few headers and the body, bounded. The status line has come: nothing after it changes what it says."""
-    headers = {name: answer.headers[name] for name in KEPT_HEADERS if name in answer.headers}
-    raw, cut = b"", answer.headers.get("content-encoding", "identity") != "identity"
-    try:
-        whole = (answer.content,) if answer.is_stream_consumed else answer.iter_raw()
-        for chunk in () if cut else whole:
-            raw += chunk
-            cut = len(raw) > MAX_BODY_BYTES or time.monotonic() > end
-            if cut:
-                break
-    except Exception:  # noqa: BLE001 - nor does whatever a client may raise
-        cut = True
-    receipt: dict[str, Any] = {"status": answer.status_code, "headers": headers, "body": _body(raw, headers, cut)}
-    return {**receipt, "truncated": True} if cut else receipt
-
-
-def _body(raw: bytes, headers: Mapping[str, str], cut: bool) -> Any:
-    text = raw[:MAX_BODY_BYTES].decode("utf-8", "replace")
-    if not cut and "json" in headers.get("content-type", "").lower():
-        try:
-            return clean_json(json.loads(text), "body")
-        except (ValueError, RecursionError):
-            return text
-    return text or None
 
 
 def _what(call: EffectCall) -> str:

@@ -9,8 +9,8 @@ from redrive.domain.errors import InvalidValue
 from redrive.domain.failure import Failure
 from redrive.domain.values import JsonValue
 from redrive.flow_files.effect_document import origin_of
-from redrive.flow_files.templates import Unfillable, filled, filled_early, filled_late
-from redrive.http_effects import DEFAULT_TIMEOUT_MS, METHODS, Found, Http
+from redrive.flow_files.templates import Unfillable, filled, filled_early, filled_late, has_late, pieces
+from redrive.http_effects import DEFAULT_TIMEOUT_MS, METHODS, MISSING, Found, Http
 from redrive.processes.effects import EffectCall
 from redrive.processes.handlers import AttemptError, NotSent
 from redrive.processes.handout import Attempt
@@ -56,8 +56,12 @@ class EffectHandler:
 
     def _require_allowed(self, target: str) -> None:
         """The origin as it is when it is sent: a variable may have changed since the node was claimed."""
-        if not allowed_origin(origin_of(target), self._allowed):
-            raise NotSent(f"effects to {origin_of(target)} are not allowed here", failure_class="missing_config")
+        try:
+            origin = origin_of(target)
+        except InvalidValue as error:
+            raise NotSent(str(error), failure_class=MISSING) from None
+        if not allowed_origin(origin, self._allowed):
+            raise NotSent(f"effects to {origin} are not allowed here", failure_class=MISSING)
 
 
 def described(spec: Mapping[str, Any], attempt: Attempt) -> tuple[str, str, dict[str, Any]]:
@@ -72,8 +76,12 @@ def described(spec: Mapping[str, Any], attempt: Attempt) -> tuple[str, str, dict
     request: dict[str, Any] = {
         name: filled(asked[name], values) for name in ("json", "body", "params") if name in asked
     }
-    if "headers" in asked:
-        request["headers"] = {name: filled_early(text, values) for name, text in asked["headers"].items()}
+    headers = {name: filled_early(text, values) for name, text in asked.get("headers", {}).items()}
+    named = {name: pieces(text) for name, text in headers.items() if has_late(text)}
+    if len(named) < len(headers):
+        request["headers"] = {name: text for name, text in headers.items() if name not in named}
+    if named:
+        request["env_headers"] = [[name, found] for name, found in named.items()]
     if spec.get("idempotent"):
         request["idempotent"] = True
     if "reconcile" in spec:
@@ -87,7 +95,7 @@ def expanded(text: str, effect_id: str) -> str:
     try:
         return filled_late(text, os.environ, effect_id)
     except Unfillable as error:
-        raise NotSent(str(error), failure_class="missing_config") from None
+        raise NotSent(str(error), failure_class=MISSING) from None
 
 
 def reconcile(call: EffectCall) -> Found:

@@ -6,6 +6,7 @@
 | 408, 425, 429, 503 | failed: not processed; `Retry-After` is honoured | provider_transient |
 | 401, 403, 407 | failed: rejected, with the receipt | provider_auth |
 | other 4xx, 307, 308 | failed: rejected, with the receipt | provider_rejected |
+| 409 for an idempotent effect that was sent before | unknown: the earlier try may be under way | provider_transient |
 | refused connection, name not found, no connection in time, invalid request | failed: nothing was sent | \
 provider_transient, missing_config |
 | other 5xx and 3xx, no answer in time, connection lost | unknown | outcome_unknown, or provider_transient where it \
@@ -18,16 +19,16 @@ neither cookies nor connections: a connection that the other side has just close
 import json
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from email.utils import parsedate_to_datetime
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 from typing import TYPE_CHECKING, Any
 
 from redrive import __version__
 from redrive.domain.errors import InvalidValue
-from redrive.domain.failure import MAX_RETRY_DELAY_MS, OUTCOME_UNKNOWN, PROVIDER_AUTH, PROVIDER_TRANSIENT, Failure
+from redrive.domain.failure import OUTCOME_UNKNOWN, PROVIDER_AUTH, PROVIDER_TRANSIENT, Failure
 from redrive.domain.values import MAX_TIMEOUT_MS, clean_integer, clean_json
+from redrive.http_receipts import receipt_of_answer, retry_after_ms
 from redrive.processes.effects import EffectCall
 from redrive.processes.handlers import AttemptError, NotSent, Rejected
 from redrive.processes.outbox import DidNotHappen, Happened, StillUnknown
@@ -36,10 +37,8 @@ if TYPE_CHECKING:
     import httpx
 
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
-REQUEST_KEYS = ("json", "body", "headers", "params", "idempotent", "reconcile")
+REQUEST_KEYS = ("json", "body", "headers", "env_headers", "params", "idempotent", "reconcile")
 DEFAULT_TIMEOUT_MS = 30_000
-MAX_BODY_BYTES = 65_536
-KEPT_HEADERS = ("content-type", "date", "etag", "location", "request-id", "retry-after", "x-request-id")
 MISSING = "missing_config"
 PROVIDER_REJECTED = "provider_rejected"
 REDACTED = "[redacted]"
@@ -75,8 +74,10 @@ class Http:
         """Send *call*; its receipt. Raises NotSent, Rejected, NoAnswer."""
         try:
             request = self._request(call)
-        except (NotSent, InvalidValue):
+        except NotSent:
             raise
+        except InvalidValue as error:
+            raise NotSent(str(error), failure_class=MISSING) from None
         except Exception as error:  # noqa: BLE001 - its text may hold what was put into a header
             raise NotSent(f"{_what(call)}: no valid request ({type(error).__name__})", failure_class=MISSING) from None
         receipt = self._answer(call, request)
@@ -89,6 +90,8 @@ class Http:
             raise Rejected(said, receipt, failure_class=PROVIDER_TRANSIENT, delay=delay)
         if status in _NOT_AUTHENTICATED:
             raise Rejected(said, receipt, failure_class=PROVIDER_AUTH)
+        if status == 409 and call.try_number > 1 and request_of(call).get("idempotent"):
+            raise _no_answer(call, f"{said}: an earlier try may still be under way", "http_409")
         if 400 <= status < 500 or status in _REDIRECTED_UNREAD:
             raise Rejected(said, receipt, failure_class=PROVIDER_REJECTED)
         raise _no_answer(call, said, f"http_{status}")
@@ -103,14 +106,14 @@ class Http:
             return StillUnknown("the request names no address that knows")
         if REDACTED in json.dumps(asked.get("headers")):
             return StillUnknown("its headers are not in the log: only its own worker can ask, or say what happened")
-        look = EffectCall(
-            call.tenant, call.effect_id, call.key, "GET", asked["reconcile"]["get"],
-            {"headers": asked.get("headers") or {}}, call.try_number, call.run_id, call.node,
-        )  # fmt: skip
+        headers = {name: asked[name] for name in ("headers", "env_headers") if name in asked}
+        look = replace(call, operation="GET", target=asked["reconcile"]["get"], request=headers)
         try:
             receipt = self._answer(look, self._request(look))
-        except Exception as error:  # noqa: BLE001 - whatever kept it from asking, it has found nothing out
+        except (NotSent, NoAnswer, InvalidValue) as error:
             return StillUnknown(f"asking failed: {error}")
+        except Exception as error:  # noqa: BLE001 - its text may hold what was put into a header
+            return StillUnknown(f"asking failed: {type(error).__name__}")
         if 200 <= receipt["status"] < 300:
             return Happened(receipt)
         if receipt["status"] in (404, 410):
@@ -125,17 +128,19 @@ class Http:
         if url.scheme not in ("http", "https") or not url.host or url.userinfo:
             raise InvalidValue("target", call.target, "an http or https URL without user and password")
         content = asked.get("body")
-        headers = {name: self.expand(text, call.effect_id) for name, text in (asked.get("headers") or {}).items()}
+        named = dict(asked.get("headers") or {})
+        named |= {name: "".join(text) for name, text in asked.get("env_headers") or ()}
+        headers = httpx.Headers({name: self.expand(text, call.effect_id) for name, text in named.items()})
         if asked.get("json") is not None:
             content = json.dumps(asked["json"], ensure_ascii=False, allow_nan=False)
             headers.setdefault("Content-Type", "application/json")
         headers.setdefault("User-Agent", f"redrive/{__version__}")
-        named = {**headers, **self.headers, "Accept-Encoding": "identity", "Idempotency-Key": call.idempotency_key}
+        headers.update({**self.headers, "Accept-Encoding": "identity", "Idempotency-Key": call.idempotency_key})
         client = self.client or shared_client()
         seconds = self.timeout_ms / 1000
         if params := asked.get("params"):
             url = url.copy_merge_params(params)
-        return client.build_request(method, url, headers=named, content=content, timeout=httpx.Timeout(seconds))
+        return client.build_request(method, url, headers=headers, content=content, timeout=httpx.Timeout(seconds))
 
     def _answer(self, call: EffectCall, request: "httpx.Request") -> dict[str, Any]:
         """What came back, whatever its status. Raises NotSent, NoAnswer."""
@@ -154,7 +159,7 @@ class Http:
         except httpx.HTTPError as error:
             raise _no_answer(call, f"{said}: the connection was lost ({_named(error)})", "connection_lost") from error
         try:
-            return _receipt(answer, end)
+            return receipt_of_answer(answer, end)
         finally:
             answer.close()
 
@@ -201,7 +206,11 @@ def method_of(operation: str) -> str:
 
 
 def request_of(call: EffectCall) -> dict[str, Any]:
-    """The request of *call*, checked. Raises InvalidValue."""
+    """The request of *call*, checked. Raises InvalidValue.
+
+    *env_headers* are pairs of a name and the pieces of a text, of which some only name a secret: so written, the log
+    keeps them as they are, and an operator's reconciliation can ask as the worker would.
+    """
     request = {} if call.request is None else clean_json(call.request, "request")
     if not isinstance(request, dict) or not request.keys() <= set(REQUEST_KEYS):
         raise InvalidValue("request", str(request)[:80], f"an object of {', '.join(REQUEST_KEYS)}")
@@ -214,20 +223,6 @@ def request_of(call: EffectCall) -> dict[str, Any]:
     if look is not None and not (isinstance(look, dict) and isinstance(look.get("get"), str)):
         raise InvalidValue("request.reconcile", str(look)[:80], 'an object such as {"get": "https://…"}')
     return request
-
-
-def retry_after_ms(value: str | None, now_s: float) -> int | None:
-    """What a ``Retry-After`` (RFC 9110, 10.2.3) asks for: seconds or a date; None when it says neither."""
-    if value is None:
-        return None
-    text = value.strip()
-    if text.isdecimal() and text.isascii():
-        return min(int(text[:9]) * 1000, MAX_RETRY_DELAY_MS)
-    try:
-        seconds = parsedate_to_datetime(text).timestamp() - now_s
-    except (ValueError, TypeError, OverflowError):
-        return None
-    return min(max(round(seconds * 1000), 0), MAX_RETRY_DELAY_MS)
 
 
 @lru_cache(maxsize=1)
@@ -253,33 +248,6 @@ def _no_answer(call: EffectCall, why: str, kind: str) -> NoAnswer:
 def _repeatable(call: EffectCall, asked: Mapping[str, Any]) -> bool:
     """Whether sending it twice does no more than sending it once: a GET, or what was declared so."""
     return asked.get("idempotent") is True or method_of(call.operation) == "GET"
-
-
-def _receipt(answer: "httpx.Response", end: float) -> dict[str, Any]:
-    """Status, a few headers and the body, bounded. The status line has come: nothing after it changes what it says."""
-    headers = {name: answer.headers[name] for name in KEPT_HEADERS if name in answer.headers}
-    raw, cut = b"", answer.headers.get("content-encoding", "identity") != "identity"
-    try:
-        whole = (answer.content,) if answer.is_stream_consumed else answer.iter_raw()
-        for chunk in () if cut else whole:
-            raw += chunk
-            cut = len(raw) > MAX_BODY_BYTES or time.monotonic() > end
-            if cut:
-                break
-    except Exception:  # noqa: BLE001 - nor does whatever a client may raise
-        cut = True
-    receipt: dict[str, Any] = {"status": answer.status_code, "headers": headers, "body": _body(raw, headers, cut)}
-    return {**receipt, "truncated": True} if cut else receipt
-
-
-def _body(raw: bytes, headers: Mapping[str, str], cut: bool) -> Any:
-    text = raw[:MAX_BODY_BYTES].decode("utf-8", "replace")
-    if not cut and "json" in headers.get("content-type", "").lower():
-        try:
-            return clean_json(json.loads(text), "body")
-        except (ValueError, RecursionError):
-            return text
-    return text or None
 
 
 def _what(call: EffectCall) -> str:

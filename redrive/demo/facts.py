@@ -71,8 +71,8 @@ def _failed(data: Data) -> str:
 
 def _reconciled(data: Data) -> str:
     if data["outcome"] == "succeeded":
-        return f"asked before sending again: it happened, {_receipt(data)}"
-    return f"asked before sending again: {data['why'] or data['outcome']}"
+        return f"the shop was asked: it happened, {_receipt(data)}"
+    return str(data["why"] or data["outcome"].replace("_", " "))
 
 
 def _why(data: Data) -> str:

@@ -73,7 +73,7 @@ PROMISES: dict[str, Callable[[Facts, Service], bool]] = {
     "each effect is recorded as done exactly once": _recorded_once,
     "the shop, by its own journal, did each exactly once": _done_once,
     "every request that reached the shop had its intent in the log": _intended_before,
-    "after an unknown outcome somebody asked before anything was sent": _never_blindly,
+    "nothing whose outcome was unknown was sent again blindly": _never_blindly,
     "the killed worker's run was taken over": _taken_over,
     "the sweep brought the dead letter through, after one request": _swept,
 }

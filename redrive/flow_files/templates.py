@@ -17,6 +17,7 @@ EARLY = ("input", "outputs", "run")
 LATE = ("env", "effect")
 RUN_FIELDS = ("id", "automation")
 _PIECE = re.compile(r"\{\{|\}\}|\{([^{}]*)\}|[{}]")
+_LATE_PIECE = re.compile(r"(\{(?:env|effect)\.\w+\})")
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
@@ -81,6 +82,16 @@ def filled_early(text: str, values: Mapping[str, Any], *, in_url: bool = False) 
         return quote(plain, safe="") if in_url else plain.replace("{", "{{").replace("}", "}}")
 
     return _PIECE.sub(put, text)
+
+
+def has_late(text: str) -> bool:
+    """Whether *text* has a reference that is filled when it is sent."""
+    return _LATE_PIECE.search(text) is not None
+
+
+def pieces(text: str) -> list[str]:
+    """*text*, cut before and after each late reference."""
+    return [piece for piece in _LATE_PIECE.split(text) if piece]
 
 
 def filled_late(text: str, environment: Mapping[str, str], effect_id: str) -> str:

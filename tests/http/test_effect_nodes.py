@@ -97,6 +97,21 @@ def test_an_unknown_outcome_that_nobody_can_reconcile_is_not_sent_again(desk: Pa
         assert (letter.source, letter.failure_class) == ("tool_effect", "outcome_unknown")
 
 
+def test_an_operator_can_have_the_service_asked(desk: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With the headers that the worker would send: the log names their variables."""
+    monkeypatch.setattr("redrive.http_effects.Http.reconcile", lambda _http, _call: redrive.StillUnknown())
+    with shop(Behaviour(lost=True)) as service:
+        assert executed(desk, service, reconcile={"get": "{env.SHOP}/charges/{effect.id}"}).exit_code == 1
+        monkeypatch.undo()
+        monkeypatch.chdir(desk)
+        monkeypatch.setenv("SHOP", service.url)
+        monkeypatch.setenv("SHOP_TOKEN", "t0psecret")
+        with redrive.open("sqlite:///redrive.db", reconcilers=effect_reconcilers()) as engine:
+            (effect,) = {call.key for call in service.calls()}
+            standing = engine.local.reconcile_effect(redrive.EffectId(effect), actor="ana", reason="ask them")
+            assert standing.status == "succeeded"
+
+
 def test_a_missing_variable_or_input_sends_nothing(desk: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """And says what is missing."""
     with shop() as service:

@@ -3,6 +3,7 @@
 import json
 import socket
 import threading
+from dataclasses import replace
 from typing import Any
 
 import httpx
@@ -10,8 +11,8 @@ import pytest
 
 import redrive
 from redrive.demo.service import Behaviour
-from redrive.domain.errors import InvalidValue
-from redrive.http_effects import MAX_BODY_BYTES, Http, NoAnswer, retry_after_ms, shared_client
+from redrive.http_effects import Http, NoAnswer, shared_client
+from redrive.http_receipts import MAX_BODY_BYTES, retry_after_ms
 from redrive.processes.handlers import NotSent, Rejected
 from redrive.processes.outbox import DidNotHappen, Happened, StillUnknown
 from tests.http.shop import call, refused, shop
@@ -69,6 +70,16 @@ def test_what_can_be_reconciled_is_worth_another_attempt() -> None:
             assert error.failure.failure_class == "provider_transient"
 
 
+def test_a_conflict_with_an_earlier_try_is_no_refusal() -> None:
+    """That try may still be under way, and succeed."""
+    again = Behaviour(acts=False, status=409)
+    with shop(again, again) as service:
+        assert isinstance(refused(service, {"idempotent": True}), Rejected)
+        second = replace(call(service, {"idempotent": True}), try_number=2)
+        with pytest.raises(NoAnswer):
+            Http().send(second)
+
+
 def closed_port() -> str:
     """An address where nobody listens."""
     with socket.socket() as taken:
@@ -90,16 +101,24 @@ def test_without_a_connection_nothing_was_sent() -> None:
 )
 def test_an_invalid_request_is_not_sent_and_shows_no_secret(url: str, request_: Any) -> None:
     """A header's value may be a secret, also when it is not valid."""
-    with pytest.raises((NotSent, InvalidValue)) as caught:
+    with pytest.raises(NotSent) as caught:
         Http().send(call(url, request_))
     assert "s3cret" not in str(caught.value)
 
 
 @pytest.mark.parametrize("request_", [[], {"jsn": 1}, {"json": 1, "body": "x"}, {"headers": "x"}, {"reconcile": "x"}])
 def test_a_request_of_another_shape_is_refused(request_: Any) -> None:
-    """Before anything leaves."""
-    with pytest.raises(InvalidValue):
+    """Before anything leaves: its outcome is known."""
+    with pytest.raises(NotSent, match="request"):
         Http().send(call("http://127.0.0.1:9", request_))
+
+
+def test_a_header_is_one_however_it_is_spelt() -> None:
+    """What the caller says takes the place of what would be said otherwise."""
+    seen: list[httpx.Request] = []
+    client = httpx.Client(transport=httpx.MockTransport(lambda request: seen.append(request) or httpx.Response(200)))  # type: ignore[func-returns-value]
+    Http(client).send(call("http://x.example", {"json": 1, "headers": {"content-type": "application/x"}}))
+    assert seen[0].headers.get_list("content-type") == ["application/x"]
 
 
 def test_redirects_are_not_followed() -> None:

@@ -303,11 +303,3 @@ def test_a_worker_that_is_stopped_waits_for_its_compensation(till: Till) -> None
     worker = Worker(till.engine, {}, compensators={"refund": lambda _handed: worker.stop()}, poll_ms=20)
     worker.run()
     assert until(lambda: stands(till)[-1] == "completed")
-
-
-def test_a_corrected_effect_that_then_succeeds_cancels_the_proposal(till: Till) -> None:
-    """The redrive worked after all."""
-    till.fail_in(till.paying(), till.world.reject, compensation=UNDO)
-    till.acme.request_retry(till.the_letter(), **ANA)
-    till.pay(till.again(), compensation=UNDO)
-    assert (stands(till), till.letters()[0][1]) == (["proposed", "cancelled"], "resolved")

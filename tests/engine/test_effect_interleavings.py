@@ -42,18 +42,6 @@ def tried(act: Act) -> Exception | None:
     return None
 
 
-@orders("expire", "report")
-def test_the_end_of_a_lease_and_the_report_it_waited_for(till: Till, other: Till, order: tuple[str, ...]) -> None:
-    """Outside runs: each order ends with the success, and no open dead letter."""
-    standing = till.begun(None)
-    till.now = other.now = till.now + 300_000
-    in_turn({"expire": till.engine.tick, "report": lambda: other.acme.effect_succeeded(standing, 1)}, order)
-    assert (till.effects()[0].status, [status for _, status in till.letters()]) in (
-        ("succeeded", []),
-        ("succeeded", ["resolved"]),
-    )
-
-
 @contextmanager
 def in_between(monkeypatch: pytest.MonkeyPatch, rival: Act) -> Iterator[list[Exception | None]]:
     """The first command of the block stops between its reads and its append while *rival* tries to be quicker; what

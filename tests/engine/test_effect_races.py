@@ -221,3 +221,15 @@ def test_an_operator_and_a_reconciler(till: Till, other: Till, order: tuple[str,
     told = in_turn(acts, order)
     assert (told[order[0]], type(told[order[1]])) == (None, NotAllowed)
     assert len(till.facts(e.EffectReconciled)) == 1
+
+
+@orders("expire", "report")
+def test_the_end_of_a_lease_and_the_report_it_waited_for(till: Till, other: Till, order: tuple[str, ...]) -> None:
+    """Outside runs: each order ends with the success, and no open dead letter."""
+    standing = till.begun(None)
+    till.now = other.now = till.now + 300_000
+    in_turn({"expire": till.engine.tick, "report": lambda: other.acme.effect_succeeded(standing, 1)}, order)
+    assert (till.effects()[0].status, [status for _, status in till.letters()]) in (
+        ("succeeded", []),
+        ("succeeded", ["resolved"]),
+    )

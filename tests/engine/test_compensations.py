@@ -18,6 +18,7 @@ from redrive import (
     StaleEpoch,
     Tenant,
     Withhold,
+    Worker,
 )
 from redrive.domain.compensation import events as c
 from redrive.processes.compensator import Compensator
@@ -297,8 +298,6 @@ def test_each_tenant_has_its_own(till: Till) -> None:
 
 def test_a_worker_that_is_stopped_waits_for_its_compensation(till: Till) -> None:
     """It is told what came of it."""
-    from redrive import Worker
-
     approved(till)
     worker = Worker(till.engine, {}, compensators={"refund": lambda _handed: worker.stop()}, poll_ms=20)
     worker.run()

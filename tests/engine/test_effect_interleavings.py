@@ -7,13 +7,12 @@ from typing import Any
 
 import pytest
 
-from redrive import Compensation, Failure, InFlight, NotAllowed, NotRunning, Refused
+from redrive import Compensation, InFlight, NotAllowed, NotRunning, Refused
 from redrive.ledger.transaction import LedgerTransaction
 from tests.engine.outworld import Till
 from tests.processes.workshop import ANA, running
 
 Act = Callable[[], Any]
-DECLINED = Failure("outbox_send", "declined")
 
 
 @pytest.fixture

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from redrive import Compensation
 from redrive.domain.dead_letter import events as dl
 from redrive.domain.effect import events as e
 from tests.engine.outworld import DECLINED, TWICE, Till, lost

@@ -132,6 +132,8 @@ def why_no_retry(dl: DeadLetter, run: Run | None, effect: Effect | None = None) 
         return "its node succeeded"
     if effect is not None and effect.status is EffectStatus.UNKNOWN:
         return "the outcome of its effect is unknown: reconcile it first"
+    if effect is not None and effect.status is EffectStatus.SUCCEEDED:
+        return "its effect succeeded"
     return ""
 
 

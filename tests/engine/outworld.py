@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from redrive import Attempt, DeadLetterId, EffectCall, EffectId, EffectStanding, NotSent, Rejected, RunId
+from redrive import Attempt, DeadLetterId, EffectCall, EffectId, EffectStanding, Failure, NotSent, Rejected, RunId
 from redrive.domain.compensation import events as c
 from redrive.domain.dead_letter.state import DeadLetter
 from redrive.domain.effect.state import Effect
@@ -16,7 +16,8 @@ from redrive.domain.ports import Caller
 from tests.processes.workshop import ACME, Shop, beside, policy
 
 PAY: dict[str, Any] = {"operation": "POST /payments", "request": {"amount": 5}}
-ONCE = policy(1, mode="dead_letter")
+DECLINED = Failure("outbox_send", "declined")
+OPERATION = PAY["operation"]
 TWICE = policy(2, mode="dead_letter", delay_ms=1)
 
 
@@ -124,3 +125,12 @@ def refusing(kind: type[Exception], saying: str = "") -> Iterator[None]:
         yield
     assert type(found.value) is kind
     assert saying in str(found.value)
+
+
+def lost(till: Till, attempts: int = 3, **more: Any) -> EffectStanding:
+    """An effect whose attempt was interrupted before anybody knew the outcome; the next may begin."""
+    attempt = till.paying(attempts)
+    standing = till.begun(attempt, **more)
+    till.now += 2_000_000
+    till.engine.tick()
+    return standing

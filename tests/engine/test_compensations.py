@@ -18,9 +18,11 @@ from redrive import (
     StaleEpoch,
     Tenant,
     Withhold,
+    Worker,
 )
 from redrive.domain.compensation import events as c
 from redrive.processes.compensator import Compensator
+from tests.engine.conftest import Found
 from tests.engine.outworld import PAY, Till, refusing
 from tests.processes.workshop import ANA, FINAL, nothing_written, until, work
 
@@ -28,28 +30,10 @@ UNDO = Compensation("refund", "billing", {"amount": 5, "token": "t"})
 AT_ONCE = Compensation("refund", requires_approval=False)
 
 
-class Gate:
-    """Lets everything out, until a test says otherwise."""
-
-    def __init__(self) -> None:
-        self.answer: Any = None
-
-    def __call__(self, _call: Any) -> Any:
-        if isinstance(self.answer, BaseException):
-            raise self.answer
-        return self.answer
-
-
 @pytest.fixture
-def gate() -> Gate:
-    """The host's gate."""
-    return Gate()
-
-
-@pytest.fixture
-def till(tmp_path: Path, gate: Gate) -> Iterator[Till]:
+def till(tmp_path: Path, found: Found) -> Iterator[Till]:
     """An engine with a fake clock; log, agenda and views are sound at the end."""
-    till = Till(tmp_path / "log.db", gate=gate)
+    till = Till(tmp_path / "log.db", gate=found.let_out)
     yield till
     till.check()
     till.engine.close()
@@ -153,14 +137,14 @@ def test_what_a_compensator_raises_is_its_outcome(till: Till, error: Exception, 
 
 
 @pytest.mark.parametrize("answer", [Withhold("not now"), RuntimeError("gate down"), "rubbish"])
-def test_the_gate_holds_a_compensation_too(till: Till, gate: Gate, answer: Any) -> None:
+def test_the_gate_holds_a_compensation_too(till: Till, found: Found, answer: Any) -> None:
     """Nothing was done, and that is known; an operator has it run again."""
     id_ = approved(till)
-    gate.answer = answer
+    found.gate = answer
     compensate(till, till.world.pay)  # type: ignore[arg-type]
     (event,) = till.facts(c.CompensationFailed)
     assert not event.outcome_unknown
-    gate.answer = None
+    found.gate = None
     till.acme.rerun_compensation(id_, **ANA)
     compensate(till, lambda _handed: None)
     assert stands(till)[-3:] == ["approved", "started", "completed"]
@@ -297,17 +281,7 @@ def test_each_tenant_has_its_own(till: Till) -> None:
 
 def test_a_worker_that_is_stopped_waits_for_its_compensation(till: Till) -> None:
     """It is told what came of it."""
-    from redrive import Worker
-
     approved(till)
     worker = Worker(till.engine, {}, compensators={"refund": lambda _handed: worker.stop()}, poll_ms=20)
     worker.run()
     assert until(lambda: stands(till)[-1] == "completed")
-
-
-def test_a_corrected_effect_that_then_succeeds_cancels_the_proposal(till: Till) -> None:
-    """The redrive worked after all."""
-    till.fail_in(till.paying(), till.world.reject, compensation=UNDO)
-    till.acme.request_retry(till.the_letter(), **ANA)
-    till.pay(till.again(), compensation=UNDO)
-    assert (stands(till), till.letters()[0][1]) == (["proposed", "cancelled"], "resolved")

@@ -1,173 +1,15 @@
-"""What is lost, failed or withheld outside: reconcilers, dead letters, late reports, and what operators do."""
+"""The dead letters of effects: when they open, recur and resolve; reports that come late."""
 
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 
-from redrive import (
-    AttemptError,
-    Cause,
-    DidNotHappen,
-    EffectCall,
-    EffectStanding,
-    Failure,
-    Happened,
-    InvalidValue,
-    KeyReused,
-    NotAllowed,
-    RetryUnavailable,
-    StillUnknown,
-    Withhold,
-)
+from redrive import Compensation
 from redrive.domain.dead_letter import events as dl
 from redrive.domain.effect import events as e
-from tests.engine.outworld import PAY, TWICE, Till, refusing
-from tests.processes.workshop import ANA, FINAL, TIMEOUT, beside, chain, nothing_written, policy, work
-
-DECLINED = Failure("outbox_send", "declined")
-OPERATION = PAY["operation"]
-
-
-class Found:
-    """What the reconciler and the gate of the shop answer; tests change it."""
-
-    def __init__(self) -> None:
-        self.answer: Any = None
-        self.asked: list[EffectCall] = []
-        self.gate: Any = None
-
-    def look(self, call: EffectCall) -> Any:
-        """The reconciler."""
-        self.asked.append(call)
-        if isinstance(self.answer, BaseException):
-            raise self.answer
-        return self.answer
-
-    def let_out(self, _call: EffectCall) -> Any:
-        """The gate."""
-        if isinstance(self.gate, BaseException):
-            raise self.gate
-        return self.gate
-
-
-@pytest.fixture
-def found() -> Found:
-    """What they answer."""
-    return Found()
-
-
-@pytest.fixture
-def till(tmp_path: Path, found: Found) -> Iterator[Till]:
-    """An engine with a gate, and a reconciler for payments; everything is sound at the end."""
-    till = Till(tmp_path / "log.db", gate=found.let_out, reconcilers={OPERATION: found.look})
-    yield till
-    till.check()
-    till.engine.close()
-
-
-def lost(till: Till, attempts: int = 3, **more: Any) -> EffectStanding:
-    """An effect whose attempt was interrupted before anybody knew the outcome; the next may begin."""
-    attempt = till.paying(attempts)
-    standing = till.begun(attempt, **more)
-    till.now += 2_000_000
-    till.engine.tick()
-    return standing
-
-
-def test_a_reclaimed_intent_is_unknown_in_the_same_transaction(till: Till) -> None:
-    """Nobody sees a run without its holder and an effect that is still being sent."""
-    standing = lost(till)
-    reclaimed = next(event for event in till.log() if event.topic == "run.claim-abandoned")
-    unknown = next(event for event in till.log() if event.topic == "effect.outcome-unknown")
-    assert unknown.causation == Cause("event", reclaimed.event_id)
-    assert till.effect(standing.id).status == "unknown"
-
-
-def test_what_happened_is_not_sent_again(till: Till, found: Found) -> None:
-    """The reconciler's receipt is the effect's; it was asked for the try that was lost."""
-    found.answer = Happened({"charge": 9, "token": "t"})
-    standing = lost(till)
-    assert till.pay(till.again()) == {"charge": 9, "token": "[redacted]"}
-    assert [(call.effect_id, call.try_number) for call in found.asked] == [(standing.id, 1)]
-    assert not till.world.done
-
-
-def test_what_did_not_happen_is_sent_again(till: Till, found: Found) -> None:
-    """As the next try, with the same idempotency key."""
-    found.answer = DidNotHappen("not there")
-    standing = lost(till)
-    assert till.pay(till.again()) == {"charge": 1}
-    assert [event.try_number for event in till.facts(e.EffectIntended)] == [1, 2]
-    assert dict(till.world.done) == {standing.id: 1}
-
-
-def test_a_corrected_request_may_follow_what_did_not_happen(till: Till, found: Found) -> None:
-    """The reconciler is asked for what was really sent."""
-    found.answer = DidNotHappen()
-    lost(till)
-    till.pay(till.again(), request={"amount": 6})
-    assert found.asked[0].request == PAY["request"]
-
-
-def test_what_happened_does_not_answer_another_request(till: Till, found: Found) -> None:
-    """The corrected payment was not made."""
-    found.answer = Happened({"charge": 9})
-    lost(till)
-    with refusing(KeyReused):
-        till.pay(till.again(), request={"amount": 6})
-
-
-@pytest.mark.parametrize(
-    "answer", [StillUnknown("asleep"), None, "yes", True, RuntimeError("down"), Happened, object()]
-)
-def test_a_reconciler_that_cannot_tell_ends_the_attempt(till: Till, found: Found, answer: Any) -> None:
-    """Still unknown, raising, rubbish: nothing is sent, and a dead letter waits for an operator."""
-    found.answer = answer
-    lost(till)
-    till.fail_in(till.again(), till.world.pay)
-    assert till.letters() == [("tool_effect", "open")]
-    (letter,) = till.acme.dead_letters().items
-    assert (letter.failure_class, letter.verdict) == ("outcome_unknown", "not_retryable")
-    assert not till.world.done
-
-
-def test_without_a_reconciler_it_stays_unknown(till: Till) -> None:
-    """For this operation there is none."""
-    attempt = till.paying(3)
-    till.fail_in(attempt, till.world.pay_and_break, operation="other")
-    assert till.letters() == [("tool_effect", "open")]
-    with refusing(NotAllowed, "no reconciler"):
-        till.acme.reconcile_effect(till.effects()[0].id, **ANA)
-
-
-def test_an_async_reconciler_is_asked_too(till: Till, found: Found) -> None:
-    """By sync and async callers."""
-
-    async def look(_call: EffectCall) -> Any:
-        return Happened(1)
-
-    till.engine.services.reconcilers[OPERATION] = look  # type: ignore[index]
-    lost(till)
-    assert till.pay(till.again()) == 1
-
-
-def test_a_slow_reconciler_says_nothing_about_a_newer_try(till: Till, found: Found) -> None:
-    """While it looked, somebody else found out, sent again, and that try was lost too: it must not be sent thrice."""
-    standing = lost(till)
-    second = till.again()
-
-    def look(_call: EffectCall) -> DidNotHappen:
-        found.answer = StillUnknown()
-        till.acme.reconcile_effect(standing.id, "did_not_happen", **ANA)
-        till.acme.effect_unknown(till.begun(second), "lost again")
-        return DidNotHappen("it was not there when I looked")
-
-    till.engine.services.reconcilers[OPERATION] = look  # type: ignore[index]
-    with refusing(AttemptError):
-        till.pay(second)
-    assert (till.effect(standing.id).status, till.effect(standing.id).tries) == ("unknown", 2)
+from tests.engine.outworld import DECLINED, TWICE, Till, lost
+from tests.processes.workshop import ANA, FINAL, TIMEOUT, beside, chain, work
 
 
 def test_a_timeout_of_the_attempt_loses_what_it_sends(till: Till) -> None:
@@ -230,32 +72,6 @@ def test_a_success_after_the_operator_closed_is_noted(till: Till, verb: str) -> 
     assert len(till.facts(dl.DeadLetterSuperseded)) == 1
 
 
-def test_an_older_success_ends_a_newer_try(till: Till, found: Found) -> None:
-    """Try 1 happened after all while try 2 was sent: final; the failure of try 2 changes nothing."""
-    found.answer = DidNotHappen()
-    first = lost(till)
-    second = till.again()
-    till.acme.reconcile_effect(first.id, **ANA)
-    newer = till.begun(second)
-    till.acme.effect_succeeded(first, {"charge": 1})
-    till.acme.effect_failed(newer, DECLINED)
-    assert till.effect(first.id).status == "succeeded"
-    assert till.pay(second) == {"charge": 1}
-
-
-def test_an_older_failure_says_nothing(till: Till, found: Found) -> None:
-    """Within runs and outside: a newer try is under way, no dead letter opens."""
-    outside = till.begun(None)
-    till.acme.effect_unknown(outside, "lost")
-    till.acme.reconcile_effect(outside.id, "did_not_happen", **ANA)
-    till.begun(None)
-    letters = len(till.letters())
-    till.acme.effect_failed(outside, DECLINED)
-    assert till.effect(outside.id).status == "intended"
-    assert len(till.facts(dl.DeadLetterRecurred)) == 0
-    assert len(till.letters()) == letters
-
-
 @pytest.mark.parametrize(("tolerate", "letters"), [(False, [("tool_effect", "open")]), (True, [])])
 def test_a_failed_effect_of_a_node_that_succeeded_waits_unless_tolerated(
     till: Till, *, tolerate: bool, letters: list[Any]
@@ -316,142 +132,6 @@ def test_a_cancel_opens_the_dead_letters_of_what_nobody_knows(till: Till) -> Non
     assert till.log()[-1].topic == "run.cancelled"
 
 
-def test_the_gate_withholds(till: Till, found: Found) -> None:
-    """The attempt fails with it; nothing goes out; the worker's own report is the same one."""
-    found.gate = Withhold("quota used, token=abc")
-    run = till.submit(beside("a", retry=policy(3)))
-    work(till, {"a": till.pay})
-    assert till.run_status(run) == "failed"
-    (letter,) = till.acme.dead_letters().items
-    assert (letter.failure_class, letter.source, letter.reason) == (
-        "policy_withheld",
-        "node",
-        "quota used, token=[redacted]",
-    )
-    assert (till.effects()[0].status, till.world.done.total()) == ("withheld", 0)
-
-
-def test_what_was_withheld_may_be_sent_later(till: Till, found: Found) -> None:
-    """Once the gate opens, and an operator retries."""
-    found.gate = Withhold("not today" * 1_000)
-    with refusing(AttemptError):
-        till.pay(till.paying())
-    found.gate = None
-    till.acme.request_retry(till.the_letter(), **ANA)
-    assert till.pay(till.again()) == {"charge": 1}
-
-
-def test_the_gate_does_not_hide_what_was_done(till: Till, found: Found) -> None:
-    """The stored receipt is no sending."""
-    attempt = till.paying()
-    till.pay(attempt)
-    found.gate = Withhold("no more")
-    assert till.pay(attempt) == {"charge": 1}
-
-
-@pytest.mark.parametrize(
-    ("gate", "error"),
-    [(RuntimeError("down"), RuntimeError), (False, InvalidValue), ("no", InvalidValue), (Withhold, InvalidValue)],
-)
-def test_a_gate_that_does_not_answer_lets_nothing_out(
-    till: Till, found: Found, gate: Any, error: type[Exception]
-) -> None:
-    """Raising, rubbish: no event, no call."""
-    found.gate = gate
-    attempt = till.paying()
-    nothing_written(till, error, lambda: till.pay(attempt))
-    nothing_written(till, error, lambda: till.begun(attempt))
-    assert not till.world.done
-
-
-def test_outside_runs_a_failure_opens_its_dead_letter_at_once(till: Till) -> None:
-    """No attempt will end; the same again is a recurrence; a success resolves it."""
-    for _ in range(2):
-        with pytest.raises(Exception, match="declined"):
-            till.acme.effect("k", send=till.world.reject, **PAY)
-    assert till.letters() == [("tool_effect", "open")]
-    assert len(till.facts(dl.DeadLetterRecurred)) == 1
-    with refusing(RetryUnavailable, "no run"):
-        till.acme.request_retry(till.the_letter(), **ANA)
-    till.acme.effect("k", send=till.world.pay, **PAY)
-    assert till.letters() == [("tool_effect", "resolved")]
-
-
-def test_outside_runs_the_lease_ends_after_five_minutes(till: Till) -> None:
-    """By the tick, not before; what its sender says then is late."""
-    standing = till.begun(None)
-    assert [row.due_ms for row in till.engine.ledger.agenda_rows()] == [till.now + 300_000]
-    till.now += 299_999
-    assert not till.engine.tick().lost_effects
-    till.now += 1
-    assert till.engine.tick().lost_effects == [standing.id]
-    assert till.letters() == [("tool_effect", "open")]
-    till.acme.effect_succeeded(standing, 1)
-    assert (till.letters()[0][1], till.facts(e.EffectSucceeded)[0].late) == ("resolved", True)
-
-
-def test_outside_runs_the_next_caller_notices_an_ended_lease(till: Till, found: Found) -> None:
-    """Without any tick: unknown, with its dead letter."""
-    found.answer = StillUnknown()
-    till.begun(None)
-    till.now += 300_000
-    with refusing(AttemptError):
-        till.acme.effect("k", send=till.world.pay, **PAY)
-    assert till.letters() == [("tool_effect", "open")]
-    assert not till.world.done
-
-
-@pytest.mark.parametrize("verb", ["ignore", "abandon", "resolve"])
-def test_outside_runs_a_try_that_was_under_way_does_not_open_what_was_closed(till: Till, verb: str) -> None:
-    """Only a try that began after the disposition does."""
-    with pytest.raises(Exception, match="declined"):
-        till.acme.effect("k", send=till.world.reject, **PAY)
-    standing = till.begun(None)
-    getattr(till.acme, verb)(till.the_letter(), **ANA)
-    till.acme.effect_failed(standing, DECLINED)
-    assert till.letters()[0][1] != "open"
-    till.acme.effect_failed(till.begun(None), DECLINED)
-    assert till.letters()[0][1] == "open"
-
-
-def test_the_options_of_an_unknown_effect_change_with_what_is_found(till: Till, found: Found) -> None:
-    """No retry, no grant while nobody knows; once it did not happen, the retry is offered and sends."""
-    standing = till.begun(attempt := till.paying())
-    till.fail(attempt)
-    letter = till.the_letter()
-    for command in (till.acme.request_retry, lambda id_, **who: till.acme.grant_retries(id_, 1, **who)):
-        nothing_written(till, RetryUnavailable, lambda command=command: command(letter, **ANA))  # type: ignore[misc]
-    found.answer = DidNotHappen()
-    till.acme.reconcile_effect(standing.id, **ANA)
-    till.acme.request_retry(letter, **ANA)
-    assert till.pay(till.again()) == {"charge": 1}
-    assert till.status(letter) == "resolved"
-
-
-@pytest.mark.parametrize(
-    ("outcome", "status"), [("succeeded", "resolved"), (" Did-Not-Happen ", "open"), ("still_unknown", "open")]
-)
-def test_an_operator_says_what_became_of_it(till: Till, outcome: str, status: str) -> None:
-    """With a reason; a success resolves its dead letters and answers the next attempt."""
-    standing = till.begun(attempt := till.paying())
-    till.fail(attempt)
-    till.acme.reconcile_effect(standing.id, outcome, receipt={"seen": 1}, **ANA)
-    assert till.status(till.the_letter()) == status
-    (event,) = till.facts(e.EffectReconciled)
-    assert (event.by, event.why) == ("operator", ANA["reason"])
-
-
-def test_what_is_known_is_not_reconciled(till: Till) -> None:
-    """Nor a try that is no longer the last."""
-    standing = till.begun(attempt := till.paying())
-    nothing_written(till, NotAllowed, lambda: till.acme.reconcile_effect(standing.id, "succeeded", **ANA))
-    nothing_written(till, NotAllowed, lambda: till.acme.reconcile_effect(standing.id, **ANA))
-    till.acme.effect_unknown(standing, "lost")
-    again = lambda: till.acme.reconcile_effect(standing.id, "did_not_happen", try_number=2, **ANA)  # noqa: E731
-    nothing_written(till, NotAllowed, again)
-    till.acme.complete_attempt(attempt)
-
-
 def test_a_redrive_goes_on_after_a_failure_and_ends_at_an_unknown_outcome(till: Till) -> None:
     """A recurrence keeps it retrying; what nobody knows is never retried, it is open again."""
     till.fail_in(till.paying(), till.world.reject)
@@ -486,3 +166,12 @@ def test_an_effect_in_the_middle_of_a_chain_is_redriven_with_it(till: Till) -> N
     work(till, handlers)
     assert (till.run_status(run), till.letters()) == ("completed", [("tool_effect", "resolved")])
     assert FINAL.final
+
+
+def test_a_corrected_effect_that_then_succeeds_cancels_the_proposal(till: Till) -> None:
+    """The redrive worked after all."""
+    undo = Compensation("refund")
+    till.fail_in(till.paying(), till.world.reject, compensation=undo)
+    till.acme.request_retry(till.the_letter(), **ANA)
+    till.pay(till.again(), compensation=undo)
+    assert (till.topics(till.proposed()), till.letters()[0][1]) == (["proposed", "cancelled"], "resolved")

@@ -5,7 +5,6 @@ What lies outside is a caller's own knowledge (an attempt, a standing, an id): i
 """
 
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
 from itertools import permutations
 from pathlib import Path
 from typing import Any
@@ -17,9 +16,8 @@ from redrive.domain.dead_letter import events as dl
 from redrive.domain.effect import events as e
 from redrive.domain.effect.state import EffectStatus
 from redrive.domain.run import events as runs
-from redrive.ledger.transaction import LedgerTransaction
 from tests.engine.outworld import PAY, Till
-from tests.processes.workshop import ANA, running
+from tests.processes.workshop import ANA
 
 Act = Callable[[], Any]
 DECLINED = Failure("outbox_send", "declined")
@@ -211,18 +209,6 @@ def test_a_dispatch_and_a_compensation(till: Till, other: Till, order: tuple[str
     assert len(till.facts(runs.RunRequeued)) == order.index("compensate")
 
 
-@orders("expire", "report")
-def test_the_end_of_a_lease_and_the_report_it_waited_for(till: Till, other: Till, order: tuple[str, ...]) -> None:
-    """Outside runs: each order ends with the success, and no open dead letter."""
-    standing = till.begun(None)
-    till.now = other.now = till.now + 300_000
-    in_turn({"expire": till.engine.tick, "report": lambda: other.acme.effect_succeeded(standing, 1)}, order)
-    assert (till.effects()[0].status, [status for _, status in till.letters()]) in (
-        ("succeeded", []),
-        ("succeeded", ["resolved"]),
-    )
-
-
 @orders("operator", "reconciler")
 def test_an_operator_and_a_reconciler(till: Till, other: Till, order: tuple[str, ...]) -> None:
     """Whoever was first found out; the second is told so."""
@@ -237,73 +223,13 @@ def test_an_operator_and_a_reconciler(till: Till, other: Till, order: tuple[str,
     assert len(till.facts(e.EffectReconciled)) == 1
 
 
-@contextmanager
-def in_between(monkeypatch: pytest.MonkeyPatch, rival: Act) -> Iterator[list[Exception | None]]:
-    """The first command of the block stops between its reads and its append while *rival* tries to be quicker; what
-    the rival was told, after the block."""
-    told: list[Exception | None] = []
-    encode, left = LedgerTransaction.encode, [running(lambda: told.append(tried(rival)))]
-
-    with ExitStack() as stack:
-
-        def slow(self: LedgerTransaction) -> None:
-            if left:
-                thread = stack.enter_context(left.pop())
-                thread.join(0.2)
-                assert thread.is_alive(), "the rival did not wait"
-            encode(self)
-
-        monkeypatch.setattr(LedgerTransaction, "encode", slow)
-        yield told
-
-
-def test_a_cancel_waits_for_an_intent_that_was_decided(
-    till: Till, other: Till, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """It then sees it, and its dead letter opens."""
-    attempt = till.paying()
-    with in_between(monkeypatch, lambda: other.acme.cancel(attempt.run_id, **ANA)) as told:
-        till.begun(attempt)
-    assert (told, till.effects()[0].status, till.letters()) == ([None], "unknown", [("tool_effect", "open")])
-
-
-def test_an_intent_waits_for_a_cancel_that_was_decided(
-    till: Till, other: Till, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """It is refused: nothing is sent for a run that is over."""
-    attempt = till.paying()
-    with in_between(monkeypatch, lambda: other.begun(attempt)) as told:
-        till.acme.cancel(attempt.run_id, **ANA)
-    assert ([type(error) for error in told], till.effects()) == ([NotRunning], [])
-
-
-def test_a_late_success_waits_for_a_dead_letter_that_opens(
-    till: Till, other: Till, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """It then resolves it."""
-    attempt = till.paying()
-    standing = till.begun(attempt)
-    with in_between(monkeypatch, lambda: other.acme.effect_succeeded(standing, 1)) as told:
-        till.fail(attempt)
-    assert (told, till.letters()) == ([None], [("tool_effect", "resolved")])
-
-
-def test_a_second_sender_waits_for_the_first_ones_intent(
-    till: Till, other: Till, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """And is told that it is in flight."""
-    with in_between(monkeypatch, lambda: other.begun(None)) as told:
-        till.begun(None)
-    assert [type(error) for error in told] == [InFlight]
-
-
-def test_a_compensation_waits_for_a_success_that_was_decided(
-    till: Till, other: Till, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """And is refused."""
-    standing = till.begun(attempt := till.paying(), compensation=Compensation("undo"))
-    till.fail(attempt)
-    letter = till.the_letter()
-    with in_between(monkeypatch, lambda: other.acme.compensate(letter, **ANA)) as told:
-        till.acme.effect_succeeded(standing, 1)
-    assert [type(error) for error in told] == [NotAllowed]
+@orders("expire", "report")
+def test_the_end_of_a_lease_and_the_report_it_waited_for(till: Till, other: Till, order: tuple[str, ...]) -> None:
+    """Outside runs: each order ends with the success, and no open dead letter."""
+    standing = till.begun(None)
+    till.now = other.now = till.now + 300_000
+    in_turn({"expire": till.engine.tick, "report": lambda: other.acme.effect_succeeded(standing, 1)}, order)
+    assert (till.effects()[0].status, [status for _, status in till.letters()]) in (
+        ("succeeded", []),
+        ("succeeded", ["resolved"]),
+    )

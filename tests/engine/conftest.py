@@ -1,0 +1,47 @@
+"""An engine with a gate and a reconciler that answer as the tests say."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from redrive import EffectCall
+from tests.engine.outworld import PAY, Till
+
+
+class Found:
+    """What the reconciler and the gate of the shop answer; tests change it."""
+
+    def __init__(self) -> None:
+        self.answer: Any = None
+        self.asked: list[EffectCall] = []
+        self.gate: Any = None
+
+    def look(self, call: EffectCall) -> Any:
+        """The reconciler."""
+        self.asked.append(call)
+        if isinstance(self.answer, BaseException):
+            raise self.answer
+        return self.answer
+
+    def let_out(self, _call: EffectCall) -> Any:
+        """The gate."""
+        if isinstance(self.gate, BaseException):
+            raise self.gate
+        return self.gate
+
+
+@pytest.fixture
+def found() -> Found:
+    """What they answer."""
+    return Found()
+
+
+@pytest.fixture
+def till(tmp_path: Path, found: Found) -> Iterator[Till]:
+    """An engine with a gate, and a reconciler for payments; everything is sound at the end."""
+    till = Till(tmp_path / "log.db", gate=found.let_out, reconcilers={PAY["operation"]: found.look})
+    yield till
+    till.check()
+    till.engine.close()

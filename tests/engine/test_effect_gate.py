@@ -1,0 +1,129 @@
+"""What the gate withholds, and effects outside any run, which have a lease and dead letters of their own."""
+
+from typing import Any
+
+import pytest
+
+from redrive import (
+    AttemptError,
+    InvalidValue,
+    RetryUnavailable,
+    StillUnknown,
+    Withhold,
+)
+from redrive.domain.dead_letter import events as dl
+from redrive.domain.effect import events as e
+from tests.engine.conftest import Found
+from tests.engine.outworld import DECLINED, PAY, Till, refusing
+from tests.processes.workshop import ANA, beside, nothing_written, policy, work
+
+
+def test_an_older_failure_says_nothing(till: Till, found: Found) -> None:
+    """Within runs and outside: a newer try is under way, no dead letter opens."""
+    outside = till.begun(None)
+    till.acme.effect_unknown(outside, "lost")
+    till.acme.reconcile_effect(outside.id, "did_not_happen", **ANA)
+    till.begun(None)
+    letters = len(till.letters())
+    till.acme.effect_failed(outside, DECLINED)
+    assert till.effect(outside.id).status == "intended"
+    assert len(till.facts(dl.DeadLetterRecurred)) == 0
+    assert len(till.letters()) == letters
+
+
+def test_the_gate_withholds(till: Till, found: Found) -> None:
+    """The attempt fails with it; nothing goes out; the worker's own report is the same one."""
+    found.gate = Withhold("quota used, token=abc")
+    run = till.submit(beside("a", retry=policy(3)))
+    work(till, {"a": till.pay})
+    assert till.run_status(run) == "failed"
+    (letter,) = till.acme.dead_letters().items
+    assert (letter.failure_class, letter.source, letter.reason) == (
+        "policy_withheld",
+        "node",
+        "quota used, token=[redacted]",
+    )
+    assert (till.effects()[0].status, till.world.done.total()) == ("withheld", 0)
+
+
+def test_what_was_withheld_may_be_sent_later(till: Till, found: Found) -> None:
+    """Once the gate opens, and an operator retries."""
+    found.gate = Withhold("not today" * 1_000)
+    with refusing(AttemptError):
+        till.pay(till.paying())
+    found.gate = None
+    till.acme.request_retry(till.the_letter(), **ANA)
+    assert till.pay(till.again()) == {"charge": 1}
+
+
+def test_the_gate_does_not_hide_what_was_done(till: Till, found: Found) -> None:
+    """The stored receipt is no sending."""
+    attempt = till.paying()
+    till.pay(attempt)
+    found.gate = Withhold("no more")
+    assert till.pay(attempt) == {"charge": 1}
+
+
+@pytest.mark.parametrize(
+    ("gate", "error"),
+    [(RuntimeError("down"), RuntimeError), (False, InvalidValue), ("no", InvalidValue), (Withhold, InvalidValue)],
+)
+def test_a_gate_that_does_not_answer_lets_nothing_out(
+    till: Till, found: Found, gate: Any, error: type[Exception]
+) -> None:
+    """Raising, rubbish: no event, no call."""
+    found.gate = gate
+    attempt = till.paying()
+    nothing_written(till, error, lambda: till.pay(attempt))
+    nothing_written(till, error, lambda: till.begun(attempt))
+    assert not till.world.done
+
+
+def test_outside_runs_a_failure_opens_its_dead_letter_at_once(till: Till) -> None:
+    """No attempt will end; the same again is a recurrence; a success resolves it."""
+    for _ in range(2):
+        with pytest.raises(Exception, match="declined"):
+            till.acme.effect("k", send=till.world.reject, **PAY)
+    assert till.letters() == [("tool_effect", "open")]
+    assert len(till.facts(dl.DeadLetterRecurred)) == 1
+    with refusing(RetryUnavailable, "no run"):
+        till.acme.request_retry(till.the_letter(), **ANA)
+    till.acme.effect("k", send=till.world.pay, **PAY)
+    assert till.letters() == [("tool_effect", "resolved")]
+
+
+def test_outside_runs_the_lease_ends_after_five_minutes(till: Till) -> None:
+    """By the tick, not before; what its sender says then is late."""
+    standing = till.begun(None)
+    assert [row.due_ms for row in till.engine.ledger.agenda_rows()] == [till.now + 300_000]
+    till.now += 299_999
+    assert not till.engine.tick().lost_effects
+    till.now += 1
+    assert till.engine.tick().lost_effects == [standing.id]
+    assert till.letters() == [("tool_effect", "open")]
+    till.acme.effect_succeeded(standing, 1)
+    assert (till.letters()[0][1], till.facts(e.EffectSucceeded)[0].late) == ("resolved", True)
+
+
+def test_outside_runs_the_next_caller_notices_an_ended_lease(till: Till, found: Found) -> None:
+    """Without any tick: unknown, with its dead letter."""
+    found.answer = StillUnknown()
+    till.begun(None)
+    till.now += 300_000
+    with refusing(AttemptError):
+        till.acme.effect("k", send=till.world.pay, **PAY)
+    assert till.letters() == [("tool_effect", "open")]
+    assert not till.world.done
+
+
+@pytest.mark.parametrize("verb", ["ignore", "abandon", "resolve"])
+def test_outside_runs_a_try_that_was_under_way_does_not_open_what_was_closed(till: Till, verb: str) -> None:
+    """Only a try that began after the disposition does."""
+    with pytest.raises(Exception, match="declined"):
+        till.acme.effect("k", send=till.world.reject, **PAY)
+    standing = till.begun(None)
+    getattr(till.acme, verb)(till.the_letter(), **ANA)
+    till.acme.effect_failed(standing, DECLINED)
+    assert till.letters()[0][1] != "open"
+    till.acme.effect_failed(till.begun(None), DECLINED)
+    assert till.letters()[0][1] == "open"

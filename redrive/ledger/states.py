@@ -22,8 +22,8 @@ from redrive.domain.flow import Flow
 from redrive.domain.identity import EventId, FlowDigest, Tenant, flow_stream_of
 from redrive.domain.records import FlowRegistered, LimitRemoved, LimitSet, PolicyRegistered
 from redrive.domain.run import events as run_events
+from redrive.domain.run.evolution import evolve as evolve_run
 from redrive.domain.run.state import Run
-from redrive.domain.run.state import evolve as evolve_run
 from redrive.ledger.agenda import AgendaRow
 from redrive.ledger.mapper import decode
 from redrive.ledger.recorder import LogRecorder, Row

@@ -10,107 +10,16 @@ import sqlite3
 from collections.abc import Callable, Container, Iterable, Sequence
 from heapq import merge
 from itertools import islice
-from typing import Any, NamedTuple
+from typing import Any
 
-from redrive.domain.compensation.state import CompensationState, CompensationStatus
-from redrive.domain.dead_letter.state import REDRIVING, DeadLetter
-from redrive.domain.effect.state import Effect, EffectStatus
 from redrive.domain.identity import DeadLetterId, RunId, Tenant
 from redrive.domain.ports import Due
-from redrive.domain.run.holding import waits_for_room
-from redrive.domain.run.state import Run, Status
+from redrive.ledger.agenda_rows import ANY, AgendaRow
 from redrive.ledger.mapper import tenant_named
 
 DueKey = tuple[int, int]
 Allowed = Callable[[str, int], int | None]
-ANY = ""
-TIMED_WAITS, EXPIRIES = " ", "  "  # stand where handlers stand; no handler has a blank name
-MOST_NEEDS = 256
 TIMERS = ("timed_wait", "expiry")
-
-
-class AgendaRow(NamedTuple):
-    """A row, in the order of the table's columns. *needs* names the handler that can go on with a queued run; ANY:
-    look at the run itself."""
-
-    subject: str
-    kind: str
-    due_ms: int | None
-    created: int
-    tenant: str
-    needs: str = ""
-    run: str = ""
-    not_before_ms: int = 0
-    holder: str | None = None
-
-
-def rows_of_run(run: Run, created: int) -> tuple[AgendaRow, ...]:
-    """A queued run is due once for each handler that can go on with it, a claimed one when its lease expires; wherever
-    it stands, its timed waits are due when the first ends, its approvals when the first expires."""
-    return (*_timers_of_run(run, created), *_standing_of_run(run, created))
-
-
-def _timers_of_run(run: Run, created: int) -> tuple[AgendaRow, ...]:
-    ends = min(run.timers.values(), default=None)
-    expires = min((at for at in run.approvals.values() if at is not None), default=None)
-    named = (("timed_wait", TIMED_WAITS, ends), ("expiry", EXPIRIES, expires))
-    tenant = str(run.tenant)
-    return tuple(
-        AgendaRow(run.id, kind, at, created, tenant, needs, run.id) for kind, needs, at in named if at is not None
-    )
-
-
-def _standing_of_run(run: Run, created: int) -> tuple[AgendaRow, ...]:
-    tenant = str(run.tenant)
-    if run.status is Status.QUEUED and run.due_ms is not None:  # what waits for room stands in lines, not here
-        dues = sorted(_dues(run, run.due_ms).items())
-        return tuple(AgendaRow(run.id, "run", due, created, tenant, needs, run.id) for needs, due in dues)
-    if run.status is Status.RUNNING and run.claim is not None:
-        holder = None if run.claim.holder is None else str(run.claim.holder)
-        return (AgendaRow(run.id, "lease", run.claim.expires_at_ms, created, tenant, "", run.id, 0, holder),)
-    return ()
-
-
-def _dues(run: Run, due_ms: int) -> dict[str, int]:
-    """From when on each handler can go on with a queued run; when there are many, ANY from the earliest on."""
-    dues: dict[str, int] = {
-        run.flow.nodes[node].handled_by: due_ms for node in run.ready if not waits_for_room(run, node)
-    }
-    for node, due in run.waiting.items():
-        if waits_for_room(run, node):
-            continue
-        name = run.flow.nodes[node].handled_by
-        dues[name] = min(dues.get(name, due), due)
-    return dues if len(dues) <= MOST_NEEDS else {ANY: min(dues.values())}
-
-
-def rows_of_dead_letter(dl: DeadLetter, run: Run | None, created: int, engine: str) -> tuple[AgendaRow, ...]:
-    """A dead letter that waits for a dispatch is due when its backoff has ended and its run may be requeued."""
-    if dl.status not in REDRIVING:
-        return ()
-    held = dl.held is not None and dl.held.engine == engine
-    if held and run is not None and dl.held is not None:
-        held = dl.held.run_version >= run.stands_since
-    armed = (run is None or run.redrivable) and not held
-    due = dl.not_before_ms if armed else None
-    return (AgendaRow(dl.id, "dead_letter", due, created, str(dl.tenant), "", dl.run, dl.not_before_ms),)
-
-
-def rows_of_effect(effect: Effect, created: int) -> tuple[AgendaRow, ...]:
-    """An effect outside runs is due when the lease of its sender ends; within a run, the run's claim tells."""
-    if effect.status is not EffectStatus.INTENDED or effect.expires_at_ms is None:
-        return ()
-    return (AgendaRow(effect.id, "effect", effect.expires_at_ms, created, str(effect.tenant)),)
-
-
-def rows_of_compensation(compensation: CompensationState, created: int) -> tuple[AgendaRow, ...]:
-    """An approved compensation is due for a compensator of its operation; one that runs, when its lease ends."""
-    kinds = {CompensationStatus.APPROVED: "compensation", CompensationStatus.RUNNING: "compensating"}
-    if (kind := kinds.get(compensation.status)) is None:
-        return ()
-    assert compensation.plan is not None
-    tenant = str(compensation.tenant)
-    return (AgendaRow(compensation.id, kind, compensation.due_ms, created, tenant, compensation.plan.operation),)
 
 
 _FIRST_NEEDS = (

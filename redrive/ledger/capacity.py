@@ -17,7 +17,7 @@ from redrive.domain.limits import UNLIMITED, Bucket, Gauge, Limit, Room, keys_of
 from redrive.domain.ports import Ahead, Due
 from redrive.domain.run.state import Run, Status
 from redrive.domain.values import canonical_json
-from redrive.ledger.agenda import ANY, MOST_NEEDS
+from redrive.ledger.agenda_rows import ANY, MOST_NEEDS
 from redrive.ledger.limit_book import LimitBook
 from redrive.ledger.mapper import tenant_named
 

@@ -5,9 +5,6 @@ from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from contextvars import ContextVar
 from typing import Any, TypeVar, cast
 
-from redrive.domain.compensation.state import CompensationState
-from redrive.domain.dead_letter.state import DeadLetter
-from redrive.domain.effect.state import Effect
 from redrive.domain.errors import InvalidValue, NotFound, StreamUnreadable
 from redrive.domain.event import Recorded
 from redrive.domain.identity import RunId, Tenant
@@ -15,14 +12,8 @@ from redrive.domain.ports import Caller, Due, Timer
 from redrive.domain.run.state import Run
 from redrive.domain.values import clean_name
 from redrive.ledger import capacity_log
-from redrive.ledger.agenda import (
-    Agenda,
-    AgendaRow,
-    rows_of_compensation,
-    rows_of_dead_letter,
-    rows_of_effect,
-    rows_of_run,
-)
+from redrive.ledger.agenda import Agenda
+from redrive.ledger.agenda_rows import AgendaRow, rows_of
 from redrive.ledger.application import LogApplication
 from redrive.ledger.capacity import Capacity
 from redrive.ledger.committer import Committer, Pending
@@ -271,26 +262,19 @@ class SqliteLedger:
             self._application.close()
 
     def _rows_from_log(self, stream: str) -> tuple[AgendaRow, ...]:
-        states = self.committer.states
-        states.shrink()
+        self.committer.states.shrink()
         try:
-            entry = states.get(stream)
-            run = states.get(entry.state.run) if entry and isinstance(entry.state, DeadLetter) else None
+            entry = self.committer.states.get(stream)
+            if entry is None or entry.unknown:
+                return ()
+            return rows_of(entry.state, entry.created, self.committer.engine, self._run_as_of_now)
         except StreamUnreadable as error:
             log.error("agenda.unreadable", stream=stream, error=str(error))
             return ()
-        if entry is None or entry.unknown:
-            return ()
-        match entry.state:
-            case Run():
-                return rows_of_run(entry.state, entry.created)
-            case DeadLetter():
-                state = run.state if run and isinstance(run.state, Run) else None
-                return rows_of_dead_letter(entry.state, state, entry.created, self.committer.engine)
-            case Effect():
-                return rows_of_effect(entry.state, entry.created)
-            case CompensationState():
-                return rows_of_compensation(entry.state, entry.created)
+
+    def _run_as_of_now(self, id_: RunId) -> Run | None:
+        entry = self.committer.states.get(id_)
+        return entry.state if entry and isinstance(entry.state, Run) else None
 
     def _note_engine(self, engine: str) -> None:
         """A new engine version judges again what an older one held."""

@@ -19,7 +19,7 @@ import redrive.domain.compensation.state
 import redrive.domain.dead_letter.state
 import redrive.domain.effect.state
 import redrive.domain.records
-import redrive.domain.run.state  # noqa: F401  (the catalogue is complete once these are imported)
+import redrive.domain.run.evolution  # noqa: F401  (the catalogue is complete once these are imported)
 from redrive.domain.errors import InvalidValue, StorageError, StreamDamaged
 from redrive.domain.event import CATALOGUE, Cause, Event, Recorded, UnknownEvent
 from redrive.domain.identity import EventId, Principal, StreamId, Tenant

@@ -22,9 +22,9 @@ from redrive.domain.flow import Flow
 from redrive.domain.identity import EventId, FlowDigest, Tenant, flow_stream_of
 from redrive.domain.records import FlowRegistered, LimitRemoved, LimitSet, PolicyRegistered
 from redrive.domain.run import events as run_events
+from redrive.domain.run.evolution import evolve as evolve_run
 from redrive.domain.run.state import Run
-from redrive.domain.run.state import evolve as evolve_run
-from redrive.ledger.agenda import AgendaRow
+from redrive.ledger.agenda_rows import AgendaRow, State
 from redrive.ledger.mapper import decode
 from redrive.ledger.recorder import LogRecorder, Row
 
@@ -35,7 +35,6 @@ WRITTEN_ONCE = (FlowRegistered, PolicyRegistered, LimitSet, LimitRemoved)
 _QUIET = (dead_letter_events.DeadLetterNoted, dead_letter_events.DeadLetterHeld)
 
 
-State = Run | DeadLetter | Effect | CompensationState
 _EVOLVE: dict[type, Callable[[Any, Event], None]] = {
     Run: evolve_run,
     DeadLetter: evolve_dead_letter,

@@ -24,11 +24,11 @@ from redrive.domain.identity import (
 from redrive.domain.ports import Caller, Due, Policy, Subject
 from redrive.domain.records import FlowRegistered, LimitRemoved, LimitSet, PolicyKind, PolicyRegistered
 from redrive.domain.run.state import Run
-from redrive.ledger.agenda import rows_of_compensation, rows_of_dead_letter, rows_of_effect, rows_of_run
+from redrive.ledger.agenda_rows import State, rows_of
 from redrive.ledger.capacity import waiters_of
 from redrive.ledger.limit_book import LIMITS_STREAM
 from redrive.ledger.mapper import NewRow, row_of
-from redrive.ledger.states import BYTES_PER_NODE, Entry, State, as_cause
+from redrive.ledger.states import BYTES_PER_NODE, Entry, as_cause
 from redrive.ledger.tally import LimitOwner, Tally
 
 if TYPE_CHECKING:
@@ -297,20 +297,9 @@ class LedgerTransaction:
 
     def _bring_agenda(self, stream: str, entry: Entry) -> None:
         state, agenda = entry.state, self._ledger.agenda
-        match state:
-            case Run():
-                rows = rows_of_run(state, entry.created)
-                letters = {*state.dead_letters.values(), *state.effect_letters.values()}
-                others = letters - self._written.keys()  # those written here get rows of their own
-                if others and self._redrivable.get(state.id, False) != state.redrivable:
-                    agenda.arm(state.id, state.redrivable)
-                    self._ledger.rows_changed(letters)
-            case DeadLetter():
-                rows = rows_of_dead_letter(state, self.find_run(state.run), entry.created, self._ledger.engine)
-            case Effect():
-                rows = rows_of_effect(state, entry.created)
-            case CompensationState():
-                rows = rows_of_compensation(state, entry.created)
+        rows = rows_of(state, entry.created, self._ledger.engine, self.find_run)
+        if isinstance(state, Run):
+            self._arm_letters(state)
         if rows == entry.rows:
             return
         if entry.rows is None or (entry.rows and {row.needs for row in entry.rows} - {row.needs for row in rows}):
@@ -318,6 +307,15 @@ class LedgerTransaction:
         for row in rows:
             agenda.put(row)
         entry.rows = rows
+
+    def _arm_letters(self, run: Run) -> None:
+        """Make the dead letters of a run due, or not, when it may be requeued from now on, or not."""
+        if self._redrivable.get(run.id, False) == run.redrivable:
+            return
+        letters = {*run.dead_letters.values(), *run.effect_letters.values()}
+        if letters - self._written.keys():  # those written here get rows of their own
+            self._ledger.agenda.arm(run.id, run.redrivable)
+            self._ledger.rows_changed(letters)
 
 
 Command = Callable[[LedgerTransaction], object]

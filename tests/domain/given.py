@@ -18,8 +18,8 @@ from redrive.domain.event import Event
 from redrive.domain.flow import Flow
 from redrive.domain.identity import FlowDigest, Tenant
 from redrive.domain.run import events as e
+from redrive.domain.run.evolution import evolve as evolve_run
 from redrive.domain.run.state import Run
-from redrive.domain.run.state import evolve as evolve_run
 
 S = TypeVar("S", Run, DeadLetter, Effect, CompensationState)
 P = ParamSpec("P")

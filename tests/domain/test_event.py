@@ -17,8 +17,8 @@ from redrive.domain.identity import EventId, StreamId, Tenant
 from redrive.domain.records import FlowRegistered, LimitRemoved, LimitSet, PolicyRegistered
 from redrive.domain.retry_policy import RetryPolicy
 from redrive.domain.run import events as runs
+from redrive.domain.run.evolution import evolve as evolve_run
 from redrive.domain.run.holder import Holder
-from redrive.domain.run.state import evolve as evolve_run
 from tests.domain import facts
 from tests.domain.facts import decided, opened
 from tests.domain.given import given_letter

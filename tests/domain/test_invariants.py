@@ -22,7 +22,8 @@ from redrive.domain.run.attempts import (
 from redrive.domain.run.claims import abandon_claim, claim_run, release_claim, renew_lease
 from redrive.domain.run.control import cancel_run, pause_run, recover_run, requeue_run, resume_run
 from redrive.domain.run.events import AttemptStarted
-from redrive.domain.run.state import NodeStatus, Run, Status, evolve
+from redrive.domain.run.evolution import evolve
+from redrive.domain.run.state import NodeStatus, Run, Status
 from tests.domain.facts import BROKEN, DENIED, LEASE_MS, RUN, TIMEOUT, policy, submitted
 from tests.domain.given import fold_run
 

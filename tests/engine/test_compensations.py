@@ -216,13 +216,13 @@ def test_a_success_leaves_what_was_approved(till: Till) -> None:
     assert taken(till) is not None
 
 
-def test_an_operator_cancels_what_does_not_run(till: Till) -> None:
-    """An approval is denied so; what runs cannot be called back."""
+def test_an_operator_cancels_what_is_not_final(till: Till) -> None:
+    """What runs is disowned: its report is refused. What is cancelled is final."""
     handed = running(till)
-    nothing_written(till, NotAllowed, lambda: till.acme.cancel_compensation(handed.compensation_id, **ANA))
-    till.acme.fail_compensation(handed, FINAL)
     till.acme.cancel_compensation(handed.compensation_id, **ANA)
+    nothing_written(till, NotAllowed, lambda: till.acme.complete_compensation(handed, {"ok": True}))
     nothing_written(till, NotAllowed, lambda: till.acme.rerun_compensation(handed.compensation_id, **ANA))
+    nothing_written(till, NotAllowed, lambda: till.acme.cancel_compensation(handed.compensation_id, **ANA))
 
 
 def test_an_effect_without_a_description_cannot_be_compensated(till: Till) -> None:

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from redrive.domain.identity import RunId
-from redrive.ledger.agenda import Agenda, AgendaRow
+from redrive.ledger.agenda import Agenda
+from redrive.ledger.agenda_rows import AgendaRow
 from tests.ledger.world import LOCAL, World
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from redrive.domain.flow import Flow, Node
 from redrive.domain.stateful_wait import Approval, Wait
-from redrive.ledger.agenda import EXPIRIES, TIMED_WAITS
+from redrive.ledger.agenda_rows import EXPIRIES, TIMED_WAITS
 from redrive.processes import operations
 from tests.ledger.world import World, policy, policy_of
 

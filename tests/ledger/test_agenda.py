@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from redrive.domain.errors import InvalidValue, NotFound, Refused
 from redrive.domain.flow import Flow, Node
 from redrive.domain.identity import Tenant
-from redrive.ledger import agenda
+from redrive.ledger import agenda_rows
 from redrive.processes import operations
 from redrive.processes.handout import Claim
 from tests.ledger.chaos import ACTIONS, FLOWS, WIDE, Chaos
@@ -86,7 +86,7 @@ def test_a_worker_is_offered_what_it_has_a_handler_for(world: World) -> None:
 
 def test_a_run_that_needs_many_handlers_is_offered_to_everybody(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """Who has none of them goes on to the next run."""
-    monkeypatch.setattr(agenda, "MOST_NEEDS", 16)
+    monkeypatch.setattr(agenda_rows, "MOST_NEEDS", 16)
     many = [Node(f"n{k}") for k in range(17)]
     world.submit("17", Flow(many))
     world.submit("16", Flow(many[:16]))

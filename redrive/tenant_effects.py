@@ -116,8 +116,8 @@ class TenantEffects(TenantQueries):
     def effect_failed(
         self, standing: EffectStanding, failure: Failure | BaseException, receipt: Any = None
     ) -> EffectStanding:
-        """Report that it was not done: it never went out, or was rejected (with a *receipt*, perhaps). Raises NotAllowed
-        for a try that never was."""
+        """Report that it was not done: it never went out, or was rejected (with a *receipt*, perhaps). Raises
+        NotAllowed for a try that never was."""
         recorded = self.services.failure(failure_raised(failure))
         kept = None if receipt is None else receipt_of(receipt, self.services.redactor)
         command = effects.failing_effect(standing.id, standing.try_number, recorded, kept, self.services.policy_of)

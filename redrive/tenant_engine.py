@@ -207,8 +207,8 @@ class TenantEngine(TenantEffects):
         return sweep(self.services.ledger, self.tenant, self.services.policy_of, self.services.engine)
 
     def resume_plan(self, run_id: RunId) -> ResumePlan:
-        """What can be done about a run, its dead letters, doubtful effects and compensations now, and why the rest
-        cannot. It is asked of the rules that decide, and promises nothing once something else happens.
+        """What can be done about a run, its approvals, dead letters, doubtful effects and compensations now, and why
+        the rest cannot. It is asked of the rules that decide, and promises nothing once something else happens.
 
         Raises NotFound.
         """

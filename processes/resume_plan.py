@@ -20,7 +20,8 @@ Command = Callable[[Transaction], object]
 
 @dataclass(frozen=True, slots=True)
 class ResumeOption:
-    """Something an operator could do. *subject* is what *id* names: run, dead_letter, effect or compensation.
+    """Something an operator could do. *subject* is what *id* names: run, dead_letter, effect or compensation; an
+    approval is named by its run and *node*.
 
     *why_not* is what the command would be refused with now; None when it is *possible*. *command* is the line to
     type, with a reason in place of WHY.
@@ -48,11 +49,13 @@ class ResumePlan:
 
 @dataclass(frozen=True, slots=True)
 class _Choice:
-    """A way on: the *command* that decides whether there is one, and the words that give it."""
+    """A way on: the *command* that decides whether there is one, and the words that give it. *dashed* are names that
+    could be taken for options."""
 
     action: str
     command: Command
     words: tuple[str, ...]
+    dashed: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +73,7 @@ def planning(id_: RunId, policy_of: PolicyOf) -> Callable[[Transaction], ResumeP
         run = tx.run(id_)
         letters = [tx.dead_letter(letter) for letter in (*run.dead_letters.values(), *run.effect_letters.values())]
         effects = _effects_of(tx, run)
-        found = [*_of_run(run, policy_of)]
+        found = [*_of_run(run, policy_of), *_of_approvals(run)]
         for letter in letters:
             found += _of_letter(letter, policy_of)
         for effect in effects:
@@ -94,6 +97,18 @@ def _of_run(run: Run, policy_of: PolicyOf) -> Found:
         ("cancel", operations.cancelling(run.id, policy_of)),
     ):
         yield subject, _Choice(action, command, (action, run.id))
+
+
+def _of_approvals(run: Run) -> Found:
+    """What is asked, or was and expired unnoticed; an approval that was decided is no question any more."""
+    for node in run.approvals:
+        subject = _Subject("approval", run.id, node, run.nodes[node].status)
+        for action, command in (
+            ("approve", operations.approving(run.id, node)),
+            ("deny", operations.denying(run.id, node)),
+        ):
+            dashed = (run.id, node) if node.startswith("-") else ()
+            yield subject, _Choice(action, command, (action,) if dashed else (action, run.id, node), dashed)
 
 
 def _of_letter(dl: DeadLetter, policy_of: PolicyOf) -> Found:
@@ -145,7 +160,8 @@ def _effects_of(tx: Transaction, run: Run) -> list[Effect]:
 
 def _option(tx: Transaction, subject: _Subject, choice: _Choice) -> ResumeOption:
     why_not = why_refused(tx, choice.command)
-    line = shlex.join(["redrive", *choice.words, "--reason", _WHY])
+    last = ("--", *choice.dashed) if choice.dashed else ()
+    line = shlex.join(["redrive", *choice.words, "--reason", _WHY, *last])
     return ResumeOption(
         subject.kind, subject.id, subject.node, str(subject.status), choice.action, why_not is None, why_not, line
     )

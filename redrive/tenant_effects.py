@@ -54,6 +54,9 @@ class TenantEffects(TenantQueries):
 
         *key* names it within the tenant. While it is being sent it is held for 5 minutes; after that its outcome is
         unknown. A failure opens its dead letter at once. For the rest see ``Attempt.effect``.
+
+        Raises what *send* raised; AttemptError when the gate withholds it or its outcome stays unknown; InFlight,
+        KeyReused.
         """
         wanted, caller = self._wanted(key, actor, operation, target, request, tolerate, compensation)
         return self.outbox.perform(wanted, caller.actor.id, send, caller)
@@ -105,21 +108,24 @@ class TenantEffects(TenantQueries):
         )
 
     def effect_succeeded(self, standing: EffectStanding, receipt: Any = None) -> EffectStanding:
-        """Report that it was done; never refused for being late. The identical report again is a no-op."""
+        """Report that it was done; never refused for being late. The identical report again is a no-op. Raises
+        NotAllowed for a try that never was."""
         kept = receipt_of(receipt, self.services.redactor)
         return self._as_worker(standing.holder, effects.succeeding(standing.id, standing.try_number, kept))
 
     def effect_failed(
         self, standing: EffectStanding, failure: Failure | BaseException, receipt: Any = None
     ) -> EffectStanding:
-        """Report that it was not done: it never went out, or was rejected (with a *receipt*, perhaps)."""
+        """Report that it was not done: it never went out, or was rejected (with a *receipt*, perhaps). Raises
+        NotAllowed for a try that never was."""
         recorded = self.services.failure(failure_raised(failure))
         kept = None if receipt is None else receipt_of(receipt, self.services.redactor)
         command = effects.failing_effect(standing.id, standing.try_number, recorded, kept, self.services.policy_of)
         return self._as_worker(standing.holder, command)
 
     def effect_unknown(self, standing: EffectStanding, reason: str) -> EffectStanding:
-        """Report that nobody knows whether it was done; it is never sent again before it was reconciled."""
+        """Report that nobody knows whether it was done; it is never sent again before it was reconciled. Raises
+        NotAllowed for a try that never was."""
         why = self._redacted(operations.reason_given(reason))
         command = effects.losing(standing.id, standing.try_number, why, self.services.policy_of)
         return self._as_worker(standing.holder, command)
@@ -152,25 +158,27 @@ class TenantEffects(TenantQueries):
     def compensate(
         self, dead_letter: DeadLetterId, *, actor: Actor, reason: str, run_id: RunId | None = None
     ) -> LetterStanding:
-        """Settle the dead letter of an effect by the compensation that the effect described."""
+        """Settle the dead letter of an effect by the compensation that the effect described. Raises NotAllowed when it
+        is settled or nothing was described, InFlight while the effect is being sent."""
         return self._operate(compensations.choosing(dead_letter, run_id), actor, reason)
 
     def approve_compensation(
         self, compensation_id: CompensationId, *, actor: Actor, reason: str
     ) -> CompensationStanding:
-        """Let a compensation run that awaits approval."""
+        """Let a compensation run that awaits approval. Raises NotAllowed for any other."""
         return self._operate(compensations.approving(compensation_id), actor, reason)
 
     def cancel_compensation(
         self, compensation_id: CompensationId, *, actor: Actor, reason: str
     ) -> CompensationStanding:
         """Give a compensation up that is not completed; an approval is denied so. One that runs is not stopped by it:
-        its report is refused, and whether it happened is for you to find out."""
+        its report is refused, and whether it happened is for you to find out. Raises NotAllowed when it is final."""
         why = self._redacted(operations.reason_given(reason))
         return self._operate(compensations.cancelling(compensation_id, why), actor, reason)
 
     def rerun_compensation(self, compensation_id: CompensationId, *, actor: Actor, reason: str) -> CompensationStanding:
-        """Have a failed compensation run again, also when its outcome is unknown: look first."""
+        """Have a failed compensation run again, also when its outcome is unknown: look first. Raises NotAllowed for any
+        other."""
         return self._operate(compensations.running_again(compensation_id), actor, reason)
 
     def claim_compensation(

@@ -27,7 +27,11 @@ if TYPE_CHECKING:
 
 
 class TenantEngine(TenantEffects):
-    """The engine, for one tenant. *actor* is who acts: a name, or a Principal that the host authenticated."""
+    """The engine, for one tenant. *actor* is who acts: a name, or a Principal that the host authenticated.
+
+    Every command raises InvalidValue for what it cannot accept, NotFound for what this tenant does not have, and
+    StreamReadOnly when a newer version has written to what it would continue.
+    """
 
     def submit(
         self,
@@ -75,7 +79,7 @@ class TenantEngine(TenantEffects):
         return self._as_worker(worker, claiming(claimant, n, None if start else 0))
 
     def start_attempt(self, claim: Claim, node: str) -> Attempt:
-        """Start a try of *node*. Raises NotRunning, StaleEpoch, NodeNotReady."""
+        """Start a try of *node*. Raises NotRunning, StaleEpoch, NodeNotReady, LimitReached."""
         return self._as_worker(claim.worker, starting(claim, node))
 
     def start_attempts(self, claim: Claim) -> list[Attempt]:
@@ -100,7 +104,10 @@ class TenantEngine(TenantEffects):
         )
 
     def snooze_attempt(self, attempt: Attempt, delay_ms: int) -> Progress:
-        """End a try without an outcome; it is due again after *delay_ms* with the same number."""
+        """End a try without an outcome; it is due again after *delay_ms* with the same number.
+
+        Raises NotRunning, StaleEpoch, StaleAttempt; OutcomePending while an effect of it has none.
+        """
         return self._as_worker(attempt.worker, snoozing(attempt.id, delay_ms))
 
     def heartbeat(self, claim: Claim, lease_ms: int | None = None) -> Lease:
@@ -112,19 +119,20 @@ class TenantEngine(TenantEffects):
         return self._as_worker(claim.worker, releasing(claim, no_handler=False))
 
     def pause(self, run_id: RunId, *, actor: Actor, reason: str) -> Status:
-        """Let nothing new start; running attempts finish."""
+        """Let nothing new start; running attempts finish. Raises NotAllowed when it is completed or cancelled."""
         return self._operate(operations.pausing(run_id), actor, reason)
 
     def resume(self, run_id: RunId, *, actor: Actor, reason: str) -> Status:
-        """Lift the pause; a backoff still holds."""
+        """Lift the pause; a backoff still holds. Raises NotAllowed when none was requested."""
         return self._operate(operations.resuming(run_id), actor, reason)
 
     def cancel(self, run_id: RunId, *, actor: Actor, reason: str) -> Status:
-        """End the run for good."""
+        """End the run for good. Raises NotAllowed when it is completed or cancelled."""
         return self._operate(operations.cancelling(run_id, self.services.policy_of), actor, reason)
 
     def recover(self, run_id: RunId, *, actor: Actor, reason: str, nodes: Sequence[str] | None = None) -> Status:
-        """Requeue a failed or blocked run from its failed nodes, or from *nodes*, with all their dependants."""
+        """Requeue a failed or blocked run from its failed nodes, or from *nodes*, with all their dependants. Raises
+        NotAllowed for any other run, and when nothing could start."""
         return self._operate(operations.recovering(run_id, nodes), actor, reason)
 
     def approve(self, run_id: RunId, node: str, *, actor: Actor, reason: str) -> Status:
@@ -154,31 +162,32 @@ class TenantEngine(TenantEffects):
     def grant_retries(
         self, dead_letter: DeadLetterId, n: int, *, actor: Actor, reason: str, run_id: RunId | None = None
     ) -> LetterStanding:
-        """Allow *n* (1 to 100) more dispatches; open or parked becomes retry_requested."""
+        """Allow *n* (1 to 100) more dispatches; open or parked becomes retry_requested. Raises NotAllowed when it is
+        settled, RetryUnavailable."""
         return self._then_redrive(dead_letter, operations.granting_retries(dead_letter, n, run_id), actor, reason)
 
     def ignore(
         self, dead_letter: DeadLetterId, *, actor: Actor, reason: str, run_id: RunId | None = None
     ) -> LetterStanding:
-        """Decide that a dead letter does not matter."""
+        """Decide that a dead letter does not matter. Raises NotAllowed when it is settled."""
         return self._operate(operations.ignoring(dead_letter, run_id), actor, reason)
 
     def abandon(
         self, dead_letter: DeadLetterId, *, actor: Actor, reason: str, run_id: RunId | None = None
     ) -> LetterStanding:
-        """Give the work of a dead letter up."""
+        """Give the work of a dead letter up. Raises NotAllowed when it is settled."""
         return self._operate(operations.abandoning(dead_letter, run_id), actor, reason)
 
     def resolve(
         self, dead_letter: DeadLetterId, *, actor: Actor, reason: str, run_id: RunId | None = None
     ) -> LetterStanding:
-        """Say that the work of a dead letter was done otherwise."""
+        """Say that the work of a dead letter was done otherwise. Raises NotAllowed when it is settled."""
         return self._operate(operations.resolving(dead_letter, run_id), actor, reason)
 
     def reopen(
         self, dead_letter: DeadLetterId, *, actor: Actor, reason: str, run_id: RunId | None = None
     ) -> LetterStanding:
-        """Put a settled dead letter back."""
+        """Put a settled dead letter back. Raises NotAllowed when it is not settled."""
         return self._operate(operations.reopening(dead_letter, run_id), actor, reason)
 
     def note_dead_letter(
@@ -198,8 +207,8 @@ class TenantEngine(TenantEffects):
         return sweep(self.services.ledger, self.tenant, self.services.policy_of, self.services.engine)
 
     def resume_plan(self, run_id: RunId) -> ResumePlan:
-        """What can be done about a run, its dead letters, doubtful effects and compensations now, and why the rest
-        cannot. It is asked of the rules that decide, and promises nothing once something else happens.
+        """What can be done about a run, its approvals, dead letters, doubtful effects and compensations now, and why
+        the rest cannot. It is asked of the rules that decide, and promises nothing once something else happens.
 
         Raises NotFound.
         """

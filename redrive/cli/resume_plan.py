@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 def resume_plan(session: Session, run: str) -> None:
     """Tell what can be done about a run now.
 
-    And why the rest cannot: about the run itself, its dead letters, the effects in doubt, and compensations; each
-    with the command to type. RUN is a whole id, or at least its first six characters.
+    And why the rest cannot: about the run itself, its pending approvals, its dead letters, the effects in doubt, and
+    compensations; each with the command to type. RUN is a whole id, or at least its first six characters.
     """
     from redrive.cli.ids import run_named
 

@@ -221,6 +221,7 @@ def test_an_operator_cancels_what_is_not_final(till: Till) -> None:
     handed = running(till)
     till.acme.cancel_compensation(handed.compensation_id, **ANA)
     nothing_written(till, NotAllowed, lambda: till.acme.complete_compensation(handed, {"ok": True}))
+    nothing_written(till, NotAllowed, lambda: till.acme.fail_compensation(handed, FINAL))
     nothing_written(till, NotAllowed, lambda: till.acme.rerun_compensation(handed.compensation_id, **ANA))
     nothing_written(till, NotAllowed, lambda: till.acme.cancel_compensation(handed.compensation_id, **ANA))
 

@@ -8,10 +8,13 @@ from typing import Any
 import pytest
 
 from redrive import (
+    Approval,
     Compensation,
     CompensationId,
     DeadLetterId,
     EffectId,
+    Flow,
+    Node,
     NotFound,
     Refused,
     Rejected,
@@ -105,6 +108,36 @@ def compensating(shop: Shop) -> RunId:
     return compensated(shop, fails=False)
 
 
+def asking(shop: Shop) -> RunId:
+    """Nothing can go on before somebody decides about one of two approvals."""
+    approvals = {"ask": Approval("Publish?", timeout_ms=60_000), "-ask too": Approval("And mail?")}
+    run = shop.submit(Flow([Node(id_, approval=approval) for id_, approval in approvals.items()]))
+    assert shop.run_status(run) == "awaiting_approval"
+    return run
+
+
+def expired(shop: Shop) -> RunId:
+    """The same, when one of them is over, and nobody has noticed."""
+    run = asking(shop)
+    shop.now += 60_000
+    return run
+
+
+def answered(shop: Shop) -> RunId:
+    """One said yes, the other no."""
+    run = asking(shop)
+    shop.acme.approve(run, "ask", **ANA)
+    shop.acme.deny(run, "-ask too", **ANA)
+    return run
+
+
+def called_off(shop: Shop) -> RunId:
+    """Cancelled while it was asked."""
+    run = asking(shop)
+    shop.acme.cancel(run, **ANA)
+    return run
+
+
 def retrying(shop: Shop) -> RunId:
     """All that can be retried is, and runs again."""
     run = blocked(shop)
@@ -136,6 +169,15 @@ def completed(shop: Shop) -> RunId:
 
 
 STANDINGS = (blocked, settled, approved, compensated, compensating, retrying, cancelled, paused, completed)
+ASKED = (asking, expired, answered, called_off)
+
+
+def given(shop: Shop, option: ResumeOption) -> None:
+    """Give the command of an option."""
+    if option.subject == "approval":
+        getattr(shop.acme, option.action)(RunId(option.id), option.node, **ANA)
+    else:
+        COMMANDS[option.subject, option.action](shop.acme, option.id)
 
 
 def options_of(tmp_path: Path, standing: Callable[[Shop], RunId]) -> tuple[ResumeOption, ...]:
@@ -147,7 +189,39 @@ def options_of(tmp_path: Path, standing: Callable[[Shop], RunId]) -> tuple[Resum
     return plan.options
 
 
-@pytest.mark.parametrize("standing", STANDINGS)
+def decisions(tmp_path: Path, standing: Callable[[Shop], RunId]) -> set[tuple[str | None, bool]]:
+    """The approvals in a plan, and whether they can be decided."""
+    options = [option for option in options_of(tmp_path, standing) if option.subject == "approval"]
+    assert [option.action for option in options] == ["approve", "deny"] * (len(options) // 2)
+    return {(option.node, option.possible) for option in options}
+
+
+def test_a_plan_says_which_approvals_can_be_decided(tmp_path: Path) -> None:
+    """Also one that expired a moment ago and nobody looked at; not one that was decided."""
+    for folder in "123":
+        (tmp_path / folder).mkdir()
+    assert decisions(tmp_path / "1", asking) == {("ask", True), ("-ask too", True)}
+    assert decisions(tmp_path / "2", expired) == {("ask", False), ("-ask too", True)}
+    assert decisions(tmp_path / "3", answered) == set()
+
+
+@pytest.mark.parametrize("node", ["ask", "-ask too"])
+def test_the_line_of_an_approval_can_be_typed(tmp_path: Path, node: str) -> None:
+    """Whatever its node is called."""
+    from click.testing import CliRunner
+
+    from redrive.cli.root import cli
+
+    shop = Shop(tmp_path / "log.db")
+    run = shop.submit(Flow([Node(node, approval=Approval("Publish?"))]))
+    lines = {option.action: option.command for option in shop.acme.resume_plan(run).options if option.possible}
+    where = ["--db", f"sqlite:///{shop.path}", "--tenant", str(shop.acme.tenant)]
+    result = CliRunner().invoke(cli, [*where, *shlex.split(lines["approve"])[1:]])
+    assert (result.exit_code, shop.run_status(run)) == (0, "completed"), result.output
+    shop.engine.close()
+
+
+@pytest.mark.parametrize("standing", [*STANDINGS, *ASKED])
 def test_what_is_possible_is_done_and_the_rest_refused_with_the_reason_given(
     tmp_path: Path, standing: Callable[[Shop], RunId]
 ) -> None:
@@ -162,10 +236,10 @@ def test_what_is_possible_is_done_and_the_rest_refused_with_the_reason_given(
                 planned.possible,
             )
             if option.possible:
-                COMMANDS[option.subject, option.action](shop.acme, option.id)
+                given(shop, option)
                 continue
             with pytest.raises(Refused) as refused:
-                COMMANDS[option.subject, option.action](shop.acme, option.id)
+                given(shop, option)
             assert str(refused.value) == option.why_not
 
 

@@ -189,7 +189,7 @@ class TenantEffects(TenantQueries):
         clean_integer(lease_ms, "lease_ms", MIN_LEASE_MS, MAX_LEASE_MS)
         worker = clean_name(worker, "worker")
         for id_, _ in self.engine.ledger.due_compensations(self.tenant, operations):
-            command = compensations.starting(CompensationId(id_), worker, lease_ms, operations)
+            command = compensations.starting(CompensationId(id_), worker, lease_ms, operations, self.services.holder)
             with contextlib.suppress(StreamUnreadable):  # it hides no other
                 if (handed := self._as_worker(worker, command)) is not None:
                     return handed

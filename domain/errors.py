@@ -8,7 +8,7 @@ RedriveError
 │   ├── KeyReused · NotAllowed · NodeNotReady · AttemptsRunning
 │   ├── LimitReached                                    concurrency and rate
 │   ├── RetryUnavailable · BudgetSpent                  dead letters
-│   ├── InFlight · OutcomePending                       effects
+│   ├── InFlight · OutcomePending · Compensated                       effects
 │   └── StreamReadOnly          holds an event of a newer version
 ├── NotFound                    unknown, or another tenant's: both look the same          CLI exit 4
 ├── Conflict                    another writer was first, again and again; try later      CLI exit 5
@@ -186,6 +186,16 @@ class InFlight(Refused):
     def __init__(self, effect: str, holder: str) -> None:
         self.effect, self.holder = effect, holder
         super().__init__(f"effect {effect} is being sent by {_shown(holder)}: wait for its outcome")
+
+
+class Compensated(Refused):
+    """The effect was given up for its compensation: it is neither sent, nor does its receipt stand."""
+
+    code = "compensated"
+
+    def __init__(self, effect: str, compensation: str, status: str) -> None:
+        self.effect, self.compensation, self.status = effect, compensation, status
+        super().__init__(f"effect {effect} was given up: its compensation {compensation} is {status}")
 
 
 class OutcomePending(Refused):

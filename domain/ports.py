@@ -230,5 +230,5 @@ class Ledger(Protocol):
     def expired_claims(self, tenant: Tenant | None, limit: int) -> Sequence[Due]:
         """Claims whose lease has expired."""
 
-    def holders(self, tenant: Tenant | None) -> Mapping[str, Sequence[RunId]]:
-        """The runs that are claimed, by the process that holds them."""
+    def holders(self, tenant: Tenant | None, kind: str = "lease") -> Mapping[str, Sequence[str]]:
+        """The runs that are claimed (or the compensations that run: *kind* compensating), by the process of each."""

@@ -8,11 +8,13 @@ from redrive.domain.compensation import rules
 from redrive.domain.compensation.state import CompensationState, CompensationStatus
 from redrive.domain.dead_letter.rules import link_compensation
 from redrive.domain.effect.request import Receipt
-from redrive.domain.errors import NotAllowed, NotFound
+from redrive.domain.effect.state import EffectStatus
+from redrive.domain.errors import InFlight, NotAllowed, NotFound
 from redrive.domain.event import Event
 from redrive.domain.failure import Failure
 from redrive.domain.identity import CompensationId, DeadLetterId, EffectId, RunId, Tenant, compensation_id_of
 from redrive.domain.ports import Transaction
+from redrive.domain.run.holder import Holder
 from redrive.processes.handout import LetterStanding, standing_of_letter
 
 
@@ -73,13 +75,13 @@ def choosing(id_: DeadLetterId, run_id: RunId | None) -> Callable[[Transaction],
 
 
 def approving(id_: CompensationId) -> Command:
-    """A command that approves a compensation. Raises NotFound, NotAllowed."""
-    return _on(id_, lambda tx, compensation: [rules.approve(compensation, now_ms=tx.now_ms)])
+    """A command that approves a compensation. Raises NotFound, NotAllowed; InFlight while its effect is being sent."""
+    return _on(id_, lambda tx, found: _unless_sending(tx, found, rules.approve(found, now_ms=tx.now_ms)))
 
 
 def running_again(id_: CompensationId) -> Command:
-    """A command that has a failed compensation run again. Raises NotFound, NotAllowed."""
-    return _on(id_, lambda tx, compensation: [rules.run_again(compensation, now_ms=tx.now_ms)])
+    """A command that has a failed compensation run again. Raises NotFound, NotAllowed; InFlight as approving."""
+    return _on(id_, lambda tx, found: _unless_sending(tx, found, rules.run_again(found, now_ms=tx.now_ms)))
 
 
 def cancelling(id_: CompensationId, why: str) -> Command:
@@ -88,7 +90,7 @@ def cancelling(id_: CompensationId, why: str) -> Command:
 
 
 def starting(
-    id_: CompensationId, worker: str, lease_ms: int, operations: Container[str]
+    id_: CompensationId, worker: str, lease_ms: int, operations: Container[str], holder: Holder | None = None
 ) -> Callable[[Transaction], CompensationTry | None]:
     """A command that takes a compensation, when it is still to be run and the host knows its operation."""
 
@@ -98,7 +100,7 @@ def starting(
             return None
         if found.plan.operation not in operations:
             return None
-        event = rules.start(found, worker=worker, lease_ms=lease_ms, now_ms=tx.now_ms)
+        event = rules.start(found, worker=worker, holder=holder, lease_ms=lease_ms, now_ms=tx.now_ms)
         found = tx.append_compensation(id_, found, event)
         return _handed_out(found)
 
@@ -122,16 +124,25 @@ def failing(handed: CompensationTry, failure: Failure, *, outcome_unknown: bool)
     return _on(handed.compensation_id, rule)
 
 
-def expiring(id_: CompensationId) -> Callable[[Transaction], bool]:
-    """A command that fails a compensation whose worker is gone; False when its lease lasts."""
+def expiring(id_: CompensationId, gone: Holder | None = None) -> Callable[[Transaction], bool]:
+    """A command that fails a compensation whose lease has ended, or whose process *gone* is known to be gone; False
+    when it may be alive."""
 
     def expire(tx: Transaction) -> bool:
         compensation = tx.compensation(id_)
-        events = rules.expire(compensation, now_ms=tx.now_ms)
+        events = rules.expire(compensation, now_ms=tx.now_ms, gone=gone)
         tx.append_compensation(id_, compensation, *events)
         return bool(events)
 
     return expire
+
+
+def _unless_sending(tx: Transaction, compensation: CompensationState, event: Event) -> list[Event]:
+    """From now on the effect is barred: so it must not be on its way. Raises InFlight."""
+    effect = tx.effect(compensation.effect)
+    if effect.status is EffectStatus.INTENDED:
+        raise InFlight(effect.id, effect.holder)
+    return [event]
 
 
 def _on(id_: CompensationId, rule: Callable[[Transaction, CompensationState], list[Event]]) -> Command:

@@ -60,7 +60,9 @@ class Compensator:
         count = 0
         for id_, tenant in self._due():
             caller = Caller(tenant, self._caller.actor)
-            command = compensations.starting(CompensationId(id_), self._worker, DEFAULT_LEASE_MS, self._compensators)
+            command = compensations.starting(
+                CompensationId(id_), self._worker, DEFAULT_LEASE_MS, self._compensators, self._services.holder
+            )
             try:
                 handed = self._services.ledger.transact(caller, command)
             except StreamUnreadable as error:

@@ -4,14 +4,15 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from redrive.domain.compensation.rules import bars
 from redrive.domain.dead_letter.rules import Grounds
 from redrive.domain.effect import rules
 from redrive.domain.effect.request import Compensation, EffectRequest, Receipt
 from redrive.domain.effect.state import Effect, EffectStatus
-from redrive.domain.errors import InFlight
+from redrive.domain.errors import Compensated, InFlight
 from redrive.domain.event import Event
 from redrive.domain.failure import OUTCOME_UNKNOWN, POLICY_WITHHELD, Failure
-from redrive.domain.identity import EffectId, RunId, Tenant
+from redrive.domain.identity import EffectId, RunId, Tenant, compensation_id_of
 from redrive.domain.ports import Policy, Subject, Transaction
 from redrive.domain.redaction import Redactor
 from redrive.domain.retry_policy import Verdict
@@ -138,7 +139,7 @@ def beginning(
     """A command that admits an effect, or says why it need not or must not be sent. *withheld* is what the host's gate
     said; then the attempt fails in the same transaction.
 
-    Raises NotRunning, StaleEpoch, StaleAttempt; InFlight, KeyReused.
+    Raises NotRunning, StaleEpoch, StaleAttempt; InFlight, KeyReused, Compensated.
     """
     request = request_of(wanted, redactor)
 
@@ -150,6 +151,7 @@ def beginning(
         subject = run or Outside(wanted.tenant, wanted.id)
         effect = _as_of_now(tx, wanted.id, subject, policy_of)
         if effect is not None:
+            _require_not_compensated(tx, effect)
             if rules.is_done(effect, request) or effect.status is EffectStatus.UNKNOWN:
                 return standing_of_effect(effect)
             if effect.status is EffectStatus.INTENDED:
@@ -171,6 +173,15 @@ def beginning(
         return standing_of_effect(effect)
 
     return begin
+
+
+def _require_not_compensated(tx: Transaction, effect: Effect) -> None:
+    """What was made good for is not done again, and what was done does not stand. Raises Compensated."""
+    if effect.request is None or effect.request.compensation is None:
+        return
+    found = tx.find_compensation(compensation_id_of(effect.tenant, effect.id))
+    if found is not None and bars(found):
+        raise Compensated(effect.id, found.id, found.status.replace("_", " "))
 
 
 def withheld_failure(why: str) -> Failure:

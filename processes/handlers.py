@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, TypeAlias
 
-from redrive.domain.errors import InFlight, KeyReused
+from redrive.domain.errors import Compensated, InFlight, KeyReused
 from redrive.domain.failure import (
     EXECUTION_ERROR,
     INTERRUPTED,
@@ -99,6 +99,8 @@ def failure_raised(error: Failure | BaseException) -> Failure | BaseException:
             return Failure(error.failure_class, _said(error.reason), kind=kind, delay_ms=_delay(error.delay))
         case InFlight():
             return Failure(PROVIDER_TRANSIENT, str(error), kind="in_flight")
+        case Compensated():
+            return Failure(EXECUTION_ERROR, str(error), kind="compensated", final=True)
         case KeyReused():
             return Failure(EXECUTION_ERROR, str(error), kind="key_reused", final=True)
         case Fatal():

@@ -89,7 +89,7 @@ class Attempt:
         when the node succeeds. *compensation* is proposed with its dead letter.
 
         Raises what *send* raised; AttemptError when the gate withholds it or its outcome stays unknown; InFlight,
-        KeyReused; NotRunning, StaleEpoch, StaleAttempt when this attempt is over: then nothing was sent.
+        KeyReused, Compensated; NotRunning, StaleEpoch, StaleAttempt when this attempt is over: then nothing was sent.
         """
         wanted = wanted_effect(self.tenant, key, operation, target, request, tolerate, compensation, scope, self.id)
         return self._outbox().perform(wanted, self.worker, send)

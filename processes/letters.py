@@ -37,13 +37,19 @@ def dead_letter_final_failures(
     for node, decision in final.items():
         effects = failed_effects(tx, run, node, decision)
         for effect in effects:
-            dead_letter_effect(tx, run, run, effect, grounds_of(run, decision, failure_of(effect)), policy_of)
+            failure = decision.failure if _tells_more(decision, effect) else failure_of(effect)
+            dead_letter_effect(tx, run, run, effect, grounds_of(run, decision, failure), policy_of)
         _dead_letter_node(tx, run, node, decision, policy_of, opens=not any(_ended(e, decision) for e in effects))
 
 
 def _ended(effect: Effect, decision: RetryDecision) -> bool:
     """Whether the attempt failed in this effect, not merely after one of an earlier attempt was lost."""
     return effect.lifetime == decision.lifetime or decision.failure.failure_class == OUTCOME_UNKNOWN
+
+
+def _tells_more(decision: RetryDecision, effect: Effect) -> bool:
+    """Whether the attempt ended because nobody knows of *effect*: then it says also what somebody found who asked."""
+    return effect.status is EffectStatus.UNKNOWN and decision.failure.failure_class == OUTCOME_UNKNOWN
 
 
 def _dead_letter_node(

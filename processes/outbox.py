@@ -89,7 +89,7 @@ class Outbox:
         _require_at_once(call, EffectCall)
         if call.operation not in self._reconcilers:
             raise NotAllowed("reconcile", f"effect {call.effect_id}", f"no reconciler for {call.operation!r} is here")
-        standing: EffectStanding = drive(self._services.ledger, self._reconciling(call, caller))
+        standing: EffectStanding = drive(self._services.ledger, self._reconciling(call, caller))[0]
         return standing
 
     def _steps(self, wanted: WantedEffect, holder: str, send: Send, caller: Caller | None) -> Steps:
@@ -126,7 +126,7 @@ class Outbox:
         except BaseException as error:
             why = cut_text(services.redactor.text(shown(error)), MAX_WHY_BYTES)
             yield from self._record(caller, effects.losing(standing.id, standing.try_number, why, services.policy_of))
-            if isinstance(error, Exception) and wanted.operation not in self._reconcilers:
+            if isinstance(error, Exception) and not self._can_ask(call):
                 raise AttemptError(_unknown(why)) from error
             raise  # the next attempt asks the reconciler first
         receipt = receipt_of(answer, services.redactor)
@@ -154,12 +154,18 @@ class Outbox:
         if call.operation not in self._reconcilers:
             raise AttemptError(_unknown(f"no reconciler for {call.operation!r} is here"))
         try:
-            standing = yield from self._reconciling(call, caller)
+            standing, why = yield from self._reconciling(call, caller)
         except NotAllowed as quicker:  # somebody else found out meanwhile, and has perhaps sent it again
             log.info("effect.reconciled_elsewhere", effect=call.effect_id, why=str(quicker))
             return
         if standing.status is EffectStatus.UNKNOWN:
-            raise AttemptError(_unknown(standing.why))
+            raise AttemptError(_unknown(f"{standing.why}; asked: {why or 'still unknown'}"))
+
+    def _can_ask(self, call: EffectCall) -> bool:
+        """Whether a reconciler here may find out about *call*; one may say by ``knows(call)`` that it cannot."""
+        reconciler = self._reconcilers.get(call.operation)
+        knows = getattr(reconciler, "knows", None)
+        return reconciler is not None and (knows is None or bool(knows(call)))
 
     def _reconciling(self, call: EffectCall, caller: Caller) -> Steps:
         try:
@@ -183,7 +189,7 @@ class Outbox:
             call.effect_id, outcome, kept, why, by_operator=False, try_number=call.try_number
         )
         standing = yield from self._record(caller, command)
-        return standing
+        return standing, why
 
 
 def withheld_by(answer: object, services: Services) -> str | None:

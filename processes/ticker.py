@@ -47,6 +47,7 @@ def tick(services: Services, tenant: Tenant | None, *, pages: int | None = None,
     report.lost_compensations = _expire(
         services, tenant, "compensating", lambda id_: expiring_compensation(CompensationId(id_))
     )
+    report.lost_compensations += _lose_compensations_of_the_dead(services, tenant)
     report.sweep = sweep(services.ledger, tenant, services.policy_of, services.engine, pages=pages, after=after)
     return report
 
@@ -68,8 +69,21 @@ def reclaim_from_the_dead(services: Services, tenant: Tenant | None) -> list[Run
     for text, runs in services.ledger.holders(tenant).items():
         holder = Holder.parse(text)
         if is_gone(holder) and not supervisors_of(holder.pid):  # no attempt starts beside a survivor of the last
-            reclaimed += [run for run in runs if _reclaim(services, tenant, run, holder)]
+            reclaimed += [RunId(run) for run in runs if _reclaim(services, tenant, RunId(run), holder)]
     return reclaimed
+
+
+def _lose_compensations_of_the_dead(services: Services, tenant: Tenant | None) -> list[str]:
+    """Give up on every compensation that a process of this host ran that is gone: nobody knows what it did."""
+    lost: list[str] = []
+    for text, subjects in services.ledger.holders(tenant, "compensating").items():
+        holder = Holder.parse(text)
+        if is_gone(holder):
+            caller = Caller(tenant, cause=Cause("timer", "tick"))
+            jobs = [(caller, expiring_compensation(CompensationId(id_), holder)) for id_ in subjects]
+            outcomes = services.ledger.transact_together(jobs)
+            lost += [i for i, told in zip(subjects, outcomes, strict=True) if _took_place("compensating", i, told)]
+    return lost
 
 
 def _expire(

@@ -27,6 +27,7 @@ _PUBLIC = {
     "redrive.domain.errors": (
         "AttemptsRunning",
         "BudgetSpent",
+        "Compensated",
         "Conflict",
         "EngineClosed",
         "InFlight",
@@ -122,6 +123,7 @@ if TYPE_CHECKING:
     from redrive.domain.effect.state import EffectStatus as EffectStatus
     from redrive.domain.errors import AttemptsRunning as AttemptsRunning
     from redrive.domain.errors import BudgetSpent as BudgetSpent
+    from redrive.domain.errors import Compensated as Compensated
     from redrive.domain.errors import Conflict as Conflict
     from redrive.domain.errors import EngineClosed as EngineClosed
     from redrive.domain.errors import InFlight as InFlight

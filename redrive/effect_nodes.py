@@ -10,7 +10,7 @@ from redrive.domain.failure import Failure
 from redrive.domain.values import JsonValue
 from redrive.flow_files.effect_document import origin_of
 from redrive.flow_files.templates import Unfillable, filled, filled_early, filled_late, has_late, pieces
-from redrive.http_effects import DEFAULT_TIMEOUT_MS, METHODS, MISSING, Found, Http
+from redrive.http_effects import DEFAULT_TIMEOUT_MS, METHODS, MISSING, Http, HttpReconciler
 from redrive.processes.effects import EffectCall
 from redrive.processes.handlers import AttemptError, NotSent
 from redrive.processes.handout import Attempt
@@ -98,14 +98,9 @@ def expanded(text: str, effect_id: str) -> str:
         raise NotSent(str(error), failure_class=MISSING) from None
 
 
-def reconcile(call: EffectCall) -> Found:
-    """The reconciler of the HTTP effects of flow files."""
-    return Http(timeout_ms=RECONCILE_TIMEOUT_MS, expand=expanded).reconcile(call)
-
-
 def effect_reconcilers() -> dict[str, Reconciler]:
     """The reconcilers for the effects of flow files, by operation."""
-    return dict.fromkeys(METHODS, reconcile)
+    return dict.fromkeys(METHODS, HttpReconciler(Http(timeout_ms=RECONCILE_TIMEOUT_MS, expand=expanded)))
 
 
 def origins(given: Iterable[str]) -> tuple[str, ...]:

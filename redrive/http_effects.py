@@ -26,7 +26,7 @@ from typing import TYPE_CHECKING, Any
 
 from redrive import __version__
 from redrive.domain.errors import InvalidValue
-from redrive.domain.failure import OUTCOME_UNKNOWN, PROVIDER_AUTH, PROVIDER_TRANSIENT, Failure
+from redrive.domain.failure import PROVIDER_AUTH, PROVIDER_TRANSIENT, Failure
 from redrive.domain.values import MAX_TIMEOUT_MS, clean_integer, clean_json
 from redrive.http_receipts import receipt_of_answer, retry_after_ms
 from redrive.processes.effects import EffectCall
@@ -91,10 +91,10 @@ class Http:
         if status in _NOT_AUTHENTICATED:
             raise Rejected(said, receipt, failure_class=PROVIDER_AUTH)
         if status == 409 and call.try_number > 1 and request_of(call).get("idempotent"):
-            raise _no_answer(call, f"{said}: an earlier try may still be under way", "http_409")
+            raise _no_answer(f"{said}: an earlier try may still be under way", "http_409")
         if 400 <= status < 500 or status in _REDIRECTED_UNREAD:
             raise Rejected(said, receipt, failure_class=PROVIDER_REJECTED)
-        raise _no_answer(call, said, f"http_{status}")
+        raise _no_answer(said, f"http_{status}")
 
     def reconcile(self, call: EffectCall) -> Found:
         """Find out what became of *call*: by asking the address that its request names, or not at all when it was
@@ -155,9 +155,9 @@ class Http:
         except (httpx.UnsupportedProtocol, httpx.LocalProtocolError) as error:  # its text may hold a header
             raise NotSent(f"{said}: no valid request ({type(error).__name__})", failure_class=MISSING) from None
         except httpx.TimeoutException as error:
-            raise _no_answer(call, f"{said}: no answer within {self.timeout_ms} ms", "timeout") from error
+            raise _no_answer(f"{said}: no answer within {self.timeout_ms} ms", "timeout") from error
         except httpx.HTTPError as error:
-            raise _no_answer(call, f"{said}: the connection was lost ({_named(error)})", "connection_lost") from error
+            raise _no_answer(f"{said}: the connection was lost ({_named(error)})", "connection_lost") from error
         try:
             return receipt_of_answer(answer, end)
         finally:
@@ -187,14 +187,30 @@ def http_reconcile(
     *,
     headers: Mapping[str, str] | None = None,
     timeout_ms: int = DEFAULT_TIMEOUT_MS,
-) -> Callable[[EffectCall], Found]:
+) -> "HttpReconciler":
     """A reconciler for effects that ``http_send`` sends, by what their request says.
 
     ``"idempotent": True``: it may be sent again, because the service does nothing twice for one Idempotency-Key.
     ``"reconcile": {"get": URL}``: 2xx at that URL says that it happened, 404 or 410 that it did not and will not.
     Otherwise, and at any other answer, it stays unknown.
     """
-    return Http(client, dict(headers or {}), timeout_ms).reconcile
+    return HttpReconciler(Http(client, dict(headers or {}), timeout_ms))
+
+
+@dataclass(frozen=True, slots=True)
+class HttpReconciler:
+    """Finds out what became of a request, where the request says how."""
+
+    http: Http
+
+    def __call__(self, call: EffectCall) -> Found:
+        """Ask."""
+        return self.http.reconcile(call)
+
+    def knows(self, call: EffectCall) -> bool:
+        """Whether the request of *call* says how to find out."""
+        asked = request_of(call)
+        return _repeatable(call, asked) or asked.get("reconcile") is not None
 
 
 def method_of(operation: str) -> str:
@@ -238,11 +254,9 @@ def shared_client() -> "httpx.Client":
     )
 
 
-def _no_answer(call: EffectCall, why: str, kind: str) -> NoAnswer:
-    """An unknown outcome: worth another attempt where that one can find out first."""
-    asked = request_of(call)
-    can_ask = _repeatable(call, asked) or asked.get("reconcile") is not None
-    return NoAnswer(Failure(PROVIDER_TRANSIENT if can_ask else OUTCOME_UNKNOWN, why, kind=kind))
+def _no_answer(why: str, kind: str) -> NoAnswer:
+    """An unknown outcome: worth another attempt, which finds out first; where nobody can, the outbox ends it."""
+    return NoAnswer(Failure(PROVIDER_TRANSIENT, why, kind=kind))
 
 
 def _repeatable(call: EffectCall, asked: Mapping[str, Any]) -> bool:

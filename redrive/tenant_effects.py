@@ -56,7 +56,7 @@ class TenantEffects(TenantQueries):
         unknown. A failure opens its dead letter at once. For the rest see ``Attempt.effect``.
 
         Raises what *send* raised; AttemptError when the gate withholds it or its outcome stays unknown; InFlight,
-        KeyReused.
+        KeyReused, Compensated.
         """
         wanted, caller = self._wanted(key, actor, operation, target, request, tolerate, compensation)
         return self.outbox.perform(wanted, caller.actor.id, send, caller)
@@ -93,7 +93,7 @@ class TenantEffects(TenantQueries):
         When the standing is "intended", send, and report ``effect_succeeded``, ``effect_failed`` or
         ``effect_unknown``; otherwise it says why nothing is to be sent. *attempt* is None outside runs.
 
-        Raises NotRunning, StaleEpoch, StaleAttempt; InFlight, KeyReused.
+        Raises NotRunning, StaleEpoch, StaleAttempt; InFlight, KeyReused, Compensated.
         """
         of = None if attempt is None else attempt.id
         wanted = wanted_effect(self.tenant, key, operation, target, request, tolerate, compensation, scope, of)
@@ -165,7 +165,8 @@ class TenantEffects(TenantQueries):
     def approve_compensation(
         self, compensation_id: CompensationId, *, actor: Actor, reason: str
     ) -> CompensationStanding:
-        """Let a compensation run that awaits approval. Raises NotAllowed for any other."""
+        """Let a compensation run that awaits approval; from now on its effect is barred. Raises NotAllowed for any other,
+        InFlight while its effect is being sent."""
         return self._operate(compensations.approving(compensation_id), actor, reason)
 
     def cancel_compensation(
@@ -178,7 +179,7 @@ class TenantEffects(TenantQueries):
 
     def rerun_compensation(self, compensation_id: CompensationId, *, actor: Actor, reason: str) -> CompensationStanding:
         """Have a failed compensation run again, also when its outcome is unknown: look first. Raises NotAllowed for any
-        other."""
+        other, InFlight while its effect is being sent."""
         return self._operate(compensations.running_again(compensation_id), actor, reason)
 
     def claim_compensation(
@@ -189,7 +190,7 @@ class TenantEffects(TenantQueries):
         clean_integer(lease_ms, "lease_ms", MIN_LEASE_MS, MAX_LEASE_MS)
         worker = clean_name(worker, "worker")
         for id_, _ in self.engine.ledger.due_compensations(self.tenant, operations):
-            command = compensations.starting(CompensationId(id_), worker, lease_ms, operations)
+            command = compensations.starting(CompensationId(id_), worker, lease_ms, operations, self.services.holder)
             with contextlib.suppress(StreamUnreadable):  # it hides no other
                 if (handed := self._as_worker(worker, command)) is not None:
                     return handed

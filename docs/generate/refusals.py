@@ -30,6 +30,7 @@ ADVICE = {
     "retry-unavailable": ("The message says what stands in the way. Reconcile, recover the run, or settle it.", "dead"),
     "budget-spent": ("Find out why it fails so often; then `redrive dead-letters grant` allows more.", "backoff"),
     "in-flight": ("Wait for the outcome; in a handler let it pass: the attempt fails and is made again.", "guarantees"),
+    "compensated": ("Leave it: it was, or will be, made good for. To do it after all, take another key.", "guarantees"),
     "outcome-pending": ("Report what became of the effect first: succeeded, failed or unknown.", "guarantees"),
     "stream-read-only": ("Use the newer version of redrive that wrote to it; all else goes on here.", "history"),
 }

@@ -6,6 +6,7 @@ from redrive.domain.effect.request import Compensation as Plan
 from redrive.domain.event import Event
 from redrive.domain.failure import Failure
 from redrive.domain.identity import CompensationId, DeadLetterId, EffectId, NodeId, RunId
+from redrive.domain.run.holder import Holder
 from redrive.domain.values import JsonValue
 
 
@@ -40,15 +41,22 @@ class CompensationApproved(Event):
 
 
 class CompensationStarted(Event):
-    """A worker runs it until its lease expires; *epoch* fences its reports."""
+    """A worker runs it until its lease expires; *epoch* fences its reports, *holder* is the worker's process."""
 
     TOPIC: ClassVar[str] = "compensation.started"
+    VERSION: ClassVar[int] = 2
 
     epoch: int
     worker: str
+    holder: Holder | None
     lease_ms: int
     started_at_ms: int
     expires_at_ms: int
+
+    @classmethod
+    def upcast(cls, body: dict[str, JsonValue], version: int) -> dict[str, JsonValue]:
+        """Version 1 did not know the process."""
+        return {**body, "holder": None} if version == 1 else super().upcast(body, version)
 
 
 class CompensationCompleted(Event):

@@ -8,6 +8,7 @@ from redrive.domain.errors import NotAllowed, StaleEpoch
 from redrive.domain.event import Event
 from redrive.domain.failure import OUTCOME_UNKNOWN, Failure
 from redrive.domain.identity import CompensationId, DeadLetterId
+from redrive.domain.run.holder import Holder
 
 DEFAULT_LEASE_MS = 300_000
 WAITING = (CompensationStatus.PROPOSED, CompensationStatus.AWAITING_APPROVAL)
@@ -29,6 +30,14 @@ def propose(effect: Effect, id_: CompensationId, dead_letter: DeadLetterId, *, n
         plan=effect.request.compensation,
         proposed_at_ms=now_ms,
     )
+
+
+def bars(compensation: CompensationState) -> bool:
+    """Whether its effect may neither be sent nor stand: it will be, is, or may have been made good for."""
+    if compensation.status is CompensationStatus.FAILED:
+        return compensation.outcome_unknown
+    decided = (CompensationStatus.APPROVED, CompensationStatus.RUNNING, CompensationStatus.COMPLETED)
+    return compensation.status in decided
 
 
 def choose(compensation: CompensationState, *, now_ms: int) -> Event:
@@ -59,12 +68,15 @@ def cancel(compensation: CompensationState, why: str) -> Event:
     return e.CompensationCancelled(why=why)
 
 
-def start(compensation: CompensationState, *, worker: str, lease_ms: int, now_ms: int) -> e.CompensationStarted:
+def start(
+    compensation: CompensationState, *, worker: str, holder: Holder | None, lease_ms: int, now_ms: int
+) -> e.CompensationStarted:
     """A worker takes it: the epoch rises by one. Raises NotAllowed unless it is approved."""
     _require(compensation, "start", CompensationStatus.APPROVED)
     return e.CompensationStarted(
         epoch=compensation.epoch + 1,
         worker=worker,
+        holder=holder,
         lease_ms=lease_ms,
         started_at_ms=now_ms,
         expires_at_ms=now_ms + lease_ms,
@@ -92,11 +104,17 @@ def fail(
     return [e.CompensationFailed(epoch=epoch, failure=failure, outcome_unknown=outcome_unknown, ended_at_ms=now_ms)]
 
 
-def expire(compensation: CompensationState, *, now_ms: int) -> list[Event]:
-    """Its worker is gone: failed, with an unknown outcome; none when its lease still lasts."""
-    if compensation.status is not CompensationStatus.RUNNING or compensation.due_ms > now_ms:
+def expire(compensation: CompensationState, *, now_ms: int, gone: Holder | None = None) -> list[Event]:
+    """Its worker is gone, because its lease has ended or its process *gone* has: failed, with an unknown outcome. None
+    while it may be alive."""
+    if compensation.status is not CompensationStatus.RUNNING:
         return []
-    failure = Failure(OUTCOME_UNKNOWN, f"the lease of {compensation.worker} expired", kind="lease_expired")
+    if gone is not None and compensation.holder == gone:
+        failure = Failure(OUTCOME_UNKNOWN, f"the process of {compensation.worker} is gone", kind="process_gone")
+    elif compensation.due_ms <= now_ms:
+        failure = Failure(OUTCOME_UNKNOWN, f"the lease of {compensation.worker} expired", kind="lease_expired")
+    else:
+        return []
     return fail(compensation, compensation.epoch, failure, outcome_unknown=True, now_ms=now_ms)
 
 

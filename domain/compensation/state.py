@@ -8,6 +8,7 @@ from redrive.domain.effect.request import Compensation as Plan
 from redrive.domain.event import Event, Evolve
 from redrive.domain.failure import Failure
 from redrive.domain.identity import CompensationId, DeadLetterId, EffectId, NodeId, RunId, Tenant
+from redrive.domain.run.holder import Holder
 from redrive.domain.values import JsonValue
 
 
@@ -39,6 +40,7 @@ class CompensationState:
     status: CompensationStatus = CompensationStatus.PROPOSED
     epoch: int = 0
     worker: str = ""
+    holder: Holder | None = None
     due_ms: int = 0
     lease_ms: int = 0
     receipt: JsonValue = None
@@ -76,7 +78,7 @@ def _approved(state: CompensationState, event: e.CompensationApproved) -> None:
 @evolve.on(e.CompensationStarted)
 def _started(state: CompensationState, event: e.CompensationStarted) -> None:
     state.status, state.epoch, state.worker = CompensationStatus.RUNNING, event.epoch, event.worker
-    state.lease_ms, state.due_ms = event.lease_ms, event.expires_at_ms
+    state.holder, state.lease_ms, state.due_ms = event.holder, event.lease_ms, event.expires_at_ms
     state.failure, state.outcome_unknown, state.report = None, False, ""
 
 

@@ -22,9 +22,9 @@ MOST_SHOWN = 3
 @reasoned
 @pass_session
 def approve(session: Session, run: str, node: str, actor: str, reason: str) -> None:
-    """Say yes to a pending approval; its run goes on.
+    """Say yes to a pending approval: its node succeeds.
 
-    `redrive queues awaiting_approval` lists what is asked.
+    The run goes on, unless it is paused, failed or blocked. `redrive queues awaiting_approval` lists what is asked.
     """
     _decide(session, "approve", run, node, actor, reason)
 

@@ -71,7 +71,8 @@ def compensate(session: Session, /, ids: Sequence[str], all_: bool, actor: str, 
     """Make good for effects instead of doing them.
 
     Each dead letter is settled by the compensation that its effect described. One that needs approval waits for
-    `compensations approve`; the others run as soon as a worker can.
+    `compensations approve`; the others are run by the next worker of a program that has a compensator for
+    their operation.
     """
     decision = Decision("compensate", "compensate", "open")
     return decide(session, decision, ids, all_, filters, actor=actor, reason=reason)

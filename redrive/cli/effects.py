@@ -24,7 +24,7 @@ def effects() -> None:
     """See what was sent to the outside world.
 
     An effect is intended before it is sent, and succeeded, failed, withheld or unknown afterwards. An unknown one is
-    never sent again before somebody says what became of it: `redrive reconcile`.
+    never sent again before the program's reconciler, or somebody with `redrive reconcile`, has said what became of it.
     """
 
 

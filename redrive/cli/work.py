@@ -28,9 +28,9 @@ def work(
 ) -> int:
     """Execute due runs, for all tenants or one.
 
-    It takes over what dead workers held, and sweeps dead letters. Serves all tenants unless --tenant names one. Only
-    nodes whose handlers are allowed are executed; the others stay queued for a worker that may. Several workers may
-    share one log.
+    It takes over what dead workers held, ends timed waits, and sweeps dead letters. Compensations are run by workers
+    of your programs. Serves all tenants unless --tenant names one. Only nodes whose handlers are allowed are
+    executed; the others stay queued for a worker that may. Several workers may share one log.
     """
     from redrive.cli.progress import Lines
     from redrive.effect_nodes import origins

@@ -145,15 +145,15 @@ class Agenda:
         )
         return [(subject, tenant_named(owner)) for subject, owner, needs in rows if needs in operations]
 
-    def holders(self, tenant: Tenant | None) -> dict[str, list[RunId]]:
-        """The runs that are claimed, by the process that holds them."""
+    def holders(self, tenant: Tenant | None, kind: str = "lease") -> dict[str, list[str]]:
+        """The runs that are claimed (or the compensations that run: *kind* compensating), by the process of each."""
         where, values = ("", []) if tenant is None else ("AND tenant = ? ", [str(tenant)])
         rows = self._connection.execute(
             "SELECT holder, json_group_array(subject) FROM agenda "
-            f"WHERE kind = 'lease' AND due_ms IS NOT NULL AND holder IS NOT NULL {where}GROUP BY holder",
-            values,
+            f"WHERE kind = ? AND due_ms IS NOT NULL AND holder IS NOT NULL {where}GROUP BY holder",
+            [kind, *values],
         )
-        return {holder: [RunId(run) for run in json.loads(runs)] for holder, runs in rows}
+        return {holder: json.loads(subjects) for holder, subjects in rows}
 
     def claimed_runs(self) -> list[RunId]:
         """All runs that are claimed."""

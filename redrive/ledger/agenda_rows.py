@@ -110,4 +110,7 @@ def _rows_of_compensation(compensation: CompensationState, created: int) -> tupl
         return ()
     assert compensation.plan is not None
     tenant = str(compensation.tenant)
-    return (AgendaRow(compensation.id, kind, compensation.due_ms, created, tenant, compensation.plan.operation),)
+    running = compensation.status is CompensationStatus.RUNNING and compensation.holder is not None
+    holder = str(compensation.holder) if running else None
+    operation = compensation.plan.operation
+    return (AgendaRow(compensation.id, kind, compensation.due_ms, created, tenant, operation, "", 0, holder),)

@@ -173,9 +173,9 @@ class SqliteLedger:
         """When the next timed wait ends, or the next approval expires."""
         return self._read_agenda(lambda agenda: agenda.next_timer_ms(tenant))
 
-    def holders(self, tenant: Tenant | None) -> Mapping[str, Sequence[RunId]]:
-        """The runs that are claimed, by the process that holds them."""
-        return self._read_agenda(lambda agenda: agenda.holders(tenant))
+    def holders(self, tenant: Tenant | None, kind: str = "lease") -> Mapping[str, Sequence[str]]:
+        """The runs that are claimed (or the compensations that run: *kind* compensating), by the process of each."""
+        return self._read_agenda(lambda agenda: agenda.holders(tenant, kind))
 
     def next_work_ms(self, tenant: Tenant | None, handlers: Container[str] | None, run: RunId | None) -> int | None:
         """When the next run that *handlers* can go on with, the next timed wait, or the next dispatch, is due; None:

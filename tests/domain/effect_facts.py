@@ -98,7 +98,9 @@ def approved(at: int = 0) -> c.CompensationApproved:
 
 def run_started(epoch: int = 1, until: int = 100) -> c.CompensationStarted:
     """A worker runs it."""
-    return c.CompensationStarted(epoch=epoch, worker="w1", lease_ms=100, started_at_ms=until - 100, expires_at_ms=until)
+    return c.CompensationStarted(
+        epoch=epoch, worker="w1", holder=None, lease_ms=100, started_at_ms=until - 100, expires_at_ms=until
+    )
 
 
 def run_done(epoch: int = 1) -> c.CompensationCompleted:

@@ -30,7 +30,7 @@ from tests.domain.facts import BROKEN, LETTER, RUN, TIMEOUT
 from tests.domain.given import fact, given_compensation, given_effect
 
 AT: dict[str, Any] = {"now_ms": 7}
-START: dict[str, Any] = {"worker": "w2", "lease_ms": 50}
+START: dict[str, Any] = {"worker": "w2", "lease_ms": 50, "holder": None}
 ALL = sorted(COMPENSATIONS)
 RUNNING = COMPENSATIONS["running"]
 

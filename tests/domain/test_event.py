@@ -92,6 +92,7 @@ COMPENSATION_TOPICS = [
 ]
 VERSIONS = {
     "run.claimed": 2,
+    "compensation.started": 2,
     "run.attempt-started": 2,
     "run.queued": 2,
     "run.dead-letter-linked": 2,

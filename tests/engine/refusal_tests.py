@@ -82,6 +82,11 @@ SHOWN: dict[str, Shown] = {
         "domain/test_effect_letters::test_what_is_being_sent_is_not_compensated",
         "engine/test_effects::test_while_it_is_sent_nobody_else_sends_it",
     ),
+    "compensated": Shown(
+        "engine/test_compensated::test_what_awaits_approval_may_still_be_done",
+        "engine/test_compensated::test_a_receipt_does_not_stand_once_it_was_made_good_for",
+        "engine/test_compensated::test_what_is_made_good_for_is_not_done_again",
+    ),
     "outcome-pending": Shown(
         f"{ASKED}::test_whatever_became_of_its_effect_an_attempt_may_snooze",
         f"{ASKED}::test_a_handler_that_snoozes_while_it_sends_is_refused",

@@ -189,38 +189,6 @@ def options_of(tmp_path: Path, standing: Callable[[Shop], RunId]) -> tuple[Resum
     return plan.options
 
 
-def decisions(tmp_path: Path, standing: Callable[[Shop], RunId]) -> set[tuple[str | None, bool]]:
-    """The approvals in a plan, and whether they can be decided."""
-    options = [option for option in options_of(tmp_path, standing) if option.subject == "approval"]
-    assert [option.action for option in options] == ["approve", "deny"] * (len(options) // 2)
-    return {(option.node, option.possible) for option in options}
-
-
-def test_a_plan_says_which_approvals_can_be_decided(tmp_path: Path) -> None:
-    """Also one that expired a moment ago and nobody looked at; not one that was decided."""
-    for folder in "123":
-        (tmp_path / folder).mkdir()
-    assert decisions(tmp_path / "1", asking) == {("ask", True), ("-ask too", True)}
-    assert decisions(tmp_path / "2", expired) == {("ask", False), ("-ask too", True)}
-    assert decisions(tmp_path / "3", answered) == set()
-
-
-@pytest.mark.parametrize("node", ["ask", "-ask too"])
-def test_the_line_of_an_approval_can_be_typed(tmp_path: Path, node: str) -> None:
-    """Whatever its node is called."""
-    from click.testing import CliRunner
-
-    from redrive.cli.root import cli
-
-    shop = Shop(tmp_path / "log.db")
-    run = shop.submit(Flow([Node(node, approval=Approval("Publish?"))]))
-    lines = {option.action: option.command for option in shop.acme.resume_plan(run).options if option.possible}
-    where = ["--db", f"sqlite:///{shop.path}", "--tenant", str(shop.acme.tenant)]
-    result = CliRunner().invoke(cli, [*where, *shlex.split(lines["approve"])[1:]])
-    assert (result.exit_code, shop.run_status(run)) == (0, "completed"), result.output
-    shop.engine.close()
-
-
 @pytest.mark.parametrize("standing", [*STANDINGS, *ASKED])
 def test_what_is_possible_is_done_and_the_rest_refused_with_the_reason_given(
     tmp_path: Path, standing: Callable[[Shop], RunId]

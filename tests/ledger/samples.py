@@ -161,6 +161,12 @@ def _proposed(run: RunId | None, node: NodeId | None, plan: Compensation) -> Eve
     )  # fmt: skip
 
 
+def _compensating(holder: Holder | None) -> Event:
+    return compensations.CompensationStarted(
+        epoch=2, worker="w1", holder=holder, lease_ms=3, started_at_ms=4, expires_at_ms=7
+    )
+
+
 SAMPLES: list[Event] = [
     FlowRegistered(flow=FlowDigest("f00d"), document=JSON),
     PolicyRegistered(policy=POLICY, kind="retry", body=JSON),
@@ -267,7 +273,8 @@ SAMPLES: list[Event] = [
     _proposed(None, None, Compensation("undo")),
     compensations.CompensationApprovalRequested(),
     compensations.CompensationApproved(approved_at_ms=5),
-    compensations.CompensationStarted(epoch=2, worker="w1", lease_ms=3, started_at_ms=4, expires_at_ms=7),
+    _compensating(HOLDER),
+    _compensating(None),
     compensations.CompensationCompleted(epoch=2, receipt=JSON, receipt_digest="ab", ended_at_ms=5),
     compensations.CompensationFailed(epoch=2, failure=FAILURE, outcome_unknown=True, ended_at_ms=5),
     compensations.CompensationCancelled(why=TEXT),
@@ -279,6 +286,7 @@ OLDER: dict[str, list[Event]] = {
     "run.attempt-started/1": [_started(10).model_copy(update={"limits": ()}), _started(None)],
     "run.queued/1": [runs.RunQueued(reason="retry_backoff", due_ms=1)],
     "run.dead-letter-linked/1": [runs.DeadLetterLinked(node=NODE, dead_letter=LETTER, effect=None)],
+    "compensation.started/1": [_compensating(None)],
     "dead-letter.opened/1": [_opened(None, "", "node")],
 }
 """What the samples of versions that are written no more decode to."""

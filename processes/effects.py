@@ -51,7 +51,8 @@ class EffectCall:
 @dataclass(frozen=True, slots=True)
 class EffectStanding:
     """Where an effect stands after a command. *status* intended: send it now, as try *try_number*, and report.
-    succeeded: *receipt* is the stored one, send nothing. unknown: reconcile it. withheld: *why*; the attempt failed."""
+    succeeded: *receipt* is the stored one, send nothing. unknown: reconcile it. withheld: *why*; the attempt failed.
+    *run_id* is None outside runs."""
 
     id: EffectId
     status: EffectStatus
@@ -59,6 +60,7 @@ class EffectStanding:
     receipt: JsonValue = None
     why: str = ""
     holder: str = ""
+    run_id: RunId | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,15 +75,15 @@ def call_of(wanted: WantedEffect, try_number: int = 0) -> EffectCall:
     """What *wanted* is, for the host's functions."""
     attempt = wanted.attempt
     return EffectCall(
-        wanted.tenant,
-        wanted.id,
-        wanted.key,
-        wanted.operation,
-        wanted.target,
-        wanted.request,
-        try_number,
-        attempt.run_id if attempt else None,
-        attempt.node if attempt else "",
+        tenant=wanted.tenant,
+        effect_id=wanted.id,
+        key=wanted.key,
+        operation=wanted.operation,
+        target=wanted.target,
+        request=wanted.request,
+        try_number=try_number,
+        run_id=attempt.run_id if attempt else None,
+        node=attempt.node if attempt else "",
     )
 
 
@@ -90,22 +92,24 @@ def logged_call(effect: Effect) -> EffectCall:
     request = effect.request
     assert request is not None
     return EffectCall(
-        effect.tenant,
-        effect.id,
-        request.key,
-        request.operation,
-        request.target,
-        request.request,
-        effect.tries,
-        effect.run or None,
-        effect.node,
+        tenant=effect.tenant,
+        effect_id=effect.id,
+        key=request.key,
+        operation=request.operation,
+        target=request.target,
+        request=request.request,
+        try_number=effect.tries,
+        run_id=effect.run or None,
+        node=effect.node,
     )
 
 
 def standing_of_effect(effect: Effect) -> EffectStanding:
     """Where *effect* stands."""
     why = effect.failure.reason if effect.failure else ""
-    return EffectStanding(effect.id, effect.status, effect.tries, effect.receipt, why, effect.holder)
+    return EffectStanding(
+        effect.id, effect.status, effect.tries, effect.receipt, why, effect.holder, effect.run or None
+    )
 
 
 def receipt_of(value: Any, redactor: Redactor) -> Receipt:

@@ -1,11 +1,13 @@
 """What the gate withholds, and effects outside any run, which have a lease and dead letters of their own."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from redrive import (
     AttemptError,
+    EffectId,
     InvalidValue,
     RetryUnavailable,
     StillUnknown,
@@ -127,3 +129,47 @@ def test_outside_runs_a_try_that_was_under_way_does_not_open_what_was_closed(til
     assert till.letters()[0][1] != "open"
     till.acme.effect_failed(till.begun(None), DECLINED)
     assert till.letters()[0][1] == "open"
+
+
+async def closed(_call: object) -> Withhold:
+    """A gate that is a coroutine function."""
+    return Withhold("not now")
+
+
+@pytest.mark.parametrize("gate", [closed, lambda: Withhold("not now"), lambda _call: Withhold("not now")])
+def test_every_way_to_send_asks_any_gate(tmp_path: Path, gate: Any) -> None:
+    """Async, of nothing, of the call: `effect` and `begin_effect` alike."""
+    till = Till(tmp_path / "log.db", gate=gate)
+    assert till.begun(till.paying()).status == "withheld"
+    with refusing(AttemptError, "not now"):
+        till.pay(till.paying())
+    assert not till.world.done
+    till.engine.close()
+
+
+REPORTS = ("effect_succeeded", "effect_failed", "effect_unknown")
+
+
+def actors(till: Till, id_: EffectId) -> list[str]:
+    """Who did what to an effect, by its history."""
+    return [entry.actor for entry in till.acme.history(id_).items]
+
+
+@pytest.mark.parametrize("verb", REPORTS)
+@pytest.mark.parametrize(("actor", "reporter"), [("ana", "human:ana"), (None, "system:redrive")])
+def test_outside_runs_the_caller_reports(till: Till, verb: str, actor: str | None, reporter: str) -> None:
+    """Its holder is an actor, no worker."""
+    standing = till.begun(None, actor="ana")
+    told = DECLINED if verb == "effect_failed" else "told"
+    getattr(till.acme, verb)(standing, told, actor=actor)
+    assert actors(till, standing.id)[:2] == ["human:ana", reporter]
+
+
+@pytest.mark.parametrize("verb", REPORTS)
+def test_within_a_run_its_worker_reports(till: Till, verb: str) -> None:
+    """Whoever calls."""
+    attempt = till.paying()
+    standing = till.begun(attempt)
+    told = DECLINED if verb == "effect_failed" else "told"
+    getattr(till.acme, verb)(standing, told, actor="ana")
+    assert set(actors(till, standing.id)) == {f"worker:{attempt.worker}"}

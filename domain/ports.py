@@ -18,6 +18,8 @@ from redrive.domain.values import JsonValue
 T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
 Timer = Literal["timed_wait", "expiry"]
+Leased = Literal["effect", "compensating"]
+"""What has a lease of its own, as the agenda calls it: an effect sent outside runs, a compensation that runs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -221,8 +223,8 @@ class Ledger(Protocol):
     def next_timer_ms(self, tenant: Tenant | None) -> int | None:
         """When the next timed wait ends, or the next approval expires."""
 
-    def expired(self, kind: str, tenant: Tenant | None, limit: int) -> Sequence[Due]:
-        """What of *kind* ('effect': sent outside runs, 'compensating') has outlived its lease."""
+    def expired(self, kind: Leased, tenant: Tenant | None, limit: int) -> Sequence[Due]:
+        """What of *kind* has outlived its lease."""
 
     def due_compensations(self, tenant: Tenant | None, operations: Container[str]) -> Sequence[tuple[str, Tenant]]:
         """The compensations that may be run now, and whose operation is one of *operations*; the oldest first."""

@@ -81,8 +81,8 @@ class Engine:
         return self.ledger.transact(worker_caller(self, worker), claiming(claimant, n, None if start else 0))
 
     def tick(self) -> TickReport:
-        """Reclaim what expired or is held by a dead process of this host, end timed waits, expire approvals, then
-        sweep."""
+        """Reclaim what expired or is held by a dead process of this host, end timed waits, expire approvals, give up
+        on effects outside runs and on compensations whose lease ended (unknown from now on), then sweep."""
         return tick(self.services, self.tenant)
 
     def sweep(self) -> SweepReport:

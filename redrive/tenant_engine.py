@@ -199,7 +199,8 @@ class TenantEngine(TenantEffects):
         )
 
     def tick(self) -> TickReport:
-        """Reclaim, end timed waits, expire approvals and sweep, for this tenant."""
+        """Reclaim, end timed waits, expire approvals, give up on effects outside runs and on compensations whose lease
+        ended, and sweep, for this tenant."""
         return tick(self.services, self.tenant)
 
     def sweep(self) -> SweepReport:

@@ -118,6 +118,8 @@ PRINTED = {
         [
             ("reclaimed", "list of texts: the runs that were taken from workers that are gone"),
             ("timers", "list of objects with `run`, `node`, `expired`: waits that ended, approvals that expired"),
+            ("lost_effects", "list of texts: the effects outside runs whose lease ended; unknown from now on"),
+            ("lost_compensations", "list of texts: the compensations whose lease ended; unknown from now on"),
             ("acted", "list of objects with `dead_letter`, `run`, `node`, `act`, `why`"),
             ("skipped", "list of the same objects: what was looked at and left alone"),
         ],

@@ -8,7 +8,7 @@ from typing import Any, TypeVar, cast
 from redrive.domain.errors import InvalidValue, NotFound, StreamUnreadable
 from redrive.domain.event import Recorded
 from redrive.domain.identity import RunId, Tenant
-from redrive.domain.ports import Caller, Due, Timer
+from redrive.domain.ports import Caller, Due, Leased, Timer
 from redrive.domain.run.state import Run
 from redrive.domain.values import clean_name
 from redrive.ledger import capacity_log
@@ -153,8 +153,8 @@ class SqliteLedger:
         """Dead letters whose dispatch is due, the oldest first, beyond *after* (due_ms, created)."""
         return self._read_agenda(lambda agenda: agenda.due("dead_letter", tenant, self._clock(), limit, after))
 
-    def expired(self, kind: str, tenant: Tenant | None, limit: int) -> Sequence[Due]:
-        """What of *kind* ('effect': sent outside runs, 'compensating') has outlived its lease."""
+    def expired(self, kind: Leased, tenant: Tenant | None, limit: int) -> Sequence[Due]:
+        """What of *kind* has outlived its lease."""
         return self._read_agenda(lambda agenda: agenda.due(kind, tenant, self._clock(), limit))
 
     def due_compensations(self, tenant: Tenant | None, operations: Container[str]) -> Sequence[tuple[str, Tenant]]:

@@ -25,7 +25,7 @@ from redrive.domain.compensation import events as c
 from redrive.processes.compensator import Compensator
 from tests.engine.conftest import Found
 from tests.engine.outworld import PAY, Till, refusing
-from tests.processes.workshop import ANA, FINAL, nothing_written, until, work
+from tests.processes.workshop import ANA, FINAL, logged, nothing_written, until, work
 
 UNDO = Compensation("refund", "billing", {"amount": 5, "token": "t"})
 AT_ONCE = Compensation("refund", requires_approval=False)
@@ -175,7 +175,10 @@ def test_a_compensator_that_crashes_leaves_an_unknown_outcome(till: Till) -> Non
     till.now = handed.expires_at_ms - 1
     assert not till.engine.tick().lost_compensations
     till.now += 1
-    assert till.engine.tick().lost_compensations == [handed.compensation_id]
+    with logged() as lines:
+        assert till.engine.tick().lost_compensations == [handed.compensation_id]
+    told = [line["compensation"] for line in lines if line["event"] == "compensation.lease_expired"]
+    assert told == [handed.compensation_id]
     assert taken(till) is None
     till.acme.rerun_compensation(handed.compensation_id, **ANA)
     again = taken(till, "w2")

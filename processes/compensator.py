@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, TypeAlias
 
 from redrive.domain.compensation.rules import DEFAULT_LEASE_MS
+from redrive.domain.effect.state import withheld_failure
 from redrive.domain.errors import Conflict, EngineClosed, NotFound, Refused, StorageError, StreamUnreadable
 from redrive.domain.failure import OUTCOME_UNKNOWN, Failure
 from redrive.domain.identity import CompensationId
@@ -13,7 +14,7 @@ from redrive.domain.ports import Caller
 from redrive.domain.values import cut_text
 from redrive.processes import compensations
 from redrive.processes.compensations import CompensationTry
-from redrive.processes.effects import EffectCall, receipt_of, withheld_failure
+from redrive.processes.effects import EffectCall, receipt_of
 from redrive.processes.handlers import NotSent, Rejected
 from redrive.processes.outbox import MAX_WHY_BYTES, PAUSES_S, asked, shown
 from redrive.processes.services import Embedded, worker_caller

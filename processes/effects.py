@@ -7,10 +7,10 @@ from typing import Any
 from redrive.domain.dead_letter.rules import Grounds
 from redrive.domain.effect import rules
 from redrive.domain.effect.request import Compensation, EffectRequest, Receipt
-from redrive.domain.effect.state import Effect, EffectStatus
+from redrive.domain.effect.state import Effect, EffectStatus, withheld_failure
 from redrive.domain.errors import InFlight
 from redrive.domain.event import Event
-from redrive.domain.failure import OUTCOME_UNKNOWN, POLICY_WITHHELD, Failure
+from redrive.domain.failure import OUTCOME_UNKNOWN, Failure
 from redrive.domain.identity import EffectId, RunId, Tenant
 from redrive.domain.ports import Policy, Subject, Transaction
 from redrive.domain.redaction import Redactor
@@ -163,7 +163,7 @@ def beginning(
             effect = tx.append_effect(wanted.id, subject, event)
             if attempt is not None:
                 failing(attempt, withheld_failure(withheld), policy_of, classifier)(tx)
-            return replace(standing_of_effect(effect), why=withheld)
+            return standing_of_effect(effect)
         intent = rules.intend(effect, wanted.id, request, run, attempt, holder, now_ms=tx.now_ms)
         effect = tx.append_effect(wanted.id, subject, intent)
         if run is not None and attempt is not None:
@@ -175,11 +175,6 @@ def beginning(
         return standing_of_effect(effect)
 
     return begin
-
-
-def withheld_failure(why: str) -> Failure:
-    """How an attempt fails whose effect the gate withheld."""
-    return Failure(POLICY_WITHHELD, why, kind="gate")
 
 
 def succeeding(id_: EffectId, try_number: int, receipt: Receipt) -> Callable[[Transaction], EffectStanding]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 from redrive.domain.effect.request import Receipt
-from redrive.domain.effect.state import EffectStatus
+from redrive.domain.effect.state import EffectStatus, withheld_failure
 from redrive.domain.errors import Conflict, InvalidValue, NotAllowed, StorageError
 from redrive.domain.failure import OUTCOME_UNKNOWN, Failure
 from redrive.domain.identity import EffectId
@@ -109,7 +109,7 @@ class Outbox:
         if standing.status is EffectStatus.SUCCEEDED:
             return standing.receipt
         if standing.status is EffectStatus.WITHHELD:
-            raise AttemptError(effects.withheld_failure(standing.why))
+            raise AttemptError(withheld_failure(standing.why))
         if standing.status is not EffectStatus.INTENDED:
             raise AttemptError(_unknown(standing.why))
         return (yield from self._send(wanted, standing, send, caller))

@@ -48,6 +48,15 @@ def test_the_gate_withholds(till: Till, found: Found) -> None:
     assert (till.effects()[0].status, till.world.done.total()) == ("withheld", 0)
 
 
+def test_what_was_withheld_has_that_as_its_failure(till: Till, found: Found) -> None:
+    """Not the one of the try before."""
+    till.acme.effect_failed(till.begun(None), DECLINED)
+    found.gate = Withhold("not today")
+    failure = till.effect(till.begun(None).id).failure
+    assert failure is not None
+    assert (failure.failure_class, failure.reason) == ("policy_withheld", "not today")
+
+
 def test_what_was_withheld_may_be_sent_later(till: Till, found: Found) -> None:
     """Once the gate opens, and an operator retries."""
     found.gate = Withhold("not today" * 1_000)

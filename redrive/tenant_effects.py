@@ -148,8 +148,8 @@ class TenantEffects(TenantQueries):
         try_number: int | None = None,
     ) -> EffectStanding:
         """Say what became of an effect whose outcome is unknown: "succeeded" (with its *receipt*) or
-        "did_not_happen" (then it may be sent again); without an *outcome*, the host's reconciler is asked. With
-        *try_number*, it is refused when another try than that was begun meanwhile.
+        "did_not_happen" (then it may be sent again), or "still_unknown"; without an *outcome*, the host's reconciler is
+        asked. With *try_number*, it is refused when another try than that was begun meanwhile.
 
         Raises InvalidValue, NotFound, NotAllowed.
         """

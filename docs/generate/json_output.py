@@ -91,7 +91,9 @@ PRINTED = {
     "effect": Printed(
         "item", "`show` of an effect", EffectDetail, [("events", "list of events, as in redrive.event/1")]
     ),
-    "effect-reconciled": Printed("item", "`reconcile`", EffectSummary, [("outcome", "text: what was said")]),
+    "effect-reconciled": Printed(
+        "item", "`reconcile`", EffectSummary, [("command", "text: `reconcile`"), ("outcome", "text: what was said")]
+    ),
     "compensations": Printed("items", "`compensations list`", CompensationSummary),
     "compensation": Printed(
         "item", "`show` of a compensation", CompensationDetail, [("events", "list of events, as in redrive.event/1")]
@@ -145,7 +147,7 @@ PRINTED = {
         "`limits set`, `limits remove`",
         None,
         [
-            ("command", "text: `set` or `removed`"),
+            ("command", "text: `set` or `remove`"),
             ("scope", "text"),
             ("name", "text"),
             ("concurrency", "integer or null"),

@@ -175,7 +175,7 @@ class LedgerTransaction:
             self._record(stream, 1, PolicyRegistered(policy=policy.id, kind=kind, body=policy.document()), run)
 
     def readable(self, id_: RunId | DeadLetterId | EffectId | CompensationId) -> bool:
-        """Whether this version knows every event of a run or dead letter; what it does not is left alone."""
+        """Whether this version knows every event of a stream that was read; what it does not is left alone."""
         return not self._require(id_).unknown
 
     def require_writable(self, stream: str) -> None:
@@ -237,7 +237,7 @@ class LedgerTransaction:
 
     def _entry(self, stream: str) -> Entry | None:
         if not isinstance(stream, str):
-            raise InvalidValue("id", stream, "the id of a run or dead letter, as text")
+            raise InvalidValue("id", stream, "the id of a run, dead letter, effect or compensation, as text")
         if (seen := self._seen.get(stream)) is not None:  # a command looks at the same stream again and again
             return seen
         entry = self._ledger.states.get(stream)

@@ -74,17 +74,13 @@ Ahead = Literal["all", "passed_over", "elsewhere"]
 class Limits(Protocol):
     """What limits leave room for, within one decision."""
 
-    @property
-    def active(self) -> bool:
-        """Whether there ever was a limit; else nothing needs to be asked."""
-
     def known(self, key: str) -> Limit | None:
         """The limit with this key, if there is one."""
 
     def room(self, keys: Iterable[str], ahead: Mapping[str, int] | None = None) -> Room:
         """Whether one more may run or start under the limits with these keys; *ahead*: who comes first."""
 
-    def plan(self, keys: Iterable[str]) -> None:
+    def reserve(self, keys: Iterable[str]) -> None:
         """Count something that this decision is about to append."""
 
     def ahead(
@@ -110,6 +106,10 @@ class Transaction(Protocol):
     @property
     def caller(self) -> Caller:
         """On whose behalf."""
+
+    @property
+    def limited(self) -> bool:
+        """Whether there ever was a limit; else nothing needs to be asked of ``limits``."""
 
     @property
     def limits(self) -> Limits:

@@ -12,11 +12,12 @@ from redrive.domain.identity import SYSTEM, CompensationId, DeadLetterId, Effect
 from redrive.domain.ports import Caller, Transaction
 from redrive.domain.run.claims import MAX_LEASE_MS, MIN_LEASE_MS
 from redrive.domain.values import clean_integer, clean_name
-from redrive.processes import compensations, effects, operations, reconciliation
+from redrive.processes import compensations, effects, reconciliation
 from redrive.processes.compensations import CompensationStanding, CompensationTry
 from redrive.processes.effects import EffectStanding, receipt_of
 from redrive.processes.handlers import failure_raised
 from redrive.processes.handout import Attempt, LetterStanding
+from redrive.processes.operations import reason_given
 from redrive.processes.outbox import Outbox, Send, asked
 from redrive.processes.services import Services, worker_principal
 from redrive.processes.wanted import WantedEffect, wanted_effect
@@ -133,7 +134,7 @@ class TenantEffects(TenantQueries):
     def effect_unknown(self, standing: EffectStanding, reason: str, *, actor: Actor | None = None) -> EffectStanding:
         """Report that nobody knows whether it was done; it is never sent again before it was reconciled. *actor* as
         for ``effect_succeeded``. Raises NotAllowed for a try that never was."""
-        why = self._redacted(operations.reason_given(reason))
+        why = self._redacted(reason_given(reason))
         command = effects.losing(standing.id, standing.try_number, why, self.services.policy_of)
         return self._report(standing, actor, command)
 
@@ -153,7 +154,7 @@ class TenantEffects(TenantQueries):
 
         Raises InvalidValue, NotFound, NotAllowed.
         """
-        given = self._redacted(operations.reason_given(reason))
+        given = self._redacted(reason_given(reason))
         caller = Caller(self.tenant, human(actor), given)
         if outcome is None:
             return self.outbox.reconcile(effect_id, caller)
@@ -180,7 +181,7 @@ class TenantEffects(TenantQueries):
     ) -> CompensationStanding:
         """Give a compensation up that is not completed; an approval is denied so. One that runs is not stopped by it:
         its report is refused, and whether it happened is for you to find out. Raises NotAllowed when it is final."""
-        why = self._redacted(operations.reason_given(reason))
+        why = self._redacted(reason_given(reason))
         return self._operate(compensations.cancelling(compensation_id, why), actor, reason)
 
     def rerun_compensation(self, compensation_id: CompensationId, *, actor: Actor, reason: str) -> CompensationStanding:
@@ -215,7 +216,7 @@ class TenantEffects(TenantQueries):
         return self._as_worker(handed.worker, compensations.failing(handed, recorded, outcome_unknown=outcome_unknown))
 
     def _operate(self, command: Callable[[Transaction], T], actor: Actor, reason: str) -> T:
-        return self._do(command, actor, self._redacted(operations.reason_given(reason)))
+        return self._do(command, actor, self._redacted(reason_given(reason)))
 
     def _do(self, command: Callable[[Transaction], T], actor: Actor | None, reason: str | None = None) -> T:
         return self.engine.ledger.transact(self._caller(actor, reason), command)

@@ -1,7 +1,7 @@
 """Commands and queries of one tenant: each command is one transaction, and says so in the log."""
 
 from collections.abc import Callable, Container, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from redrive.domain.failure import Failure
 from redrive.domain.flow import Flow
@@ -21,9 +21,6 @@ from redrive.processes.resume_plan import ResumePlan, planning
 from redrive.processes.sweep import SWEEPER, SweepReport, redriving_letter, sweep, tell_swept
 from redrive.processes.ticker import TickReport, tick
 from redrive.tenant_effects import Actor, TenantEffects
-
-if TYPE_CHECKING:
-    pass
 
 
 class TenantEngine(TenantEffects):

@@ -91,9 +91,10 @@ class StaleEpoch(Refused):
 
     code = "stale-epoch"
 
-    def __init__(self, run: str, *, held: int, current: int) -> None:
-        self.run, self.held, self.current = run, held, current
-        super().__init__(f"run {run} is at epoch {current}; this claim holds {held}")
+    def __init__(self, key: str, *, held: int, current: int, kind: str = "run") -> None:
+        self.kind, self.key, self.held, self.current = kind, key, held, current
+        self.run = key if kind == "run" else None
+        super().__init__(f"{kind} {key} is at epoch {current}; this claim holds {held}")
 
 
 class StaleAttempt(Refused):

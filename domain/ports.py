@@ -18,6 +18,8 @@ from redrive.domain.values import JsonValue
 T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
 Timer = Literal["timed_wait", "expiry"]
+Leased = Literal["effect", "compensating"]
+"""What has a lease of its own, as the agenda calls it: an effect sent outside runs, a compensation that runs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,17 +74,13 @@ Ahead = Literal["all", "passed_over", "elsewhere"]
 class Limits(Protocol):
     """What limits leave room for, within one decision."""
 
-    @property
-    def active(self) -> bool:
-        """Whether there ever was a limit; else nothing needs to be asked."""
-
     def known(self, key: str) -> Limit | None:
         """The limit with this key, if there is one."""
 
     def room(self, keys: Iterable[str], ahead: Mapping[str, int] | None = None) -> Room:
         """Whether one more may run or start under the limits with these keys; *ahead*: who comes first."""
 
-    def plan(self, keys: Iterable[str]) -> None:
+    def reserve(self, keys: Iterable[str]) -> None:
         """Count something that this decision is about to append."""
 
     def ahead(
@@ -108,6 +106,10 @@ class Transaction(Protocol):
     @property
     def caller(self) -> Caller:
         """On whose behalf."""
+
+    @property
+    def limited(self) -> bool:
+        """Whether there ever was a limit; else nothing needs to be asked of ``limits``."""
 
     @property
     def limits(self) -> Limits:
@@ -159,7 +161,7 @@ class Transaction(Protocol):
         """Log the body of a policy, unless the log of the run's tenant has it."""
 
     def readable(self, id_: RunId | DeadLetterId | EffectId | CompensationId) -> bool:
-        """Whether this version knows every event of a run or dead letter; what it does not is left alone."""
+        """Whether this version knows every event of a stream that was read; what it does not is left alone."""
 
     def require_writable(self, stream: str) -> None:
         """Raises StreamReadOnly when a stream that was read holds an event that this version does not know."""
@@ -221,8 +223,8 @@ class Ledger(Protocol):
     def next_timer_ms(self, tenant: Tenant | None) -> int | None:
         """When the next timed wait ends, or the next approval expires."""
 
-    def expired(self, kind: str, tenant: Tenant | None, limit: int) -> Sequence[Due]:
-        """What of *kind* ('effect': sent outside runs, 'compensating') has outlived its lease."""
+    def expired(self, kind: Leased, tenant: Tenant | None, limit: int) -> Sequence[Due]:
+        """What of *kind* has outlived its lease."""
 
     def due_compensations(self, tenant: Tenant | None, operations: Container[str]) -> Sequence[tuple[str, Tenant]]:
         """The compensations that may be run now, and whose operation is one of *operations*; the oldest first."""

@@ -15,7 +15,7 @@ from redrive.domain.run.state import Run
 
 
 @dataclass(frozen=True, slots=True)
-class Queue:
+class Starter:
     """Who starts something: a worker that sees *tenant* (None: all) and has *handlers* (None: any), for a queued run
     whose place is (due, created), or (None) for one that it holds already, which lets every waiter go first."""
 
@@ -36,12 +36,12 @@ class Starting:
 
 def room_for_run(tx: Transaction, tenant: Tenant) -> Room:
     """Whether one more run of *tenant* may be claimed."""
-    return tx.limits.room(keys_of_run(tenant)) if tx.limits.active else UNLIMITED
+    return tx.limits.room(keys_of_run(tenant)) if tx.limited else UNLIMITED
 
 
-def admit(tx: Transaction, run: Run, nodes: Sequence[NodeId], most: int | None, queue: Queue) -> Starting:
+def admit(tx: Transaction, run: Run, nodes: Sequence[NodeId], most: int | None, starter: Starter) -> Starting:
     """Choose from *nodes*, in their order, at most *most* (None: all) that limits allow to start together."""
-    if not tx.limits.active:
+    if not tx.limited:
         return Starting(dict.fromkeys(nodes[:most], ()), possible=bool(nodes))
     starting = Starting()
     full: dict[tuple[str, ...], Room] = {}
@@ -50,27 +50,29 @@ def admit(tx: Transaction, run: Run, nodes: Sequence[NodeId], most: int | None, 
         if most is not None and len(starting.nodes) >= max(most, 1):
             break
         keys = run.flow.nodes[node].limit_keys
-        room = full.get(keys) or _room(tx, run, keys, queue, ahead)
+        room = full.get(keys) or _room(tx, run, keys, starter, ahead)
         starting.rooms[node] = room
         if room.full:
             full[keys] = room
             continue
         starting.nodes[node] = room.uses
-        tx.limits.plan(keys)
+        tx.limits.reserve(keys)
     starting.possible = bool(starting.nodes)
     if most == 0:
         starting.nodes = {}
     return starting
 
 
-def _room(tx: Transaction, run: Run, keys: tuple[str, ...], queue: Queue, ahead: dict[str, int]) -> Room:
+def _room(tx: Transaction, run: Run, keys: tuple[str, ...], starter: Starter, ahead: dict[str, int]) -> Room:
     room = tx.limits.room(keys)
     if room.full or not room.uses:
         return room
-    who: Ahead = "all" if queue.place is None else "passed_over"
+    who: Ahead = "all" if starter.place is None else "passed_over"
     for key in keys:
         if key not in ahead:
-            ahead[key] = tx.limits.ahead(key, queue.tenant, queue.handlers, who=who, before=queue.place, run=run.id)
+            ahead[key] = tx.limits.ahead(
+                key, starter.tenant, starter.handlers, who=who, before=starter.place, run=run.id
+            )
     return tx.limits.room(keys, ahead) if any(ahead.values()) else room
 
 

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, TypeAlias
 
 from redrive.domain.compensation.rules import DEFAULT_LEASE_MS
+from redrive.domain.effect.state import withheld_failure
 from redrive.domain.errors import Conflict, EngineClosed, NotFound, Refused, StorageError, StreamUnreadable
 from redrive.domain.failure import OUTCOME_UNKNOWN, Failure
 from redrive.domain.identity import CompensationId
@@ -13,9 +14,9 @@ from redrive.domain.ports import Caller
 from redrive.domain.values import cut_text
 from redrive.processes import compensations
 from redrive.processes.compensations import CompensationTry
-from redrive.processes.effects import EffectCall, receipt_of, withheld_failure
+from redrive.processes.effects import EffectCall, receipt_of
 from redrive.processes.handlers import NotSent, Rejected
-from redrive.processes.outbox import MAX_WHY_BYTES, PAUSES_S, shown, withheld_by
+from redrive.processes.outbox import MAX_WHY_BYTES, PAUSES_S, asked, shown
 from redrive.processes.services import Embedded, worker_caller
 from redrive.processes.steps import finished
 from redrive.projections.logs import log
@@ -120,20 +121,18 @@ class Compensator:
 
     def _withheld(self, handed: CompensationTry) -> str | None:
         """Why the gate, the same that effects pass, withholds it."""
-        if self._services.gate is None:
-            return None
         call = EffectCall(
-            handed.tenant,
-            handed.effect_id,
-            handed.effect_key,
-            handed.operation,
-            handed.target,
-            handed.request,
-            handed.epoch,
-            handed.run_id,
-            handed.node,
+            tenant=handed.tenant,
+            effect_id=handed.effect_id,
+            key=handed.effect_key,
+            operation=handed.operation,
+            target=handed.target,
+            request=handed.request,
+            try_number=handed.epoch,
+            run_id=handed.run_id,
+            node=handed.node,
         )
-        return withheld_by(finished(self._services.gate(call)), self._services)
+        return asked(call, self._services)
 
     def _report(self, handed: CompensationTry, caller: Caller, command: compensations.Command) -> None:
         try:

@@ -8,10 +8,10 @@ from redrive.domain.compensation.rules import bars
 from redrive.domain.dead_letter.rules import Grounds
 from redrive.domain.effect import rules
 from redrive.domain.effect.request import Compensation, EffectRequest, Receipt
-from redrive.domain.effect.state import Effect, EffectStatus
+from redrive.domain.effect.state import Effect, EffectStatus, withheld_failure
 from redrive.domain.errors import Compensated, InFlight
 from redrive.domain.event import Event
-from redrive.domain.failure import OUTCOME_UNKNOWN, POLICY_WITHHELD, Failure
+from redrive.domain.failure import OUTCOME_UNKNOWN, Failure
 from redrive.domain.identity import EffectId, RunId, Tenant, compensation_id_of
 from redrive.domain.ports import Policy, Subject, Transaction
 from redrive.domain.redaction import Redactor
@@ -52,7 +52,8 @@ class EffectCall:
 @dataclass(frozen=True, slots=True)
 class EffectStanding:
     """Where an effect stands after a command. *status* intended: send it now, as try *try_number*, and report.
-    succeeded: *receipt* is the stored one, send nothing. unknown: reconcile it. withheld: *why*; the attempt failed."""
+    succeeded: *receipt* is the stored one, send nothing. unknown: reconcile it. withheld: *why*; the attempt failed.
+    *run_id* is None outside runs."""
 
     id: EffectId
     status: EffectStatus
@@ -60,6 +61,7 @@ class EffectStanding:
     receipt: JsonValue = None
     why: str = ""
     holder: str = ""
+    run_id: RunId | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,15 +76,15 @@ def call_of(wanted: WantedEffect, try_number: int = 0) -> EffectCall:
     """What *wanted* is, for the host's functions."""
     attempt = wanted.attempt
     return EffectCall(
-        wanted.tenant,
-        wanted.id,
-        wanted.key,
-        wanted.operation,
-        wanted.target,
-        wanted.request,
-        try_number,
-        attempt.run_id if attempt else None,
-        attempt.node if attempt else "",
+        tenant=wanted.tenant,
+        effect_id=wanted.id,
+        key=wanted.key,
+        operation=wanted.operation,
+        target=wanted.target,
+        request=wanted.request,
+        try_number=try_number,
+        run_id=attempt.run_id if attempt else None,
+        node=attempt.node if attempt else "",
     )
 
 
@@ -91,22 +93,24 @@ def logged_call(effect: Effect) -> EffectCall:
     request = effect.request
     assert request is not None
     return EffectCall(
-        effect.tenant,
-        effect.id,
-        request.key,
-        request.operation,
-        request.target,
-        request.request,
-        effect.tries,
-        effect.run or None,
-        effect.node,
+        tenant=effect.tenant,
+        effect_id=effect.id,
+        key=request.key,
+        operation=request.operation,
+        target=request.target,
+        request=request.request,
+        try_number=effect.tries,
+        run_id=effect.run or None,
+        node=effect.node,
     )
 
 
 def standing_of_effect(effect: Effect) -> EffectStanding:
     """Where *effect* stands."""
     why = effect.failure.reason if effect.failure else ""
-    return EffectStanding(effect.id, effect.status, effect.tries, effect.receipt, why, effect.holder)
+    return EffectStanding(
+        effect.id, effect.status, effect.tries, effect.receipt, why, effect.holder, effect.run or None
+    )
 
 
 def receipt_of(value: Any, redactor: Redactor) -> Receipt:
@@ -161,7 +165,7 @@ def beginning(
             effect = tx.append_effect(wanted.id, subject, event)
             if attempt is not None:
                 failing(attempt, withheld_failure(withheld), policy_of, classifier)(tx)
-            return replace(standing_of_effect(effect), why=withheld)
+            return standing_of_effect(effect)
         intent = rules.intend(effect, wanted.id, request, run, attempt, holder, now_ms=tx.now_ms)
         effect = tx.append_effect(wanted.id, subject, intent)
         if run is not None and attempt is not None:
@@ -182,11 +186,6 @@ def _require_not_compensated(tx: Transaction, effect: Effect) -> None:
     found = tx.find_compensation(compensation_id_of(effect.tenant, effect.id))
     if found is not None and bars(found):
         raise Compensated(effect.id, found.id, found.status.replace("_", " "))
-
-
-def withheld_failure(why: str) -> Failure:
-    """How an attempt fails whose effect the gate withheld."""
-    return Failure(POLICY_WITHHELD, why, kind="gate")
 
 
 def succeeding(id_: EffectId, try_number: int, receipt: Receipt) -> Callable[[Transaction], EffectStanding]:

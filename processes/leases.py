@@ -23,7 +23,7 @@ from redrive.domain.run.holder import Holder
 from redrive.domain.run.state import Run, Status
 from redrive.domain.values import clean_integer, clean_name
 from redrive.processes.admitted import lose_intents
-from redrive.processes.capacity import Queue, admit, hold_back, require_room, room_for_run
+from redrive.processes.capacity import Starter, admit, hold_back, require_room, room_for_run
 from redrive.processes.handout import Attempt, Claim, Lease, Signals, attempt_of
 from redrive.processes.letters import PolicyOf, dead_letter_final_failures
 from redrive.processes.outbox import Outbox
@@ -98,10 +98,10 @@ def _claim_one(tx: Transaction, due: Due, claimant: Claimant, most: int | None) 
     nodes = [node for node in startable(run, tx.now_ms) if claimant.can_execute(run, node)]
     if claimant.handlers is not None and not nodes:
         return None
-    starting = admit(tx, run, nodes, most, Queue(tx.caller.tenant, claimant.handlers, (due.due_ms, due.created)))
+    admitted = admit(tx, run, nodes, most, Starter(tx.caller.tenant, claimant.handlers, (due.due_ms, due.created)))
     try:
-        if nodes and not starting.possible:
-            tx.append_run(run, *hold_back(tx, run, starting))
+        if nodes and not admitted.possible:
+            tx.append_run(run, *hold_back(tx, run, admitted))
             return None
         claimed = claim_run(
             run,
@@ -113,7 +113,7 @@ def _claim_one(tx: Transaction, due: Due, claimant: Claimant, most: int | None) 
         )
         starts = [
             started(run, node, epoch=claimed.epoch, now_ms=tx.now_ms, limits=uses)
-            for node, uses in starting.nodes.items()
+            for node, uses in admitted.nodes.items()
         ]
         tx.append_run(run, claimed, *starts)
     except StreamUnreadable:
@@ -145,7 +145,7 @@ def starting(claim: Claim, node: str) -> Callable[[Transaction], Attempt]:
     def start(tx: Transaction) -> Attempt:
         run = tx.run(claim.run_id)
         event = start_attempt(run, NodeId(node), epoch=claim.epoch, now_ms=tx.now_ms)
-        if tx.limits.active:
+        if tx.limited:
             uses = require_room(tx, run, event.node)
             event = started(run, event.node, epoch=claim.epoch, now_ms=tx.now_ms, limits=uses)
         return attempt_of(tx.append_run(run, event), event, claim.signals, claim.outbox)
@@ -164,13 +164,13 @@ def starting_all(
         require_claim(run, claim.epoch)
         nodes = [node for node in startable(run, tx.now_ms) if claimant is None or claimant.can_execute(run, node)]
         handlers = claimant.handlers if claimant else None
-        starting = admit(tx, run, nodes, most, Queue(tx.caller.tenant, handlers))
-        if nodes and not starting.possible and not run.running:
-            tx.append_run(run, *hold_back(tx, run, starting))
+        admitted = admit(tx, run, nodes, most, Starter(tx.caller.tenant, handlers))
+        if nodes and not admitted.possible and not run.running:
+            tx.append_run(run, *hold_back(tx, run, admitted))
             return []
         events = [
             started(run, node, epoch=claim.epoch, now_ms=tx.now_ms, limits=uses)
-            for node, uses in starting.nodes.items()
+            for node, uses in admitted.nodes.items()
         ]
         tx.append_run(run, *events)
         return [attempt_of(run, event, claim.signals, claim.outbox) for event in events]

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 from redrive.domain.effect.request import Receipt
-from redrive.domain.effect.state import EffectStatus
+from redrive.domain.effect.state import EffectStatus, withheld_failure
 from redrive.domain.errors import Conflict, InvalidValue, NotAllowed, StorageError
 from redrive.domain.failure import OUTCOME_UNKNOWN, Failure
 from redrive.domain.identity import EffectId
@@ -17,7 +17,7 @@ from redrive.processes import effects, reconciliation
 from redrive.processes.effects import EffectCall, EffectStanding, call_of, receipt_of
 from redrive.processes.handlers import AttemptError, NotSent, Rejected
 from redrive.processes.services import Services, worker_principal
-from redrive.processes.steps import Commit, InThread, Pause, Step, Steps, drive, drive_async
+from redrive.processes.steps import Commit, InThread, Pause, Step, Steps, drive, drive_async, finished
 from redrive.processes.wanted import WantedEffect
 from redrive.projections.logs import log
 
@@ -56,7 +56,9 @@ class StillUnknown:
     why: str = ""
 
 
-Gate: TypeAlias = Callable[[EffectCall], "Withhold | None"]
+Gate: TypeAlias = Callable[..., Any]
+"""Lets an effect out: a function of the ``EffectCall`` (or of nothing), sync or async, of None or Withhold(reason)."""
+
 Reconciler: TypeAlias = Callable[[EffectCall], Any]
 """Finds out what became of an effect: a function, sync or async, of Happened, DidNotHappen or StillUnknown."""
 
@@ -107,7 +109,7 @@ class Outbox:
         if standing.status is EffectStatus.SUCCEEDED:
             return standing.receipt
         if standing.status is EffectStatus.WITHHELD:
-            raise AttemptError(effects.withheld_failure(standing.why))
+            raise AttemptError(withheld_failure(standing.why))
         if standing.status is not EffectStatus.INTENDED:
             raise AttemptError(_unknown(standing.why))
         return (yield from self._send(wanted, standing, send, caller))
@@ -190,6 +192,14 @@ class Outbox:
         )
         standing = yield from self._record(caller, command)
         return standing, why
+
+
+def asked(call: EffectCall, services: Services) -> str | None:
+    """Why the host's gate, asked in this thread, withholds *call*; None when it lets it out. Raises what the gate
+    raised, InvalidValue."""
+    if services.gate is None:
+        return None
+    return withheld_by(finished(_calling(services.gate, call)()), services)
 
 
 def withheld_by(answer: object, services: Services) -> str | None:

@@ -1,5 +1,5 @@
-"""The ticker: takes runs from holders that are gone, ends timed waits, expires approvals, and sweeps dead letters;
-once, or on a timer."""
+"""The ticker: takes runs from holders that are gone, ends timed waits, expires approvals, gives up on effects outside
+runs and on compensations whose lease ended, and sweeps dead letters; once, or on a timer."""
 
 import threading
 from collections.abc import Callable
@@ -7,9 +7,8 @@ from dataclasses import dataclass, field
 from typing import Self
 
 from redrive.domain.errors import Conflict, EngineClosed, StorageError, StreamUnreadable
-from redrive.domain.event import Cause
 from redrive.domain.identity import CompensationId, EffectId, RunId, Tenant
-from redrive.domain.ports import Caller, Outcome, Transaction
+from redrive.domain.ports import Caller, Leased, Outcome, Transaction
 from redrive.domain.run.holder import Holder
 from redrive.domain.values import clean_integer
 from redrive.processes.compensations import expiring as expiring_compensation
@@ -18,11 +17,12 @@ from redrive.processes.host import is_gone, supervisors_of
 from redrive.processes.leases import reclaiming
 from redrive.processes.services import Embedded, Services
 from redrive.processes.sweep import START, DueKey, SweepReport, sweep
-from redrive.processes.timers import TimerReport, end_timers
+from redrive.processes.timers import TIMER, TimerReport, end_timers
 from redrive.projections.logs import log
 
 DEFAULT_INTERVAL_MS = 1_000
 PAGE = 200
+NOUNS: dict[Leased, str] = {"effect": "effect", "compensating": "compensation"}
 
 
 @dataclass(slots=True)
@@ -39,7 +39,8 @@ class TickReport:
 
 def tick(services: Services, tenant: Tenant | None, *, pages: int | None = None, after: DueKey = START) -> TickReport:
     """Reclaim what is expired and what a dead process of this host holds, end the timed waits and expire the approvals
-    that are due, then sweep (with *pages*: so many of what is due, for the sweep beyond *after*)."""
+    that are due, give up on the effects outside runs and the compensations whose lease ended (their outcome is unknown
+    from now on), then sweep (with *pages*: so many of what is due, for the sweep beyond *after*)."""
     report = TickReport(reclaim_expired(services, tenant))
     report.reclaimed += reclaim_from_the_dead(services, tenant)
     report.timers = end_timers(services, tenant, pages=pages)
@@ -79,7 +80,7 @@ def _lose_compensations_of_the_dead(services: Services, tenant: Tenant | None) -
     for text, subjects in services.ledger.holders(tenant, "compensating").items():
         holder = Holder.parse(text)
         if is_gone(holder):
-            caller = Caller(tenant, cause=Cause("timer", "tick"))
+            caller = Caller(tenant, cause=TIMER)
             jobs = [(caller, expiring_compensation(CompensationId(id_), holder)) for id_ in subjects]
             outcomes = services.ledger.transact_together(jobs)
             lost += [i for i, told in zip(subjects, outcomes, strict=True) if _took_place("compensating", i, told)]
@@ -87,33 +88,34 @@ def _lose_compensations_of_the_dead(services: Services, tenant: Tenant | None) -
 
 
 def _expire(
-    services: Services, tenant: Tenant | None, kind: str, command: Callable[[str], Callable[[Transaction], bool]]
+    services: Services, tenant: Tenant | None, kind: Leased, command: Callable[[str], Callable[[Transaction], bool]]
 ) -> list[str]:
     """Give up on what has outlived its lease, page by page."""
     expired: list[str] = []
     while page := [due.subject for due in services.ledger.expired(kind, tenant, PAGE)]:
-        caller = Caller(tenant, cause=Cause("timer", "tick"))
+        caller = Caller(tenant, cause=TIMER)
         outcomes = services.ledger.transact_together([(caller, command(id_)) for id_ in page])
-        gone = [id_ for id_, outcome in zip(page, outcomes, strict=True) if _took_place(kind, id_, outcome)]
+        gone = [id_ for id_, outcome in zip(page, outcomes, strict=True) if _took_place(NOUNS[kind], id_, outcome)]
         expired += gone
         if not gone:
             break
     return expired
 
 
-def _took_place(kind: str, id_: str, outcome: Outcome[bool]) -> bool:
+def _took_place(noun: str, id_: str, outcome: Outcome[bool]) -> bool:
+    subject = {noun: id_}
     try:
         expired = outcome.result()
     except StreamUnreadable as refused:
-        log.info(f"{kind}.expiry_refused", subject=id_, code=refused.code, why=str(refused))
+        log.info(f"{noun}.expiry_refused", **subject, code=refused.code, why=str(refused))
         return False
     if expired:
-        log.warning(f"{kind}.lease_expired", subject=id_)
+        log.warning(f"{noun}.lease_expired", **subject)
     return expired
 
 
 def _reclaim(services: Services, tenant: Tenant | None, run: RunId, gone: Holder | None) -> bool:
-    caller = Caller(tenant, cause=Cause("timer", "tick"))
+    caller = Caller(tenant, cause=TIMER)
     try:
         taken = services.ledger.transact(caller, reclaiming(run, services.policy_of, gone))
     except StreamUnreadable as refused:  # damaged, or a newer version takes it back

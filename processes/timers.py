@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from redrive.domain.errors import Conflict, StorageError, StreamUnreadable
+from redrive.domain.errors import StreamUnreadable
 from redrive.domain.event import Cause, Event
 from redrive.domain.identity import NodeId, RunId, Tenant
 from redrive.domain.ports import Caller, Outcome, Timer, Transaction
@@ -94,8 +94,6 @@ def _told(run: RunId, outcome: Outcome[list[TimerAct]]) -> list[TimerAct]:
     except StreamUnreadable as refused:
         log.info("run.timer_refused", run=run, code=refused.code, why=str(refused))
         return []
-    except (StorageError, Conflict):
-        raise
     for act in acts:
         if act.expired:
             log.warning("run.approval_expired", run=run, node=act.node)

@@ -204,7 +204,7 @@ class Turns:
                 return [], None
             if not run.running:
                 releasing(held.claim, no_handler=True)(tx)
-            held.limited = tx.limits.active and bool(run.ready)
+            held.limited = tx.limited and bool(run.ready)
             if held.limited:
                 again = tx.now_ms + LOOK_AT_LIMITS_MS
             ends = (due for due in run.timers.values() if due > tx.now_ms)  # the others are the ticker's

@@ -76,12 +76,21 @@ _PUBLIC = {
         "TerminalBehavior",
         "Verdict",
     ),
-    "redrive.domain.run.state": ("Status",),
+    "redrive.domain.run.state": ("NodeStatus", "Status"),
     "redrive.domain.stateful_wait": ("Approval", "Wait"),
     "redrive.processes.compensations": ("CompensationStanding", "CompensationTry"),
+    "redrive.processes.compensator": ("Compensate",),
     "redrive.processes.effects": ("EffectCall", "EffectStanding"),
     "redrive.processes.handlers": ("AttemptError", "Fatal", "Handler", "NotSent", "Rejected", "Retry", "Snooze"),
-    "redrive.processes.outbox": ("DidNotHappen", "Happened", "StillUnknown", "Withhold"),
+    "redrive.processes.outbox": (
+        "DidNotHappen",
+        "Gate",
+        "Happened",
+        "Reconciler",
+        "Send",
+        "StillUnknown",
+        "Withhold",
+    ),
     "redrive.processes.handout": ("Attempt", "Claim", "Lease", "LetterStanding", "Progress"),
     "redrive.processes.resume_plan": ("ResumeOption", "ResumePlan"),
     "redrive.processes.sweep": ("SweepAct", "SweepReport"),
@@ -172,6 +181,7 @@ if TYPE_CHECKING:
     from redrive.domain.retry_policy import Strategy as Strategy
     from redrive.domain.retry_policy import TerminalBehavior as TerminalBehavior
     from redrive.domain.retry_policy import Verdict as Verdict
+    from redrive.domain.run.state import NodeStatus as NodeStatus
     from redrive.domain.run.state import Status as Status
     from redrive.domain.stateful_wait import Approval as Approval
     from redrive.domain.stateful_wait import Wait as Wait
@@ -190,6 +200,7 @@ if TYPE_CHECKING:
     from redrive.ledger.limit_status import LimitStatus as LimitStatus
     from redrive.processes.compensations import CompensationStanding as CompensationStanding
     from redrive.processes.compensations import CompensationTry as CompensationTry
+    from redrive.processes.compensator import Compensate as Compensate
     from redrive.processes.effects import EffectCall as EffectCall
     from redrive.processes.effects import EffectStanding as EffectStanding
     from redrive.processes.handlers import AttemptError as AttemptError
@@ -205,7 +216,10 @@ if TYPE_CHECKING:
     from redrive.processes.handout import LetterStanding as LetterStanding
     from redrive.processes.handout import Progress as Progress
     from redrive.processes.outbox import DidNotHappen as DidNotHappen
+    from redrive.processes.outbox import Gate as Gate
     from redrive.processes.outbox import Happened as Happened
+    from redrive.processes.outbox import Reconciler as Reconciler
+    from redrive.processes.outbox import Send as Send
     from redrive.processes.outbox import StillUnknown as StillUnknown
     from redrive.processes.outbox import Withhold as Withhold
     from redrive.processes.resume_plan import ResumeOption as ResumeOption

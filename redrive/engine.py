@@ -81,8 +81,8 @@ class Engine:
         return self.ledger.transact(worker_caller(self, worker), claiming(claimant, n, None if start else 0))
 
     def tick(self) -> TickReport:
-        """Reclaim what expired or is held by a dead process of this host, end timed waits, expire approvals, then
-        sweep."""
+        """Reclaim what expired or is held by a dead process of this host, end timed waits, expire approvals, give up
+        on effects outside runs and on compensations whose lease ended (unknown from now on), then sweep."""
         return tick(self.services, self.tenant)
 
     def sweep(self) -> SweepReport:
@@ -175,7 +175,7 @@ def open(  # noqa: A001, PLR0913  (redrive.open reads well; all have defaults)
     float in [0, 1). *listeners* are told, after the commit, every event
     that this process commits, best effort; they may query, not command. *redrive_policy* is one for
     all, or a function of tenant and automation. *gate* is asked before every effect and may withhold it;
-    *reconcilers* (operation â function) find out what became of effects whose outcome is unknown. *limits* are set
+    *reconcilers* (operation → function) find out what became of effects whose outcome is unknown. *limits* are set
     where the log has another or none; they stay until they are removed. *views* is the folder for the query views
     (default: beside the log). Raises InvalidValue, StorageError.
     """

@@ -1,4 +1,5 @@
-"""The lifecycle history of a run: every event of it and of its dead letters, in log order, ready to be read."""
+"""Histories: every event of a run, of its effects, dead letters and compensations, or of one effect, in log order,
+ready to be read."""
 
 from typing import Any
 

@@ -12,12 +12,13 @@ from redrive.domain.identity import SYSTEM, CompensationId, DeadLetterId, Effect
 from redrive.domain.ports import Caller, Transaction
 from redrive.domain.run.claims import MAX_LEASE_MS, MIN_LEASE_MS
 from redrive.domain.values import clean_integer, clean_name
-from redrive.processes import compensations, effects, operations, reconciliation
+from redrive.processes import compensations, effects, reconciliation
 from redrive.processes.compensations import CompensationStanding, CompensationTry
 from redrive.processes.effects import EffectStanding, receipt_of
 from redrive.processes.handlers import failure_raised
 from redrive.processes.handout import Attempt, LetterStanding
-from redrive.processes.outbox import Outbox, Send, withheld_by
+from redrive.processes.operations import reason_given
+from redrive.processes.outbox import Outbox, Send, asked
 from redrive.processes.services import Services, worker_principal
 from redrive.processes.wanted import WantedEffect, wanted_effect
 from redrive.tenant_queries import TenantQueries
@@ -99,7 +100,7 @@ class TenantEffects(TenantQueries):
         wanted = wanted_effect(self.tenant, key, operation, target, request, tolerate, compensation, scope, of)
         caller = self._caller(actor) if attempt is None else Caller(self.tenant, worker_principal(attempt.worker))
         services = self.services
-        withheld = None if services.gate is None else withheld_by(services.gate(effects.call_of(wanted)), services)
+        withheld = asked(effects.call_of(wanted), services)
         return self.engine.ledger.transact(
             caller,
             effects.beginning(
@@ -107,28 +108,35 @@ class TenantEffects(TenantQueries):
             ),
         )
 
-    def effect_succeeded(self, standing: EffectStanding, receipt: Any = None) -> EffectStanding:
-        """Report that it was done; never refused for being late. The identical report again is a no-op. Raises
-        NotAllowed for a try that never was."""
+    def effect_succeeded(
+        self, standing: EffectStanding, receipt: Any = None, *, actor: Actor | None = None
+    ) -> EffectStanding:
+        """Report that it was done; never refused for being late. The identical report again is a no-op. *actor* says
+        who reports it outside runs; within one its worker does. Raises NotAllowed for a try that never was."""
         kept = receipt_of(receipt, self.services.redactor)
-        return self._as_worker(standing.holder, effects.succeeding(standing.id, standing.try_number, kept))
+        return self._report(standing, actor, effects.succeeding(standing.id, standing.try_number, kept))
 
     def effect_failed(
-        self, standing: EffectStanding, failure: Failure | BaseException, receipt: Any = None
+        self,
+        standing: EffectStanding,
+        failure: Failure | BaseException,
+        receipt: Any = None,
+        *,
+        actor: Actor | None = None,
     ) -> EffectStanding:
-        """Report that it was not done: it never went out, or was rejected (with a *receipt*, perhaps). Raises
-        NotAllowed for a try that never was."""
+        """Report that it was not done: it never went out, or was rejected (with a *receipt*, perhaps). *actor* as for
+        ``effect_succeeded``. Raises NotAllowed for a try that never was."""
         recorded = self.services.failure(failure_raised(failure))
         kept = None if receipt is None else receipt_of(receipt, self.services.redactor)
         command = effects.failing_effect(standing.id, standing.try_number, recorded, kept, self.services.policy_of)
-        return self._as_worker(standing.holder, command)
+        return self._report(standing, actor, command)
 
-    def effect_unknown(self, standing: EffectStanding, reason: str) -> EffectStanding:
-        """Report that nobody knows whether it was done; it is never sent again before it was reconciled. Raises
-        NotAllowed for a try that never was."""
-        why = self._redacted(operations.reason_given(reason))
+    def effect_unknown(self, standing: EffectStanding, reason: str, *, actor: Actor | None = None) -> EffectStanding:
+        """Report that nobody knows whether it was done; it is never sent again before it was reconciled. *actor* as
+        for ``effect_succeeded``. Raises NotAllowed for a try that never was."""
+        why = self._redacted(reason_given(reason))
         command = effects.losing(standing.id, standing.try_number, why, self.services.policy_of)
-        return self._as_worker(standing.holder, command)
+        return self._report(standing, actor, command)
 
     def reconcile_effect(
         self,
@@ -141,12 +149,12 @@ class TenantEffects(TenantQueries):
         try_number: int | None = None,
     ) -> EffectStanding:
         """Say what became of an effect whose outcome is unknown: "succeeded" (with its *receipt*) or
-        "did_not_happen" (then it may be sent again); without an *outcome*, the host's reconciler is asked. With
-        *try_number*, it is refused when another try than that was begun meanwhile.
+        "did_not_happen" (then it may be sent again), or "still_unknown"; without an *outcome*, the host's reconciler is
+        asked. With *try_number*, it is refused when another try than that was begun meanwhile.
 
         Raises InvalidValue, NotFound, NotAllowed.
         """
-        given = self._redacted(operations.reason_given(reason))
+        given = self._redacted(reason_given(reason))
         caller = Caller(self.tenant, human(actor), given)
         if outcome is None:
             return self.outbox.reconcile(effect_id, caller)
@@ -165,8 +173,8 @@ class TenantEffects(TenantQueries):
     def approve_compensation(
         self, compensation_id: CompensationId, *, actor: Actor, reason: str
     ) -> CompensationStanding:
-        """Let a compensation run that awaits approval; from now on its effect is barred. Raises NotAllowed for any other,
-        InFlight while its effect is being sent."""
+        """Let a compensation run that awaits approval; from now on its effect is barred. Raises NotAllowed for any
+        other, InFlight while its effect is being sent."""
         return self._operate(compensations.approving(compensation_id), actor, reason)
 
     def cancel_compensation(
@@ -174,7 +182,7 @@ class TenantEffects(TenantQueries):
     ) -> CompensationStanding:
         """Give a compensation up that is not completed; an approval is denied so. One that runs is not stopped by it:
         its report is refused, and whether it happened is for you to find out. Raises NotAllowed when it is final."""
-        why = self._redacted(operations.reason_given(reason))
+        why = self._redacted(reason_given(reason))
         return self._operate(compensations.cancelling(compensation_id, why), actor, reason)
 
     def rerun_compensation(self, compensation_id: CompensationId, *, actor: Actor, reason: str) -> CompensationStanding:
@@ -209,13 +217,19 @@ class TenantEffects(TenantQueries):
         return self._as_worker(handed.worker, compensations.failing(handed, recorded, outcome_unknown=outcome_unknown))
 
     def _operate(self, command: Callable[[Transaction], T], actor: Actor, reason: str) -> T:
-        return self._do(command, actor, self._redacted(operations.reason_given(reason)))
+        return self._do(command, actor, self._redacted(reason_given(reason)))
 
     def _do(self, command: Callable[[Transaction], T], actor: Actor | None, reason: str | None = None) -> T:
         return self.engine.ledger.transact(self._caller(actor, reason), command)
 
     def _caller(self, actor: Actor | None, reason: str | None = None) -> Caller:
         return Caller(self.tenant, SYSTEM if actor is None else human(actor), reason)
+
+    def _report(self, standing: EffectStanding, actor: Actor | None, command: Callable[[Transaction], T]) -> T:
+        """Within a run its worker reports; outside runs the holder is an actor's id, and the caller says whose."""
+        if standing.run_id is not None:
+            return self._as_worker(standing.holder, command)
+        return self._do(command, actor)
 
     def _as_worker(self, worker: str, command: Callable[[Transaction], T]) -> T:
         return self.engine.ledger.transact(Caller(self.tenant, worker_principal(worker)), command)

@@ -1,7 +1,7 @@
 """Commands and queries of one tenant: each command is one transaction, and says so in the log."""
 
 from collections.abc import Callable, Container, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from redrive.domain.failure import Failure
 from redrive.domain.flow import Flow
@@ -21,9 +21,6 @@ from redrive.processes.resume_plan import ResumePlan, planning
 from redrive.processes.sweep import SWEEPER, SweepReport, redriving_letter, sweep, tell_swept
 from redrive.processes.ticker import TickReport, tick
 from redrive.tenant_effects import Actor, TenantEffects
-
-if TYPE_CHECKING:
-    pass
 
 
 class TenantEngine(TenantEffects):
@@ -199,7 +196,8 @@ class TenantEngine(TenantEffects):
         )
 
     def tick(self) -> TickReport:
-        """Reclaim, end timed waits, expire approvals and sweep, for this tenant."""
+        """Reclaim, end timed waits, expire approvals, give up on effects outside runs and on compensations whose lease
+        ended, and sweep, for this tenant."""
         return tick(self.services, self.tenant)
 
     def sweep(self) -> SweepReport:

@@ -38,17 +38,21 @@ GROUPS: dict[str, tuple[str, ...]] = {
     "Effects and compensations": (
         "EffectCall",
         "EffectStanding",
+        "Send",
         "http_send",
         "http_reconcile",
         "NotSent",
         "Rejected",
+        "Gate",
         "Withhold",
+        "Reconciler",
         "Happened",
         "DidNotHappen",
         "StillUnknown",
         "Compensation",
         "CompensationTry",
         "CompensationStanding",
+        "Compensate",
     ),
     "Failures and decisions": (
         "Failure",
@@ -77,6 +81,7 @@ GROUPS: dict[str, tuple[str, ...]] = {
         "UnknownEvent",
         "Cause",
         "Status",
+        "NodeStatus",
         "Disposition",
         "EffectStatus",
         "CompensationStatus",
@@ -101,7 +106,9 @@ GROUPS: dict[str, tuple[str, ...]] = {
     "Ids and values": ("RunId", "DeadLetterId", "EffectId", "CompensationId", "NodeId", "JsonValue"),
 }
 INHERITED = frozenset({"TenantEngine"})
-BARE = frozenset({"Status", "Mode", "Strategy", "Verdict", "Disposition", "Act", "EffectStatus", "CompensationStatus"})
+BARE = frozenset(
+    {"Status", "NodeStatus", "Mode", "Strategy", "Verdict", "Disposition", "Act", "EffectStatus", "CompensationStatus"}
+)
 
 
 def documented() -> set[str]:

@@ -91,7 +91,9 @@ PRINTED = {
     "effect": Printed(
         "item", "`show` of an effect", EffectDetail, [("events", "list of events, as in redrive.event/1")]
     ),
-    "effect-reconciled": Printed("item", "`reconcile`", EffectSummary, [("outcome", "text: what was said")]),
+    "effect-reconciled": Printed(
+        "item", "`reconcile`", EffectSummary, [("command", "text: `reconcile`"), ("outcome", "text: what was said")]
+    ),
     "compensations": Printed("items", "`compensations list`", CompensationSummary),
     "compensation": Printed(
         "item", "`show` of a compensation", CompensationDetail, [("events", "list of events, as in redrive.event/1")]
@@ -118,6 +120,8 @@ PRINTED = {
         [
             ("reclaimed", "list of texts: the runs that were taken from workers that are gone"),
             ("timers", "list of objects with `run`, `node`, `expired`: waits that ended, approvals that expired"),
+            ("lost_effects", "list of texts: the effects outside runs whose lease ended; unknown from now on"),
+            ("lost_compensations", "list of texts: the compensations whose lease ended; unknown from now on"),
             ("acted", "list of objects with `dead_letter`, `run`, `node`, `act`, `why`"),
             ("skipped", "list of the same objects: what was looked at and left alone"),
         ],
@@ -143,7 +147,7 @@ PRINTED = {
         "`limits set`, `limits remove`",
         None,
         [
-            ("command", "text: `set` or `removed`"),
+            ("command", "text: `set` or `remove`"),
             ("scope", "text"),
             ("name", "text"),
             ("concurrency", "integer or null"),

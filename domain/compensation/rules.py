@@ -140,5 +140,5 @@ def _require(compensation: CompensationState, command: str, status: Compensation
 
 def _require_current(compensation: CompensationState, command: str, epoch: int) -> None:
     if epoch != compensation.epoch:
-        raise StaleEpoch(f"compensation {compensation.id}", held=epoch, current=compensation.epoch)
+        raise StaleEpoch(compensation.id, held=epoch, current=compensation.epoch, kind="compensation")
     _require(compensation, command, CompensationStatus.RUNNING)

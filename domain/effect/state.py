@@ -6,7 +6,7 @@ from enum import StrEnum
 from redrive.domain.effect import events as e
 from redrive.domain.effect.request import EffectRequest
 from redrive.domain.event import Evolve
-from redrive.domain.failure import Failure
+from redrive.domain.failure import POLICY_WITHHELD, Failure
 from redrive.domain.identity import DeadLetterId, EffectId, NodeId, RunId, Tenant
 from redrive.domain.values import JsonValue
 
@@ -80,7 +80,7 @@ def _intended(effect: Effect, event: e.EffectIntended) -> None:
 @evolve.on(e.EffectWithheld)
 def _withheld(effect: Effect, event: e.EffectWithheld) -> None:
     _describe(effect, event)
-    effect.status, effect.expires_at_ms = EffectStatus.WITHHELD, None
+    effect.status, effect.failure, effect.expires_at_ms = EffectStatus.WITHHELD, withheld_failure(event.why), None
 
 
 @evolve.on(e.EffectSucceeded)
@@ -115,6 +115,11 @@ def _reconciled(effect: Effect, event: e.EffectReconciled) -> None:
 @evolve.on(e.EffectDeadLetterLinked)
 def _linked(effect: Effect, event: e.EffectDeadLetterLinked) -> None:
     effect.dead_letters[event.dead_letter] = None
+
+
+def withheld_failure(why: str) -> Failure:
+    """How an effect fails, and the attempt that wants it, when the host's gate said no."""
+    return Failure(POLICY_WITHHELD, why, kind="gate")
 
 
 def report_digest(failure: Failure) -> str:

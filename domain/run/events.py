@@ -11,19 +11,9 @@ from redrive.domain.run.holder import Holder
 from redrive.domain.values import JsonValue
 
 QueueReason = Literal[
-    "submitted",
-    "retry_backoff",
-    "snoozed",
-    "wait",
-    "released",
-    "no_handler",
-    "reclaimed",
-    "resumed",
-    "approved",
-    "wait_ended",
-    "resource_lock",
-    "rate_limit",
-]
+    "submitted", "retry_backoff", "snoozed", "wait", "released", "no_handler", "reclaimed", "resumed", "approved",
+    "wait_ended", "resource_lock", "rate_limit",
+]  # fmt: skip
 RequeueCause = Literal["redrive", "recover"]
 
 

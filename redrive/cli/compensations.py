@@ -84,10 +84,10 @@ def approve(session: Session, id_: str, actor: str, reason: str) -> None:
 @reasoned
 @pass_session
 def cancel(session: Session, id_: str, actor: str, reason: str) -> None:
-    """Give a compensation up, also one that runs.
+    """Give a compensation up that is not completed.
 
-    What runs is not stopped by it: its report is refused, and whether it happened is for you to find out.
-    Its dead letter stays settled; `dead-letters reopen` puts that back.
+    One that runs is not stopped by it: its report is refused, and whether it happened is for you to find out. Its dead
+    letter stays settled; `dead-letters reopen` puts that back.
     """
     _operate(session, "cancel", id_, actor=actor, reason=reason)
 

@@ -1,13 +1,16 @@
 """Events as people read them: one line each, secrets redacted."""
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from redrive.cli.output import Output
 from redrive.cli.times import clock
 
 if TYPE_CHECKING:
+    from redrive.cli.context import Session
     from redrive.domain.redaction import Redactor
     from redrive.history import HistoryEntry
+    from redrive.tenant_engine import TenantEngine
 
 
 class EventLines:
@@ -40,6 +43,14 @@ class EventLines:
             self._out.say(f"{place}{time}  {sentence}")
         else:
             self._out.say(f"{place}{day}T{time}Z  {entry.topic}  {sentence}")
+
+
+def print_history(session: "Session", acme: "TenantEngine", told: "Sequence[HistoryEntry]") -> None:
+    """What happened to one thing, below what it is."""
+    session.output.say()
+    lines = EventLines(session.output, acme.services.redactor)
+    for entry in told:
+        lines.print(entry)
 
 
 def redacted(entry: "HistoryEntry", redactor: "Redactor") -> dict[str, Any]:

@@ -17,7 +17,13 @@ if TYPE_CHECKING:
 
 @click.command(cls=Command)
 @click.argument("id_", metavar="ID")
-@click.option("--search", metavar="TEXT", help="Only events that say all these words (or words that begin so).")
+@click.option(
+    "--text",
+    "--search",
+    "search",
+    metavar="TEXT",
+    help="Only events that say all these words (or words that begin so).",
+)
 @pass_session
 def history(session: Session, id_: str, search: str | None) -> None:
     """Tell all that happened to a run, and why.

@@ -85,7 +85,7 @@ def set_(
     from redrive.domain.limits import Limit, Rate
 
     wanted = Limit(scope, name, concurrency, None if rate is None else Rate(rate, per, burst))  # type: ignore[arg-type]
-    _tell(session, "set", session.engine().set_limit(wanted, actor=actor, reason=reason))
+    _tell(session, "set", "set", session.engine().set_limit(wanted, actor=actor, reason=reason))
 
 
 @limits.command("remove", cls=Command)
@@ -96,15 +96,15 @@ def set_(
 def remove(session: Session, scope: str, name: str, reason: str, actor: str) -> None:
     """Remove a limit; who waits for it goes on."""
     removed = session.engine().remove_limit(scope, name, actor=actor, reason=reason)  # type: ignore[arg-type]
-    _tell(session, "removed", removed)
+    _tell(session, "remove", "removed", removed)
 
 
-def _tell(session: Session, done: str, limit: "Limit") -> None:
+def _tell(session: Session, verb: str, done: str, limit: "Limit") -> None:
     from redrive.cli.saying import limit_words
 
     out = session.output
     if out.json:
-        out.item("limit-change", {"command": done, **limit.document()})
+        out.item("limit-change", {"command": verb, **limit.document()})
         return
     out.say(f"{done}: {limit_words(limit)}")
     out.next((session.command("limits", "list"), "what is in use, and who waits"))

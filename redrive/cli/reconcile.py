@@ -50,7 +50,8 @@ def reconcile(session: Session, effect: str, outcome: str, receipt: str | None, 
     found = acme.show_effect(id_)
     if out.json:
         details = {"request", "receipt", "sendings", "letters", "compensations"}
-        out.item("effect-reconciled", {"outcome": outcome, **found.model_dump(mode="json", exclude=details)})
+        said = {"command": "reconcile", "outcome": outcome}
+        out.item("effect-reconciled", {**said, **found.model_dump(mode="json", exclude=details)})
         return
     out.say(f"{id_[:8]} ({printable(found.operation, 60)}, {printable(found.key, 60)}): {_SAID[found.status]}")
     out.next(*_next(session, acme, id_, found.status, found.run_id))

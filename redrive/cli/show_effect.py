@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 from redrive.cli.context import Session
 from redrive.cli.effect_tables import print_compensations
-from redrive.cli.events import EventLines, redacted
+from redrive.cli.events import print_history, redacted
 from redrive.cli.output import printable
 from redrive.cli.times import moment
 
@@ -51,7 +51,7 @@ def print_effect(session: Session, acme: "TenantEngine", id_: "EffectId") -> Non
     if effect.compensations:
         out.say()
         print_compensations(session, acme, effect.compensations)
-    _print_history(session, acme, told)
+    print_history(session, acme, told)
     out.next(*_effect_next(session, effect))
 
 
@@ -88,7 +88,7 @@ def print_compensation(session: Session, acme: "TenantEngine", id_: "Compensatio
             ("read-only", None if found.readable else "a newer version wrote to it"),
         ]
     )
-    _print_history(session, acme, told)
+    print_history(session, acme, told)
     out.next(*_compensation_next(session, found))
 
 
@@ -96,13 +96,6 @@ def _history_of(acme: "TenantEngine", stream: str) -> "list[HistoryEntry]":
     from redrive.history import entry_of
 
     return [entry_of(event) for event in acme.engine.ledger.stream(stream)]
-
-
-def _print_history(session: Session, acme: "TenantEngine", told: "list[HistoryEntry]") -> None:
-    session.output.say()
-    lines = EventLines(session.output, acme.services.redactor)
-    for entry in told:
-        lines.print(entry)
 
 
 def _standing(effect: "EffectDetail") -> str:
@@ -151,6 +144,8 @@ def _compensation_next(session: Session, found: "CompensationDetail") -> list[tu
             return [command("approve", "let it run"), command("cancel", "give it up"), effect]
         case "approved":
             return [command("cancel", "give it up"), effect]
+        case "running":
+            return [command("cancel", "disown it: what it does is not stopped"), effect]
         case "failed":
             return [command("rerun", "once you have looked"), command("cancel", "give it up"), effect]
         case _:

@@ -4,12 +4,11 @@ from typing import TYPE_CHECKING
 
 from redrive.cli.context import Session
 from redrive.cli.effect_tables import print_compensations, print_effects
-from redrive.cli.events import EventLines, redacted
+from redrive.cli.events import print_history, redacted
 from redrive.cli.times import moment
 
 if TYPE_CHECKING:
     from redrive.domain.identity import DeadLetterId, EffectId
-    from redrive.history import HistoryEntry
     from redrive.projections.models import DeadLetterSummary
     from redrive.tenant_engine import TenantEngine
 
@@ -25,36 +24,37 @@ def print_letter(session: Session, acme: "TenantEngine", id_: "DeadLetterId") ->
         out.item("dead-letter", {**letter.model_dump(mode="json"), "events": [redacted(one, redactor) for one in told]})
         return
     budget = session.settings.max_dispatches + letter.budget_granted
-    now = acme.engine.now_ms()
-    kind = f"/{letter.kind}" if letter.kind else ""
-    out.facts(
-        [
-            ("dead letter", letter.id),
-            ("status", letter.status + (", superseded by a later success" if letter.superseded else "")),
-            ("failure", f"{letter.failure_class}{kind}, {letter.verdict.replace('_', ' ')}"),
-            ("reason", letter.reason or None),
-            ("source", letter.source.replace("_", " ") if letter.effect_id else None),
-            ("effect", letter.effect_id and f"{letter.effect_id} ({letter.effect_key})"),
-            ("compensation", letter.compensation_id),
-            ("run", f"{letter.run_id} (generation {letter.generation})" if letter.run_id else None),
-            ("automation", letter.automation or None),
-            ("node", f"{letter.node} (attempt {letter.number}, {letter.lifetime} in all)" if letter.node else None),
-            ("recurred", f"{letter.recurrences} time(s)" if letter.recurrences else None),
-            ("dispatches", f"{letter.dispatches} of {budget}" if letter.run_id else None),
-            ("next dispatch", moment(letter.next_dispatch_ms, now)),
-            ("held", letter.held),
-            ("decided", _decision(letter)),
-            ("opened", moment(letter.opened_at_ms, now)),
-            ("last failure", moment(letter.last_failure_at_ms, now)),
-            ("fingerprint", letter.fingerprint),
-            ("tenant", letter.tenant),
-            ("read-only", None if letter.readable else "a newer version wrote to it"),
-        ]
-    )
+    out.facts(_facts(letter, budget, acme.engine.now_ms()))
     if letter.effect_id is not None:
         _print_effect(session, acme, letter.effect_id)
-    _print_history(session, acme, told)
+    print_history(session, acme, told)
     out.next(*_next(session, acme, letter))
+
+
+def _facts(letter: "DeadLetterSummary", budget: int, now: int) -> list[tuple[str, str | None]]:
+    kind = f"/{letter.kind}" if letter.kind else ""
+    return [
+        ("dead letter", letter.id),
+        ("status", letter.status + (", superseded by a later success" if letter.superseded else "")),
+        ("failure", f"{letter.failure_class}{kind}, {letter.verdict.replace('_', ' ')}"),
+        ("reason", letter.reason or None),
+        ("source", letter.source.replace("_", " ") if letter.effect_id else None),
+        ("effect", letter.effect_id and f"{letter.effect_id} ({letter.effect_key})"),
+        ("compensation", letter.compensation_id),
+        ("run", f"{letter.run_id} (generation {letter.generation})" if letter.run_id else None),
+        ("automation", letter.automation or None),
+        ("node", f"{letter.node} (attempt {letter.number}, {letter.lifetime} in all)" if letter.node else None),
+        ("recurred", f"{letter.recurrences} time(s)" if letter.recurrences else None),
+        ("dispatches", f"{letter.dispatches} of {budget}" if letter.run_id else None),
+        ("next dispatch", moment(letter.next_dispatch_ms, now)),
+        ("held", letter.held),
+        ("decided", _decision(letter)),
+        ("opened", moment(letter.opened_at_ms, now)),
+        ("last failure", moment(letter.last_failure_at_ms, now)),
+        ("fingerprint", letter.fingerprint),
+        ("tenant", letter.tenant),
+        ("read-only", None if letter.readable else "a newer version wrote to it"),
+    ]
 
 
 def _print_effect(session: Session, acme: "TenantEngine", id_: "EffectId") -> None:
@@ -65,13 +65,6 @@ def _print_effect(session: Session, acme: "TenantEngine", id_: "EffectId") -> No
     if effect.compensations:
         session.output.say()
         print_compensations(session, acme, effect.compensations)
-
-
-def _print_history(session: Session, acme: "TenantEngine", told: "list[HistoryEntry]") -> None:
-    session.output.say()
-    lines = EventLines(session.output, acme.services.redactor)
-    for entry in told:
-        lines.print(entry)
 
 
 def _decision(letter: "DeadLetterSummary") -> str | None:

@@ -1,7 +1,7 @@
 """``redrive tick``: one round of what a worker's timer does."""
 
 from dataclasses import asdict
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -11,6 +11,7 @@ from redrive.cli.output import printable
 
 if TYPE_CHECKING:
     from redrive.processes.sweep import SweepAct
+    from redrive.processes.ticker import TickReport
 
 _DONE = {"dispatch": "dispatched", "park": "parked", "resolve": "resolved", "hold": "held", "skip": "left alone"}
 
@@ -20,31 +21,54 @@ _DONE = {"dispatch": "dispatched", "park": "parked", "resolve": "resolved", "hol
 def tick(session: Session) -> None:
     """Take over from dead workers and redrive what is due, once.
 
-    Timed waits end and approvals expire, too. A worker does this by itself, again and again. Serves all tenants
+    Timed waits end and approvals expire, too; effects outside runs and compensations whose lease ended are unknown
+    from now on. A worker does this by itself, again and again. Serves all tenants
     unless --tenant names one.
     """
     engine, out = session.engine(), session.output
     tenant = session.tenant
     report = engine.tick() if tenant is None else engine.for_tenant(tenant).tick()
-    acted, skipped = report.sweep.acted, report.sweep.skipped
     if out.json:
-        acts = {"acted": [asdict(act) for act in acted], "skipped": [asdict(act) for act in skipped]}
-        timers = [asdict(act) for act in report.timers.acts]
-        out.item("tick", {"reclaimed": report.reclaimed, "timers": timers, **acts})
+        out.item("tick", _document(report))
         return
-    for run in report.reclaimed:
-        out.say(f"run {run[:8]}: taken from a worker that is gone")
+    lines = [*_held(report), *map(_line, (*report.sweep.acted, *report.sweep.skipped))]
+    for line in lines:
+        out.say(printable(line))
+    if not lines:
+        out.remark("Nothing was due: no claim to take over, no wait or lease to end, no dead letter to redrive.")
+    steps = []
+    if report.lost_effects:
+        steps.append((session.command("effects", "list", "--status", "unknown"), "what is in doubt"))
+    if report.lost_compensations:
+        steps.append((session.command("compensations", "list", "--status", "failed"), "what may have been done"))
+    if report.reclaimed or report.timers.acts or any(act.act == "dispatch" for act in report.sweep.acted):
+        steps.append((session.command("queues"), "what waits"))
+    if steps:
+        out.next(*steps)
+
+
+def _document(report: "TickReport") -> dict[str, Any]:
+    return {
+        "reclaimed": report.reclaimed,
+        "timers": [asdict(act) for act in report.timers.acts],
+        "lost_effects": report.lost_effects,
+        "lost_compensations": report.lost_compensations,
+        "acted": [asdict(act) for act in report.sweep.acted],
+        "skipped": [asdict(act) for act in report.sweep.skipped],
+    }
+
+
+def _held(report: "TickReport") -> list[str]:
+    """What was done about claims, waits and leases."""
+    lines = [f"run {run[:8]}: taken from a worker that is gone" for run in report.reclaimed]
     for timer in report.timers.acts:
         ended = "the approval expired" if timer.expired else "the wait is over"
-        out.say(printable(f"run {timer.run[:8]}, node {timer.node}: {ended}"))
-    for act in (*acted, *skipped):
-        out.say(_line(act))
-    if not (report.reclaimed or report.timers.acts or acted or skipped):
-        out.remark("Nothing was due: no claim to take over, no wait to end, no dead letter to redrive.")
-    elif report.reclaimed or report.timers.acts or any(act.act == "dispatch" for act in acted):
-        out.next((session.command("queues"), "what waits"))
+        lines.append(f"run {timer.run[:8]}, node {timer.node}: {ended}")
+    lost = "its lease ended, nobody knows whether it was done"
+    lines += [f"effect {id_[:8]}: {lost}" for id_ in report.lost_effects]
+    return [*lines, *(f"compensation {id_[:8]}: {lost}" for id_ in report.lost_compensations)]
 
 
 def _line(act: "SweepAct") -> str:
     name = f"dead letter {act.dead_letter[:8]} (run {act.run[:8]}, node {act.node})"
-    return printable(f"{name}: {_DONE[act.act]}, {act.why}")
+    return f"{name}: {_DONE[act.act]}, {act.why}"

@@ -3,6 +3,11 @@
 Both can be rebuilt from the log: what is in use is a function of the runs' states, a bucket of the starts since it
 was filled, and a place in a line of the run that waits. Nobody has to be woken: who claims looks into the lines whose
 limit has room, so that no wake-up can be lost, and one freed slot is offered to one waiter after the other.
+
+A *limit* says how many may run or start; its *room* is what it leaves. A *waiter* is a queued run that a limit holds
+back; a *line* holds the waiters of one limit, one tenant and one handler, the oldest first. A run that waits again
+before anything of it could start was *passed over*: its places are *reserving*, what is free is kept for it. The
+waiters that come first for what is free are *ahead*.
 """
 
 import json

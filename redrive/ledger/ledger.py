@@ -1,19 +1,18 @@
 """The ledger on one SQLite file: what the use cases and queries see of it."""
 
-import sqlite3
 from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from contextvars import ContextVar
 from typing import Any, TypeVar, cast
 
-from redrive.domain.errors import InvalidValue, NotFound, StreamUnreadable
+from redrive.domain.errors import InvalidValue, NotFound
 from redrive.domain.event import Recorded
 from redrive.domain.identity import RunId, Tenant
-from redrive.domain.ports import Caller, Due, Timer
+from redrive.domain.ports import Caller, Due, Leased, Timer
 from redrive.domain.run.state import Run
 from redrive.domain.values import clean_name
-from redrive.ledger import capacity_log
+from redrive.ledger import agenda_log, capacity_log
 from redrive.ledger.agenda import Agenda
-from redrive.ledger.agenda_rows import AgendaRow, rows_of
+from redrive.ledger.agenda_rows import AgendaRow
 from redrive.ledger.application import LogApplication
 from redrive.ledger.capacity import Capacity
 from redrive.ledger.committer import Committer, Pending
@@ -26,9 +25,6 @@ from redrive.projections.logs import log
 
 T = TypeVar("T")
 Subscriber = Callable[[Sequence[Recorded]], None]
-_BEGINS = " OR ".join(
-    f"topic GLOB '{topic}/*'" for topic in ("run.submitted", "dead-letter.opened", "effect.*", "compensation.proposed")
-)
 _collecting: ContextVar[list[Pending[Any]] | None] = ContextVar("redrive_batch", default=None)
 
 
@@ -153,8 +149,8 @@ class SqliteLedger:
         """Dead letters whose dispatch is due, the oldest first, beyond *after* (due_ms, created)."""
         return self._read_agenda(lambda agenda: agenda.due("dead_letter", tenant, self._clock(), limit, after))
 
-    def expired(self, kind: str, tenant: Tenant | None, limit: int) -> Sequence[Due]:
-        """What of *kind* ('effect': sent outside runs, 'compensating') has outlived its lease."""
+    def expired(self, kind: Leased, tenant: Tenant | None, limit: int) -> Sequence[Due]:
+        """What of *kind* has outlived its lease."""
         return self._read_agenda(lambda agenda: agenda.due(kind, tenant, self._clock(), limit))
 
     def due_compensations(self, tenant: Tenant | None, operations: Container[str]) -> Sequence[tuple[str, Tenant]]:
@@ -221,60 +217,19 @@ class SqliteLedger:
     def agenda_from_log(self) -> list[AgendaRow]:
         """The agenda as the log alone says it must be: equal to ``agenda_rows()``."""
         with self.committer.under_lock(), storage_errors(self.path), self.recorder.snapshot() as connection:
-            return self._agenda_by_the_log(connection)
+            return agenda_log.agenda_by_the_log(self.committer, connection)
 
     def rebuild_agenda(self) -> int:
         """Write the agenda anew from the log; how many rows it has. What concerns streams that this version cannot
         read stays as it is."""
         with self.committer.under_lock(), storage_errors(self.path):
-            writer = self.recorder.writer
-            writer.execute("BEGIN IMMEDIATE")
-            try:
-                rows = self._agenda_by_the_log(writer)
-                kept = [row for row in Agenda(writer).rows() if not self._is_readable(row.subject)]
-                Agenda(writer).replace_all([*rows, *kept])
-                capacity_log.rebuild_capacity(self.committer)
-                writer.execute("COMMIT")
-            except BaseException:
-                writer.execute("ROLLBACK")
-                raise
-            self.committer.states.rows_unknown()
-            return len(rows) + len(kept)
-
-    def _agenda_by_the_log(self, connection: sqlite3.Connection) -> list[AgendaRow]:
-        query = f"SELECT originator_id FROM events WHERE originator_version = 1 AND ({_BEGINS})"
-        self.committer.states.foreign_changes += 1
-        streams = [row[0] for row in connection.execute(query).fetchall()]
-        found = (row for stream in streams for row in self._rows_from_log(stream))
-        return sorted(found, key=lambda row: (row.subject, row.needs))
-
-    def _is_readable(self, stream: str) -> bool:
-        try:
-            entry = self.committer.states.get(stream)
-        except StreamUnreadable:
-            return False
-        return entry is None or not entry.unknown
+            return agenda_log.rebuild_agenda(self.committer)
 
     def close(self) -> None:
         """Close every connection; commands are refused from now on."""
         with self.committer.under_lock():
             self.committer.closed = True
             self._application.close()
-
-    def _rows_from_log(self, stream: str) -> tuple[AgendaRow, ...]:
-        self.committer.states.shrink()
-        try:
-            entry = self.committer.states.get(stream)
-            if entry is None or entry.unknown:
-                return ()
-            return rows_of(entry.state, entry.created, self.committer.engine, self._run_as_of_now)
-        except StreamUnreadable as error:
-            log.error("agenda.unreadable", stream=stream, error=str(error))
-            return ()
-
-    def _run_as_of_now(self, id_: RunId) -> Run | None:
-        entry = self.committer.states.get(id_)
-        return entry.state if entry and isinstance(entry.state, Run) else None
 
     def _note_engine(self, engine: str) -> None:
         """A new engine version judges again what an older one held."""
@@ -287,7 +242,7 @@ class SqliteLedger:
             writer.execute("INSERT OR REPLACE INTO meta VALUES ('engine', ?)", (engine,))
             agenda = Agenda(writer)
             for row in agenda.rows():
-                for fresh in self._rows_from_log(row.subject) if row.kind == "dead_letter" else ():
+                for fresh in agenda_log.rows_from_log(self.committer, row.subject) if row.kind == "dead_letter" else ():
                     agenda.put(fresh)
             writer.execute("COMMIT")
 

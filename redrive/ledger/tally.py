@@ -40,7 +40,7 @@ class Tally(Capacity):
         super().__init__(connection, book, now_ms)
         self._tenant = tenant
         self.changed: list[str] = []
-        self._planned: Counter[str] = Counter()
+        self._reserved: Counter[str] = Counter()
         self._delta: Counter[str] = Counter()
         self._tokens: Counter[str] = Counter()
 
@@ -49,15 +49,20 @@ class Tally(Capacity):
         """Whether there ever was a limit."""
         return self.book.version > 0
 
-    def plan(self, keys: Iterable[str]) -> None:
+    @property
+    def concerned(self) -> bool:
+        """Whether there is anything to write: there ever was a limit, or this transaction sets the first."""
+        return self.active or bool(self.changed)
+
+    def reserve(self, keys: Iterable[str]) -> None:
         """Count what is about to be appended."""
-        self._planned.update(keys)
+        self._reserved.update(keys)
 
     def row(self, key: str) -> CapacityRow:
-        """The row of a limit, with what this transaction did and plans."""
+        """The row of a limit, with what this transaction did and reserves."""
         stored, limit = super().row(key), self.book.limits.get(key)
-        in_use = stored.in_use + self._delta[key] + self._planned[key]
-        tokens = self._tokens[key] + self._planned[key]
+        in_use = stored.in_use + self._delta[key] + self._reserved[key]
+        tokens = self._tokens[key] + self._reserved[key]
         if limit is None or limit.rate is None or not tokens:
             return CapacityRow(key, in_use, stored.level, stored.refilled_ms)
         bucket = taken(limit.rate, Bucket(stored.level, stored.refilled_ms), self._now_ms, tokens)
@@ -68,7 +73,7 @@ class Tally(Capacity):
         """Count what appending *events* changes: what the run uses is compared, so that nothing can leak."""
         before = usage_of(run)
         yield
-        self._planned.clear()
+        self._reserved.clear()
         self._delta.update(usage_of(run))
         self._delta.subtract(before)
         for event in events:

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, TypeVar, cast
 from redrive.domain.compensation.state import CompensationState
 from redrive.domain.dead_letter.state import DeadLetter
 from redrive.domain.effect.state import Effect
-from redrive.domain.errors import InvalidValue, NotFound
 from redrive.domain.event import Cause, Event, Recorded
 from redrive.domain.flow import Flow
 from redrive.domain.identity import (
@@ -28,6 +27,7 @@ from redrive.ledger.agenda_rows import State, rows_of
 from redrive.ledger.capacity import waiters_of
 from redrive.ledger.limit_book import LIMITS_STREAM
 from redrive.ledger.mapper import NewRow, row_of
+from redrive.ledger.reading import Reading
 from redrive.ledger.states import BYTES_PER_NODE, Entry, as_cause
 from redrive.ledger.tally import LimitOwner, Tally
 
@@ -38,71 +38,18 @@ if TYPE_CHECKING:
 S = TypeVar("S", bound=State)
 
 
-class LedgerTransaction:
+class LedgerTransaction(Reading):
     """The unit of work of one command. Nothing reaches the database before ``flush``."""
 
     def __init__(self, committer: "Committer", caller: Caller, now_ms: int) -> None:
-        self._ledger = committer
-        self.caller = caller
-        self.now_ms = now_ms
+        super().__init__(committer, caller, now_ms)
         self.pending: list[Recorded] = []
         self.registered: set[str] = set()
         self._nonce = os.urandom(10).hex()  # asked of the system once: the ids of its events count on from it
         self._cause = caller.cause or Cause("command", self._nonce)
-        self._read: dict[str, int] = {}
-        self._seen: dict[str, Entry] = {}
-        self._written: dict[str, Entry] = {}
         self._redrivable: dict[str, bool] = {}
         self._rows: list[NewRow] = []
         self._tally: Tally | None = None
-
-    def draw(self) -> float:
-        """A die in [0, 1)."""
-        return self._ledger.dice()
-
-    def run(self, id_: RunId) -> Run:
-        """The run as of now. Raises NotFound."""
-        if (run := self.find_run(id_)) is None:
-            raise NotFound("run", id_)
-        return run
-
-    def find_run(self, id_: RunId) -> Run | None:
-        """The run as of now, or None."""
-        return self._find(id_, Run)
-
-    def dead_letter(self, id_: DeadLetterId) -> DeadLetter:
-        """The dead letter as of now. Raises NotFound."""
-        if (found := self.find_dead_letter(id_)) is None:
-            raise NotFound("dead letter", id_)
-        return found
-
-    def find_dead_letter(self, id_: DeadLetterId) -> DeadLetter | None:
-        """The dead letter as of now, or None."""
-        return self._find(id_, DeadLetter)
-
-    def effect(self, id_: EffectId) -> Effect:
-        """The effect as of now. Raises NotFound."""
-        if (found := self._find(id_, Effect)) is None:
-            raise NotFound("effect", id_)
-        return found
-
-    def find_effect(self, id_: EffectId) -> Effect | None:
-        """The effect as of now, or None."""
-        return self._find(id_, Effect)
-
-    def compensation(self, id_: CompensationId) -> CompensationState:
-        """The compensation as of now. Raises NotFound."""
-        if (found := self._find(id_, CompensationState)) is None:
-            raise NotFound("compensation", id_)
-        return found
-
-    def find_compensation(self, id_: CompensationId) -> CompensationState | None:
-        """The compensation as of now, or None."""
-        return self._find(id_, CompensationState)
-
-    def _find(self, stream: str, kind: type[S]) -> S | None:
-        entry = self._entry(stream)
-        return entry.state if entry and isinstance(entry.state, kind) else None
 
     def begin_run(self, tenant: Tenant, flow: Flow, event: Event, id_: RunId) -> Run:
         """Begin the stream of a new run and return its state; the flow is registered when it is new."""
@@ -122,7 +69,7 @@ class LedgerTransaction:
         """Append to a run's stream and return its new state."""
         entry = self._require(run.id)
         self._redrivable.setdefault(run.id, run.redrivable)
-        if not self._ledger.limit_book.version:
+        if not self.limited:
             self._append(entry, events, run, cause)
             return run
         with self.limits.counting(run, events):
@@ -151,6 +98,11 @@ class LedgerTransaction:
         return cast(S, entry.state)
 
     @property
+    def limited(self) -> bool:
+        """Whether there ever was a limit; else nothing needs to be asked."""
+        return self._ledger.limit_book.version > 0
+
+    @property
     def limits(self) -> Tally:
         """What limits leave room for, with what this transaction has claimed and started."""
         if self._tally is None:
@@ -174,18 +126,6 @@ class LedgerTransaction:
         if self._is_new(stream):
             self._record(stream, 1, PolicyRegistered(policy=policy.id, kind=kind, body=policy.document()), run)
 
-    def readable(self, id_: RunId | DeadLetterId | EffectId | CompensationId) -> bool:
-        """Whether this version knows every event of a run or dead letter; what it does not is left alone."""
-        return not self._require(id_).unknown
-
-    def require_writable(self, stream: str) -> None:
-        """Raises StreamReadOnly when a stream that was read holds an event that this version does not know."""
-        self._require(stream).require_writable()
-
-    def moved_by(self, id_: DeadLetterId) -> Cause:
-        """The last event that changed a dead letter, as a cause."""
-        return as_cause(self._require(id_).moved_by)
-
     def next_claimable(
         self, handlers: Container[str] | None, limit: int, run: RunId | None, without: Container[str] = ()
     ) -> Sequence[Due]:
@@ -193,9 +133,10 @@ class LedgerTransaction:
         those for whom a limit has room again; none of the tenants *without*."""
         agenda, tenant = self._ledger.agenda, self.caller.tenant
         if run is not None:
-            return agenda.claimable_run(run, self.now_ms) or self.limits.offers_of(run)
+            dues = agenda.claimable_run(run, self.now_ms)
+            return dues or (self.limits.offers_of(run) if self.limited else [])
         dues = agenda.claimable(tenant, handlers, self.now_ms, limit, without)
-        if not self._ledger.limit_book.version:
+        if not self.limited:
             return dues
         offers = self.limits.offers(tenant, handlers, limit, without)
         merged = sorted([*dues, *offers], key=lambda due: (due.due_ms, due.created))
@@ -223,38 +164,18 @@ class LedgerTransaction:
             if (entry := self._written.get(recorded.stream)) is not None:
                 entry.created = entry.created or position
                 self._ledger.states.grew(entry, len(row[3]))
+        tally = self._tally if self._tally is not None and self._tally.concerned else None
         for stream, entry in self._written.items():
-            if self._tally is not None and isinstance(entry.state, Run):
-                self._tally.bring_waiters(entry.stream, waiters_of(entry.state, entry.created))
+            if tally is not None and isinstance(entry.state, Run):
+                tally.bring_waiters(entry.stream, waiters_of(entry.state, entry.created))
             self._bring_agenda(stream, entry)
-        if self._tally is not None:
-            self._tally.flush(self._ledger)
+        if tally is not None:
+            tally.flush(self._ledger)
 
     def discard(self) -> None:
         """Forget the states that this command changed in memory."""
         for stream in self._written:
             self._ledger.states.forget(stream)
-
-    def _entry(self, stream: str) -> Entry | None:
-        if not isinstance(stream, str):
-            raise InvalidValue("id", stream, "the id of a run or dead letter, as text")
-        if (seen := self._seen.get(stream)) is not None:  # a command looks at the same stream again and again
-            return seen
-        entry = self._ledger.states.get(stream)
-        if entry is None:
-            return None
-        tenant = self.caller.tenant
-        if tenant is not None and entry.state.tenant != tenant:
-            return None
-        if stream not in self._written:
-            self._read[stream] = entry.state.version
-        self._seen[stream] = entry
-        return entry
-
-    def _require(self, stream: str) -> Entry:
-        entry = self._entry(stream)
-        assert entry is not None, f"stream {stream} was not read before it was written"
-        return entry
 
     def _append(self, entry: Entry, events: Sequence[Event], subject: Subject, cause: Cause | None) -> None:
         if not events:

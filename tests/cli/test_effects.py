@@ -2,10 +2,12 @@
 
 import json
 import shlex
+import time
 from typing import Any
 
 import pytest
 
+import redrive
 from tests.cli.effect_logs import EffectWorld
 
 WHY = ("--reason", "asked the bank", "--actor", "ana")
@@ -209,3 +211,31 @@ def test_every_line_of_a_plan_can_be_typed(shop: EffectWorld) -> None:
         if not option["possible"]:
             result = shop.run(*shlex.split(option["command"])[1:], "--json")
             assert (result.exit_code, json.loads(result.stderr)["message"]) == (3, option["why_not"])
+
+
+def left_behind(shop: EffectWorld) -> tuple[str, str]:
+    """An effect outside runs and a compensation whose leases are over."""
+    with redrive.open(shop.url, clock=lambda: int(time.time() * 1_000) - 400_000) as engine:
+        acme = engine.local
+        undo = redrive.CompensationId(shop.effects.declined_undo)
+        acme.compensate(redrive.DeadLetterId(shop.effects.declined_letter), actor="ana", reason="x")
+        acme.approve_compensation(undo, actor="bo", reason="x")
+        assert acme.claim_compensation(worker="w", operations={"refund"}) is not None
+        return acme.begin_effect(None, "held", operation="POST /order").id, undo
+
+
+def test_a_tick_tells_what_was_lost(shop: EffectWorld) -> None:
+    """It is something, though nothing was redriven."""
+    effect, undo = left_behind(shop)
+    told = shop.run("tick")
+    assert f"effect {effect[:8]}: its lease ended" in told.stdout
+    assert f"compensation {undo[:8]}: its lease ended" in told.stdout
+    assert "Nothing was due" not in told.stderr
+    assert "effects list --status unknown" in told.stderr
+
+
+def test_a_tick_tells_what_was_lost_as_json(shop: EffectWorld) -> None:
+    """Their ids."""
+    effect, undo = left_behind(shop)
+    item = shop.json("tick")["item"]
+    assert (item["lost_effects"], item["lost_compensations"]) == ([effect], [undo])

@@ -85,6 +85,7 @@ def test_the_history_can_be_searched(world: World) -> None:
     assert (nothing.exit_code, nothing.stdout) == (0, "")
     assert "No event of this history says that." in nothing.stderr
     assert world.run("history", world.ids.blocked, "--search", "  ").exit_code == 2
+    assert world.run("history", world.ids.blocked, "--text", "SECOND lin").stdout.splitlines() == found
 
 
 def test_a_large_run_lists_what_matters(world: World, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -14,7 +14,9 @@ from docs.generate.api import documented, errors
 from docs.generate.commands import walked
 from docs.generate.errors import every
 from docs.generate.json_output import PRINTED
+from redrive.domain.compensation.state import CompensationStatus
 from redrive.domain.dead_letter.state import Disposition
+from redrive.domain.effect.state import EffectStatus
 from redrive.domain.event import CATALOGUE
 from redrive.domain.run.state import NodeStatus, Status
 from redrive.flow_files import parse_flow
@@ -86,9 +88,9 @@ def test_every_schema_of_the_output_is_documented() -> None:
 
 
 def test_every_state_is_explained() -> None:
-    """Of runs, nodes and dead letters."""
+    """Of runs, nodes, dead letters, effects and compensations."""
     text = (ROOT / "docs" / "reference" / "states.md").read_text(encoding="utf-8")
-    for state in (*Status, *NodeStatus, *Disposition):
+    for state in (*Status, *NodeStatus, *Disposition, *EffectStatus, *CompensationStatus):
         assert f"| `{state}` |" in text
 
 

@@ -1,6 +1,7 @@
 """Compensations: nothing is made good for without an operator's word, and each run of one is known or found out."""
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +25,7 @@ from redrive.domain.compensation import events as c
 from redrive.processes.compensator import Compensator
 from tests.engine.conftest import Found
 from tests.engine.outworld import PAY, Till, refusing
-from tests.processes.workshop import ANA, FINAL, nothing_written, until, work
+from tests.processes.workshop import ANA, FINAL, logged, nothing_written, until, work
 
 UNDO = Compensation("refund", "billing", {"amount": 5, "token": "t"})
 AT_ONCE = Compensation("refund", requires_approval=False)
@@ -150,13 +151,34 @@ def test_the_gate_holds_a_compensation_too(till: Till, found: Found, answer: Any
     assert stands(till)[-3:] == ["approved", "started", "completed"]
 
 
+async def closed(_call: object) -> Withhold:
+    """A gate that is a coroutine function."""
+    return Withhold("not now")
+
+
+@pytest.mark.parametrize("gate", [closed, lambda: Withhold("not now")])
+def test_a_gate_may_be_async_or_take_nothing(tmp_path: Path, gate: Any) -> None:
+    """As it may for `effect`."""
+    done: list[str] = []
+    till = Till(tmp_path / "log.db")
+    approved(till)
+    till.engine.services = replace(till.engine.services, gate=gate)
+    compensate(till, lambda handed: done.append(handed.worker))
+    (event,) = till.facts(c.CompensationFailed)
+    assert (event.failure.reason, stands(till)[-1], done) == ("not now", "failed", [])
+    till.engine.close()
+
+
 def test_a_compensator_that_crashes_leaves_an_unknown_outcome(till: Till) -> None:
     """When its lease ends; only an operator has it run again, under the next epoch."""
     handed = running(till)
     till.now = handed.expires_at_ms - 1
     assert not till.engine.tick().lost_compensations
     till.now += 1
-    assert till.engine.tick().lost_compensations == [handed.compensation_id]
+    with logged() as lines:
+        assert till.engine.tick().lost_compensations == [handed.compensation_id]
+    told = [line["compensation"] for line in lines if line["event"] == "compensation.lease_expired"]
+    assert told == [handed.compensation_id]
     assert taken(till) is None
     till.acme.rerun_compensation(handed.compensation_id, **ANA)
     again = taken(till, "w2")
@@ -184,6 +206,8 @@ def test_a_zombie_says_nothing_about_the_next_run(till: Till) -> None:
     again = taken(till)
     nothing_written(till, StaleEpoch, lambda: till.acme.complete_compensation(handed, "done"))
     nothing_written(till, StaleEpoch, lambda: till.acme.fail_compensation(handed, FINAL))
+    with refusing(StaleEpoch, f"compensation {handed.compensation_id} is at epoch 2; this claim holds 1"):
+        till.acme.fail_compensation(handed, FINAL)
     assert again is not None
     till.acme.complete_compensation(again, "done")
 

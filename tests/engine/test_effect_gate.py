@@ -1,11 +1,13 @@
 """What the gate withholds, and effects outside any run, which have a lease and dead letters of their own."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from redrive import (
     AttemptError,
+    EffectId,
     InvalidValue,
     RetryUnavailable,
     StillUnknown,
@@ -44,6 +46,15 @@ def test_the_gate_withholds(till: Till, found: Found) -> None:
         "quota used, token=[redacted]",
     )
     assert (till.effects()[0].status, till.world.done.total()) == ("withheld", 0)
+
+
+def test_what_was_withheld_has_that_as_its_failure(till: Till, found: Found) -> None:
+    """Not the one of the try before."""
+    till.acme.effect_failed(till.begun(None), DECLINED)
+    found.gate = Withhold("not today")
+    failure = till.effect(till.begun(None).id).failure
+    assert failure is not None
+    assert (failure.failure_class, failure.reason) == ("policy_withheld", "not today")
 
 
 def test_what_was_withheld_may_be_sent_later(till: Till, found: Found) -> None:
@@ -127,3 +138,47 @@ def test_outside_runs_a_try_that_was_under_way_does_not_open_what_was_closed(til
     assert till.letters()[0][1] != "open"
     till.acme.effect_failed(till.begun(None), DECLINED)
     assert till.letters()[0][1] == "open"
+
+
+async def closed(_call: object) -> Withhold:
+    """A gate that is a coroutine function."""
+    return Withhold("not now")
+
+
+@pytest.mark.parametrize("gate", [closed, lambda: Withhold("not now"), lambda _call: Withhold("not now")])
+def test_every_way_to_send_asks_any_gate(tmp_path: Path, gate: Any) -> None:
+    """Async, of nothing, of the call: `effect` and `begin_effect` alike."""
+    till = Till(tmp_path / "log.db", gate=gate)
+    assert till.begun(till.paying()).status == "withheld"
+    with refusing(AttemptError, "not now"):
+        till.pay(till.paying())
+    assert not till.world.done
+    till.engine.close()
+
+
+REPORTS = ("effect_succeeded", "effect_failed", "effect_unknown")
+
+
+def actors(till: Till, id_: EffectId) -> list[str]:
+    """Who did what to an effect, by its history."""
+    return [entry.actor for entry in till.acme.history(id_).items]
+
+
+@pytest.mark.parametrize("verb", REPORTS)
+@pytest.mark.parametrize(("actor", "reporter"), [("ana", "human:ana"), (None, "system:redrive")])
+def test_outside_runs_the_caller_reports(till: Till, verb: str, actor: str | None, reporter: str) -> None:
+    """Its holder is an actor, no worker."""
+    standing = till.begun(None, actor="ana")
+    told = DECLINED if verb == "effect_failed" else "told"
+    getattr(till.acme, verb)(standing, told, actor=actor)
+    assert actors(till, standing.id)[:2] == ["human:ana", reporter]
+
+
+@pytest.mark.parametrize("verb", REPORTS)
+def test_within_a_run_its_worker_reports(till: Till, verb: str) -> None:
+    """Whoever calls."""
+    attempt = till.paying()
+    standing = till.begun(attempt)
+    told = DECLINED if verb == "effect_failed" else "told"
+    getattr(till.acme, verb)(standing, told, actor="ana")
+    assert set(actors(till, standing.id)) == {f"worker:{attempt.worker}"}

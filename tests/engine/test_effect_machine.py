@@ -6,22 +6,37 @@ from typing import Any
 from hypothesis import strategies as st
 from hypothesis.stateful import invariant, rule
 
-from redrive import Compensation, CompensationId, CompensationTry, EffectStanding, Failure
+from redrive import Compensation, CompensationId, CompensationTry, EffectStanding, Failure, Withhold
 from redrive.domain.compensation import events as cp
-from redrive.domain.effect.state import EffectStatus
+from redrive.domain.compensation.state import CompensationState
+from redrive.domain.effect.state import Effect, EffectStatus
 from tests.engine.test_state_machine import EngineMachine
 
 KEYS = ("k", "m")
 OUTCOMES = ("succeeded", "did_not_happen", "still_unknown")
 
 
+def failed(failure: Failure | None) -> tuple[str | None, str | None]:
+    """As the views have it."""
+    return (failure.reason, failure.failure_class) if failure else (None, None)
+
+
 class EffectMachine(EngineMachine):
     """What the engine's machine does, and the outside world."""
 
     def __init__(self) -> None:
+        self.closed = False
         super().__init__()
         self.standings: list[EffectStanding] = []
         self.handed: list[CompensationTry] = []
+
+    def gate(self) -> Withhold | None:
+        """It is open or closed."""
+        return Withhold("closed") if self.closed else None
+
+    @rule(closed=st.sampled_from((False, False, True)))
+    def turn_the_gate(self, *, closed: bool) -> None:
+        self.closed = closed
 
     def begin(self, attempt: Any, key: str, **more: Any) -> None:
         """Ask to send; what may be sent is remembered for its reports."""
@@ -101,6 +116,30 @@ class EffectMachine(EngineMachine):
             assert cached is not None
             rows = self.engine.ledger.committer.recorder.rows_of(standing.id, 0)
             assert cached.state == states.fold(rows)
+
+    @invariant()
+    def views_of_effects_equal_their_states(self) -> None:
+        for row in self.acme.effects().items:
+            effect = self.state(row.id)
+            assert isinstance(effect, Effect)
+            told = (row.status, row.tries, row.reason, row.failure_class, row.did_not_happen, row.receipt_digest)
+            assert told == (
+                effect.status, effect.tries, *failed(effect.failure), effect.did_not_happen, effect.receipt_digest,
+            )  # fmt: skip
+
+    @invariant()
+    def views_of_compensations_equal_their_states(self) -> None:
+        for row in self.acme.compensations().items:
+            state = self.state(row.id)
+            assert isinstance(state, CompensationState)
+            told = (row.status, row.tries, row.reason, row.failure_class, row.outcome_unknown)
+            assert told == (state.status, state.epoch, *failed(state.failure), state.outcome_unknown)
+            if row.receipt_digest is not None:
+                assert row.receipt_digest == state.report
+
+    def state(self, id_: str) -> object:
+        """What the log gives."""
+        return self.engine.ledger.committer.states.fold(self.engine.ledger.committer.recorder.rows_of(id_, 0))
 
     @invariant()
     def the_agenda_equals_the_log(self) -> None:

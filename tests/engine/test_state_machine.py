@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 import redrive
-from redrive import Approval, Attempt, Claim, Failure, Flow, Node, Rate, Refused, RetryPolicy, Wait
+from redrive import Approval, Attempt, Claim, Failure, Flow, Node, Rate, Refused, RetryPolicy, Wait, Withhold
 from redrive.domain.run.events import AttemptStarted, RunClaimed
 from tests.engine.model import check_log, check_views
 
@@ -70,8 +70,12 @@ class EngineMachine(RuleBasedStateMachine):
     def open(self) -> None:
         """Open the log, as a fresh process would."""
         url = f"sqlite:///{Path(self.folder.name) / 'log.db'}"
-        self.engine = redrive.open(url, clock=lambda: self.now_ms, dice=lambda: 0.5)
+        self.engine = redrive.open(url, clock=lambda: self.now_ms, dice=lambda: 0.5, gate=self.gate)
         self.acme = self.engine.local
+
+    def gate(self) -> Withhold | None:
+        """What keeps effects from being sent."""
+        return None
 
     def some(self, data: st.DataObject, of: list[Any]) -> Any:
         """One of *of*; the newest are the likeliest."""

@@ -1,0 +1,110 @@
+"""What one decision reads: states under the write lock, and which of them must not have moved when it is written."""
+
+from typing import TYPE_CHECKING, TypeVar
+
+from redrive.domain.compensation.state import CompensationState
+from redrive.domain.dead_letter.state import DeadLetter
+from redrive.domain.effect.state import Effect
+from redrive.domain.errors import InvalidValue, NotFound
+from redrive.domain.event import Cause
+from redrive.domain.identity import CompensationId, DeadLetterId, EffectId, RunId
+from redrive.domain.ports import Caller
+from redrive.domain.run.state import Run
+from redrive.ledger.agenda_rows import State
+from redrive.ledger.states import Entry, as_cause
+
+if TYPE_CHECKING:
+    from redrive.ledger.committer import Committer
+
+
+S = TypeVar("S", bound=State)
+
+
+class Reading:
+    """The half of a transaction that reads."""
+
+    def __init__(self, committer: "Committer", caller: Caller, now_ms: int) -> None:
+        self._ledger = committer
+        self.caller = caller
+        self.now_ms = now_ms
+        self._read: dict[str, int] = {}
+        self._seen: dict[str, Entry] = {}
+        self._written: dict[str, Entry] = {}
+
+    def draw(self) -> float:
+        """A die in [0, 1)."""
+        return self._ledger.dice()
+
+    def run(self, id_: RunId) -> Run:
+        """The run as of now. Raises NotFound."""
+        return self._get(id_, Run, "run")
+
+    def find_run(self, id_: RunId) -> Run | None:
+        """The run as of now, or None."""
+        return self._find(id_, Run)
+
+    def dead_letter(self, id_: DeadLetterId) -> DeadLetter:
+        """The dead letter as of now. Raises NotFound."""
+        return self._get(id_, DeadLetter, "dead letter")
+
+    def find_dead_letter(self, id_: DeadLetterId) -> DeadLetter | None:
+        """The dead letter as of now, or None."""
+        return self._find(id_, DeadLetter)
+
+    def effect(self, id_: EffectId) -> Effect:
+        """The effect as of now. Raises NotFound."""
+        return self._get(id_, Effect, "effect")
+
+    def find_effect(self, id_: EffectId) -> Effect | None:
+        """The effect as of now, or None."""
+        return self._find(id_, Effect)
+
+    def compensation(self, id_: CompensationId) -> CompensationState:
+        """The compensation as of now. Raises NotFound."""
+        return self._get(id_, CompensationState, "compensation")
+
+    def find_compensation(self, id_: CompensationId) -> CompensationState | None:
+        """The compensation as of now, or None."""
+        return self._find(id_, CompensationState)
+
+    def _find(self, stream: str, kind: type[S]) -> S | None:
+        entry = self._entry(stream)
+        return entry.state if entry and isinstance(entry.state, kind) else None
+
+    def _get(self, id_: str, kind: type[S], noun: str) -> S:
+        if (found := self._find(id_, kind)) is None:
+            raise NotFound(noun, id_)
+        return found
+
+    def readable(self, id_: RunId | DeadLetterId | EffectId | CompensationId) -> bool:
+        """Whether this version knows every event of a stream that was read; what it does not is left alone."""
+        return not self._require(id_).unknown
+
+    def require_writable(self, stream: str) -> None:
+        """Raises StreamReadOnly when a stream that was read holds an event that this version does not know."""
+        self._require(stream).require_writable()
+
+    def moved_by(self, id_: DeadLetterId) -> Cause:
+        """The last event that changed a dead letter, as a cause."""
+        return as_cause(self._require(id_).moved_by)
+
+    def _entry(self, stream: str) -> Entry | None:
+        if not isinstance(stream, str):
+            raise InvalidValue("id", stream, "the id of a run, dead letter, effect or compensation, as text")
+        if (seen := self._seen.get(stream)) is not None:  # a command looks at the same stream again and again
+            return seen
+        entry = self._ledger.states.get(stream)
+        if entry is None:
+            return None
+        tenant = self.caller.tenant
+        if tenant is not None and entry.state.tenant != tenant:
+            return None
+        if stream not in self._written:
+            self._read[stream] = entry.state.version
+        self._seen[stream] = entry
+        return entry
+
+    def _require(self, stream: str) -> Entry:
+        entry = self._entry(stream)
+        assert entry is not None, f"stream {stream} was not read before it was written"
+        return entry

@@ -50,6 +50,7 @@ class AsyncEngine(Asynchronous[Engine]):
 
     claim_many = awaited(Engine.claim_many)
     set_limit = awaited(Engine.set_limit)
+    change_limit = awaited(Engine.change_limit)
     remove_limit = awaited(Engine.remove_limit)
     limits = awaited(Engine.limits)
     tick = awaited(Engine.tick)

@@ -6,7 +6,6 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
-from structlog.testing import capture_logs
 
 import redrive
 from redrive import Flow, Limit, LimitReached, Node, Rate
@@ -14,7 +13,7 @@ from redrive.domain.errors import InvalidValue, NotFound
 from redrive.domain.run import events as e
 from redrive.processes.handout import Claim
 from tests.processes.test_limits import BANK, OTHER, claim, finish, limit
-from tests.processes.workshop import ACME, ANA, Shop, beside, chain, nothing_written, work
+from tests.processes.workshop import ACME, ANA, Shop, beside, chain, logged, nothing_written, work
 
 STRIPE = beside("a", provider="stripe")
 SLOW = Rate(1, 1_000)
@@ -175,7 +174,7 @@ def test_opening_keeps_what_an_operator_set(tmp_path: Path) -> None:
     with redrive.open(url, limits=[two]) as engine:
         assert engine.limits()[0].concurrency == 2
         engine.set_limit(Limit("provider", "bank", 0), **ANA)
-    with capture_logs() as lines, redrive.open(url, limits=[two]) as engine:
+    with logged() as lines, redrive.open(url, limits=[two]) as engine:
         assert engine.limits()[0].concurrency == 0
     (told,) = [line for line in lines if line["event"] == "limit.kept"]
     assert (told["log_level"], told["limit"]) == ("warning", "provider:bank")

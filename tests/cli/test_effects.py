@@ -217,9 +217,17 @@ def test_a_plan_names_every_command_with_its_log(shop: EffectWorld) -> None:
     possible, _, rest = out.partition("Not possible:")
     line = f"redrive --db {shop.url} reconcile {shop.effects.doubtful} --outcome did-not-happen --reason WHY"
     assert line in possible
+    assert line.replace("did-not-happen", "still-unknown") in possible
     assert "retry: dead letter" in rest
     assert "the outcome of its effect is unknown: reconcile it first" in rest
     assert shop.run("resume-plan", "ffffffff").exit_code == 4
+
+
+def test_a_plan_of_a_completed_run_is_not_empty(world: World) -> None:
+    """It says that nothing can be done, and why."""
+    out = world.run("resume-plan", world.ids.completed).stdout
+    assert "Nothing can be done about it now." in out
+    assert "Possible now" not in out
 
 
 def test_every_line_of_a_plan_can_be_typed(shop: EffectWorld) -> None:

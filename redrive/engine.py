@@ -23,6 +23,7 @@ from redrive.ledger.committer import Pending
 from redrive.ledger.ledger import SqliteLedger
 from redrive.ledger.limit_status import LimitStatus, statuses
 from redrive.processes.capacity import changing_limit, removing_limit, setting_limit
+from redrive.processes.given import function_given, functions_given
 from redrive.processes.handout import Claim
 from redrive.processes.host import this_process
 from redrive.processes.leases import Claimant, claiming
@@ -189,7 +190,12 @@ def open(  # noqa: A001, PLR0913  (redrive.open reads well; all have defaults)
     (default: beside the log). Raises InvalidValue, StorageError.
     """
     path = path_of(url)
+    if not isinstance(limits, (list, tuple)):
+        raise InvalidValue("limits", limits, "a list of Limits")
     setting = [(limit, setting_limit(limit, again=False)) for limit in limits]
+    if gate is not None:
+        function_given(gate, "gate", "an EffectCall")
+    asked = functions_given(reconcilers, "reconcilers", "an EffectCall")
     ledger = SqliteLedger(
         path,
         clock=_milliseconds if clock is None else _checked(clock),
@@ -207,7 +213,7 @@ def open(  # noqa: A001, PLR0913  (redrive.open reads well; all have defaults)
         engine=__version__,
         holder=this_process(),
         gate=gate,
-        reconcilers=dict(reconcilers or {}),
+        reconcilers=asked,
     )
     folder = Path(path).parent if views is None else Path(views)
     try:
@@ -223,6 +229,8 @@ def open(  # noqa: A001, PLR0913  (redrive.open reads well; all have defaults)
 
 def path_of(url: str) -> str:
     """The file that a ``sqlite:///`` URL names. Raises InvalidValue."""
+    if not isinstance(url, str):
+        raise InvalidValue("db", url, "a URL as text, such as sqlite:///redrive.db")
     scheme, separator, rest = url.partition(":///")
     path = unquote(rest)
     if scheme != "sqlite" or not separator or not path or "\x00" in path or path.startswith(":memory:"):

@@ -15,6 +15,7 @@ from redrive.domain.values import clean_integer, clean_name
 from redrive.processes import compensations, effects, operations, reconciliation
 from redrive.processes.compensations import CompensationStanding, CompensationTry
 from redrive.processes.effects import EffectStanding, receipt_of
+from redrive.processes.given import function_given
 from redrive.processes.handlers import failure_raised
 from redrive.processes.handout import Attempt, LetterStanding
 from redrive.processes.outbox import Outbox, Send, withheld_by
@@ -58,6 +59,7 @@ class TenantEffects(TenantQueries):
         Raises what *send* raised; AttemptError when the gate withholds it or its outcome stays unknown; InFlight,
         KeyReused.
         """
+        function_given(send, "send", "an EffectCall, or of nothing")
         wanted, caller = self._wanted(key, actor, operation, target, request, tolerate, compensation)
         return self.outbox.perform(wanted, caller.actor.id, send, caller)
 
@@ -146,6 +148,7 @@ class TenantEffects(TenantQueries):
 
         Raises InvalidValue, NotFound, NotAllowed.
         """
+        clean_name(effect_id, "effect_id")
         given = self._redacted(operations.reason_given(reason))
         caller = Caller(self.tenant, human(actor), given)
         if outcome is None:

@@ -17,13 +17,16 @@ if TYPE_CHECKING:
 
 @click.command(cls=Command)
 @click.argument("id_", metavar="ID")
-@click.option("--search", metavar="TEXT", help="Only events that say all these words (or words that begin so).")
+@click.option("--search", metavar="TEXT", help="Only events with all these words, or their beginnings.")
 @pass_session
 def history(session: Session, id_: str, search: str | None) -> None:
     """Tell all that happened to a run, and why.
 
     Every event of the run, of its effects, dead letters and compensations, in the order of the log: when, what, who
     and why. ID may also be that of an effect: then what happened to that.
+
+    --search looks into what was written down, not into the sentences printed here: automation and key; reason, class
+    and node of failures; prompts, notes, what effects and compensations ask for, and the reasons of decisions.
     """
     from redrive.cli.ids import history_named
 

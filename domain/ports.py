@@ -77,6 +77,9 @@ class Limits(Protocol):
     def known(self, key: str) -> Limit | None:
         """The limit with this key, if there is one."""
 
+    def set_by(self, key: str) -> Principal | None:
+        """Who changed the limit with this key last, if there is one."""
+
     def room(self, keys: Iterable[str], ahead: Mapping[str, int] | None = None) -> Room:
         """Whether one more may run or start under the limits with these keys; *ahead*: who comes first."""
 

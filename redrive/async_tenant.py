@@ -9,6 +9,7 @@ from typing import Any
 
 from redrive.asynchronous import Asynchronous, awaited, streamed
 from redrive.domain.identity import Tenant
+from redrive.processes.given import function_given
 from redrive.processes.outbox import Send
 from redrive.projections.view import View
 from redrive.tenant_effects import Actor
@@ -89,6 +90,7 @@ class AsyncTenantEngine(Asynchronous[TenantEngine]):
     @wraps(TenantEngine.effect)
     async def effect(self, key: str, *, send: Send, actor: Actor | None = None, **wanted: Any) -> Any:
         """As ``TenantEngine.effect``; *send* runs in the caller's event loop, and may be a coroutine function."""
+        function_given(send, "send", "an EffectCall, or of nothing")
         effect, caller = self.sync._wanted(key, actor, **wanted)
         in_thread = self._threads.call
         return await self.sync.outbox.perform_async(effect, caller.actor.id, send, caller, in_thread=in_thread)

@@ -164,7 +164,8 @@ class Transaction(Protocol):
         """Log the body of a policy, unless the log of the run's tenant has it."""
 
     def readable(self, id_: RunId | DeadLetterId | EffectId | CompensationId) -> bool:
-        """Whether this version knows every event of a stream that was read; what it does not is left alone."""
+        """Whether this version knows every event of a stream, so that it may be continued; also of one that has none
+        yet. What it does not know is left alone."""
 
     def require_writable(self, stream: str) -> None:
         """Raises StreamReadOnly when a stream that was read holds an event that this version does not know."""

@@ -105,6 +105,8 @@ class Http:
         """Find out what became of *call*: by asking the address that its request names, or not at all when it was
         declared idempotent. Nothing is sent but a GET."""
         asked = request_of(call)
+        if _repeatable(call, asked) and not call.will_repeat and method_of(call.operation) != "GET":
+            return StillUnknown("it may be sent again, but only as it was: recover the run, or say what happened")
         if _repeatable(call, asked):
             return DidNotHappen("idempotent, so that it may be sent again whether or not it was done")
         if asked.get("reconcile") is None:

@@ -1,0 +1,60 @@
+"""``redrive history``: everything that happened to a run, in the order of the log."""
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import click
+
+from redrive.cli.context import Session, pass_session
+from redrive.cli.events import EventLines
+from redrive.cli.options import Command
+
+if TYPE_CHECKING:
+    from redrive.domain.identity import EffectId, RunId
+    from redrive.history import HistoryEntry
+    from redrive.tenant_engine import TenantEngine
+
+
+@click.command(cls=Command)
+@click.argument("id_", metavar="ID")
+@click.option(
+    "--text",
+    "--search",
+    "search",
+    metavar="TEXT",
+    help="Only events with all these words, or their beginnings.",
+)
+@pass_session
+def history(session: Session, id_: str, search: str | None) -> None:
+    """Tell all that happened to a run, and why.
+
+    Every event of the run, of its effects, dead letters and compensations, in the order of the log: when, what, who
+    and why. ID may also be that of an effect: then what happened to that.
+
+    --text looks into what was written down, not into the sentences printed here: automation and key; reason, class
+    and node of failures; prompts, notes, what effects and compensations ask for, and the reasons of decisions.
+    """
+    from redrive.cli.ids import history_named
+
+    acme, out = session.tenant_engine(), session.output
+    found = history_named(acme, id_)
+    lines, n = EventLines(out, acme.services.redactor), 0
+    for entry in acme.whole_history(found) if search is None else _found(acme, found, search):
+        lines.print(entry)
+        n += 1
+    if not n and not out.json:
+        out.remark("No event of this history says that.")
+        out.next((session.command("history", found[:8]), "all that happened"))
+
+
+def _found(acme: "TenantEngine", id_: "RunId | EffectId", text: str) -> "Iterator[HistoryEntry]":
+    """The matches, which come newest first, in the order of the log."""
+    pages, cursor = [], None
+    while True:
+        page = acme.history(id_, text=text, limit=1_000, cursor=cursor)
+        pages.append(page.items)
+        cursor = page.cursor
+        if cursor is None:
+            break
+    for items in reversed(pages):
+        yield from reversed(items)

@@ -52,8 +52,8 @@ def reconcile(session: Session, effect: str, outcome: str, receipt: str | None, 
     found = acme.show_effect(id_)
     if out.json:
         details = {"request", "receipt", "sendings", "letters", "compensations"}
-        said = {"command": "reconcile", "outcome": outcome}
-        out.item("effect-reconciled", {**said, **found.model_dump(mode="json", exclude=details)})
+        head = {"command": "reconcile", "outcome": outcome}
+        out.item("effect-reconciled", {**head, **found.model_dump(mode="json", exclude=details)})
         return
     said = f"{_SAID[found.status]}{_letters(found)}"
     out.say(f"{id_[:8]} ({printable(found.operation, 60)}, {printable(found.key, 60)}): {said}")

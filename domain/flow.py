@@ -105,7 +105,11 @@ class Flow:
 
     def __init__(self, nodes: Iterable[Node]) -> None:
         known: dict[NodeId, Node] = {}
-        for node in nodes:
+        if not isinstance(nodes, Iterable):
+            raise InvalidFlow("nodes", nodes, "Nodes")
+        for place, node in enumerate(nodes):
+            if not isinstance(node, Node):
+                raise InvalidFlow(f"nodes[{place}]", node, "a Node, such as Node('fetch')")
             if known.setdefault(NodeId(node.id), node) is not node:
                 raise InvalidFlow("node.id", node.id, "each node id once")
         self.nodes: Mapping[NodeId, Node] = MappingProxyType(known)

@@ -77,6 +77,9 @@ class Limits(Protocol):
     def known(self, key: str) -> Limit | None:
         """The limit with this key, if there is one."""
 
+    def set_by(self, key: str) -> Principal | None:
+        """Who changed the limit with this key last, if there is one."""
+
     def room(self, keys: Iterable[str], ahead: Mapping[str, int] | None = None) -> Room:
         """Whether one more may run or start under the limits with these keys; *ahead*: who comes first."""
 
@@ -161,7 +164,8 @@ class Transaction(Protocol):
         """Log the body of a policy, unless the log of the run's tenant has it."""
 
     def readable(self, id_: RunId | DeadLetterId | EffectId | CompensationId) -> bool:
-        """Whether this version knows every event of a stream that was read; what it does not is left alone."""
+        """Whether this version knows every event of a stream, so that it may be continued; also of one that has none
+        yet. What it does not know is left alone."""
 
     def require_writable(self, stream: str) -> None:
         """Raises StreamReadOnly when a stream that was read holds an event that this version does not know."""

@@ -2,11 +2,13 @@
 
 import math
 import re
+from collections.abc import Iterator
 from typing import Any
 
 from redrive.domain.errors import InvalidValue
 from redrive.domain.values import MAX_NAME_BYTES, JsonValue
 
+_PARTS = {"backoff", "terminal_behavior", "manual_override"}
 _BACKOFF_NUMBERS = ("initial_delay_ms", "max_delay_ms", "jitter_ms")
 
 
@@ -37,6 +39,19 @@ def normalised_policy(document: JsonValue) -> dict[str, Any]:
     switches = ("enabled", "requires_reason")
     policy["manual_override"] = {name: override[name] for name in switches if isinstance(override.get(name), bool)}
     return policy
+
+
+def meaningless(document: dict[str, Any]) -> Iterator[str]:
+    """The paths of the keys that ``normalised_policy`` ignores, because of their name or their value. Nothing is said
+    about null, which says nothing itself."""
+    nothing = normalised_policy({})
+    for key, value in document.items():
+        parts: dict[str, JsonValue]
+        if isinstance(value, dict) and (_snake({key: value}) or {}).keys() <= _PARTS:
+            parts = {f"{key[:80]}.{name[:80]}": {key: {name: item}} for name, item in value.items() if item is not None}
+        else:
+            parts = {} if value is None else {key[:80]: {key: value}}
+        yield from (path for path, part in parts.items() if normalised_policy(part) == nothing)
 
 
 def _backoff(source: dict[str, Any]) -> dict[str, Any]:

@@ -11,9 +11,11 @@ from redrive.domain.run.state import Run
 
 
 def effects_of(tx: Transaction, run: Run, node: NodeId, lifetime: int | None = None) -> list[Effect]:
-    """The effects whose last try belongs to this attempt (None: to any of the node)."""
+    """The effects whose last try belongs to this attempt (None: to any of the node). One that a newer version wrote to
+    is left alone: it keeps the run from nothing."""
     admitted = run.nodes[node].effects if node in run.nodes else None
-    found = [tx.effect(id_) for id_, of in (admitted or {}).items() if lifetime in (None, of)]
+    wanted = [id_ for id_, of in (admitted or {}).items() if lifetime in (None, of)]
+    found = [tx.effect(id_) for id_ in wanted if tx.readable(id_)]
     return [effect for effect in found if effect.run == run.id and effect.node == node]
 
 

@@ -97,14 +97,33 @@ def require_room(tx: Transaction, run: Run, node: NodeId) -> tuple[LimitUse, ...
 
 
 def setting_limit(limit: Limit, *, again: bool = True) -> Callable[[Transaction], Limit]:
-    """A command that sets a limit, or changes it; unless *again*, one that is in force as it is stays unwritten."""
+    """A command that sets a limit, or changes it, and returns the one in force.
+
+    Unless *again*, one that is in force as it is stays unwritten, and one that an operator changed last stays as it
+    is: a process that starts must not lift a brake.
+    """
     if not isinstance(limit, Limit):
         raise InvalidValue("limit", limit, "a Limit")
 
     def command(tx: Transaction) -> Limit:
-        if again or tx.limits.known(limit.key) != limit:
-            tx.append_limit(_owner(limit.scope, limit.name), LimitSet(limit=limit))
+        known, by = tx.limits.known(limit.key), tx.limits.set_by(limit.key)
+        if known is not None and not again and (known == limit or (by is not None and by.kind == "human")):
+            return known
+        tx.append_limit(_owner(limit.scope, limit.name), LimitSet(limit=limit))
         return limit
+
+    return command
+
+
+def changing_limit(scope: Scope, name: str, change: Callable[[Limit | None], Limit]) -> Callable[[Transaction], Limit]:
+    """A command that sets what *change* makes of the limit in force (None: there is none). Raises InvalidValue."""
+    key = key_of(scope, name_of(scope, name))
+
+    def command(tx: Transaction) -> Limit:
+        wanted = change(tx.limits.known(key))
+        if not isinstance(wanted, Limit) or wanted.key != key:
+            raise InvalidValue("limit", wanted, f"a Limit of {key}")
+        return setting_limit(wanted)(tx)
 
     return command
 

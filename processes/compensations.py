@@ -64,7 +64,10 @@ def choosing(id_: DeadLetterId, run_id: RunId | None) -> Callable[[Transaction],
         dl = tx.dead_letter(id_)
         if run_id is not None and dl.run != run_id:
             raise NotFound("dead letter", id_)
-        found = None if dl.effect is None else tx.find_compensation(compensation_id_of(dl.tenant, dl.effect))
+        if dl.effect is None:
+            why = "it is about a node; only the dead letter of an effect may have a compensation"
+            raise NotAllowed("compensate", f"dead letter {id_}", why)
+        found = tx.find_compensation(compensation_id_of(dl.tenant, dl.effect))
         if found is None:
             raise NotAllowed("compensate", f"dead letter {id_}", "its effect describes no compensation")
         linked = link_compensation(dl, tx.find_run(dl.run), found.id, tx.effect(found.effect))

@@ -31,7 +31,9 @@ MAX_SHOWN = 1_000
 @dataclass(frozen=True, slots=True)
 class EffectCall:
     """What a gate, a ``send`` or a reconciler is told. *effect_id* is the same for every try: the idempotency key for
-    the other side. *request* is what the caller gave; for a reconciler that an operator asks, what the log has."""
+    the other side. *request* is what the caller gave; for a reconciler that an operator asks, what the log has.
+    *will_repeat*: if it did not happen, exactly this request will be sent again, so that a service that does nothing
+    twice for one idempotency key may be asked again instead."""
 
     tenant: Tenant
     effect_id: EffectId
@@ -42,6 +44,7 @@ class EffectCall:
     try_number: int
     run_id: RunId | None = None
     node: str = ""
+    will_repeat: bool = False
 
     @property
     def idempotency_key(self) -> str:
@@ -118,8 +121,15 @@ def receipt_of(value: Any, redactor: Redactor) -> Receipt:
     try:
         body = clean_json(value, "receipt", most=MAX_RECEIPT_BYTES)
     except Exception as error:  # noqa: BLE001 - a value of the host's may do anything when it is read
-        body = {"unreadable": type(value).__name__, "why": str(error)[:MAX_SHOWN]}
+        body = {"unreadable": type(value).__name__, "why": _shown(error)}
     return Receipt(redactor.value(body), digest(body))
+
+
+def _shown(error: Exception) -> str:
+    try:
+        return str(error)[:MAX_SHOWN]
+    except Exception:  # noqa: BLE001 - it was raised by the value
+        return type(error).__name__
 
 
 def request_of(wanted: WantedEffect, redactor: Redactor) -> EffectRequest:

@@ -11,6 +11,7 @@ from redrive.domain.run import events as e
 from redrive.domain.run.attempts import AttemptId
 from redrive.domain.run.state import Run, Status
 from redrive.domain.values import JsonValue
+from redrive.processes.given import function_given
 from redrive.processes.wanted import wanted_effect
 from redrive.projections.logs import log
 
@@ -91,6 +92,7 @@ class Attempt:
         Raises what *send* raised; AttemptError when the gate withholds it or its outcome stays unknown; InFlight,
         KeyReused, Compensated; NotRunning, StaleEpoch, StaleAttempt when this attempt is over: then nothing was sent.
         """
+        function_given(send, "send", "an EffectCall, or of nothing")
         wanted = wanted_effect(self.tenant, key, operation, target, request, tolerate, compensation, scope, self.id)
         return self._outbox().perform(wanted, self.worker, send)
 
@@ -107,6 +109,7 @@ class Attempt:
         scope: Scope = "node",
     ) -> Any:
         """As ``effect``, for async handlers: *send* may be a coroutine function."""
+        function_given(send, "send", "an EffectCall, or of nothing")
         wanted = wanted_effect(self.tenant, key, operation, target, request, tolerate, compensation, scope, self.id)
         return await self._outbox().perform_async(wanted, self.worker, send)
 

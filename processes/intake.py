@@ -4,7 +4,7 @@ import uuid
 from collections.abc import Callable
 from typing import Any
 
-from redrive.domain.errors import KeyReused
+from redrive.domain.errors import InvalidValue, KeyReused
 from redrive.domain.flow import Flow
 from redrive.domain.identity import RunId, Tenant, run_id_of
 from redrive.domain.ports import Transaction
@@ -20,6 +20,8 @@ def submission(
 
     Raises InvalidValue here, KeyReused when the key came with another flow or input.
     """
+    if not isinstance(flow, Flow):
+        raise InvalidValue("flow", flow, "a Flow, such as Flow([Node('fetch')])")
     automation = clean_name(automation, "automation")
     key = None if key is None else clean_name(key, "key")
     run_input = clean_json(run_input, "input")

@@ -57,6 +57,8 @@ def _dead_letter_node(
 ) -> None:
     """The node's own dead letter. When its effects got theirs, it only learns that its redrive was in vain."""
     id_ = run.dead_letters.get(node)
+    if id_ is not None and not tx.readable(id_):  # a newer version's: left alone, and no reason to do the work again
+        return
     if id_ is not None:
         dl = tx.dead_letter(id_)
         if opens or dl.status is Disposition.RETRYING:
@@ -107,6 +109,8 @@ def dead_letter_effect(
         id_ = dead_letter_id_of(effect.tenant, effect.run, effect.node, effect.id)
     else:
         id_ = run.effect_letters.get(effect.id) or _letter_id(run, effect)
+    if not tx.readable(id_):
+        return
     if (dl := tx.find_dead_letter(id_)) is not None:
         policy = DEFAULT_REDRIVE_POLICY if run is None else _policy(policy_of, run)
         unknown = effect.status is EffectStatus.UNKNOWN
@@ -129,25 +133,28 @@ def _letter_id(run: Run, effect: Effect) -> DeadLetterId:
 def _propose_compensation(tx: Transaction, subject: Subject, effect: Effect, dead_letter: DeadLetterId) -> None:
     assert effect.request is not None
     id_ = compensation_id_of(effect.tenant, effect.id)
-    if effect.request.compensation is not None and tx.find_compensation(id_) is None:
+    if effect.request.compensation is None or not tx.readable(id_):
+        return
+    if tx.find_compensation(id_) is None:
         tx.append_compensation(id_, subject, propose(effect, id_, dead_letter, now_ms=tx.now_ms))
 
 
 def dead_letter_success(tx: Transaction, run: Run, node: NodeId, lifetime: int) -> None:
     """A node's success resolves its dead letter, or is noted on a settled one."""
     id_ = run.dead_letters.get(node)
-    if id_ is not None:
+    if id_ is not None and tx.readable(id_):
         tx.append_dead_letter(id_, run, *succeed(tx.dead_letter(id_), lifetime))
 
 
 def dead_letter_effect_success(tx: Transaction, subject: Subject, effect: Effect) -> None:
     """An effect's success resolves its dead letters, and cancels the compensation that nobody has approved."""
     for id_ in effect.dead_letters:
-        dl = tx.dead_letter(id_)
         if tx.readable(id_):  # a newer version's dead letter does not keep a success from being recorded
+            dl = tx.dead_letter(id_)
             tx.append_dead_letter(id_, dl, *succeed(dl, effect.lifetime))
-    compensation = tx.find_compensation(compensation_id_of(effect.tenant, effect.id))
-    if compensation is not None and compensation.status in WAITING and tx.readable(compensation.id):
+    made_good = compensation_id_of(effect.tenant, effect.id)
+    compensation = tx.find_compensation(made_good) if tx.readable(made_good) else None
+    if compensation is not None and compensation.status in WAITING:
         tx.append_compensation(compensation.id, subject, cancel(compensation, "its effect succeeded"))
 
 

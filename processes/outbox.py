@@ -34,6 +34,10 @@ class Withhold:
 
     reason: str
 
+    def __post_init__(self) -> None:
+        if not isinstance(self.reason, str):
+            raise InvalidValue("reason", self.reason, "a text that says why it is withheld")
+
 
 @dataclass(frozen=True, slots=True)
 class Happened:

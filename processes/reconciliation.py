@@ -1,6 +1,7 @@
 """Reconciliation: what is to be looked for when nobody knows what became of an effect, and what was found out."""
 
 from collections.abc import Callable
+from dataclasses import replace
 
 from redrive.domain.effect import rules
 from redrive.domain.effect.request import Receipt
@@ -28,7 +29,7 @@ def looking(wanted: WantedEffect) -> Callable[[Transaction], EffectCall]:
     def look(tx: Transaction) -> EffectCall:
         effect = tx.effect(wanted.id)
         same = effect.request is not None and effect.request.digest == wanted.digest
-        return call_of(wanted, effect.tries) if same else logged_call(effect)
+        return replace(call_of(wanted, effect.tries), will_repeat=True) if same else logged_call(effect)
 
     return look
 

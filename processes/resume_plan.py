@@ -128,9 +128,9 @@ def _of_letter(dl: DeadLetter, policy_of: PolicyOf) -> Found:
 
 
 def _of_effect(effect: Effect) -> Found:
-    """Either answer that ends the doubt; each is a choice of its own, for they lead to different places."""
+    """Either answer that ends the doubt, or that it goes on; each leads to a different place."""
     subject = _Subject("effect", effect.id, effect.node or None, effect.status)
-    for outcome in ("succeeded", "did_not_happen"):
+    for outcome in ("succeeded", "did_not_happen", "still_unknown"):
         words = ("reconcile", effect.id, "--outcome", outcome.replace("_", "-"))
         command = reconciling(effect.id, outcome, None, _WHY, by_operator=True)
         yield subject, _Choice(f"reconcile_{outcome}", command, words)

@@ -63,6 +63,14 @@ class Embedded(Protocol):
         """Whose runs; None for everybody's."""
 
 
+def engine_given(engine: Embedded) -> Embedded:
+    """*engine* as it is. Raises InvalidValue for what has no parts to work with, as an AsyncEngine."""
+    if not isinstance(getattr(engine, "services", None), Services):
+        accepted = "an Engine or a TenantEngine; of an AsyncEngine, pass engine.sync"
+        raise InvalidValue("engine", type(engine).__name__, accepted)
+    return engine
+
+
 @lru_cache(maxsize=256)
 def worker_principal(worker: str) -> Principal:
     """A worker as an actor."""

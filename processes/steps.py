@@ -68,7 +68,7 @@ async def drive_async(ledger: Ledger, steps: Steps, in_thread: InThread = asynci
         try:
             match step:
                 case Commit():
-                    answer = await in_thread(ledger.transact, step.caller, step.command)
+                    answer = await _to_its_end(in_thread(ledger.transact, step.caller, step.command))
                 case Pause():
                     answer = await asyncio.sleep(step.seconds, None)
                 case _:
@@ -79,6 +79,25 @@ async def drive_async(ledger: Ledger, steps: Steps, in_thread: InThread = asynci
             turn = _thrower(steps, error)
         else:
             turn = _sender(steps, answer)
+
+
+async def _to_its_end(commit: Awaitable[Any]) -> Any:
+    """What *commit* returns. Whoever is cancelled meanwhile stays for it: what was sent must not go unrecorded."""
+    task = asyncio.ensure_future(commit)
+    cancelled: asyncio.CancelledError | None = None
+    while not task.done():
+        try:
+            await asyncio.shield(task)
+        except asyncio.CancelledError as error:
+            if task.cancelled():
+                raise
+            cancelled = error
+        except BaseException:  # noqa: BLE001 - told below
+            break
+    answer = task.result()
+    if cancelled is not None:
+        raise cancelled
+    return answer
 
 
 def finished(answer: Any) -> Any:

@@ -15,7 +15,7 @@ from redrive.processes.compensations import expiring as expiring_compensation
 from redrive.processes.effects import expiring
 from redrive.processes.host import is_gone, supervisors_of
 from redrive.processes.leases import reclaiming
-from redrive.processes.services import Embedded, Services
+from redrive.processes.services import Embedded, Services, engine_given
 from redrive.processes.sweep import START, DueKey, SweepReport, sweep
 from redrive.processes.timers import TIMER, TimerReport, end_timers
 from redrive.projections.logs import log
@@ -130,7 +130,7 @@ class Ticker:
     """Ticks on a timer, in a thread of its own: ``with Ticker(engine): …``."""
 
     def __init__(self, engine: Embedded, *, interval_ms: int = DEFAULT_INTERVAL_MS) -> None:
-        self._engine = engine
+        self._engine = engine_given(engine)
         self._interval_s = clean_integer(interval_ms, "interval_ms", 1, 86_400_000) / 1000
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self.run, name="redrive-ticker", daemon=True)

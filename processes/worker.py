@@ -13,10 +13,11 @@ from redrive.domain.identity import RunId
 from redrive.domain.run.claims import DEFAULT_LEASE_MS
 from redrive.domain.values import clean_integer
 from redrive.processes.compensator import Compensate, Compensator
+from redrive.processes.given import functions_given
 from redrive.processes.handlers import Handler
 from redrive.processes.leases import Claimant
 from redrive.processes.outbox import Outbox, Reconciler
-from redrive.processes.services import Embedded, worker_caller
+from redrive.processes.services import Embedded, engine_given, worker_caller
 from redrive.processes.slots import Slots
 from redrive.processes.sweep import START
 from redrive.processes.ticker import DEFAULT_INTERVAL_MS, tick
@@ -61,12 +62,16 @@ class Worker:
                 raise InvalidValue(f"handlers[{known!r}]", handlers[known], "a function of an Attempt")
         self.name = name or f"{os.uname().nodename}-{os.getpid()}-{os.urandom(2).hex()}"
         self.concurrency = clean_integer(concurrency, "concurrency", 1, 1_024)
+        engine = engine_given(engine)
         self._services, self._tenant = engine.services, engine.tenant
         self._ledger, self._handlers = self._services.ledger, handlers
         self._only = only
-        outbox = Outbox(self._services, {**self._services.reconcilers, **(reconcilers or {})})
+        asked = functions_given(reconcilers, "reconcilers", "an EffectCall")
+        outbox = Outbox(self._services, {**self._services.reconcilers, **asked})
         claimant = Claimant(self.name, self._services.holder, lease_ms, handlers, only, outbox)
-        self._compensator = Compensator(engine, compensators or {}, worker=self.name)
+        self._compensator = Compensator(
+            engine, functions_given(compensators, "compensators", "a CompensationTry"), worker=self.name
+        )
         caller = worker_caller(engine, self.name)
         self._turns = Turns(self._services, caller, claimant, handlers, self.concurrency)
         self._tick_ms = None if tick_ms is None else clean_integer(tick_ms, "tick_ms", 1, 86_400_000)

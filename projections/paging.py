@@ -29,6 +29,8 @@ def words(value: str | Sequence[str] | None, field: str, known: Iterable[str]) -
     """One or several of the *known* words; None stays None."""
     if value is None:
         return None
+    if not isinstance(value, Iterable):
+        raise InvalidValue(field, value, f"one or several of {', '.join(sorted(known))}")
     return [word(one, field, known) for one in ([value] if isinstance(value, str) else value)]
 
 

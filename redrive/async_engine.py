@@ -5,10 +5,11 @@ import inspect
 from collections.abc import Callable, Coroutine, Generator
 from functools import partial, wraps
 from types import TracebackType
-from typing import Any, ParamSpec, Self, TypeVar
+from typing import Any, NoReturn, ParamSpec, Self, TypeVar
 
 from redrive.async_tenant import AsyncTenantEngine, AsyncView
 from redrive.asynchronous import Asynchronous, Threads, awaited, command_of
+from redrive.domain.errors import InvalidValue
 from redrive.domain.identity import Tenant
 from redrive.engine import Batch, Engine, open  # noqa: A004
 from redrive.ledger.committer import Pending
@@ -50,6 +51,7 @@ class AsyncEngine(Asynchronous[Engine]):
 
     claim_many = awaited(Engine.claim_many)
     set_limit = awaited(Engine.set_limit)
+    change_limit = awaited(Engine.change_limit)
     remove_limit = awaited(Engine.remove_limit)
     limits = awaited(Engine.limits)
     tick = awaited(Engine.tick)
@@ -96,6 +98,12 @@ class Opening:
 
     def __await__(self) -> Generator[Any, None, AsyncEngine]:
         return self._open().__await__()
+
+    def __enter__(self) -> NoReturn:
+        raise InvalidValue("open_async", "with", "async with, or await: it opens an engine for asyncio")
+
+    def __exit__(self, *_error: object) -> None:
+        """Never reached: it cannot be entered."""
 
     async def __aenter__(self) -> AsyncEngine:
         self._engine = await self._open()

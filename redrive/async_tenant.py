@@ -4,10 +4,10 @@ The parameters and types are those of the methods that are named here, so nothin
 to TenantEngine gets its line here; ``tests/engine/test_async_surface.py`` says so when it is missing.
 """
 
-from functools import wraps
 from typing import Any
 
 from redrive.asynchronous import Asynchronous, awaited, streamed
+from redrive.domain.effect.request import Compensation
 from redrive.domain.identity import Tenant
 from redrive.processes.outbox import Send
 from redrive.projections.view import View
@@ -86,12 +86,24 @@ class AsyncTenantEngine(Asynchronous[TenantEngine]):
     tick = awaited(TenantEngine.tick)
     sweep = awaited(TenantEngine.sweep)
 
-    @wraps(TenantEngine.effect)
-    async def effect(self, key: str, *, send: Send, actor: Actor | None = None, **wanted: Any) -> Any:
+    async def effect(
+        self,
+        key: str,
+        *,
+        operation: str,
+        send: Send,
+        target: str = "",
+        request: Any = None,
+        tolerate: bool = False,
+        compensation: Compensation | None = None,
+        actor: Actor | None = None,
+    ) -> Any:
         """As ``TenantEngine.effect``; *send* runs in the caller's event loop, and may be a coroutine function."""
-        effect, caller = self.sync._wanted(key, actor, **wanted)
-        in_thread = self._threads.call
-        return await self.sync.outbox.perform_async(effect, caller.actor.id, send, caller, in_thread=in_thread)
+        wanted = self.sync._wanted
+        effect, caller = wanted(key, actor, operation, target, request, tolerate, compensation)
+        outbox, threads = self.sync.outbox, self._threads
+        async with threads.sending():
+            return await outbox.perform_async(effect, caller.actor.id, send, caller, in_thread=threads.go_on)
 
 
 class AsyncView(Asynchronous[View]):

@@ -5,6 +5,7 @@ import contextvars
 import inspect
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import asynccontextmanager
 from functools import partial, wraps
 from itertools import islice
 from types import GenericAlias
@@ -29,6 +30,9 @@ class Threads:
         self._pool = ThreadPoolExecutor(THREADS, thread_name_prefix="redrive-async")
         self._name = name
         self._ended: asyncio.Future[None] | None = None
+        self._sending = 0
+        self._nothing_sent = asyncio.Event()
+        self._nothing_sent.set()
 
     async def call(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Make a call in a thread, in the context of the caller. Who is cancelled while it waits for a free thread
@@ -36,10 +40,25 @@ class Threads:
 
         Raises EngineClosed after ``end``, RuntimeError in another event loop than the one of the start.
         """
-        self._require_here()
-        if self._ended is not None:
-            raise EngineClosed(f"{self._name}: the engine is closed")
+        self._require_open()
+        return await self.go_on(function, *args, **kwargs)
+
+    async def go_on(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """A call that belongs to something that began before the end."""
         return await asyncio.wrap_future(self.begin(partial(function, *args, **kwargs)))
+
+    @asynccontextmanager
+    async def sending(self) -> AsyncIterator[None]:
+        """An effect is being sent: the end waits for its outcome. Raises as ``call``."""
+        self._require_open()
+        self._sending += 1
+        self._nothing_sent.clear()
+        try:
+            yield
+        finally:
+            self._sending -= 1
+            if not self._sending:
+                self._nothing_sent.set()
 
     def begin(self, function: Callable[[], T]) -> Future[T]:
         """Begin a call as soon as a thread is free."""
@@ -50,8 +69,12 @@ class Threads:
         on when the caller is cancelled."""
         self._require_here()
         if self._ended is None:
-            self._ended = asyncio.wrap_future(self.end_then(last))
+            self._ended = asyncio.ensure_future(self._end(last))
         await asyncio.shield(self._ended)
+
+    async def _end(self, last: Callable[[], object]) -> None:
+        await self._nothing_sent.wait()
+        await asyncio.wrap_future(self.end_then(last))
 
     def end_then(self, last: Callable[[], object]) -> Future[None]:
         """Wait for what runs, then call *last*, in a thread that is there for nothing else."""
@@ -64,6 +87,11 @@ class Threads:
         ended = closer.submit(end)
         closer.shutdown(wait=False)
         return ended
+
+    def _require_open(self) -> None:
+        self._require_here()
+        if self._ended is not None:
+            raise EngineClosed(f"{self._name}: the engine is closed")
 
     def _require_here(self) -> None:
         if asyncio.get_running_loop() is not self._loop:

@@ -107,9 +107,20 @@ def origins(given: Iterable[str]) -> tuple[str, ...]:
     """Origins as they were typed, such as ``https://api.example.com``. Raises InvalidValue."""
     found = tuple(given)
     for origin in found:
-        if origin != ANYWHERE and "{" not in origin and _normal(origin) is None:
-            raise InvalidValue("--allow-effects", origin, "an origin such as https://api.example.com, or '*'")
+        if origin != ANYWHERE and not _is_origin(origin):
+            accepted = "an origin (scheme, host and port, no path) such as https://api.example.com, or '*'"
+            raise InvalidValue("--allow-effects", origin, accepted)
     return found
+
+
+def _is_origin(text: str) -> bool:
+    """Whether *text* names a server and nothing more: a path would promise a restriction that nobody keeps."""
+    if "{" not in text:
+        return _normal(text) is not None and urlsplit(text).path in ("", "/") and not any(mark in text for mark in "?#")
+    try:
+        return origin_of(text) == text
+    except InvalidValue:
+        return False
 
 
 def allowed_origin(origin: str, allowed: Collection[str]) -> bool:

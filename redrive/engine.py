@@ -22,7 +22,8 @@ from redrive.domain.values import MAX_INTEGER, clean_integer
 from redrive.ledger.committer import Pending
 from redrive.ledger.ledger import SqliteLedger
 from redrive.ledger.limit_status import LimitStatus, statuses
-from redrive.processes.capacity import removing_limit, setting_limit
+from redrive.processes.capacity import changing_limit, removing_limit, setting_limit
+from redrive.processes.given import function_given, functions_given
 from redrive.processes.handout import Claim
 from redrive.processes.host import this_process
 from redrive.processes.leases import Claimant, claiming
@@ -31,6 +32,7 @@ from redrive.processes.outbox import Gate, Outbox, Reconciler
 from redrive.processes.services import Services, worker_caller
 from redrive.processes.sweep import SweepReport, sweep
 from redrive.processes.ticker import TickReport, tick
+from redrive.projections.logs import log
 from redrive.projections.view import View, view_path
 from redrive.tenant_effects import Actor
 from redrive.tenant_engine import TenantEngine
@@ -92,6 +94,13 @@ class Engine:
     def set_limit(self, limit: Limit, *, actor: Actor, reason: str) -> Limit:
         """Set a limit, or change it, for every process that has the log open. What runs beyond it goes on."""
         return self._operate(setting_limit(limit), actor, reason)
+
+    def change_limit(
+        self, scope: Scope, name: str, change: Callable[[Limit | None], Limit], *, actor: Actor, reason: str
+    ) -> Limit:
+        """Set what *change* makes of the limit in force (None: there is none), in one transaction. It may be called
+        more than once."""
+        return self._operate(changing_limit(scope, name, change), actor, reason)
 
     def remove_limit(self, scope: Scope, name: str = "", *, actor: Actor, reason: str) -> Limit:
         """Remove a limit, and return it: who waits for it may go on. Raises NotFound."""
@@ -176,11 +185,17 @@ def open(  # noqa: A001, PLR0913  (redrive.open reads well; all have defaults)
     that this process commits, best effort; they may query, not command. *redrive_policy* is one for
     all, or a function of tenant and automation. *gate* is asked before every effect and may withhold it;
     *reconcilers* (operation → function) find out what became of effects whose outcome is unknown. *limits* are set
-    where the log has another or none; they stay until they are removed. *views* is the folder for the query views
+    where the log has another or none, and stay until they are removed; one that a human operator changed last stays as
+    it is, with a warning `limit.kept`. *views* is the folder for the query views
     (default: beside the log). Raises InvalidValue, StorageError.
     """
     path = path_of(url)
-    setting = [setting_limit(limit, again=False) for limit in limits]
+    if not isinstance(limits, (list, tuple)):
+        raise InvalidValue("limits", limits, "a list of Limits")
+    setting = [(limit, setting_limit(limit, again=False)) for limit in limits]
+    if gate is not None:
+        function_given(gate, "gate", "an EffectCall")
+    asked = functions_given(reconcilers, "reconcilers", "an EffectCall")
     ledger = SqliteLedger(
         path,
         clock=_milliseconds if clock is None else _checked(clock),
@@ -198,12 +213,14 @@ def open(  # noqa: A001, PLR0913  (redrive.open reads well; all have defaults)
         engine=__version__,
         holder=this_process(),
         gate=gate,
-        reconcilers=dict(reconcilers or {}),
+        reconcilers=asked,
     )
     folder = Path(path).parent if views is None else Path(views)
     try:
-        for command in setting:
-            ledger.transact(Caller(None, reason="given to redrive.open"), command)
+        for limit, command in setting:
+            kept = ledger.transact(Caller(None, reason="given to redrive.open"), command)
+            if kept != limit:
+                log.warning("limit.kept", limit=limit.key, kept=kept.document(), given=limit.document())
         return Engine(ledger, services, View(ledger, view_path(str(folder / Path(path).name))))
     except BaseException:
         ledger.close()
@@ -212,6 +229,8 @@ def open(  # noqa: A001, PLR0913  (redrive.open reads well; all have defaults)
 
 def path_of(url: str) -> str:
     """The file that a ``sqlite:///`` URL names. Raises InvalidValue."""
+    if not isinstance(url, str):
+        raise InvalidValue("db", url, "a URL as text, such as sqlite:///redrive.db")
     scheme, separator, rest = url.partition(":///")
     path = unquote(rest)
     if scheme != "sqlite" or not separator or not path or "\x00" in path or path.startswith(":memory:"):

@@ -92,6 +92,13 @@ def require_allowed(file: FlowFile, allowed: Allowed, simulation: Simulation | N
     handlers_for(file, allowed, Classifier(), simulation)
 
 
+def require_executable(file: FlowFile, path: str) -> None:
+    """Raises InvalidValue for a *file* whose nodes no worker could execute, before anything is written."""
+    if file.only_simulated:
+        accepted = f"one that a worker can execute; its nodes can only be simulated: redrive run {path} --simulate"
+        raise InvalidValue("flow file", file.automation, accepted)
+
+
 def handlers_for(
     file: FlowFile, allowed: Allowed, classifier: Classifier, simulation: Simulation | None
 ) -> Mapping[str, Handler]:

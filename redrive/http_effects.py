@@ -68,6 +68,11 @@ class Http:
     expand: Callable[[str, str], str] = _as_it_is
 
     def __post_init__(self) -> None:
+        for name, text in self.headers.items():
+            if not isinstance(name, str):
+                raise InvalidValue("headers", name, "texts as names")
+            if not isinstance(text, str):  # the value may be a secret: it is not shown
+                raise InvalidValue(f"headers[{name!r}]", type(text).__name__, "a text")
         clean_integer(self.timeout_ms, "timeout_ms", 1, MAX_TIMEOUT_MS)
 
     def send(self, call: EffectCall) -> dict[str, Any]:
@@ -100,6 +105,8 @@ class Http:
         """Find out what became of *call*: by asking the address that its request names, or not at all when it was
         declared idempotent. Nothing is sent but a GET."""
         asked = request_of(call)
+        if _repeatable(call, asked) and not call.will_repeat and method_of(call.operation) != "GET":
+            return StillUnknown("it may be sent again, but only as it was: recover the run, or say what happened")
         if _repeatable(call, asked):
             return DidNotHappen("idempotent, so that it may be sent again whether or not it was done")
         if asked.get("reconcile") is None:
@@ -179,7 +186,7 @@ def http_send(
 
     The receipt: ``{"status": 201, "headers": {…}, "body": …}``. Raises (when called) NotSent, Rejected, AttemptError.
     """
-    return Http(client, dict(headers or {}), timeout_ms).send
+    return Http(client, _given(headers), timeout_ms).send
 
 
 def http_reconcile(
@@ -194,7 +201,13 @@ def http_reconcile(
     ``"reconcile": {"get": URL}``: 2xx at that URL says that it happened, 404 or 410 that it did not and will not.
     Otherwise, and at any other answer, it stays unknown.
     """
-    return HttpReconciler(Http(client, dict(headers or {}), timeout_ms))
+    return HttpReconciler(Http(client, _given(headers), timeout_ms))
+
+
+def _given(headers: Mapping[str, str] | None) -> dict[str, str]:
+    if headers is not None and not isinstance(headers, Mapping):
+        raise InvalidValue("headers", type(headers).__name__, "a mapping from names to texts")
+    return dict(headers or {})
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,6 +15,7 @@ from redrive.domain.values import clean_integer, clean_name
 from redrive.processes import compensations, effects, reconciliation
 from redrive.processes.compensations import CompensationStanding, CompensationTry
 from redrive.processes.effects import EffectStanding, receipt_of
+from redrive.processes.given import function_given
 from redrive.processes.handlers import failure_raised
 from redrive.processes.handout import Attempt, LetterStanding
 from redrive.processes.operations import reason_given
@@ -59,6 +60,7 @@ class TenantEffects(TenantQueries):
         Raises what *send* raised; AttemptError when the gate withholds it or its outcome stays unknown; InFlight,
         KeyReused, Compensated.
         """
+        function_given(send, "send", "an EffectCall, or of nothing")
         wanted, caller = self._wanted(key, actor, operation, target, request, tolerate, compensation)
         return self.outbox.perform(wanted, caller.actor.id, send, caller)
 
@@ -154,6 +156,7 @@ class TenantEffects(TenantQueries):
 
         Raises InvalidValue, NotFound, NotAllowed.
         """
+        clean_name(effect_id, "effect_id")
         given = self._redacted(reason_given(reason))
         caller = Caller(self.tenant, human(actor), given)
         if outcome is None:

@@ -120,7 +120,8 @@ class TenantQueries:
         cursor: str | None = None,
     ) -> Page[HistoryEntry]:
         """Every event of a run, of its effects, dead letters and compensations in log order; or of one effect, given
-        its id. With *text*, those that say all of its words, the newest first.
+        its id. With *text*, those whose texts have all of its words, the newest first: automation
+        and key, failures with their nodes, prompts, notes, requests of effects, reasons; not names of nodes elsewhere.
 
         Raises NotFound, and InvalidValue for a cursor of another query.
         """

@@ -35,11 +35,13 @@ class Decision:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What came of it for one dead letter: *error* says why nothing did."""
+    """What came of it for one dead letter: *error* says why nothing did, *compensation* where the one stands that
+    it is linked to."""
 
     letter: "DeadLetterSummary"
     error: RedriveError | None
     why: str = ""
+    compensation: str = ""
 
 
 _DONE = {
@@ -48,7 +50,11 @@ _DONE = {
     "reopen": "open again",
     "note": "noted",
     "resolve": "resolved",
-    "compensate": "settled by its compensation",
+}
+_COMPENSATED = {
+    "awaiting_approval": "awaits approval",
+    "approved": "runs as soon as a worker can",
+    "completed": "is done",
 }
 
 
@@ -124,7 +130,17 @@ def _outcomes(
     acme: "TenantEngine", errors: "Mapping[DeadLetterId, RedriveError | None]", report: "SweepReport | None"
 ) -> list[Outcome]:
     whys = {act.dead_letter: act.why for act in (*report.acted, *report.skipped)} if report else {}
-    return [Outcome(acme.dead_letter(id_), error, whys.get(id_, "")) for id_, error in errors.items()]
+    letters = [(acme.dead_letter(id_), error) for id_, error in errors.items()]
+    return [Outcome(letter, error, whys.get(letter.id, ""), _standing(acme, letter)) for letter, error in letters]
+
+
+def _standing(acme: "TenantEngine", letter: "DeadLetterSummary") -> str:
+    """Where the compensation stands that settles a dead letter; "" when none does."""
+    from redrive.domain.identity import CompensationId
+
+    if letter.status != "linked_to_compensation" or letter.compensation_id is None:
+        return ""
+    return acme.show_compensation(CompensationId(letter.compensation_id)).status
 
 
 def _tell(session: Session, acme: "TenantEngine", decision: Decision, outcomes: Sequence[Outcome]) -> None:
@@ -155,7 +171,7 @@ def _sentence(session: Session, decision: Decision, outcome: Outcome) -> str:
     if outcome.error is not None:
         return f"{name}: refused ({outcome.error.code}): {printable(outcome.error)}"
     if decision.verb not in ("retry", "grant"):
-        return f"{name}: {_DONE[decision.verb]}"
+        return f"{name}: {_compensated(outcome) if decision.verb == 'compensate' else _DONE[decision.verb]}"
     used = f"{letter.dispatches} of {session.settings.max_dispatches + letter.budget_granted} dispatches used"
     match letter.status:
         case "retrying":
@@ -165,6 +181,11 @@ def _sentence(session: Session, decision: Decision, outcome: Outcome) -> str:
             return f"{name}: retry requested, to be dispatched later: {printable(why)}; {used}"
         case status:
             return f"{name}: {status.replace('_', ' ')}; {used}"
+
+
+def _compensated(outcome: Outcome) -> str:
+    stands = _COMPENSATED.get(outcome.compensation, f"is {outcome.compensation.replace('_', ' ')}")
+    return f"linked to compensation {str(outcome.letter.compensation_id)[:8]}, which {stands}"
 
 
 def _place(letter: "DeadLetterSummary") -> str:
@@ -182,6 +203,9 @@ def _next(session: Session, acme: "TenantEngine", outcomes: Sequence[Outcome]) -
     elif any(outcome.error is not None and outcome.error.code == "budget-spent" for outcome in outcomes):
         grant = ("grant", outcomes[0].letter.id[:8], "1", "--reason", "WHY")
         first = (session.command("dead-letters", *grant), "allow one more")
+    elif asked_ := [o.letter.compensation_id for o in outcomes if o.compensation == "awaiting_approval"]:
+        approve = ("approve", str(asked_[0])[:8], "--reason", "WHY")
+        first = (session.command("compensations", *approve), "let it run")
     elif waiting := [o.letter.compensation_id for o in outcomes if o.letter.status == "linked_to_compensation"]:
         first = (session.command("compensations", "show", str(waiting[0])[:8]), "what becomes of it")
     else:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     "--search",
     "search",
     metavar="TEXT",
-    help="Only events that say all these words (or words that begin so).",
+    help="Only events with all these words, or their beginnings.",
 )
 @pass_session
 def history(session: Session, id_: str, search: str | None) -> None:
@@ -30,6 +30,9 @@ def history(session: Session, id_: str, search: str | None) -> None:
 
     Every event of the run, of its effects, dead letters and compensations, in the order of the log: when, what, who
     and why. ID may also be that of an effect: then what happened to that.
+
+    --text looks into what was written down, not into the sentences printed here: automation and key; reason, class
+    and node of failures; prompts, notes, what effects and compensations ask for, and the reasons of decisions.
     """
     from redrive.cli.ids import history_named
 

@@ -11,7 +11,9 @@ from redrive.cli.times import Duration, duration
 from redrive.cli.words import Word
 
 if TYPE_CHECKING:
-    from redrive.domain.limits import Limit
+    from collections.abc import Callable
+
+    from redrive.domain.limits import Limit, Rate, Scope
     from redrive.ledger.limit_status import LimitStatus
 
 SCOPES = ("total", "tenant", "resource", "provider")
@@ -63,8 +65,10 @@ def _row(limit: "LimitStatus") -> tuple[object, ...]:
 @click.argument("name", default="", metavar="[NAME]")
 @click.option("--concurrency", type=int, help="How many at a time; 0 stops it.")
 @click.option("--rate", type=int, help="How many starts per period.")
-@click.option("--per", type=Duration(), default="1s", show_default=True, help="The period of the rate.")
-@click.option("--burst", type=int, default=0, help="How many starts at once (default: the rate).")
+@click.option("--per", type=Duration(), help="The period of the rate (default: 1s).")
+@click.option("--burst", type=int, help="How many starts at once (default: the rate).")
+@click.option("--no-concurrency", is_flag=True, help="Drop the concurrency.")
+@click.option("--no-rate", is_flag=True, help="Drop the rate.")
 @reasoned
 @pass_session
 def set_(
@@ -73,19 +77,49 @@ def set_(
     name: str,
     concurrency: int | None,
     rate: int | None,
-    per: int,
-    burst: int,
+    per: int | None,
+    burst: int | None,
+    no_concurrency: bool,
+    no_rate: bool,
     reason: str,
     actor: str,
 ) -> None:
     """Set a limit, or change it; what runs beyond it goes on.
 
-    total and tenant count runs, resource and provider the attempts of the nodes that name them.
+    Of a limit that exists, what is not named is kept. total and tenant count runs, resource and provider the attempts
+    of the nodes that name them.
     """
-    from redrive.domain.limits import Limit, Rate
+    from redrive.domain.limits import Rate
 
-    wanted = Limit(scope, name, concurrency, None if rate is None else Rate(rate, per, burst))  # type: ignore[arg-type]
-    _tell(session, "set", "set", session.engine().set_limit(wanted, actor=actor, reason=reason))
+    if rate is None and (per is not None or burst is not None):
+        raise click.UsageError("--per and --burst belong to a --rate: name it too.")
+    if (rate is not None and no_rate) or (concurrency is not None and no_concurrency):
+        raise click.UsageError("What is set cannot be dropped by the same command.")
+    if rate is None and concurrency is None and not (no_rate or no_concurrency):
+        raise click.UsageError("Say what to set: --concurrency, --rate, or both (or --no-concurrency, --no-rate).")
+    wanted = None if rate is None else Rate(rate, 1_000 if per is None else per, burst or 0)
+    named: Scope = scope  # type: ignore[assignment]
+    change = _changed(named, name, concurrency, wanted, drop=(no_concurrency, no_rate))
+    _tell(session, "set", "set", session.engine().change_limit(named, name, change, actor=actor, reason=reason))
+
+
+def _changed(
+    scope: "Scope", name: str, concurrency: int | None, rate: "Rate | None", *, drop: tuple[bool, bool]
+) -> "Callable[[Limit | None], Limit]":
+    """What makes of a limit the one that was asked for: what is neither given nor dropped is kept."""
+    from redrive.domain.errors import InvalidValue
+    from redrive.domain.limits import Limit
+
+    def change(known: "Limit | None") -> "Limit":
+        kept = (None, None) if known is None else (known.concurrency, known.rate)
+        most = concurrency if concurrency is not None or drop[0] else kept[0]
+        pace = rate if rate is not None or drop[1] else kept[1]
+        if most is None and pace is None:
+            accepted = "a concurrency, a rate, or both; `redrive limits remove` removes a limit"
+            raise InvalidValue("limit", f"{scope} {name}".rstrip(), accepted)
+        return Limit(scope, name, most, pace)
+
+    return change
 
 
 @limits.command("remove", cls=Command)

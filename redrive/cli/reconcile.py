@@ -1,5 +1,6 @@
 """``redrive reconcile``: say what became of an effect whose outcome nobody knew."""
 
+from collections import Counter
 from typing import TYPE_CHECKING
 
 import click
@@ -11,10 +12,11 @@ from redrive.cli.words import OUTCOMES, Word
 
 if TYPE_CHECKING:
     from redrive.domain.identity import EffectId
+    from redrive.effect_detail import EffectDetail
     from redrive.tenant_engine import TenantEngine
 
 _SAID = {
-    "succeeded": "it was done; its dead letters are resolved",
+    "succeeded": "it was done",
     "failed": "it did not happen; it may be sent again",
     "unknown": "its outcome is still unknown",
 }
@@ -50,11 +52,22 @@ def reconcile(session: Session, effect: str, outcome: str, receipt: str | None, 
     found = acme.show_effect(id_)
     if out.json:
         details = {"request", "receipt", "sendings", "letters", "compensations"}
-        said = {"command": "reconcile", "outcome": outcome}
-        out.item("effect-reconciled", {**said, **found.model_dump(mode="json", exclude=details)})
+        head = {"command": "reconcile", "outcome": outcome}
+        out.item("effect-reconciled", {**head, **found.model_dump(mode="json", exclude=details)})
         return
-    out.say(f"{id_[:8]} ({printable(found.operation, 60)}, {printable(found.key, 60)}): {_SAID[found.status]}")
+    said = f"{_SAID[found.status]}{_letters(found)}"
+    out.say(f"{id_[:8]} ({printable(found.operation, 60)}, {printable(found.key, 60)}): {said}")
     out.next(*_next(session, acme, id_, found.status, found.run_id))
+
+
+def _letters(found: "EffectDetail") -> str:
+    """What stands about the dead letters of an effect that was done: some may be settled otherwise, and stay so."""
+    counts = Counter(letter.status for letter in found.letters)
+    if found.status != "succeeded" or not counts:
+        return ""
+    if counts.keys() == {"resolved"}:
+        return "; its dead letters are resolved"
+    return "; its dead letters: " + ", ".join(f"{n} {status.replace('_', ' ')}" for status, n in counts.items())
 
 
 def _next(

@@ -39,9 +39,9 @@ def resume_plan(session: Session, run: str) -> None:
 
 
 def _print_possible(session: Session, options: "Iterable[ResumeOption]") -> None:
-    out = session.output
-    out.say("\nPossible now:")
-    for name, some in groupby(options, key=_name):
+    out, found = session.output, list(options)
+    out.say("\nPossible now:" if found else "\nNothing can be done about it now.")
+    for name, some in groupby(found, key=_name):
         out.say(f"  {name}")
         for option in some:
             out.say(f"    {session.command(*shlex.split(option.command)[1:])}")

@@ -41,6 +41,7 @@ def work(
     if not (allow_commands or allow_handlers or allow_effects):
         given = "--allow-commands, --allow-handlers PREFIX, --allow-effects ORIGIN, or several of them"
         raise click.UsageError(f"Nothing may be executed: give {given}.")
+    allowed = Allowed(allow_commands, allow_handlers, origins(allow_effects))
     if concurrency is not None:
         session.give("concurrency", concurrency)
     if (here := str(Path.cwd())) not in sys.path:
@@ -48,7 +49,7 @@ def work(
     settings, engine = session.settings, session.engine(create=True)
     worker = Worker(
         engine if session.tenant is None else engine.for_tenant(session.tenant),
-        Handlers(Allowed(allow_commands, allow_handlers, origins(allow_effects)), engine.services.classifier),
+        Handlers(allowed, engine.services.classifier),
         name=name,
         concurrency=settings.concurrency,
         lease_ms=settings.lease_ms,

@@ -36,3 +36,10 @@ class FlowFile:
     def digest(self) -> FlowDigest:
         """The name of the flow: equal for files that mean the same nodes, whatever their layout."""
         return self.flow.digest
+
+    @property
+    def only_simulated(self) -> bool:
+        """Whether nothing could execute its nodes: an imported file that names no program. Approvals and timed waits
+        need none."""
+        nodes = [node for node in self.flow.nodes.values() if node.handler == SIMULATE_HANDLER]
+        return bool(nodes) and not any(isinstance(node.params, dict) and "program" in node.params for node in nodes)

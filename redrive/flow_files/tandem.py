@@ -3,12 +3,15 @@
 Nothing of it is ever executed: nodes are simulated; what their agents would do is not read.
 """
 
+from collections.abc import Iterable, Iterator
+from itertools import chain
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, FailFast, Field
 
 from redrive.domain.errors import InvalidValue
 from redrive.domain.flow import DEFAULT_RETRY, Flow, Node
+from redrive.domain.retry_documents import meaningless
 from redrive.domain.retry_policy import RetryPolicy
 from redrive.domain.stateful_wait import MAX_PROMPT_BYTES, Approval, Wait
 from redrive.domain.values import clean_name, cut_text
@@ -92,11 +95,13 @@ def tandem_flow(document: dict[str, Any], *, stem: str) -> FlowFile:
     places = checked_ids([node.node_id for node in nodes], NODES)
     for place, node in enumerate(nodes):
         require_known(node.depends_on, places, f"{NODES}[{place}].depends_on")
+    flow = Flow(_node(node, f"{NODES}[{place}]") for place, node in enumerate(nodes))
+    unused = chain.from_iterable(map(_unused, nodes, flow.nodes.values()))
     return FlowFile(
         automation=clean_name(described.automation_id or described.name or stem, "automation_id"),
-        flow=Flow(_node(node, f"{NODES}[{place}]") for place, node in enumerate(nodes)),
+        flow=flow,
         kind="tandem",
-        ignored=_ignored(document),
+        ignored=_ignored(document, unused),
     )
 
 
@@ -160,7 +165,17 @@ def _timed(described: _Timer, path: str) -> Wait:
     return Wait(described.delay_ms, described.wake_at.value if described.wake_at else None)
 
 
-def _ignored(document: dict[str, Any]) -> tuple[str, ...]:
+def _unused(node: _Node, made: Node) -> Iterator[str]:
+    """The paths of what has a meaning in other nodes, but said nothing about this one."""
+    instructed = node.gate is not None and bool((node.gate.instructions or "").strip())
+    if node.objective is not None and (made.approval is None or instructed):
+        yield f"{NODES}[].objective"
+    if node.timeout_ms is not None and made.is_stateful_wait:
+        yield f"{NODES}[].timeout_ms"
+    yield from (f"{NODES}[].retry_policy.{key}" for key in meaningless(node.retry_policy or {}))
+
+
+def _ignored(document: dict[str, Any], unused: Iterable[str]) -> tuple[str, ...]:
     """The paths of all keys that mean nothing here, each once, sorted."""
     nodes = document["flow"]["nodes"]
     gates = [node["gate"] for node in nodes if isinstance(node.get("gate"), dict)]
@@ -170,6 +185,7 @@ def _ignored(document: dict[str, Any]) -> tuple[str, ...]:
     expiries = [gate["expiry_policy"] for gate in gates if isinstance(gate.get("expiry_policy"), dict)]
     timeouts = [wait["timeout"] for wait in asked if isinstance(wait.get("timeout"), dict)]
     found = {
+        *unused,
         *others([document], "", {"automation_id", "name", "flow"}),
         *others([document["flow"]], "flow.", {"nodes"}),
         *others(nodes, f"{NODES}[].", set(_Node.model_fields)),

@@ -17,7 +17,7 @@ from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from heapq import merge
 from typing import NamedTuple
 
-from redrive.domain.identity import RunId, Tenant
+from redrive.domain.identity import Principal, RunId, Tenant
 from redrive.domain.limits import UNLIMITED, Bucket, Gauge, Limit, Room, keys_of_run, room_for_one
 from redrive.domain.ports import Ahead, Due
 from redrive.domain.run.state import Run, Status
@@ -128,6 +128,10 @@ class Capacity:
     def known(self, key: str) -> Limit | None:
         """The limit with this key, if there is one."""
         return self.book.limits.get(key)
+
+    def set_by(self, key: str) -> Principal | None:
+        """Who changed the limit with this key last, if there is one."""
+        return self.book.set_by.get(key)
 
     def room(self, keys: Iterable[str], ahead: Mapping[str, int] | None = None) -> Room:
         """Whether one more may run or start under the limits with these keys."""

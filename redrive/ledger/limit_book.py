@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from redrive.domain.errors import StreamReadOnly
-from redrive.domain.identity import StreamId, Tenant, derived_id
+from redrive.domain.identity import Principal, StreamId, Tenant, derived_id
 from redrive.domain.limits import Limit
 from redrive.domain.records import LimitRemoved, LimitSet
 from redrive.ledger.mapper import shown
@@ -28,12 +28,14 @@ class Anew(NamedTuple):
 @dataclass(frozen=True, slots=True)
 class LimitBook:
     """The limits by key as of *version* of their stream; a version of 0: there never was one, nothing is limited.
+    *set_by*: who changed each last.
     *unknown* is the topic of an event among them that this version cannot read: the others hold."""
 
     version: int = 0
     position: int = 0
     limits: Mapping[str, Limit] = field(default_factory=dict)
     anew: Mapping[str, Anew] = field(default_factory=dict)
+    set_by: Mapping[str, Principal] = field(default_factory=dict)
     unknown: str = ""
 
     def require_writable(self) -> None:
@@ -49,6 +51,7 @@ def book_of(recorder: LogRecorder, connection: sqlite3.Connection, known: LimitB
         return known
     limits: dict[str, Limit] = {}
     anew: dict[str, Anew] = {}
+    set_by: dict[str, Principal] = {}
     unknown = ""
     for recorded in shown(recorder.rows_of(LIMITS_STREAM, 0, connection)):
         match recorded.event:
@@ -57,9 +60,11 @@ def book_of(recorder: LogRecorder, connection: sqlite3.Connection, known: LimitB
                 if before is None or before.rate != limit.rate:
                     anew[limit.key] = Anew(recorded.position, recorded.occurred_at_ms)
                 limits[limit.key] = limit
+                set_by[limit.key] = recorded.actor
             case LimitRemoved(limit=key):
                 limits.pop(key, None)
                 anew.pop(key, None)
+                set_by.pop(key, None)
             case _:
                 unknown = recorded.topic
-    return LimitBook(version, position, limits, anew, unknown)
+    return LimitBook(version, position, limits, anew, set_by, unknown)

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, TypeVar
 from redrive.domain.compensation.state import CompensationState
 from redrive.domain.dead_letter.state import DeadLetter
 from redrive.domain.effect.state import Effect
-from redrive.domain.errors import InvalidValue, NotFound
+from redrive.domain.errors import InvalidValue, NotFound, StreamUnreadable
 from redrive.domain.event import Cause
 from redrive.domain.identity import CompensationId, DeadLetterId, EffectId, RunId
 from redrive.domain.ports import Caller
@@ -77,8 +77,13 @@ class Reading:
         return found
 
     def readable(self, id_: RunId | DeadLetterId | EffectId | CompensationId) -> bool:
-        """Whether this version knows every event of a stream that was read; what it does not is left alone."""
-        return not self._require(id_).unknown
+        """Whether this version knows every event of a stream, so that it may be continued; also of one that has none
+        yet. What it does not know is left alone."""
+        try:
+            entry = self._entry(id_)
+        except StreamUnreadable:
+            return False
+        return entry is None or not entry.unknown
 
     def require_writable(self, stream: str) -> None:
         """Raises StreamReadOnly when a stream that was read holds an event that this version does not know."""

@@ -9,6 +9,7 @@ import pytest
 
 import redrive
 from tests.cli.effect_logs import EffectWorld
+from tests.cli.logs import World
 
 WHY = ("--reason", "asked the bank", "--actor", "ana")
 
@@ -167,14 +168,32 @@ def test_a_reconciliation_that_is_refused_writes_nothing(shop: EffectWorld, args
 def test_a_compensation_is_chosen_and_approved(shop: EffectWorld) -> None:
     """By two decisions; the dead letter is settled by the first."""
     chosen = shop.run("dead-letters", "compensate", shop.effects.doubtful_letter, *WHY)
-    assert "settled by its compensation" in chosen.stdout
-    assert f"compensations show {shop.effects.doubtful_undo[:8]}" in chosen.stderr
+    assert f"linked to compensation {shop.effects.doubtful_undo[:8]}, which awaits approval" in chosen.stdout
+    assert f"compensations approve {shop.effects.doubtful_undo[:8]} --reason WHY" in chosen.stderr
     assert "compensations approve" in shop.run("compensations", "show", shop.effects.doubtful_undo).stderr
     assert shop.run("compensations", "approve", shop.effects.doubtful_undo, *WHY).exit_code == 0
     (found,) = shop.json("compensations", "list", "--status", "approved")["items"]
     assert (found["id"], found["decided_by"]) == (shop.effects.doubtful_undo, "human:ana")
     linked = shop.json("dead-letters", "list", "--status", "linked-to-compensation")["items"]
     assert [letter["compensation_id"] for letter in linked] == [shop.effects.doubtful_undo]
+
+
+def test_a_success_says_which_dead_letters_stay_as_they_are(shop: EffectWorld) -> None:
+    """One that was given to a compensation is not resolved, and not said to be."""
+    assert shop.run("dead-letters", "compensate", shop.effects.doubtful_letter, *WHY).exit_code == 0
+    told = shop.run("reconcile", shop.effects.doubtful, "--outcome", "succeeded", *WHY).stdout
+    (letter,) = shop.json("dead-letters", "list", "--effect", shop.effects.doubtful[:8])["items"]
+    assert letter["status"] != "resolved"
+    assert f"it was done; its dead letters: 1 {letter['status'].replace('_', ' ')}" in told
+
+
+def test_the_dead_letter_of_a_node_has_no_compensation(world: World) -> None:
+    """The refusal says which dead letters may have one; nothing was written."""
+    before = world.events()
+    refused = world.run("dead-letters", "compensate", world.ids.letter, *WHY)
+    assert refused.exit_code == 3
+    assert "it is about a node; only the dead letter of an effect may have a compensation" in refused.stderr
+    assert world.events() == before
 
 
 def test_a_compensation_is_cancelled_once(shop: EffectWorld) -> None:
@@ -200,9 +219,17 @@ def test_a_plan_names_every_command_with_its_log(shop: EffectWorld) -> None:
     possible, _, rest = out.partition("Not possible:")
     line = f"redrive --db {shop.url} reconcile {shop.effects.doubtful} --outcome did-not-happen --reason WHY"
     assert line in possible
+    assert line.replace("did-not-happen", "still-unknown") in possible
     assert "retry: dead letter" in rest
     assert "the outcome of its effect is unknown: reconcile it first" in rest
     assert shop.run("resume-plan", "ffffffff").exit_code == 4
+
+
+def test_a_plan_of_a_completed_run_is_not_empty(world: World) -> None:
+    """It says that nothing can be done, and why."""
+    out = world.run("resume-plan", world.ids.completed).stdout
+    assert "Nothing can be done about it now." in out
+    assert "Possible now" not in out
 
 
 def test_every_line_of_a_plan_can_be_typed(shop: EffectWorld) -> None:

@@ -1,5 +1,7 @@
 """``redrive limits``: set, seen, removed; and what is held back is told."""
 
+import pytest
+
 from tests.cli.logs import World
 from tests.cli.test_schemas import FROZEN
 
@@ -39,3 +41,26 @@ def test_a_run_beyond_the_capacity_says_so(world: World) -> None:
     assert world.run("limits", "set", "total", "--concurrency", "1", *WHY).exit_code == 0
     ready = world.json("queues", "ready")["items"]
     assert {entry["held_back"] for entry in ready} == {"capacity"}
+
+
+def test_what_is_not_named_is_kept(world: World) -> None:
+    """The answer shows the whole limit; what is to go is named."""
+    bank = ("limits", "set", "provider", "bank")
+    world.run(*bank, "--rate", "10", "--per", "2min", *WHY)
+    told = world.run(*bank, "--concurrency", "3", *WHY).stdout
+    assert "set: provider:bank, 3 at a time, 10 per 2 min, 10 at once" in told
+    assert world.json(*bank, "--no-rate", *WHY)["item"]["rate"] is None
+    world.run(*bank, "--rate", "5", *WHY)
+    dropped = world.json(*bank, "--no-concurrency", *WHY)["item"]
+    assert (dropped["concurrency"], dropped["rate"]["tokens"]) == (None, 5)
+
+
+@pytest.mark.parametrize(
+    "wrong", [["--no-rate"], ["--rate", "1", "--no-rate"], ["--concurrency", "1", "--no-concurrency"], ["--per", "1s"]]
+)
+def test_a_change_that_means_nothing_is_refused(world: World, wrong: list[str]) -> None:
+    """Exit 2: what would be left is no limit, or the words contradict each other. Nothing was written."""
+    assert world.run("limits", "set", "total", "--rate", "1", *WHY).exit_code == 0
+    before = world.events()
+    assert world.run("limits", "set", "total", *wrong, *WHY).exit_code == 2
+    assert world.events() == before

@@ -88,6 +88,14 @@ def test_the_history_can_be_searched(world: World) -> None:
     assert world.run("history", world.ids.blocked, "--text", "SECOND lin").stdout.splitlines() == found
 
 
+def test_the_help_says_what_is_searched(world: World) -> None:
+    """Texts that were written down, with the node of a failure; not the sentences that are printed."""
+    assert "what was written down" in " ".join(world.run("history", "--help").stdout.split())
+    found = world.run("history", world.ids.blocked, "--search", "fetch").stdout.splitlines()
+    assert [line.split()[2] for line in found] == ["run.attempt-failed", "dead-letter.opened"]
+    assert world.run("history", world.ids.blocked, "--search", "started").stdout == ""
+
+
 def test_a_large_run_lists_what_matters(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """On a terminal; in a pipe, and with --all-nodes, every node."""
     from redrive.cli import show_run

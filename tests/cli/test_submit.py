@@ -1,10 +1,12 @@
 """Submitting runs of workflow files."""
 
+import json
 from pathlib import Path
 
 import pytest
 
 from tests.cli.logs import World
+from tests.flow_files.documents import wfformat
 
 FLOW = """
 automation: nightly
@@ -95,3 +97,40 @@ def test_a_bad_flow_file_is_refused_before_a_log_exists(world: World, tmp_path: 
     assert result.exit_code == 2
     assert "Error: " in result.stderr
     assert not (tmp_path / "new.db").exists()
+
+
+TANDEM = {"automation_id": "t", "flow": {"nodes": [{"node_id": "draft"}]}}
+TASK = {"id": "a", "parents": [], "children": []}
+ASKED = {"node_id": "ok", "stage_kind": "approval"}
+
+
+def _saved(folder: Path, text: str) -> str:
+    path = folder / "imported.json"
+    path.write_text(text)
+    return str(path)
+
+
+@pytest.mark.parametrize("text", [json.dumps(TANDEM), wfformat([TASK]), wfformat([TASK], [{"id": "a"}])])
+def test_what_can_only_be_simulated_is_refused(world: World, tmp_path: Path, text: str) -> None:
+    """No worker could ever execute its nodes. Exit 2, the command that can, and no log."""
+    path = _saved(tmp_path, text)
+    result = World(f"sqlite:///{tmp_path / 'new.db'}", world.ids).run("submit", path)
+    assert result.exit_code == 2
+    assert "its nodes can only be simulated: redrive run" in result.stderr
+    assert "--simulate" in result.stderr
+    assert not (tmp_path / "new.db").exists()
+
+
+def test_recorded_programs_may_be_submitted(world: World, tmp_path: Path) -> None:
+    """A worker with --allow-commands executes them, and that is what is suggested."""
+    record = {"id": "a", "command": {"program": "true", "arguments": []}}
+    result = world.run("submit", _saved(tmp_path, wfformat([TASK], [record])))
+    assert "work --allow-commands" in result.stderr
+    assert world.run("work", "--until-idle", "--allow-commands").exit_code == 0
+    assert world.json("show", result.stdout.strip())["item"]["status"] == "completed"
+
+
+def test_approvals_alone_may_be_submitted(world: World, tmp_path: Path) -> None:
+    """Nothing has to be executed; redrive itself waits."""
+    result = world.run("submit", _saved(tmp_path, json.dumps({"flow": {"nodes": [ASKED]}})))
+    assert result.exit_code == 0, result.output

@@ -82,13 +82,25 @@ def test_an_unknown_event_in_a_dead_letter_holds_up_no_other(shop: Shop) -> None
     assert [event.roots for event in shop.facts(e.RunRequeued)] == [("b",)]
 
 
-def test_a_reclaim_whose_dead_letter_cannot_be_written_is_whole_or_nothing(shop: Shop) -> None:
-    """The last attempt is interrupted, its dead letter is of a newer version: the run stays as it was."""
+def test_a_dead_letter_of_a_newer_version_keeps_its_run_from_nothing(shop: Shop) -> None:
+    """It is left alone, byte for byte; the run is taken back, fails, is recovered and completes."""
     letter = shop.letter(ONCE)
     shop.acme.request_retry(letter, **ANA)
     claim = shop.claim()
     add_unknown(shop, letter, "dead-letter.teleported/7")
+    kept = [event.topic for event in shop.engine.ledger.stream(letter)]
     shop.now += 10_000_000
-    before = shop.engine.ledger.last_position()
-    assert shop.engine.tick().reclaimed == []
-    assert (shop.engine.ledger.last_position(), shop.run_status(claim.run_id)) == (before, "running")
+    assert shop.engine.tick().reclaimed == [claim.run_id]
+    assert shop.run_status(claim.run_id) == "failed"
+    shop.acme.recover(claim.run_id, **ANA)
+    attempt = shop.claim().attempts[0]
+    assert shop.acme.complete_attempt(attempt).status == "completed"
+    assert [event.topic for event in shop.engine.ledger.stream(letter)] == kept
+
+
+def test_an_effect_of_a_newer_version_keeps_its_run_from_nothing(shop: Shop) -> None:
+    """Its attempt completes, and the work is not done again."""
+    claim = shop.begin(ONCE)
+    standing = shop.acme.begin_effect(claim.attempts[0], "k", operation="pay")
+    add_unknown(shop, standing.id, "effect.teleported/7")
+    assert shop.acme.complete_attempt(claim.attempts[0]).status == "completed"

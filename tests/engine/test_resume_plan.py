@@ -42,6 +42,7 @@ COMMANDS: dict[tuple[str, str], Callable[[TenantEngine, Any], object]] = {
     ("dead_letter", "reopen"): lambda t, id_: t.reopen(DeadLetterId(id_), **ANA),
     ("effect", "reconcile_succeeded"): lambda t, id_: t.reconcile_effect(EffectId(id_), "succeeded", **ANA),
     ("effect", "reconcile_did_not_happen"): lambda t, id_: t.reconcile_effect(EffectId(id_), "did_not_happen", **ANA),
+    ("effect", "reconcile_still_unknown"): lambda t, id_: t.reconcile_effect(EffectId(id_), "still_unknown", **ANA),
     ("compensation", "approve"): lambda t, id_: t.approve_compensation(CompensationId(id_), **ANA),
     ("compensation", "rerun"): lambda t, id_: t.rerun_compensation(CompensationId(id_), **ANA),
     ("compensation", "cancel"): lambda t, id_: t.cancel_compensation(CompensationId(id_), **ANA),

@@ -85,6 +85,31 @@ def test_ignored_keys_are_listed_with_their_path() -> None:
     )
 
 
+def test_what_says_nothing_is_listed_too() -> None:
+    """Junk in a retry policy, an objective that nobody is asked, the timeout of a wait; null says nothing."""
+    policy = {"max_attempts": "many", "retry_on": ["x"], "maxElapsedMs": 5, "jitter_ms": None}
+    nested = {"backoff": {"strategy": "fixed", "initialDelayMs": -1}, "terminal_behavior": 5, "max_attempts": 3}
+    file = parsed(
+        {"node_id": "a", "objective": "think", "retry_policy": policy},
+        {"node_id": "b", "retry_policy": nested, "timeout_ms": 5, "wait": {"kind": "timer", "delay_ms": 1}},
+    )
+    assert file.ignored == (
+        "flow.nodes[].objective",
+        "flow.nodes[].retry_policy.backoff.initialDelayMs",
+        "flow.nodes[].retry_policy.max_attempts",
+        "flow.nodes[].retry_policy.retry_on",
+        "flow.nodes[].retry_policy.terminal_behavior",
+        "flow.nodes[].timeout_ms",
+    )
+
+
+@pytest.mark.parametrize(("keys", "listed"), [({}, False), ({"gate": {"required": True, "instructions": "?"}}, True)])
+def test_an_objective_that_is_a_prompt_is_not_ignored(keys: dict[str, Any], listed: bool) -> None:
+    """Unless the gate has instructions, which come first."""
+    file = parsed({"node_id": "a", "objective": "sure?", "stage_kind": "approval", **keys})
+    assert ("flow.nodes[].objective" in file.ignored) is listed
+
+
 @pytest.mark.parametrize(
     ("nodes", "field", "accepted"),
     [

@@ -164,6 +164,17 @@ def test_an_origin_that_is_none_is_refused(origin: str) -> None:
         origins([origin])
 
 
+@pytest.mark.parametrize("rest", ["/refunds-only", "//", "/?", "?a=1", "#part", "/#"])
+@pytest.mark.parametrize("origin", ["http://127.0.0.1:18741", "{env.SHOP}", "https://{env.HOST}:8443"])
+def test_an_origin_with_more_than_host_and_port_is_refused(desk: Path, origin: str, rest: str) -> None:
+    """A path restricts nothing: whoever typed it would believe that it does. Nothing is written."""
+    refused = CliRunner().invoke(cli, ["work", "--until-idle", "--allow-effects", origin + rest])
+    assert refused.exit_code == 2
+    assert "expected an origin (scheme, host and port, no path)" in refused.output
+    assert not list(desk.glob("*.db"))
+    assert origins([origin]) == (origin,)
+
+
 def test_an_own_file_may_be_limited_too() -> None:
     """``redrive run --allow-effects`` elsewhere refuses before anything is written."""
     file = parse_flow(own({"id": "charge", "effect": {**CHARGE, "target": "https://a.example/x"}}), name="x.json")

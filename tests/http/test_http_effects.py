@@ -202,7 +202,14 @@ def test_a_reconciler_that_cannot_ask_does_not_guess(request_: Any) -> None:
 @pytest.mark.parametrize(("operation", "request_"), [("POST", {"idempotent": True}), ("GET", None)])
 def test_what_is_idempotent_may_be_sent_again(operation: str, request_: Any) -> None:
     """By declaration, or because it only reads."""
-    assert isinstance(redrive.http_reconcile()(call("http://x", request_, operation)), DidNotHappen)
+    asked = replace(call("http://x", request_, operation), will_repeat=True)
+    assert isinstance(redrive.http_reconcile()(asked), DidNotHappen)
+
+
+def test_what_is_idempotent_does_not_answer_for_another_request() -> None:
+    """The service would answer the second with what it said to the first: only the same may be sent again."""
+    asked = call("http://x", {"idempotent": True}, "POST")
+    assert isinstance(redrive.http_reconcile()(asked), StillUnknown)
 
 
 @pytest.mark.parametrize(

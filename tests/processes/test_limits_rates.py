@@ -13,7 +13,7 @@ from redrive.domain.errors import InvalidValue, NotFound
 from redrive.domain.run import events as e
 from redrive.processes.handout import Claim
 from tests.processes.test_limits import BANK, OTHER, claim, finish, limit
-from tests.processes.workshop import ACME, ANA, Shop, beside, chain, nothing_written, work
+from tests.processes.workshop import ACME, ANA, Shop, beside, chain, logged, nothing_written, work
 
 STRIPE = beside("a", provider="stripe")
 SLOW = Rate(1, 1_000)
@@ -165,3 +165,37 @@ def test_a_clock_that_goes_back_stops_no_run_for_ever(shop: Shop) -> None:
     assert claim(shop) is None
     limit(shop, "provider", "stripe", None, rate=Rate(2, 1_000))
     assert claim(shop) is not None
+
+
+def test_opening_keeps_what_an_operator_set(tmp_path: Path) -> None:
+    """A process that starts releases no brake, and says so; it only changes what a program set."""
+    url, two = f"sqlite:///{tmp_path / 'log.db'}", Limit("provider", "bank", 2)
+    redrive.open(url, limits=[Limit("provider", "bank", 1)]).close()
+    with redrive.open(url, limits=[two]) as engine:
+        assert engine.limits()[0].concurrency == 2
+        engine.set_limit(Limit("provider", "bank", 0), **ANA)
+    with logged() as lines, redrive.open(url, limits=[two]) as engine:
+        assert engine.limits()[0].concurrency == 0
+    (told,) = [line for line in lines if line["event"] == "limit.kept"]
+    assert (told["log_level"], told["limit"]) == ("warning", "provider:bank")
+    assert (told["kept"]["concurrency"], told["given"]["concurrency"]) == (0, 2)
+
+
+def test_a_limit_that_was_removed_is_the_programs_again(tmp_path: Path) -> None:
+    """The way back from an operator's limit."""
+    url, two = f"sqlite:///{tmp_path / 'log.db'}", Limit("provider", "bank", 2)
+    with redrive.open(url) as engine:
+        engine.set_limit(Limit("provider", "bank", 0), **ANA)
+        engine.remove_limit("provider", "bank", **ANA)
+    with redrive.open(url, limits=[two]) as engine:
+        assert engine.limits()[0].concurrency == 2
+
+
+def test_a_change_sees_the_limit_in_force(shop: Shop) -> None:
+    """Allowed; refused for another limit, and nothing was written."""
+    six, other = Limit("total", "", 6), Limit("resource", "bank", 1)
+    seen: list[Limit | None] = []
+    for _ in range(2):
+        shop.engine.change_limit("total", "", lambda known: seen.append(known) or six, **ANA)  # type: ignore[func-returns-value]
+    assert seen == [None, six]
+    nothing_written(shop, InvalidValue, lambda: shop.engine.change_limit("total", "", lambda _known: other, **ANA))

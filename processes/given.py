@@ -1,0 +1,28 @@
+"""Functions that a host gives to the engine, checked where they are given."""
+
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar
+
+from redrive.domain.errors import InvalidValue
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def function_given(function: F, field: str, of: str) -> F:
+    """*function* as it is. Raises InvalidValue for what cannot be called; *of* says what it is a function of."""
+    if not callable(function):
+        raise InvalidValue(field, function, f"a function of {of}")
+    return function
+
+
+def functions_given(functions: Mapping[str, F] | None, field: str, of: str) -> dict[str, F]:
+    """Functions by operation. Raises InvalidValue for anything else."""
+    if functions is None:
+        return {}
+    if not isinstance(functions, Mapping):
+        raise InvalidValue(field, functions, f"a mapping from operations to functions of {of}")
+    for name, function in functions.items():
+        if not isinstance(name, str):
+            raise InvalidValue(field, name, "operations as keys, which are texts")
+        function_given(function, f"{field}[{name!r}]", of)
+    return dict(functions)

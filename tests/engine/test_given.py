@@ -1,0 +1,116 @@
+"""What a host gives wrongly is refused where it is given, with a sentence that names the field and what is accepted."""
+
+import asyncio
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import redrive
+from redrive import Flow, InvalidValue, Limit, Node, Ticker, Withhold, Worker, http_reconcile, http_send
+from tests.processes.workshop import ANA, ONE
+
+BAD: Any = 5
+"""No type checker sees through it."""
+Wrong = Callable[[redrive.Engine, str], object]
+CASES: list[tuple[str, Wrong]] = [
+    ("db: 5", lambda _e, _u: redrive.open(BAD)),
+    ("flow: ", lambda e, _u: e.local.submit(BAD, automation="a")),
+    ("nodes[0]: ", lambda _e, _u: Flow([{"id": "a"}])),  # type: ignore[list-item]
+    ("nodes: 5", lambda _e, _u: Flow(BAD)),
+    ("status: 5", lambda e, _u: e.local.effects(status=BAD)),
+    ("status: 5", lambda e, _u: e.local.runs(status=BAD)),
+    ("source: 5", lambda e, _u: e.local.dead_letters(source=BAD)),
+    ("reason: 5", lambda _e, _u: Withhold(BAD)),
+    ("headers['a']: 'int'", lambda _e, _u: http_send(headers={"a": BAD})),
+    ("headers: 'int'", lambda _e, _u: http_reconcile(headers=BAD)),
+    ("effect_id: 5", lambda e, _u: e.local.reconcile_effect(BAD, "succeeded", **ANA)),
+    ("effect_id: 5", lambda e, _u: e.local.reconcile_effect(BAD, **ANA)),
+    ("gate: 5", lambda _e, u: redrive.open(u, gate=BAD)),
+    ("reconcilers: 5", lambda _e, u: redrive.open(u, reconcilers=BAD)),
+    ("reconcilers['op']: 5", lambda _e, u: redrive.open(u, reconcilers={"op": BAD})),
+    ("limits: 5", lambda _e, u: redrive.open(u, limits=BAD)),
+    ("limits: ", lambda _e, u: redrive.open(u, limits=Limit("total", "", 1))),  # type: ignore[arg-type]
+    ("reconcilers['op']: 5", lambda e, _u: Worker(e, {}, reconcilers={"op": BAD})),
+    ("compensators['op']: 5", lambda e, _u: Worker(e, {}, compensators={"op": BAD})),
+    ("compensators: 5", lambda e, _u: Worker(e, {}, compensators=BAD)),
+    ("send: None", lambda e, _u: e.local.effect("k", operation="op", send=None)),  # type: ignore[arg-type]
+]
+
+
+@pytest.fixture
+def url(tmp_path: Path) -> str:
+    """A log of its own."""
+    return f"sqlite:///{tmp_path / 'log.db'}"
+
+
+@pytest.fixture
+def engine(url: str) -> Iterator[redrive.Engine]:
+    """The log, open."""
+    with redrive.open(url) as engine:
+        yield engine
+
+
+@pytest.mark.parametrize(("place", "wrong"), CASES, ids=[f"{place}{n}" for n, (place, _) in enumerate(CASES)])
+def test_a_wrong_value_is_refused(engine: redrive.Engine, url: str, place: str, wrong: Wrong) -> None:
+    """And nothing was written."""
+    before = engine.ledger.last_position()
+    with pytest.raises(InvalidValue) as refused:
+        wrong(engine, url)
+    assert str(refused.value).startswith(place)
+    assert engine.ledger.last_position() == before
+
+
+def test_an_effect_without_a_send_leaves_no_intent(engine: redrive.Engine) -> None:
+    """It would look like one that was sent and lost."""
+    engine.local.submit(ONE, automation="x")
+    claim = engine.local.claim(worker="w", start=True)
+    assert claim is not None
+    for ask in (claim.attempts[0].effect, lambda *a, **k: asyncio.run(claim.attempts[0].effect_async(*a, **k))):
+        with pytest.raises(InvalidValue, match="send"):
+            ask("k", operation="op", send=BAD)
+    assert engine.local.effects().items == ()
+    assert engine.local.effect("k", operation="op", send=lambda: 1) == 1
+
+
+@pytest.mark.parametrize("of", [lambda engine: engine, lambda engine: engine.local])
+@pytest.mark.parametrize("made", [lambda engine: Worker(engine, {}), Ticker])
+def test_threads_do_not_take_an_async_engine(url: str, made: Callable[[Any], object], of: Any) -> None:
+    """The sentence says what to pass."""
+
+    async def main() -> None:
+        async with redrive.open_async(url) as engine:
+            with pytest.raises(InvalidValue, match=r"pass engine\.sync"):
+                made(of(engine))
+            made(of(engine).sync)
+
+    asyncio.run(main())
+
+
+def test_opening_for_asyncio_takes_async_with(url: str) -> None:
+    """Instead of a TypeError about protocols."""
+    with pytest.raises(InvalidValue, match="async with"), redrive.open_async(url):
+        pass
+
+
+def test_a_send_is_asked_of_coroutines_too(url: str) -> None:
+    """Outside runs; no intent is left."""
+
+    async def main() -> None:
+        async with redrive.open_async(url) as engine:
+            acme: Any = engine.local
+            with pytest.raises(InvalidValue, match="send"):
+                await acme.effect("k", operation="op", send=BAD)
+            assert (await engine.local.effects()).items == ()
+
+    asyncio.run(main())
+
+
+def test_what_is_right_is_taken(url: str) -> None:
+    """Functions, texts, one or several words."""
+    with redrive.open(url, gate=lambda _call: None, reconcilers={"op": lambda _call: None}) as engine:
+        Worker(engine, {}, reconcilers=None, compensators={"op": lambda _try: None})
+        assert engine.local.runs(status=("queued", "running")).items == ()
+        assert engine.local.submit(Flow(Node(one) for one in "ab"), automation="x")
+    assert callable(http_send(headers={"Authorization": "Bearer x"}))

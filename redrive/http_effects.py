@@ -104,7 +104,7 @@ class Http:
             return DidNotHappen("idempotent, so that it may be sent again whether or not it was done")
         if asked.get("reconcile") is None:
             return StillUnknown("the request names no address that knows")
-        if REDACTED in json.dumps(asked.get("headers")):
+        if REDACTED in json.dumps([asked.get("headers"), asked.get("env_headers")]):
             return StillUnknown("its headers are not in the log: only its own worker can ask, or say what happened")
         headers = {name: asked[name] for name in ("headers", "env_headers") if name in asked}
         look = replace(call, operation="GET", target=asked["reconcile"]["get"], request=headers)
@@ -129,7 +129,7 @@ class Http:
             raise InvalidValue("target", call.target, "an http or https URL without user and password")
         content = asked.get("body")
         named = dict(asked.get("headers") or {})
-        named |= {name: "".join(text) for name, text in asked.get("env_headers") or ()}
+        named |= {name: _joined(pieces) for name, pieces in asked.get("env_headers") or ()}
         headers = httpx.Headers({name: self.expand(text, call.effect_id) for name, text in named.items()})
         if asked.get("json") is not None:
             content = json.dumps(asked["json"], ensure_ascii=False, allow_nan=False)
@@ -225,7 +225,8 @@ def request_of(call: EffectCall) -> dict[str, Any]:
     """The request of *call*, checked. Raises InvalidValue.
 
     *env_headers* are pairs of a name and the pieces of a text, of which some only name a secret: so written, the log
-    keeps them as they are, and an operator's reconciliation can ask as the worker would.
+    keeps them as they are, and an operator's reconciliation can ask as the worker would. A piece that may be a secret
+    itself is an object with the name of the header, as redaction reads it.
     """
     request = {} if call.request is None else clean_json(call.request, "request")
     if not isinstance(request, dict) or not request.keys() <= set(REQUEST_KEYS):
@@ -262,6 +263,10 @@ def _no_answer(why: str, kind: str) -> NoAnswer:
 def _repeatable(call: EffectCall, asked: Mapping[str, Any]) -> bool:
     """Whether sending it twice does no more than sending it once: a GET, or what was declared so."""
     return asked.get("idempotent") is True or method_of(call.operation) == "GET"
+
+
+def _joined(pieces: list[str | dict[str, str]]) -> str:
+    return "".join("".join(piece.values()) if isinstance(piece, dict) else piece for piece in pieces)
 
 
 def _what(call: EffectCall) -> str:

@@ -10,7 +10,16 @@ from redrive.domain.errors import InvalidValue
 from redrive.domain.failure import Failure
 from redrive.domain.values import JsonValue
 from redrive.flow_files.effect_document import origin_of
-from redrive.flow_files.templates import Unfillable, filled, filled_early, filled_late, filled_text, has_late, pieces
+from redrive.flow_files.templates import (
+    Unfillable,
+    filled,
+    filled_early,
+    filled_late,
+    filled_text,
+    has_late,
+    late_values,
+    pieces,
+)
 from redrive.http_effects import DEFAULT_TIMEOUT_MS, METHODS, MISSING, Http, HttpReconciler
 from redrive.processes.effects import EffectCall
 from redrive.processes.handlers import AttemptError, NotSent
@@ -40,7 +49,7 @@ class EffectHandler:
 
         def send(call: EffectCall) -> dict[str, Any]:
             self._require_allowed(call.target)
-            return Http(timeout_ms=timeout_ms, expand=expanded).send(call)
+            return Http(timeout_ms=timeout_ms, expand=expanded, hidden=hidden).send(call)
 
         try:
             key, target, request = described(spec, attempt)
@@ -106,9 +115,14 @@ def expanded(text: str, effect_id: str) -> str:
         raise NotSent(str(error), failure_class=MISSING) from None
 
 
+def hidden(text: str) -> list[str]:
+    """What ``expanded`` takes from the environment for *text*."""
+    return late_values(text, os.environ)
+
+
 def effect_reconcilers() -> dict[str, Reconciler]:
     """The reconcilers for the effects of flow files, by operation."""
-    return dict.fromkeys(METHODS, HttpReconciler(Http(timeout_ms=RECONCILE_TIMEOUT_MS, expand=expanded)))
+    return dict.fromkeys(METHODS, HttpReconciler(Http(timeout_ms=RECONCILE_TIMEOUT_MS, expand=expanded, hidden=hidden)))
 
 
 def origins(given: Iterable[str]) -> tuple[str, ...]:

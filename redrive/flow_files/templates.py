@@ -136,6 +136,12 @@ def filled_late(text: str, environment: Mapping[str, str], effect_id: str) -> st
     return _PIECE.sub(put, text)
 
 
+def late_values(text: str, environment: Mapping[str, str]) -> list[str]:
+    """The values of the variables that *text* refers to, of those that are set."""
+    roots = (found[1].partition(".") for found in _PIECE.finditer(text) if found[1])
+    return [environment[name] for root, _, name in roots if root == "env" and name in environment]
+
+
 def looked_up(reference: str, values: Mapping[str, Any]) -> Any:
     """What *reference* refers to among *values*. Raises Unfillable."""
     here: Any = values

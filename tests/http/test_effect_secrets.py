@@ -8,12 +8,15 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 from click.testing import CliRunner
 
 import redrive
 from redrive.cli.root import cli
-from redrive.http_effects import Http
+from redrive.effect_nodes import expanded, hidden
+from redrive.http_effects import Http, NoAnswer
+from redrive.http_receipts import Hidden
 from redrive.processes.outbox import StillUnknown
 from tests.flow_files.documents import own
 from tests.http.shop import call, shop
@@ -109,3 +112,41 @@ def test_nobody_asks_with_a_header_that_the_log_redacted() -> None:
         found = Http().reconcile(call(service, request))
         assert isinstance(found, StillUnknown)
         assert service.calls(method="GET") == []
+
+
+@pytest.mark.parametrize("plain", [False, True])
+def test_a_service_that_repeats_what_it_was_asked_tells_the_log_no_secret(
+    monkeypatch: pytest.MonkeyPatch, plain: bool
+) -> None:
+    """Not in its body and not in its headers, also where it was percent-encoded."""
+    monkeypatch.setenv("TOKEN", 's3cr3t/"of mine')
+    with echo(plain=plain) as url:
+        headers = {"X-Auth": "{env.TOKEN}", "X-More": "a {env.SUFFIX}"}
+        assert sent(url + "/{env.TOKEN}/{env.SUFFIX}", {}, request={"headers": headers}) == 0
+    files = [file.read_bytes() for file in Path().iterdir() if file.name.startswith("redrive.db")]
+    for secret in (b"s3cr3t", b"t41l-of-it"):
+        assert not any(secret in file for file in files)
+    assert any(b"[redacted]" in file for file in files)
+
+
+def test_an_error_tells_no_secret() -> None:
+    """Whatever a client says."""
+
+    def lost(request: httpx.Request) -> httpx.Response:
+        raise httpx.ReadError(f"{request.headers['X-Auth']} was sent")
+
+    http = Http(httpx.Client(transport=httpx.MockTransport(lost)), expand=expanded, hidden=hidden)
+    with pytest.raises(NoAnswer) as caught:
+        http.send(call("http://shop.example", {"headers": {"X-Auth": "{env.SUFFIX}"}}))
+    assert "t41l" not in caught.value.failure.reason
+    assert "[redacted] was sent" in caught.value.failure.reason
+
+
+@pytest.mark.parametrize(
+    ("body", "kept"), [("ab t41l-of", "ab [redacted]"), ("t41l-of-it t41l", "[redacted] [redacted]"), ("t41", "t41")]
+)
+def test_the_beginning_of_a_secret_at_a_cut_goes_too(body: str, kept: str) -> None:
+    """The rest of it was in what is not kept."""
+    receipt = {"status": 200, "headers": {"etag": "t41l-of-it"}, "body": body, "truncated": True}
+    hidden_values = Hidden(["t41l-of-it", "abc"])
+    assert hidden_values.receipt(receipt) == {**receipt, "headers": {"etag": "[redacted]"}, "body": kept}

@@ -94,7 +94,8 @@ def test_a_name_that_is_not_found_in_time_sends_nothing_later(monkeypatch: pytes
             Http(timeout_ms=TIMEOUT_MS).send(call(f"http://127.0.0.1:{listener.getsockname()[1]}"))
         listener.settimeout(ENOUGH_S)
         connection, _ = listener.accept()
-        assert connection.recv(1) == b""
+        with connection:
+            assert connection.recv(1) == b""
 
 
 def test_a_transport_that_tells_nothing_is_left_behind() -> None:

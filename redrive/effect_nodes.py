@@ -1,6 +1,7 @@
 """The built-in handler of effect nodes: it fills the templates of an HTTP effect and sends it through the outbox."""
 
 import os
+import re
 from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 from urllib.parse import urlsplit
@@ -9,7 +10,16 @@ from redrive.domain.errors import InvalidValue
 from redrive.domain.failure import Failure
 from redrive.domain.values import JsonValue
 from redrive.flow_files.effect_document import origin_of
-from redrive.flow_files.templates import Unfillable, filled, filled_early, filled_late, has_late, pieces
+from redrive.flow_files.templates import (
+    Unfillable,
+    filled,
+    filled_early,
+    filled_late,
+    filled_text,
+    has_late,
+    late_values,
+    pieces,
+)
 from redrive.http_effects import DEFAULT_TIMEOUT_MS, METHODS, MISSING, Http, HttpReconciler
 from redrive.processes.effects import EffectCall
 from redrive.processes.handlers import AttemptError, NotSent
@@ -18,6 +28,7 @@ from redrive.processes.outbox import Reconciler
 
 ANYWHERE = "*"
 RECONCILE_TIMEOUT_MS = 10_000
+_PUBLIC_PIECE = re.compile(r"[\W_]*|(?:basic|bearer|digest|negotiate|token|apikey|key)[ \t]+", re.IGNORECASE)
 DEFAULT_PORTS = {"http": 80, "https": 443}
 
 
@@ -38,7 +49,7 @@ class EffectHandler:
 
         def send(call: EffectCall) -> dict[str, Any]:
             self._require_allowed(call.target)
-            return Http(timeout_ms=timeout_ms, expand=expanded).send(call)
+            return Http(timeout_ms=timeout_ms, expand=expanded, hidden=hidden).send(call)
 
         try:
             key, target, request = described(spec, attempt)
@@ -77,7 +88,7 @@ def described(spec: Mapping[str, Any], attempt: Attempt) -> tuple[str, str, dict
         name: filled(asked[name], values) for name in ("json", "body", "params") if name in asked
     }
     headers = {name: filled_early(text, values) for name, text in asked.get("headers", {}).items()}
-    named = {name: pieces(text) for name, text in headers.items() if has_late(text)}
+    named = {name: kept_pieces(name, text) for name, text in headers.items() if has_late(text)}
     if len(named) < len(headers):
         request["headers"] = {name: text for name, text in headers.items() if name not in named}
     if named:
@@ -86,8 +97,14 @@ def described(spec: Mapping[str, Any], attempt: Attempt) -> tuple[str, str, dict
         request["idempotent"] = True
     if "reconcile" in spec:
         request["reconcile"] = {"get": filled_early(spec["reconcile"]["get"], values, in_url=True)}
-    key = str(filled(spec.get("key", attempt.node.replace("{", "{{").replace("}", "}}")), values))
+    key = filled_text(spec.get("key", attempt.node.replace("{", "{{").replace("}", "}}")), values)
     return key, filled_early(spec["target"], values, in_url=True), request
+
+
+def kept_pieces(name: str, text: str) -> list[str | dict[str, str]]:
+    """The header *name*, in pieces: references and schemes such as ``Bearer`` as they are, for an operator's
+    reconciliation needs them; anything else below the name, so that the log redacts it when the name is secret."""
+    return [piece if has_late(piece) or _PUBLIC_PIECE.fullmatch(piece) else {name: piece} for piece in pieces(text)]
 
 
 def expanded(text: str, effect_id: str) -> str:
@@ -98,9 +115,14 @@ def expanded(text: str, effect_id: str) -> str:
         raise NotSent(str(error), failure_class=MISSING) from None
 
 
+def hidden(text: str) -> list[str]:
+    """What ``expanded`` takes from the environment for *text*."""
+    return late_values(text, os.environ)
+
+
 def effect_reconcilers() -> dict[str, Reconciler]:
     """The reconcilers for the effects of flow files, by operation."""
-    return dict.fromkeys(METHODS, HttpReconciler(Http(timeout_ms=RECONCILE_TIMEOUT_MS, expand=expanded)))
+    return dict.fromkeys(METHODS, HttpReconciler(Http(timeout_ms=RECONCILE_TIMEOUT_MS, expand=expanded, hidden=hidden)))
 
 
 def origins(given: Iterable[str]) -> tuple[str, ...]:

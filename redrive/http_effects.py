@@ -18,7 +18,7 @@ neither cookies nor connections: a connection that the other side has just close
 
 import json
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from http.cookiejar import CookieJar, DefaultCookiePolicy
@@ -28,7 +28,8 @@ from redrive import __version__
 from redrive.domain.errors import InvalidValue
 from redrive.domain.failure import PROVIDER_AUTH, PROVIDER_TRANSIENT, Failure
 from redrive.domain.values import MAX_TIMEOUT_MS, clean_integer, clean_json
-from redrive.http_receipts import receipt_of_answer, retry_after_ms
+from redrive.http_exchange import Exchange, OutOfTime
+from redrive.http_receipts import Hidden, retry_after_ms
 from redrive.processes.effects import EffectCall
 from redrive.processes.handlers import AttemptError, NotSent, Rejected
 from redrive.processes.outbox import DidNotHappen, Happened, StillUnknown
@@ -57,15 +58,21 @@ def _as_it_is(text: str, _effect_id: str) -> str:
     return text
 
 
+def _nothing(_text: str) -> Iterable[str]:
+    return ()
+
+
 @dataclass(frozen=True, slots=True)
 class Http:
     """How requests are sent. *headers* are added to those of each request and never reach the log; *expand* replaces
-    what a target or header only names, such as a variable of the environment, when it is sent."""
+    what a target or header only names, such as a variable of the environment, when it is sent; *hidden* tells what it
+    puts in, which is taken out of what a service says: some repeat what they were asked."""
 
     client: "httpx.Client | None" = None
     headers: Mapping[str, str] = field(default_factory=dict)
     timeout_ms: int = DEFAULT_TIMEOUT_MS
     expand: Callable[[str, str], str] = _as_it_is
+    hidden: Callable[[str], Iterable[str]] = _nothing
 
     def __post_init__(self) -> None:
         for name, text in self.headers.items():
@@ -111,7 +118,7 @@ class Http:
             return DidNotHappen("idempotent, so that it may be sent again whether or not it was done")
         if asked.get("reconcile") is None:
             return StillUnknown("the request names no address that knows")
-        if REDACTED in json.dumps(asked.get("headers")):
+        if REDACTED in json.dumps([asked.get("headers"), asked.get("env_headers")]):
             return StillUnknown("its headers are not in the log: only its own worker can ask, or say what happened")
         headers = {name: asked[name] for name in ("headers", "env_headers") if name in asked}
         look = replace(call, operation="GET", target=asked["reconcile"]["get"], request=headers)
@@ -135,8 +142,7 @@ class Http:
         if url.scheme not in ("http", "https") or not url.host or url.userinfo:
             raise InvalidValue("target", call.target, "an http or https URL without user and password")
         content = asked.get("body")
-        named = dict(asked.get("headers") or {})
-        named |= {name: "".join(text) for name, text in asked.get("env_headers") or ()}
+        named = _headers(asked)
         headers = httpx.Headers({name: self.expand(text, call.effect_id) for name, text in named.items()})
         if asked.get("json") is not None:
             content = json.dumps(asked["json"], ensure_ascii=False, allow_nan=False)
@@ -154,21 +160,27 @@ class Http:
         import httpx
 
         client, end = self.client or shared_client(), time.monotonic() + self.timeout_ms / 1000
-        said = _what(call)
+        said, within = _what(call), f"within {self.timeout_ms} ms"
+        hidden = Hidden(self._put_in(call))
         try:
-            answer = client.send(request, stream=True, auth=None, follow_redirects=False)
+            return hidden.receipt(Exchange(client, request, end).receipt())
+        except OutOfTime as error:
+            if error.nothing_sent:
+                raise NotSent(f"{said}: no connection {within}") from None
+            raise _no_answer(f"{said}: no answer {within}", "timeout") from None
         except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.ProxyError) as error:
-            raise NotSent(f"{said}: no connection ({_named(error)})") from error
+            raise NotSent(f"{said}: no connection ({_named(error, hidden)})") from error
         except (httpx.UnsupportedProtocol, httpx.LocalProtocolError) as error:  # its text may hold a header
             raise NotSent(f"{said}: no valid request ({type(error).__name__})", failure_class=MISSING) from None
         except httpx.TimeoutException as error:
-            raise _no_answer(f"{said}: no answer within {self.timeout_ms} ms", "timeout") from error
+            raise _no_answer(f"{said}: no answer {within}", "timeout") from error
         except httpx.HTTPError as error:
-            raise _no_answer(f"{said}: the connection was lost ({_named(error)})", "connection_lost") from error
-        try:
-            return receipt_of_answer(answer, end)
-        finally:
-            answer.close()
+            raise _no_answer(f"{said}: the connection was lost ({_named(error, hidden)})", "connection_lost") from error
+
+    def _put_in(self, call: EffectCall) -> list[str]:
+        """What ``expand`` put into the request of *call*."""
+        texts = (call.target, *_headers(request_of(call)).values())
+        return [value for text in texts for value in self.hidden(text)]
 
 
 def http_send(
@@ -182,7 +194,8 @@ def http_send(
     The effect's *operation* begins with the method ("POST", "POST /invoices"), its *target* is the URL, its *request*
     an object of any of json, body (a text), headers, params, idempotent, reconcile. ``Idempotency-Key`` is the
     effect's id, the same for every try. *headers* are added and never logged: secrets belong there. One request takes
-    *timeout_ms* at most. *client* must not follow redirects or retry by itself; the default one is shared.
+    *timeout_ms* at most, in a thread of its own. *client* must not follow redirects or retry by itself; the default one
+    is shared.
 
     The receipt: ``{"status": 201, "headers": {…}, "body": …}``. Raises (when called) NotSent, Rejected, AttemptError.
     """
@@ -238,7 +251,8 @@ def request_of(call: EffectCall) -> dict[str, Any]:
     """The request of *call*, checked. Raises InvalidValue.
 
     *env_headers* are pairs of a name and the pieces of a text, of which some only name a secret: so written, the log
-    keeps them as they are, and an operator's reconciliation can ask as the worker would.
+    keeps them as they are, and an operator's reconciliation can ask as the worker would. A piece that may be a secret
+    itself is an object with the name of the header, as redaction reads it.
     """
     request = {} if call.request is None else clean_json(call.request, "request")
     if not isinstance(request, dict) or not request.keys() <= set(REQUEST_KEYS):
@@ -277,9 +291,17 @@ def _repeatable(call: EffectCall, asked: Mapping[str, Any]) -> bool:
     return asked.get("idempotent") is True or method_of(call.operation) == "GET"
 
 
+def _headers(asked: Mapping[str, Any]) -> dict[str, str]:
+    """The headers of a request, in which variables are still names."""
+    named: dict[str, str] = dict(asked.get("headers") or {})
+    for name, pieces in asked.get("env_headers") or ():
+        named[name] = "".join("".join(piece.values()) if isinstance(piece, dict) else piece for piece in pieces)
+    return named
+
+
 def _what(call: EffectCall) -> str:
     return f"{method_of(call.operation)} {call.target}"
 
 
-def _named(error: Exception) -> str:
-    return f"{type(error).__name__}: {error}"[:300]
+def _named(error: Exception, hidden: Hidden) -> str:
+    return hidden.text(f"{type(error).__name__}: {error}")[:300]

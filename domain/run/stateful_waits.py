@@ -8,6 +8,7 @@ from redrive.domain.event import Event
 from redrive.domain.failure import APPROVAL_DENIED, APPROVAL_EXPIRED, Failure
 from redrive.domain.flow import Node
 from redrive.domain.identity import NodeId
+from redrive.domain.redaction import redact_text
 from redrive.domain.retry_policy import RetryDecision
 from redrive.domain.run import wait_events as w
 from redrive.domain.run.settle import Standing, settle, standing_of, stop, wait_until, waits
@@ -60,7 +61,7 @@ def _begin(run: Run, node: NodeId, spec: Node, after: Standing, now_ms: int) -> 
             w.ApprovalRequested(
                 node=node,
                 lifetime=lifetime,
-                prompt=spec.approval.prompt,
+                prompt=redact_text(spec.approval.prompt),  # the flow keeps it exactly
                 requested_at_ms=now_ms,
                 expires_at_ms=None if timeout is None else now_ms + timeout,
             )

@@ -32,6 +32,8 @@ class EventLines:
             return
         from redrive.cli.saying import sentence_of
 
+        if "prompt" in entry.data:
+            entry = entry.model_copy(update={"data": self._redactor.value(entry.data)})
         sentence = sentence_of(entry)
         time = f"{clock(entry.recorded_at_ms, '%H:%M:%S')}.{entry.recorded_at_ms % 1_000:03}"
         day = clock(entry.recorded_at_ms, "%Y-%m-%d")

@@ -13,6 +13,7 @@ from redrive.cli.times import moment, relative
 from redrive.cli.words import QUEUES, Word
 
 if TYPE_CHECKING:
+    from redrive.domain.redaction import Redactor
     from redrive.projections.models import QueueEntry
     from redrive.tenant_engine import TenantEngine
 
@@ -47,13 +48,14 @@ def queues(session: Session, name: str | None, automation: str | None, limit: in
         return
     out = session.output
     page = acme.queue(name, automation=automation, limit=limit, cursor=cursor)
+    entries = [_shown(entry, acme.services.redactor) for entry in page.items]
     if out.json:
-        out.items("queue", page.items, page.cursor)
-    elif not page.items:
+        out.items("queue", entries, page.cursor)
+    elif not entries:
         out.remark(f"Queue {name} is empty.")
         out.next((session.command("queues"), "what waits elsewhere"))
     else:
-        _print_entries(session, acme, name, page.items)
+        _print_entries(session, acme, name, entries)
         if name == "awaiting_approval":
             first = page.items[0]
             decide = ("approve", first.run_id[:8], str(first.node), "--reason", "WHY")
@@ -128,6 +130,11 @@ def _print_entries(session: Session, acme: "TenantEngine", name: str, entries: "
             rows = [(entry.status, entry.open_letters or "") for entry in entries]
     starts = ((short(entry.run_id), entry.automation, entry.key) for entry in entries)
     out.table(columns, ((*start, *row) for start, row in zip(starts, rows, strict=True)))
+
+
+def _shown(entry: "QueueEntry", redactor: "Redactor") -> "QueueEntry":
+    """*entry* without the secrets of its prompt, which logs of before keep as it was written."""
+    return entry.model_copy(update={"text": redactor.text(entry.text)}) if entry.text else entry
 
 
 def _held_back(entry: "QueueEntry") -> str:

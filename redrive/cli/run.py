@@ -155,7 +155,8 @@ def _sum_up(session: Session, tenant: "TenantEngine", summary: "Summary") -> Non
     nodes = tenant.show(run.run_id).nodes
     asked = [node for node in nodes if node.status == "awaiting_approval"]
     for node in asked[:MOST_SHOWN]:
-        output.say(f"{printable(node.node, 60)} awaits an approval: {printable(node.prompt or '', 240)}")
+        prompt = tenant.services.redactor.text(node.prompt or "")
+        output.say(f"{printable(node.node, 60)} awaits an approval: {printable(prompt, 240)}")
     if asked:
         output.say("once it is decided, the same run command goes on")
     output.next(*_next(session, run.run_id, run.status, letters, asked))

@@ -17,6 +17,7 @@ from redrive.cli.times import moment, relative
 
 if TYPE_CHECKING:
     from redrive.domain.identity import RunId
+    from redrive.domain.redaction import Redactor
     from redrive.projections.models import Page
     from redrive.run_detail import NodeDetail, RunDetail
     from redrive.tenant_engine import TenantEngine
@@ -44,6 +45,7 @@ def print_run(session: Session, acme: "TenantEngine", id_: "RunId", *, all_nodes
         document["input"] = redactor.value(document["input"])
         for node in document["nodes"]:
             node["output"] = redactor.value(node["output"])
+            node["prompt"] = redactor.value(node["prompt"])
         document["effects"] = [one.model_dump(mode="json") for one in _all(acme.effects, id_)]
         document["compensations"] = [one.model_dump(mode="json") for one in _all(acme.compensations, id_)]
         out.item("run", document)
@@ -55,7 +57,7 @@ def print_run(session: Session, acme: "TenantEngine", id_: "RunId", *, all_nodes
     shown = [node for node in run.nodes if node.status not in quiet]
     if shown:
         short = shortener(acme, [node.dead_letter for node in shown], whole=not out.terminal)
-        out.table(COLUMNS, (_row(node, short(node.dead_letter), now) for node in shown))
+        out.table(COLUMNS, (_row(node, short(node.dead_letter), now, redactor) for node in shown))
     if len(shown) < len(run.nodes):
         out.remark(f"{len(run.nodes) - len(shown)} more node(s) succeeded, are blocked or have not begun: --all-nodes")
     _print_outside(session, acme, id_)
@@ -119,8 +121,8 @@ def _queued(run: "RunDetail", now: int) -> str:
     return words + due + (f", waits for {', '.join(run.held_by[:5])}" if run.held_by else "")
 
 
-def _row(node: "NodeDetail", letter: str | None, now: int) -> Sequence[object]:
-    why = node.failure_reason or node.failure_class or node.prompt
+def _row(node: "NodeDetail", letter: str | None, now: int, redactor: "Redactor") -> Sequence[object]:
+    why = node.failure_reason or node.failure_class or (node.prompt and redactor.text(node.prompt))
     if node.decided_by is not None:
         why = f"decided by {node.decided_by}; {why}"
     if node.due_ms is not None:

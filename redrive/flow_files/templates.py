@@ -8,7 +8,7 @@ returned, ``{run.id}`` and ``{run.automation}`` name the run: these are filled w
 import re
 from collections.abc import Collection, Mapping
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 
 from redrive.domain.errors import InvalidValue
 from redrive.flow_files.nearest import nearest
@@ -19,6 +19,7 @@ RUN_FIELDS = ("id", "automation")
 _PIECE = re.compile(r"\{\{|\}\}|\{([^{}]*)\}|[{}]")
 _LATE_PIECE = re.compile(r"(\{(?:env|effect)\.\w+\})")
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_FILLED = "\0"  # marks what was filled; nothing that is put into a URL holds one
 
 
 class Unfillable(ValueError):
@@ -68,12 +69,18 @@ def filled(value: Any, values: Mapping[str, Any]) -> Any:
     whole = _PIECE.fullmatch(value)
     if whole is not None and whole[1] is not None:
         return looked_up(whole[1], values)
-    return _PIECE.sub(lambda found: _unescaped(found) or text_of(found[1], values), value)
+    return filled_text(value, values)
+
+
+def filled_text(text: str, values: Mapping[str, Any]) -> str:
+    """*text* with its references replaced, as a text also when it is nothing but a reference. Raises Unfillable."""
+    return _PIECE.sub(lambda found: _unescaped(found) or text_of(found[1], values), text)
 
 
 def filled_early(text: str, values: Mapping[str, Any], *, in_url: bool = False) -> str:
     """*text* with its early references replaced and its late ones left, to be given to ``filled_late``. What is put in
-    can never be taken for a reference itself; in a URL it is percent-encoded. Raises Unfillable."""
+    can never be taken for a reference itself; in a URL it is percent-encoded, and never a path segment that another
+    path would be reached with: nothing, ``.`` or ``..``. Raises Unfillable."""
 
     def put(found: "re.Match[str]") -> str:
         if found[1] is None or found[1].partition(".")[0] in LATE:
@@ -81,7 +88,25 @@ def filled_early(text: str, values: Mapping[str, Any], *, in_url: bool = False) 
         plain = text_of(found[1], values)
         return quote(plain, safe="") if in_url else plain.replace("{", "{{").replace("}", "}}")
 
+    if in_url:
+        _require_segments(text, values)
     return _PIECE.sub(put, text)
+
+
+def _require_segments(url: str, values: Mapping[str, Any]) -> None:
+    """Raises Unfillable when data would choose the path. A late reference counts as nothing: what stands after
+    ``{env.BASE}`` may be a segment of its own."""
+
+    def put(found: "re.Match[str]") -> str:
+        if found[1] is None:
+            return found[0]
+        late = found[1].partition(".")[0] in LATE
+        return "" if late else _FILLED + quote(text_of(found[1], values), safe="")
+
+    path = re.split(r"[?#]", _PIECE.sub(put, url), maxsplit=1)[0]
+    for segment in path.split("/"):
+        if _FILLED in segment and unquote(segment.replace(_FILLED, "")) in ("", ".", ".."):
+            raise Unfillable(f"a segment of the path of {url[:80]} would be empty, '.' or '..'")
 
 
 def has_late(text: str) -> bool:
@@ -109,6 +134,12 @@ def filled_late(text: str, environment: Mapping[str, str], effect_id: str) -> st
         return environment[name]
 
     return _PIECE.sub(put, text)
+
+
+def late_values(text: str, environment: Mapping[str, str]) -> list[str]:
+    """The values of the variables that *text* refers to, of those that are set."""
+    roots = (found[1].partition(".") for found in _PIECE.finditer(text) if found[1])
+    return [environment[name] for root, _, name in roots if root == "env" and name in environment]
 
 
 def looked_up(reference: str, values: Mapping[str, Any]) -> Any:

@@ -7,7 +7,9 @@ import pytest
 from redrive.domain.dead_letter.judge import Act
 from redrive.domain.errors import StorageError, StreamReadOnly
 from redrive.domain.identity import RunId
-from redrive.processes import operations
+from redrive.domain.limits import Limit
+from redrive.processes import leases, operations
+from redrive.processes.capacity import setting_limit
 from tests.ledger.conftest import Open
 from tests.ledger.world import BROKEN, CHAIN, World, agenda_row, policy_of, put_raw
 
@@ -131,6 +133,23 @@ def test_an_unreadable_run_at_the_head_of_the_queue_hides_nobody(world: World, f
     world.complete(claims[0].attempts[0])
     assert lost not in {row.run for row in world.ledger.agenda_rows() if row.kind == "lease"}
     assert world.claim(5) == []
+
+
+def test_many_unreadable_runs_at_the_head_of_the_queue_hide_nobody(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However many: a claim goes on beyond them, page by page; also with handlers, and under limits."""
+    monkeypatch.setattr(leases, "MOST_CLAIMS", 2)
+    monkeypatch.setattr(leases, "MOST_HELD", 4)
+    lost = [world.submit(str(n)) for n in range(20)]
+    for run in lost:
+        put_raw(world.path, run, "run.teleported/1", b"{}")
+    runs = [world.submit("b"), world.submit("c"), world.submit("d")]
+    claimed = [world.do(leases.claiming(leases.Claimant("w"), 1))[0].run_id]
+    claimed.append(world.do(leases.claiming(leases.Claimant("w", handlers={"a", "h"}), 1))[0].run_id)
+    world.do(setting_limit(Limit("provider", "mail", concurrency=1)))
+    claimed.append(world.do(leases.claiming(leases.Claimant("w"), 1))[0].run_id)
+    assert claimed == runs
 
 
 def test_an_unknown_event_in_a_cached_stream_is_noticed(open_world: Open) -> None:

@@ -13,9 +13,7 @@ from redrive.ledger.mapper import shown
 from redrive.ledger.recorder import LogRecorder
 
 LIMITS_STREAM = StreamId(derived_id(Tenant(), "limits"))
-_HEAD = (
-    "SELECT originator_version, position FROM events WHERE originator_id = ? ORDER BY originator_version DESC LIMIT 1"
-)
+_HEAD = "SELECT originator_version, state FROM events WHERE originator_id = ? ORDER BY originator_version DESC LIMIT 1"
 
 
 class Anew(NamedTuple):
@@ -28,10 +26,11 @@ class Anew(NamedTuple):
 @dataclass(frozen=True, slots=True)
 class LimitBook:
     """The limits by key as of *version* of their stream; a version of 0: there never was one, nothing is limited.
-    *unknown* is the topic of an event among them that this version cannot read: the others hold."""
+    *head* is the last of its events as it is stored: restored and set anew, a log may have as many. *unknown* is the
+    topic of an event among them that this version cannot read: the others hold."""
 
     version: int = 0
-    position: int = 0
+    head: bytes = b""
     limits: Mapping[str, Limit] = field(default_factory=dict)
     anew: Mapping[str, Anew] = field(default_factory=dict)
     unknown: str = ""
@@ -44,8 +43,8 @@ class LimitBook:
 
 def book_of(recorder: LogRecorder, connection: sqlite3.Connection, known: LimitBook) -> LimitBook:
     """The limits as *connection* sees them: *known* when nothing was set since."""
-    version, position = connection.execute(_HEAD, (LIMITS_STREAM,)).fetchone() or (0, 0)
-    if (version, position) == (known.version, known.position):
+    version, head = connection.execute(_HEAD, (LIMITS_STREAM,)).fetchone() or (0, b"")
+    if (version, head) == (known.version, known.head):
         return known
     limits: dict[str, Limit] = {}
     anew: dict[str, Anew] = {}
@@ -62,4 +61,4 @@ def book_of(recorder: LogRecorder, connection: sqlite3.Connection, known: LimitB
                 anew.pop(key, None)
             case _:
                 unknown = recorded.topic
-    return LimitBook(version, position, limits, anew, unknown)
+    return LimitBook(version, head, limits, anew, unknown)

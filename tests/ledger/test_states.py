@@ -1,6 +1,8 @@
 """States in memory: bounded, never stale, and careful with what they do not understand."""
 
 import sqlite3
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 
 import pytest
 
@@ -71,6 +73,31 @@ def test_two_ledgers_on_one_file_see_each_other(open_world: Open) -> None:
     assert two.in_memory(run).succeeded == 1
     one.check()
     two.check()
+
+
+def test_a_log_that_was_restored_and_went_on_elsewhere_is_read_again(open_world: Open) -> None:
+    """As many events, at the same positions, but others: what is in memory did not happen."""
+    one = open_world()
+    run = one.submit("a")
+    with restored(one.path):
+        one.note(run, "gone")
+        one.note(run, "gone")
+        one.do(setting_limit(Limit("provider", "mail", concurrency=2)))
+    two = open_world()
+    two.do(operations.pausing(run))  # two events
+    two.do(setting_limit(Limit("provider", "mail", concurrency=3)))
+    assert one.in_memory(run).status == "paused"
+    assert [limit.concurrency for limit in one.ledger.committer.limit_book.limits.values()] == [3]
+    one.check()
+
+
+@contextmanager
+def restored(path: str) -> Iterator[None]:
+    """The log is as before again, under whoever has it open."""
+    with closing(sqlite3.connect(path)) as log, closing(sqlite3.connect(":memory:")) as kept:
+        log.backup(kept)
+        yield
+        kept.backup(log)
 
 
 def test_a_flow_that_another_ledger_registered_is_registered_once(open_world: Open) -> None:

@@ -67,6 +67,7 @@ class Policy(Protocol):
         """Its body."""
 
 
+START = (-1, -1)  # before all that is due, by (due_ms, created)
 Ahead = Literal["all", "passed_over", "elsewhere"]
 """Waiters of a limit: all of them, those that were passed over, or of these the ones in another limit's line."""
 
@@ -177,10 +178,16 @@ class Transaction(Protocol):
         """Set or remove a limit; *tenant* is who may see it in the log."""
 
     def next_claimable(
-        self, handlers: Container[str] | None, limit: int, run: RunId | None, without: Container[str] = ()
+        self,
+        handlers: Container[str] | None,
+        limit: int,
+        run: RunId | None,
+        without: Container[str] = (),
+        after: tuple[int, int] = START,
     ) -> Sequence[Due]:
         """Due queued runs in the order (due, created) that a worker with *handlers* (None: any) may execute, and
-        those for whom a limit has room; only *run*, when it is given; none of the tenants *without*."""
+        those for whom a limit has room; only *run*, when it is given; none of the tenants *without*. Fewer than
+        *limit*: there are no more beyond *after*."""
 
     def due_dead_letters(self, run: RunId) -> Sequence[DeadLetterId]:
         """The dead letters of *run* whose dispatch is due."""
@@ -227,14 +234,14 @@ class Ledger(Protocol):
     def next_timer_ms(self, tenant: Tenant | None) -> int | None:
         """When the next timed wait ends, or the next approval expires."""
 
-    def expired(self, kind: Leased, tenant: Tenant | None, limit: int) -> Sequence[Due]:
-        """What of *kind* has outlived its lease."""
+    def expired(self, kind: Leased, tenant: Tenant | None, limit: int, after: tuple[int, int] = START) -> Sequence[Due]:
+        """What of *kind* has outlived its lease, the oldest first, beyond *after* (due_ms, created)."""
 
     def due_compensations(self, tenant: Tenant | None, operations: Container[str]) -> Sequence[tuple[str, Tenant]]:
         """The compensations that may be run now, and whose operation is one of *operations*; the oldest first."""
 
-    def expired_claims(self, tenant: Tenant | None, limit: int) -> Sequence[Due]:
-        """Claims whose lease has expired."""
+    def expired_claims(self, tenant: Tenant | None, limit: int, after: tuple[int, int] = START) -> Sequence[Due]:
+        """Claims whose lease has expired, the oldest first, beyond *after* (due_ms, created)."""
 
     def holders(self, tenant: Tenant | None, kind: str = "lease") -> Mapping[str, Sequence[str]]:
         """The runs that are claimed (or the compensations that run: *kind* compensating), by the process of each."""

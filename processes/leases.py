@@ -1,12 +1,12 @@
 """Leases: claiming runs, keeping them, giving them back, and taking them from holders that are gone."""
 
-from collections.abc import Callable, Container, Sequence
+from collections.abc import Callable, Container, Iterator, Sequence
 from dataclasses import dataclass
 
 from redrive.domain.errors import StreamUnreadable
 from redrive.domain.identity import NodeId, RunId
 from redrive.domain.limits import TOTAL
-from redrive.domain.ports import Due, Transaction
+from redrive.domain.ports import START, Due, Transaction
 from redrive.domain.run.attempts import start_attempt, startable, started
 from redrive.domain.run.claims import (
     DEFAULT_LEASE_MS,
@@ -29,6 +29,7 @@ from redrive.processes.letters import PolicyOf, dead_letter_final_failures
 from redrive.processes.outbox import Outbox
 
 MOST_CLAIMS = 1_000
+MOST_HELD = 2_000  # in one transaction
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,56 +54,64 @@ class Claimant:
 
 def claiming(claimant: Claimant, limit: int, most: int | None = 0) -> Callable[[Transaction], list[Claim]]:
     """A command that claims up to *limit* due runs, the oldest first, and starts up to *most* of their nodes in
-    all (None: every one that can start); with a *most* above 0 it stops claiming once they are used up."""
+    all (None: every one that can start); with a *most* above 0 it stops claiming once they are used up. However many
+    it cannot read or execute, it goes on beyond them; it stops when it has put many in lines of limits."""
     clean_integer(limit, "n", 1, MOST_CLAIMS)
 
     def claim(tx: Transaction) -> list[Claim]:
         claims: list[Claim] = []
-        seen: set[str] = set()
         full: set[str] = set()
-        page, left = limit, most
-        while len(claims) < limit and page <= 2 * MOST_CLAIMS:
-            dues = tx.next_claimable(claimant.handlers, page, claimant.run, full)
-            due, tenants = [row for row in dues if row.subject not in seen], len(full)
-            for row in due:
-                if len(claims) == limit or (most and left is not None and left <= 0):
-                    return claims
-                if str(row.tenant) in full:
-                    continue
-                if (room := room_for_run(tx, row.tenant)).full:
-                    if any(use.limit == TOTAL for use in room.full):
-                        return claims
-                    full.add(str(row.tenant))
-                    continue
-                seen.add(row.subject)
-                if (won := _claim_one(tx, row, claimant, left)) is not None:
-                    claims.append(won)
-                    left = None if left is None else left - len(won.attempts)
-            if not due or claimant.run is not None:
-                return claims
-            page = page if len(full) > tenants else 2 * page + len(seen)
+        left, held = most, 0
+        for row in _dues(tx, claimant, limit, full):
+            if (room := room_for_run(tx, row.tenant)).full:
+                if any(use.limit == TOTAL for use in room.full):
+                    break
+                full.add(str(row.tenant))
+                continue
+            won = _claim_one(tx, row, claimant, left)
+            if isinstance(won, Claim):
+                claims.append(won)
+                left = None if left is None else left - len(won.attempts)
+            held += won is True
+            if len(claims) == limit or (most and left is not None and left <= 0) or held >= MOST_HELD:
+                break
         return claims
 
     return claim
 
 
-def _claim_one(tx: Transaction, due: Due, claimant: Claimant, most: int | None) -> Claim | None:
-    """Win one run; None when it cannot be executed here (its stream is read-only, no handler fits, or limits hold
-    all of it back)."""
+def _dues(tx: Transaction, claimant: Claimant, page: int, full: Container[str]) -> Iterator[Due]:
+    """What is due, each run once, page by page, none of the tenants that are *full* meanwhile."""
+    seen: set[str] = set()
+    after = START
+    while dues := tx.next_claimable(claimant.handlers, page, claimant.run, full, after):
+        for row in dues:
+            if row.subject not in seen and str(row.tenant) not in full:
+                seen.add(row.subject)
+                yield row
+        if claimant.run is not None or len(dues) < page:
+            return
+        after, page = (dues[-1].due_ms, dues[-1].created), min(4 * page, MOST_CLAIMS)
+
+
+def _claim_one(tx: Transaction, due: Due, claimant: Claimant, most: int | None) -> Claim | bool:
+    """Win one run; else whether it was put in lines, because limits hold all of it back (False: it cannot be executed
+    here, because its stream is read-only or no handler fits, or it waits for the same limits already)."""
     try:
         run = tx.find_run(due.run)
     except StreamUnreadable:  # damaged, or a newer version submitted it
-        return None
+        return False
     if run is None or run.status is not Status.QUEUED:
-        return None
+        return False
     nodes = [node for node in startable(run, tx.now_ms) if claimant.can_execute(run, node)]
     if claimant.handlers is not None and not nodes:
-        return None
+        return False
     admitted = admit(tx, run, nodes, most, Starter(tx.caller.tenant, claimant.handlers, (due.due_ms, due.created)))
     try:
         if nodes and not admitted.possible:
-            tx.append_run(run, *hold_back(tx, run, admitted))
-            return None
+            waits = hold_back(tx, run, admitted)
+            tx.append_run(run, *waits)
+            return bool(waits)
         claimed = claim_run(
             run,
             worker=claimant.worker,
@@ -117,7 +126,7 @@ def _claim_one(tx: Transaction, due: Due, claimant: Claimant, most: int | None) 
         ]
         tx.append_run(run, claimed, *starts)
     except StreamUnreadable:
-        return None
+        return False
     return _claim_of(run, claimed, starts, claimant.outbox)
 
 

@@ -56,11 +56,10 @@ def tick(services: Services, tenant: Tenant | None, *, pages: int | None = None,
 def reclaim_expired(services: Services, tenant: Tenant | None) -> list[RunId]:
     """Take every run whose lease has expired."""
     reclaimed: list[RunId] = []
-    while runs := [due.run for due in services.ledger.expired_claims(tenant, PAGE)]:
-        taken = [run for run in runs if _reclaim(services, tenant, run, None)]
-        reclaimed += taken
-        if not taken:
-            break
+    after = START
+    while page := services.ledger.expired_claims(tenant, PAGE, after):  # what cannot be read stays: go on beyond it
+        after = (page[-1].due_ms, page[-1].created)
+        reclaimed += [due.run for due in page if _reclaim(services, tenant, due.run, None)]
     return reclaimed
 
 
@@ -92,13 +91,12 @@ def _expire(
 ) -> list[str]:
     """Give up on what has outlived its lease, page by page."""
     expired: list[str] = []
-    while page := [due.subject for due in services.ledger.expired(kind, tenant, PAGE)]:
-        caller = Caller(tenant, cause=TIMER)
-        outcomes = services.ledger.transact_together([(caller, command(id_)) for id_ in page])
-        gone = [id_ for id_, outcome in zip(page, outcomes, strict=True) if _took_place(NOUNS[kind], id_, outcome)]
-        expired += gone
-        if not gone:
-            break
+    caller, after = Caller(tenant, cause=TIMER), START
+    while page := services.ledger.expired(kind, tenant, PAGE, after):
+        after = (page[-1].due_ms, page[-1].created)
+        subjects = [due.subject for due in page]
+        outcomes = services.ledger.transact_together([(caller, command(id_)) for id_ in subjects])
+        expired += [id_ for id_, told in zip(subjects, outcomes, strict=True) if _took_place(NOUNS[kind], id_, told)]
     return expired
 
 

@@ -20,7 +20,7 @@ from redrive.domain.run.claims import DEFAULT_LEASE_MS
 from redrive.domain.run.state import Run
 from redrive.domain.values import MAX_INTEGER, clean_integer
 from redrive.ledger.committer import Pending
-from redrive.ledger.ledger import SqliteLedger
+from redrive.ledger.ledger import SqliteLedger, refuse_in_batch
 from redrive.ledger.limit_status import LimitStatus, statuses
 from redrive.processes.capacity import changing_limit, removing_limit, setting_limit
 from redrive.processes.given import function_given, functions_given
@@ -85,6 +85,7 @@ class Engine:
     def tick(self) -> TickReport:
         """Reclaim what expired or is held by a dead process of this host, end timed waits, expire approvals, give up
         on effects outside runs and on compensations whose lease ended (unknown from now on), then sweep."""
+        refuse_in_batch("tick")
         return tick(self.services, self.tenant)
 
     def sweep(self) -> SweepReport:

@@ -10,7 +10,7 @@ from redrive.domain.ports import Caller, Transaction
 from redrive.domain.retry_policy import RetryDecision
 from redrive.domain.run.claims import DEFAULT_LEASE_MS
 from redrive.domain.run.state import Status
-from redrive.ledger.ledger import collecting
+from redrive.ledger.ledger import collecting, refuse_in_batch
 from redrive.processes import operations
 from redrive.processes.handlers import failure_raised
 from redrive.processes.handout import Attempt, Claim, Lease, LetterStanding, Progress, standing_of_letter
@@ -198,6 +198,7 @@ class TenantEngine(TenantEffects):
     def tick(self) -> TickReport:
         """Reclaim, end timed waits, expire approvals, give up on effects outside runs and on compensations whose lease
         ended, and sweep, for this tenant."""
+        refuse_in_batch("tick")
         return tick(self.services, self.tenant)
 
     def sweep(self) -> SweepReport:

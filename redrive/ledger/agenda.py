@@ -7,13 +7,13 @@ it in the order (due, created), so that they never scan what is not due.
 
 import json
 import sqlite3
-from collections.abc import Callable, Container, Iterable, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Sequence
 from heapq import merge
 from itertools import islice
 from typing import Any
 
 from redrive.domain.identity import DeadLetterId, RunId, Tenant
-from redrive.domain.ports import Due
+from redrive.domain.ports import START, Due
 from redrive.ledger.agenda_rows import ANY, AgendaRow
 from redrive.ledger.mapper import tenant_named
 
@@ -63,21 +63,24 @@ class Agenda:
         now_ms: int,
         limit: int,
         without: Container[str] = (),
+        after: DueKey = START,
     ) -> list[Due]:
-        """Due queued runs, the oldest first, that a worker with *handlers* (None: any) may execute; none of the
-        tenants *without*."""
+        """Due queued runs, the oldest first, that a worker with *handlers* (None: any) may execute, beyond *after*;
+        none of the tenants *without*. Fewer than *limit*: there are no more."""
         if handlers is None and not without:
-            return _each_once(self.due("run", tenant, now_ms, limit))
+            return list(islice(_each_once(self._rows_due("run", tenant, now_ms, -1, after)), limit))
         groups = [
             self._connection.execute(
                 "SELECT subject, tenant, due_ms, run, holder, created FROM agenda INDEXED BY agenda_queue "
-                "WHERE kind = 'run' AND tenant = ? AND needs = ? AND due_ms <= ? ORDER BY due_ms, created LIMIT ?",
-                (owner, needs, now_ms, limit),
+                "WHERE kind = 'run' AND tenant = ? AND needs = ? AND due_ms <= ? AND (due_ms, created) > (?, ?) "
+                "ORDER BY due_ms, created LIMIT ?",
+                (owner, needs, now_ms, *after, limit),
             )
             for owner, needs in self._groups(tenant)
             if owner not in without and (handlers is None or needs == ANY or needs in handlers)
         ]
-        return _each_once(_due(row) for row in islice(merge(*groups, key=lambda row: (row[2], row[5])), limit))
+        merged = merge(*groups, key=lambda row: (row[2], row[5]))
+        return list(islice(_each_once(_due(row) for row in merged), limit))
 
     def claimable_run(self, run: RunId, now_ms: int) -> list[Due]:
         """The run itself, when it is queued and due."""
@@ -117,15 +120,18 @@ class Agenda:
         ).fetchone()
         return row[0] if row else None
 
-    def due(self, kind: str, tenant: Tenant | None, now_ms: int, limit: int, after: DueKey = (-1, -1)) -> list[Due]:
+    def due(self, kind: str, tenant: Tenant | None, now_ms: int, limit: int, after: DueKey = START) -> list[Due]:
         """What of *kind* is due, the oldest first, beyond *after*."""
+        return list(self._rows_due(kind, tenant, now_ms, limit, after))
+
+    def _rows_due(self, kind: str, tenant: Tenant | None, now_ms: int, limit: int, after: DueKey) -> Iterator[Due]:
         where, values = ("", []) if tenant is None else ("AND tenant = ? ", [str(tenant)])
         rows = self._connection.execute(
             "SELECT subject, tenant, due_ms, run, holder, created FROM agenda INDEXED BY agenda_due "
             f"WHERE kind = ? AND due_ms <= ? AND (due_ms, created) > (?, ?) {where}ORDER BY due_ms, created LIMIT ?",
             (kind, now_ms, *after, *values, limit),
         )
-        return [_due(row) for row in rows]
+        return map(_due, rows)
 
     def dead_letters(self, run: RunId, now_ms: int) -> list[DeadLetterId]:
         """The dead letters of *run* that are due."""
@@ -211,12 +217,13 @@ class Agenda:
         return [AgendaRow(*row) for row in self._connection.execute("SELECT * FROM agenda ORDER BY subject, needs")]
 
 
-def _each_once(dues: Iterable[Due]) -> list[Due]:
+def _each_once(dues: Iterable[Due]) -> Iterator[Due]:
     """A run that several handlers can go on with, once."""
-    found: dict[str, Due] = {}
+    found: set[str] = set()
     for due in dues:
-        found.setdefault(due.subject, due)
-    return list(found.values())
+        if due.subject not in found:
+            found.add(due.subject)
+            yield due
 
 
 def _due(row: Any) -> Due:

@@ -19,7 +19,7 @@ from typing import NamedTuple
 
 from redrive.domain.identity import Principal, RunId, Tenant
 from redrive.domain.limits import UNLIMITED, Bucket, Gauge, Limit, Room, keys_of_run, room_for_one
-from redrive.domain.ports import Ahead, Due
+from redrive.domain.ports import START, Ahead, Due
 from redrive.domain.run.state import Run, Status
 from redrive.domain.values import canonical_json
 from redrive.ledger.agenda_rows import ANY, MOST_NEEDS
@@ -161,15 +161,21 @@ class Capacity:
                 yield text, line
 
     def offers(
-        self, tenant: Tenant | None, handlers: Container[str] | None, limit: int, without: Container[str] = ()
+        self,
+        tenant: Tenant | None,
+        handlers: Container[str] | None,
+        limit: int,
+        without: Container[str] = (),
+        after: tuple[int, int] = START,
     ) -> list[Due]:
-        """Runs whose line has room, those that have waited longest first."""
+        """Runs whose line has room, those that have waited longest first, beyond *after* (due, created)."""
         query = (
             "SELECT due_ms, created, run FROM waiters INDEXED BY waiters_line "
-            "WHERE line = ? AND due_ms <= ? AND blocking ORDER BY due_ms, created LIMIT ?"
+            "WHERE line = ? AND due_ms <= ? AND (due_ms, created) > (?, ?) AND blocking "
+            "ORDER BY due_ms, created LIMIT ?"
         )
         groups = [
-            [(*row, line.tenant) for row in self._connection.execute(query, (text, self._now_ms, limit))]
+            [(*row, line.tenant) for row in self._connection.execute(query, (text, self._now_ms, *after, limit))]
             for text, line in self.lines(tenant, handlers)
             if line.tenant not in without and self._is_open(line.limit_key, tenant, handlers)
         ]

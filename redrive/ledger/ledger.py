@@ -7,7 +7,7 @@ from typing import Any, TypeVar, cast
 from redrive.domain.errors import InvalidValue, NotFound
 from redrive.domain.event import Recorded
 from redrive.domain.identity import RunId, Tenant
-from redrive.domain.ports import Caller, Due, Leased, Timer
+from redrive.domain.ports import START, Caller, Due, Leased, Timer
 from redrive.domain.run.state import Run
 from redrive.domain.values import clean_name
 from redrive.ledger import agenda_log, capacity_log
@@ -31,6 +31,12 @@ _collecting: ContextVar[list[Pending[Any]] | None] = ContextVar("redrive_batch",
 def collecting() -> bool:
     """Whether commands are being queued for a batch, not committed."""
     return _collecting.get() is not None
+
+
+def refuse_in_batch(call: str) -> None:
+    """Raises InvalidValue within a batch: what *call* does is many commands."""
+    if collecting():
+        raise InvalidValue("command", call, "a call that gives exactly one command")
 
 
 class SqliteLedger:
@@ -149,17 +155,17 @@ class SqliteLedger:
         """Dead letters whose dispatch is due, the oldest first, beyond *after* (due_ms, created)."""
         return self._read_agenda(lambda agenda: agenda.due("dead_letter", tenant, self._clock(), limit, after))
 
-    def expired(self, kind: Leased, tenant: Tenant | None, limit: int) -> Sequence[Due]:
-        """What of *kind* has outlived its lease."""
-        return self._read_agenda(lambda agenda: agenda.due(kind, tenant, self._clock(), limit))
+    def expired(self, kind: Leased, tenant: Tenant | None, limit: int, after: tuple[int, int] = START) -> Sequence[Due]:
+        """What of *kind* has outlived its lease, the oldest first, beyond *after*."""
+        return self._read_agenda(lambda agenda: agenda.due(kind, tenant, self._clock(), limit, after))
 
     def due_compensations(self, tenant: Tenant | None, operations: Container[str]) -> Sequence[tuple[str, Tenant]]:
         """The compensations that may be run now, and whose operation is one of *operations*; the oldest first."""
         return self._read_agenda(lambda agenda: agenda.compensations(tenant, operations, self._clock()))
 
-    def expired_claims(self, tenant: Tenant | None, limit: int) -> Sequence[Due]:
-        """Claims whose lease has expired."""
-        return self._read_agenda(lambda agenda: agenda.due("lease", tenant, self._clock(), limit))
+    def expired_claims(self, tenant: Tenant | None, limit: int, after: tuple[int, int] = START) -> Sequence[Due]:
+        """Claims whose lease has expired, the oldest first, beyond *after*."""
+        return self._read_agenda(lambda agenda: agenda.due("lease", tenant, self._clock(), limit, after))
 
     def due_timers(self, tenant: Tenant | None, kind: Timer, after: tuple[int, int], limit: int) -> Sequence[Due]:
         """Runs with a timed wait or an approval whose time has come, the oldest first, beyond *after*."""

@@ -13,9 +13,7 @@ from redrive.ledger.mapper import shown
 from redrive.ledger.recorder import LogRecorder
 
 LIMITS_STREAM = StreamId(derived_id(Tenant(), "limits"))
-_HEAD = (
-    "SELECT originator_version, position FROM events WHERE originator_id = ? ORDER BY originator_version DESC LIMIT 1"
-)
+_HEAD = "SELECT originator_version, state FROM events WHERE originator_id = ? ORDER BY originator_version DESC LIMIT 1"
 
 
 class Anew(NamedTuple):
@@ -28,11 +26,11 @@ class Anew(NamedTuple):
 @dataclass(frozen=True, slots=True)
 class LimitBook:
     """The limits by key as of *version* of their stream; a version of 0: there never was one, nothing is limited.
-    *set_by*: who changed each last.
-    *unknown* is the topic of an event among them that this version cannot read: the others hold."""
+    *set_by*: who changed each last. *head* is the last of its events as it is stored: restored and set anew, a log may
+    have as many. *unknown* is the topic of an event among them that this version cannot read: the others hold."""
 
     version: int = 0
-    position: int = 0
+    head: bytes = b""
     limits: Mapping[str, Limit] = field(default_factory=dict)
     anew: Mapping[str, Anew] = field(default_factory=dict)
     set_by: Mapping[str, Principal] = field(default_factory=dict)
@@ -46,8 +44,8 @@ class LimitBook:
 
 def book_of(recorder: LogRecorder, connection: sqlite3.Connection, known: LimitBook) -> LimitBook:
     """The limits as *connection* sees them: *known* when nothing was set since."""
-    version, position = connection.execute(_HEAD, (LIMITS_STREAM,)).fetchone() or (0, 0)
-    if (version, position) == (known.version, known.position):
+    version, head = connection.execute(_HEAD, (LIMITS_STREAM,)).fetchone() or (0, b"")
+    if (version, head) == (known.version, known.head):
         return known
     limits: dict[str, Limit] = {}
     anew: dict[str, Anew] = {}
@@ -67,4 +65,4 @@ def book_of(recorder: LogRecorder, connection: sqlite3.Connection, known: LimitB
                 set_by.pop(key, None)
             case _:
                 unknown = recorded.topic
-    return LimitBook(version, position, limits, anew, set_by, unknown)
+    return LimitBook(version, head, limits, anew, set_by, unknown)

@@ -115,6 +115,11 @@ def decode(
         raise StreamDamaged(f"event {stream} version {version} ({topic}) cannot be read: {error}") from error
 
 
+def event_id_of(state: bytes) -> EventId:
+    """The id of the event with this state, whatever else it holds."""
+    return _unknown("", state)["id"]
+
+
 def shown(rows: Iterable[Sequence[Any]]) -> list[Recorded]:
     """The events of *rows* for readers: one whose bytes make no sense is kept verbatim, like an unknown one, so that
     it hides nothing else. Whoever decides uses ``decode``."""

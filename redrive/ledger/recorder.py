@@ -12,7 +12,8 @@ from eventsourcing.persistence import Notification, StoredEvent
 from eventsourcing.sqlite import SQLiteApplicationRecorder, SQLiteDatastore
 
 from redrive.domain.errors import Conflict, StorageError
-from redrive.ledger.mapper import LoggedEvent, NewRow
+from redrive.domain.identity import EventId
+from redrive.ledger.mapper import LoggedEvent, NewRow, event_id_of
 from redrive.ledger.schema import connect
 from redrive.ledger.storage_errors import storage_errors
 
@@ -22,6 +23,7 @@ _INSERT = (
     "VALUES (?, ?, ?, ?, ?, ?, ?)"
 )
 _HEAD = "SELECT originator_version FROM events WHERE originator_id = ? ORDER BY originator_version DESC LIMIT 1"
+_STATE = "SELECT state FROM events WHERE originator_id = ? AND originator_version = ?"
 
 Row = tuple[Any, ...]
 
@@ -99,6 +101,11 @@ class LogRecorder(SQLiteApplicationRecorder):
             if not isinstance(known, int):
                 raise StorageError(f"{self.path}: the file is damaged: stream {stream} ends with version {known!r}")
         return known
+
+    def id_of(self, stream: str, version: int) -> EventId:
+        """The id of an event, "" when there is none."""
+        row = self.writer.execute(_STATE, (stream, version)).fetchone()
+        return event_id_of(row[0]) if row else EventId("")
 
     def insert_events(
         self, stored_events: Sequence[StoredEvent], unchanged: Mapping[str, int] | None = None, **_: Any

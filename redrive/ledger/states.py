@@ -46,7 +46,8 @@ _EVOLVE: dict[type, Callable[[Any, Event], None]] = {
 @dataclass(slots=True)
 class Entry:
     """A stream in memory. *created* is the position of its first event, *rows* what the agenda holds of it
-    (None: not known), *checked* the count of foreign changes after which it was last compared with the log."""
+    (None: not known), *checked* the count of foreign changes after which it was last compared with the log, *head* its
+    last event."""
 
     stream: str
     state: State
@@ -55,11 +56,13 @@ class Entry:
     checked: int = -1
     rows: tuple[AgendaRow, ...] | None = None
     moved_by: EventId = EventId("")
+    head: EventId = EventId("")
     unknown: str = ""
 
     def apply(self, event: Event, event_id: EventId) -> None:
         """Fold one event."""
         _EVOLVE[self.state.__class__](self.state, event)
+        self.head = event_id
         if not isinstance(event, _QUIET):
             self.moved_by = event_id
 
@@ -89,7 +92,8 @@ class States:
         self._entries.move_to_end(stream)
         if entry.checked != self.foreign_changes:
             head = self._recorder.head(stream)
-            if head < entry.state.version:  # the log was restored to an earlier moment
+            if head < entry.state.version or self._recorder.id_of(stream, entry.state.version) != entry.head:
+                # the log was restored to an earlier moment, and others may have gone on from there
                 self.forget(stream)
                 return self._load(stream)
             if head > entry.state.version:
@@ -222,6 +226,7 @@ class States:
                 entry.state.version += 1  # what follows an unknown event cannot be understood
             else:
                 self._apply(entry, recorded)
+        entry.head = events[-1].event_id
         if entry.state.id != entry.stream:
             raise StreamDamaged(f"stream {entry.stream} cannot be read: its first event names {entry.state.id}")
         if entry.state.version != rows[-1][2]:

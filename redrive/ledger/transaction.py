@@ -20,7 +20,7 @@ from redrive.domain.identity import (
     flow_stream_of,
     policy_stream_of,
 )
-from redrive.domain.ports import Caller, Due, Policy, Subject
+from redrive.domain.ports import START, Caller, Due, Policy, Subject
 from redrive.domain.records import FlowRegistered, LimitRemoved, LimitSet, PolicyKind, PolicyRegistered
 from redrive.domain.run.state import Run
 from redrive.ledger.agenda_rows import State, rows_of
@@ -127,20 +127,27 @@ class LedgerTransaction(Reading):
             self._record(stream, 1, PolicyRegistered(policy=policy.id, kind=kind, body=policy.document()), run)
 
     def next_claimable(
-        self, handlers: Container[str] | None, limit: int, run: RunId | None, without: Container[str] = ()
+        self,
+        handlers: Container[str] | None,
+        limit: int,
+        run: RunId | None,
+        without: Container[str] = (),
+        after: tuple[int, int] = START,
     ) -> Sequence[Due]:
         """Due queued runs in the order (due, created) that a worker with *handlers* (None: any) may execute, with
-        those for whom a limit has room again; none of the tenants *without*."""
+        those for whom a limit has room again, beyond *after*; none of the tenants *without*."""
         agenda, tenant = self._ledger.agenda, self.caller.tenant
         if run is not None:
             dues = agenda.claimable_run(run, self.now_ms)
             return dues or (self.limits.offers_of(run) if self.limited else [])
-        dues = agenda.claimable(tenant, handlers, self.now_ms, limit, without)
+        dues = agenda.claimable(tenant, handlers, self.now_ms, limit, without, after)
         if not self.limited:
             return dues
-        offers = self.limits.offers(tenant, handlers, limit, without)
-        merged = sorted([*dues, *offers], key=lambda due: (due.due_ms, due.created))
-        return list({due.subject: due for due in reversed(merged)}.values())[::-1][:limit]
+        offers = self.limits.offers(tenant, handlers, limit, without, after)
+        first: dict[str, Due] = {}
+        for due in sorted([*dues, *offers], key=lambda due: (due.due_ms, due.created)):
+            first.setdefault(due.subject, due)
+        return list(first.values())[:limit]
 
     def due_dead_letters(self, run: RunId) -> Sequence[DeadLetterId]:
         """The dead letters of *run* whose dispatch is due."""

@@ -1,13 +1,17 @@
 """States in memory: bounded, never stale, and careful with what they do not understand."""
 
 import sqlite3
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 
 import pytest
 
 from redrive.domain.dead_letter.judge import Act
 from redrive.domain.errors import StorageError, StreamReadOnly
 from redrive.domain.identity import RunId
-from redrive.processes import operations
+from redrive.domain.limits import Limit
+from redrive.processes import leases, operations
+from redrive.processes.capacity import setting_limit
 from tests.ledger.conftest import Open
 from tests.ledger.world import BROKEN, CHAIN, World, agenda_row, policy_of, put_raw
 
@@ -71,6 +75,31 @@ def test_two_ledgers_on_one_file_see_each_other(open_world: Open) -> None:
     two.check()
 
 
+def test_a_log_that_was_restored_and_went_on_elsewhere_is_read_again(open_world: Open) -> None:
+    """As many events, at the same positions, but others: what is in memory did not happen."""
+    one = open_world()
+    run = one.submit("a")
+    with restored(one.path):
+        one.note(run, "gone")
+        one.note(run, "gone")
+        one.do(setting_limit(Limit("provider", "mail", concurrency=2)))
+    two = open_world()
+    two.do(operations.pausing(run))  # two events
+    two.do(setting_limit(Limit("provider", "mail", concurrency=3)))
+    assert one.in_memory(run).status == "paused"
+    assert [limit.concurrency for limit in one.ledger.committer.limit_book.limits.values()] == [3]
+    one.check()
+
+
+@contextmanager
+def restored(path: str) -> Iterator[None]:
+    """The log is as before again, under whoever has it open."""
+    with closing(sqlite3.connect(path)) as log, closing(sqlite3.connect(":memory:")) as kept:
+        log.backup(kept)
+        yield
+        kept.backup(log)
+
+
 def test_a_flow_that_another_ledger_registered_is_registered_once(open_world: Open) -> None:
     """Also when both submit the same flow for the first time in turn."""
     worlds = [open_world() for _ in range(3)]
@@ -131,6 +160,23 @@ def test_an_unreadable_run_at_the_head_of_the_queue_hides_nobody(world: World, f
     world.complete(claims[0].attempts[0])
     assert lost not in {row.run for row in world.ledger.agenda_rows() if row.kind == "lease"}
     assert world.claim(5) == []
+
+
+def test_many_unreadable_runs_at_the_head_of_the_queue_hide_nobody(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However many: a claim goes on beyond them, page by page; also with handlers, and under limits."""
+    monkeypatch.setattr(leases, "MOST_CLAIMS", 2)
+    monkeypatch.setattr(leases, "MOST_HELD", 4)
+    lost = [world.submit(str(n)) for n in range(20)]
+    for run in lost:
+        put_raw(world.path, run, "run.teleported/1", b"{}")
+    runs = [world.submit("b"), world.submit("c"), world.submit("d")]
+    claimed = [world.do(leases.claiming(leases.Claimant("w"), 1))[0].run_id]
+    claimed.append(world.do(leases.claiming(leases.Claimant("w", handlers={"a", "h"}), 1))[0].run_id)
+    world.do(setting_limit(Limit("provider", "mail", concurrency=1)))
+    claimed.append(world.do(leases.claiming(leases.Claimant("w"), 1))[0].run_id)
+    assert claimed == runs
 
 
 def test_an_unknown_event_in_a_cached_stream_is_noticed(open_world: Open) -> None:

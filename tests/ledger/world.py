@@ -163,15 +163,15 @@ def stored(stream: str, version: int, event: Event | None = None) -> LoggedEvent
     return EventMapper.__new__(EventMapper).to_stored_event(recorded(stream, version, event))
 
 
-def put_raw(path: str, stream: str, topic: str, state: bytes, tenant: Tenant = LOCAL) -> None:
+def put_raw(path: str, stream: str, topic: str, state: bytes, tenant: Tenant = LOCAL, at_ms: int = 1) -> None:
     """Append a row as another version of redrive, or another program, would."""
     with closing(sqlite3.connect(path)) as connection, connection:
         query = "SELECT coalesce(max(originator_version), 0) FROM events WHERE originator_id = ?"
         version = connection.execute(query, (stream,)).fetchone()[0] + 1
         connection.execute(
             "INSERT INTO events (originator_id, originator_version, topic, state, tenant, correlation, recorded_at_ms)"
-            " VALUES (?, ?, ?, ?, ?, ?, 1)",
-            (stream, version, topic, state, str(tenant), stream),
+            " VALUES (?, ?, ?, ?, ?, ?, ?)",
+            (stream, version, topic, state, str(tenant), stream, at_ms),
         )
 
 

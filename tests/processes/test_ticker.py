@@ -2,6 +2,7 @@
 
 import threading
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,8 +13,9 @@ from redrive.domain.run import events as e
 from redrive.domain.run.holder import Holder
 from redrive.processes import ticker as ticker_module
 from redrive.processes.host import is_gone, this_process
+from tests.ledger.world import put_raw
 from tests.processes.redrives import ONCE, request
-from tests.processes.workshop import ONE, Shop, logged, until
+from tests.processes.workshop import ACME, ONE, Shop, logged, until
 
 
 def a_dead_process(shop: Shop) -> Holder:
@@ -84,6 +86,39 @@ def test_more_than_a_page_is_reclaimed(shop: Shop, monkeypatch: pytest.MonkeyPat
     assert len(shop.engine.tick().reclaimed) == 5
 
 
+def teleported(shop: Shop, stream: str) -> None:
+    """A newer version of redrive adds an event that this one does not know."""
+    put_raw(str(shop.path), stream, "run.teleported/1", b"{}", ACME, shop.now)
+
+
+def test_what_cannot_be_read_keeps_no_other_from_being_reclaimed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """More than a page of expired claims that a newer version wrote to: the tick goes on beyond them."""
+    monkeypatch.setattr(ticker_module, "PAGE", 2)
+    shop = Shop(tmp_path / "log.db")
+    for claim in [shop.begin() for _ in range(5)]:
+        teleported(shop, claim.run_id)
+    readable = shop.begin().run_id
+    shop.now += 10_000_000
+    assert shop.engine.tick().reclaimed == [readable]
+    shop.engine.close()
+
+
+def test_what_cannot_be_read_keeps_no_effect_from_expiring(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """More than a page of them: the tick goes on beyond them."""
+    monkeypatch.setattr(ticker_module, "PAGE", 2)
+    shop = Shop(tmp_path / "log.db")
+    for n in range(6):
+        shop.acme.begin_effect(None, str(n), operation="pay")
+    *lost, last = [row.subject for row in shop.engine.ledger.agenda_rows() if row.kind == "effect"]
+    for effect in lost:
+        teleported(shop, effect)
+    shop.now += 10_000_000
+    assert shop.engine.tick().lost_effects == [last]
+    shop.engine.close()
+
+
 def test_a_reclaim_is_swept_in_the_same_tick(shop: Shop) -> None:
     """What fails for good by a reclaim, while it was retrying, is dispatched again when its backoff has ended."""
     letter = shop.letter(ONCE)
@@ -122,7 +157,7 @@ def test_a_ticker_survives_what_passes(shop: Shop, monkeypatch: pytest.MonkeyPat
 
 
 def test_a_tick_in_a_batch_is_refused(shop: Shop) -> None:
-    """It is many commands, each of which waits for the one before: it would take the same claim for ever."""
+    """It is many commands, also when only one claim has expired."""
     shop.begin()
     shop.now += 10_000_000
     with shop.engine.batch() as batch, pytest.raises(InvalidValue, match="exactly one command"):

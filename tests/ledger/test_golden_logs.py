@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 import redrive
-from redrive import Disposition, Failure, Status, UnknownEvent, Worker
+from redrive import Disposition, EffectId, Failure, Status, UnknownEvent, Worker
 from tests.ledger.write_golden import LOGS, TENANT
 
 GOLDEN = sorted(LOGS.glob("*.db"))
@@ -54,22 +54,36 @@ def test_an_older_log_goes_on(log: Path) -> None:
     with redrive.open(f"sqlite:///{log}") as engine:
         acme = engine.for_tenant(TENANT)
         acme.resume(acme.runs(status="paused").items[0].run_id, actor="ana", reason="back")
-        for letter in acme.dead_letters(status="open").items:
+        for letter in acme.dead_letters(status="open", source="node").items:
             acme.request_retry(letter.id, actor="ana", reason="the key was rotated")
         engine.tick()
         Worker(acme, HANDLERS, name="w2", tick_ms=100).run_until_idle()
-        open_runs = {run.key for run in acme.runs().items} - {"cancelled"}
-        assert open_runs == {run.key for run in acme.runs(status="completed").items}
-        assert not acme.dead_letters(status=Disposition.OPEN).items
+        nightly = {run.key for run in acme.runs(automation="nightly").items} - {"cancelled"}
+        assert nightly == {run.key for run in acme.runs(automation="nightly", status="completed").items}
+        assert not acme.dead_letters(status=Disposition.OPEN, source="node").items
 
 
 def test_an_older_log_takes_new_failures(log: Path) -> None:
     """Recurrences are appended to streams that the older version began."""
     with redrive.open(f"sqlite:///{log}") as engine:
         acme = engine.for_tenant(TENANT)
-        letter = acme.dead_letters(status="open").items[0]
+        letter = acme.dead_letters(status="open", source="node").items[0]
         acme.request_retry(letter.id, actor="ana", reason="try")
         claim = next(c for c in acme.claim_many(10, worker="w2", start=True) if c.run_id == letter.run_id)
         attempt = next(a for a in claim.attempts if a.node == letter.node)
         acme.fail_attempt(attempt, Failure("provider_auth", "401 again", final=True))
         assert acme.dead_letter(letter.id).recurrences == 1
+
+
+def test_effects_and_limits_of_an_older_log_stand_where_they_stood(log: Path) -> None:
+    """What was done is answered by its receipt; what is unknown is reconciled; limits hold."""
+    with redrive.open(f"sqlite:///{log}") as engine:
+        acme = engine.for_tenant(TENANT)
+        effects = {effect.key: effect for effect in acme.effects().items}
+        if effects:
+            assert {key: effect.status for key, effect in effects.items()} == {
+                "done": "succeeded", "failed": "failed", "lost": "unknown", "made-good": "unknown",
+            }  # fmt: skip
+            acme.reconcile_effect(EffectId(effects["lost"].id), "did_not_happen", actor="ana", reason="asked the bank")
+            assert [limit.key for limit in engine.limits()] == ["provider:bank"]
+        assert engine.ledger.capacity_from_log() is not None

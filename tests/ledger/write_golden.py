@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 import redrive
-from redrive import Failure, Flow, Node, RetryPolicy, TerminalBehavior
+from redrive import Approval, Compensation, Failure, Flow, Node, RetryPolicy, TerminalBehavior, Wait
 
 LOGS = Path(__file__).parents[1] / "history" / "logs"
 POLICY = RetryPolicy(max_attempts=2, terminal_behavior=TerminalBehavior(mode="dead_letter"))
@@ -32,7 +32,32 @@ def write(path: Path) -> None:
         letter = acme.dead_letters(run=_run(acme, "redriven")).items[0]
         acme.request_retry(letter.id, actor="ana", reason="rotated the key")
         engine.sweep()
+        _second_floor(engine, acme)
         engine.ledger.recorder.writer.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+
+
+def _second_floor(engine: redrive.Engine, acme: redrive.TenantEngine) -> None:
+    """A limit, approvals given and denied, a wait, effects in every standing, a compensation that ran."""
+    engine.set_limit(redrive.Limit("provider", "bank", 2), actor="ana", reason="the bank asked for it")
+    asked = Flow([Node("ask", approval=Approval("Pay?")), Node("rest", wait=Wait(delay_ms=60_000))])
+    for key, decide in (("given", acme.approve), ("denied", acme.deny)):
+        run = acme.submit(asked, automation="asked", key=key)
+        decide(run, "ask", actor="ana", reason="looked at it")
+    undo = Compensation("refund", "bank", {"amount": 5}, requires_approval=False)
+    for name in ("done", "failed", "lost", "made-good"):
+        standing = acme.begin_effect(None, name, operation="pay", request={"amount": 5}, compensation=undo)
+        if name == "done":
+            acme.effect_succeeded(standing, {"receipt": 1})
+        elif name == "failed":
+            acme.effect_failed(standing, Failure("outbox_send", "declined"))
+        else:
+            acme.effect_unknown(standing, "the connection was lost")
+        if name == "made-good":
+            letter = acme.dead_letters(effect=standing.id).items[0]
+            acme.compensate(letter.id, actor="ana", reason="refund it")
+            handed = acme.claim_compensation(worker="w1", operations={"refund"})
+            assert handed is not None
+            acme.complete_compensation(handed, {"refunded": 5})
 
 
 def _run(acme: redrive.TenantEngine, key: str) -> redrive.RunId:

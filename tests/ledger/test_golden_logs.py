@@ -85,5 +85,5 @@ def test_effects_and_limits_of_an_older_log_stand_where_they_stood(log: Path) ->
                 "done": "succeeded", "failed": "failed", "lost": "unknown", "made-good": "unknown",
             }  # fmt: skip
             acme.reconcile_effect(EffectId(effects["lost"].id), "did_not_happen", actor="ana", reason="asked the bank")
-            assert [limit.key for limit in engine.limits()] == ["provider:bank"]
+            assert [(limit.scope, limit.name) for limit in engine.limits()] == [("provider", "bank")]
         assert engine.ledger.capacity_from_log() is not None

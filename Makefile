@@ -10,6 +10,7 @@ check: test lint types imports docs
 
 test:
 	$(PYTHON) -m pytest
+	$(PYTHON) -m pytest -q -m long
 
 lint:
 	$(PYTHON) -m ruff check .

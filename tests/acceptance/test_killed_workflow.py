@@ -54,6 +54,7 @@ def test_a_real_workflow_killed_three_times_succeeds_once_per_node(tmp_path: Pat
         check_views(engine)
 
 
+@pytest.mark.long
 def test_a_real_workflow_is_redriven_through_its_dead_letters(tmp_path: Path) -> None:
     """So many failures that automatic attempts do not suffice; each dead letter is resolved by a redrive."""
     command = Command(tmp_path, DATA / "srasearch-chameleon-10a-003.json", failure_rate=0.55, time_scale=0.00001)

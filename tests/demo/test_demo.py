@@ -76,6 +76,7 @@ def test_the_demo_prints_what_the_readme_shows_and_leaves_nothing(tmp_path: Path
     assert [line for line in lines if line.strip("… ") and line not in output] == []
 
 
+@pytest.mark.long
 def test_the_log_can_be_kept_and_programs_can_read_the_promises(tmp_path: Path) -> None:
     """It says where the log is."""
     output, _ = told("--keep", "--json", folder=tmp_path).communicate(timeout=90)
@@ -98,6 +99,7 @@ def test_without_the_sweep_the_demo_fails(tmp_path: Path, monkeypatch: pytest.Mo
     assert {"the order was completed", "the sweep brought the dead letter through, after one request"} <= broken
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_an_interrupted_demo_leaves_nothing(tmp_path: Path, number: signal.Signals) -> None:
     """Neither its worker nor its folder."""

@@ -11,7 +11,7 @@ import redrive
 from redrive.domain.effect import events as e
 from tests.engine.model import check_log, check_views
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.long]
 STEPS = ("gate", "intent", "call", "outcome") * 2
 KILLED = -9
 

@@ -10,6 +10,7 @@ SECONDS = 12.0
 
 
 @pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.acceptance
 def test_everything_settles_and_agrees(tmp_path: Path) -> None:
     """Every run completes, nothing is sent after its success, views and agenda equal those of the log."""

@@ -19,6 +19,7 @@ from redrive.domain.redrive_policy import RedrivePolicy
 from redrive.domain.run.claims import DEFAULT_LEASE_MS
 from redrive.domain.run.state import Run
 from redrive.domain.values import MAX_INTEGER, clean_integer
+from redrive.forensic_engine import ForensicEngine
 from redrive.ledger.committer import Pending
 from redrive.ledger.ledger import SqliteLedger, refuse_in_batch
 from redrive.ledger.limit_status import LimitStatus, statuses
@@ -43,7 +44,7 @@ Listener = Callable[[Recorded], None]
 RedrivePolicies = RedrivePolicy | Callable[[Tenant, str], RedrivePolicy]
 
 
-class Engine:
+class Engine(ForensicEngine):
     """One log, for every tenant. Commands and queries live on ``for_tenant(…)``; ``local`` is the default tenant.
 
     Any number of threads may use it, and any number of processes may open the same log. Close it when done, or

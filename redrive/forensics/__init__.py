@@ -1,0 +1,1 @@
+"""Forensics: any past moment can be looked at, explained and re-tried on paper."""

@@ -5,7 +5,7 @@ from typing import ClassVar, Literal
 from redrive.domain.event import Event
 from redrive.domain.identity import FlowDigest, PolicyId
 from redrive.domain.limits import Limit
-from redrive.domain.values import JsonValue
+from redrive.domain.values import CleanJson
 
 PolicyKind = Literal["retry", "redrive", "classifier"]
 
@@ -16,7 +16,7 @@ class FlowRegistered(Event):
     TOPIC: ClassVar[str] = "flow.registered"
 
     flow: FlowDigest
-    document: JsonValue
+    document: CleanJson
 
 
 class PolicyRegistered(Event):
@@ -26,7 +26,7 @@ class PolicyRegistered(Event):
 
     policy: PolicyId
     kind: PolicyKind
-    body: JsonValue
+    body: CleanJson
 
 
 class LimitSet(Event):

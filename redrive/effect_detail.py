@@ -2,12 +2,13 @@
 
 from collections.abc import Iterable
 
-from pydantic import BaseModel, ConfigDict, JsonValue
+from pydantic import BaseModel, ConfigDict
 
 from redrive.domain.compensation import events as ce
 from redrive.domain.effect import events as e
 from redrive.domain.event import Recorded
 from redrive.domain.failure import POLICY_WITHHELD, Failure
+from redrive.domain.values import CleanJson
 from redrive.projections.models import CompensationSummary, DeadLetterSummary, EffectSummary
 
 
@@ -24,7 +25,7 @@ class EffectOutcome(BaseModel):
     failure_class: str | None = None
     kind: str | None = None
     reason: str | None = None
-    receipt: JsonValue = None
+    receipt: CleanJson = None
     receipt_digest: str | None = None
 
 
@@ -46,8 +47,8 @@ class EffectTry(BaseModel):
 class EffectDetail(EffectSummary):
     """An effect: its request and its receipt (both redacted), every try, its dead letters and its compensations."""
 
-    request: JsonValue
-    receipt: JsonValue
+    request: CleanJson
+    receipt: CleanJson
     sendings: tuple[EffectTry, ...]
     letters: tuple[DeadLetterSummary, ...]
     compensations: tuple[CompensationSummary, ...]
@@ -56,8 +57,8 @@ class EffectDetail(EffectSummary):
 class CompensationDetail(CompensationSummary):
     """A compensation: what it asks for, and what came back (both redacted)."""
 
-    request: JsonValue
-    receipt: JsonValue
+    request: CleanJson
+    receipt: CleanJson
 
 
 def effect_detail_of(
@@ -68,7 +69,7 @@ def effect_detail_of(
 ) -> EffectDetail:
     """The effect of *summary*, with what the *events* of its stream tell."""
     begun: list[tuple[e.EffectIntended | e.EffectWithheld, list[EffectOutcome]]] = []
-    receipt: JsonValue = None
+    receipt: CleanJson = None
     for recorded in events:
         event = recorded.event
         if isinstance(event, e.EffectIntended | e.EffectWithheld):
@@ -89,8 +90,8 @@ def effect_detail_of(
 
 def compensation_detail_of(summary: CompensationSummary, events: Iterable[Recorded]) -> CompensationDetail:
     """The compensation of *summary*, with what the *events* of its stream tell."""
-    request: JsonValue = None
-    receipt: JsonValue = None
+    request: CleanJson = None
+    receipt: CleanJson = None
     for recorded in events:
         match recorded.event:
             case ce.CompensationProposed() as proposed:

@@ -3,9 +3,10 @@ ready to be read."""
 
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, JsonValue
+from pydantic import BaseModel, ConfigDict
 
 from redrive.domain.event import Recorded, UnknownEvent
+from redrive.domain.values import CleanJson
 
 
 class HistoryEntry(BaseModel):
@@ -28,7 +29,7 @@ class HistoryEntry(BaseModel):
     cause: str | None
     event_id: str
     engine: str
-    data: dict[str, JsonValue]
+    data: dict[str, CleanJson]
 
 
 def entry_of(recorded: Recorded) -> HistoryEntry:

@@ -1,9 +1,10 @@
 """A run in full: what ``show`` prints. Folded from the log itself, not from a view."""
 
-from pydantic import BaseModel, ConfigDict, JsonValue
+from pydantic import BaseModel, ConfigDict
 
 from redrive.domain.identity import NodeId
 from redrive.domain.run.state import NodeState, NodeStatus, Run
+from redrive.domain.values import CleanJson
 
 
 class NodeDetail(BaseModel):
@@ -23,7 +24,7 @@ class NodeDetail(BaseModel):
     due_ms: int | None
     failure_class: str | None
     failure_reason: str | None
-    output: JsonValue
+    output: CleanJson
     dead_letter: str | None
     prompt: str | None
     decided_by: str | None
@@ -50,7 +51,7 @@ class RunDetail(BaseModel):
     held_by: tuple[str, ...]
     submitted_at_ms: int
     finished_at_ms: int | None
-    input: JsonValue
+    input: CleanJson
     events: int
     nodes: tuple[NodeDetail, ...]
 

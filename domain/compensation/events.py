@@ -7,7 +7,7 @@ from redrive.domain.event import Event
 from redrive.domain.failure import Failure
 from redrive.domain.identity import CompensationId, DeadLetterId, EffectId, NodeId, RunId
 from redrive.domain.run.holder import Holder
-from redrive.domain.values import JsonValue
+from redrive.domain.values import CleanJson, JsonValue
 
 
 class CompensationProposed(Event):
@@ -65,7 +65,7 @@ class CompensationCompleted(Event):
     TOPIC: ClassVar[str] = "compensation.completed"
 
     epoch: int
-    receipt: JsonValue
+    receipt: CleanJson
     receipt_digest: str
     ended_at_ms: int
 

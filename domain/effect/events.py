@@ -6,7 +6,7 @@ from redrive.domain.effect.request import EffectRequest
 from redrive.domain.event import Event
 from redrive.domain.failure import Failure
 from redrive.domain.identity import DeadLetterId, EffectId, NodeId, RunId
-from redrive.domain.values import JsonValue
+from redrive.domain.values import CleanJson
 
 
 class EffectIntended(Event):
@@ -51,7 +51,7 @@ class EffectSucceeded(Event):
     TOPIC: ClassVar[str] = "effect.succeeded"
 
     try_number: int
-    receipt: JsonValue
+    receipt: CleanJson
     receipt_digest: str
     late: bool
     ended_at_ms: int
@@ -64,7 +64,7 @@ class EffectFailed(Event):
 
     try_number: int
     failure: Failure
-    receipt: JsonValue
+    receipt: CleanJson
     receipt_digest: str | None
     late: bool
     ended_at_ms: int
@@ -90,7 +90,7 @@ class EffectReconciled(Event):
     outcome: Literal["succeeded", "did_not_happen", "still_unknown"]
     by: Literal["reconciler", "operator"]
     why: str
-    receipt: JsonValue
+    receipt: CleanJson
     receipt_digest: str | None
     reconciled_at_ms: int
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from redrive.domain.errors import InvalidValue
-from redrive.domain.values import JsonValue, clean_json, clean_name, digest
+from redrive.domain.values import CleanJson, JsonValue, clean_json, clean_name, digest
 
 Scope = Literal["node", "tenant"]
 MAX_REQUEST_BYTES = 262_144
@@ -46,7 +46,7 @@ class EffectRequest:
     scope: Scope
     operation: str
     target: str
-    request: JsonValue
+    request: CleanJson
     digest: str
     tolerate: bool = False
     compensation: Compensation | None = None
@@ -56,7 +56,7 @@ class EffectRequest:
 class Receipt:
     """What came back: *body* is redacted, *digest* is of what really came."""
 
-    body: JsonValue
+    body: CleanJson
     digest: str
 
 

@@ -8,7 +8,7 @@ from redrive.domain.identity import DeadLetterId, EffectId, FlowDigest, NodeId, 
 from redrive.domain.limits import LimitUse
 from redrive.domain.retry_policy import RetryDecision
 from redrive.domain.run.holder import Holder
-from redrive.domain.values import JsonValue
+from redrive.domain.values import CleanJson, JsonValue
 
 QueueReason = Literal[
     "submitted", "retry_backoff", "snoozed", "wait", "released", "no_handler", "reclaimed", "resumed", "approved",
@@ -27,7 +27,7 @@ class RunSubmitted(Event):
     key: str | None
     flow: FlowDigest
     nodes: int
-    input: JsonValue
+    input: CleanJson
     content: str
     submitted_at_ms: int
 
@@ -111,7 +111,7 @@ class AttemptSucceeded(Event):
     number: int
     lifetime: int
     epoch: int
-    output: JsonValue
+    output: CleanJson
     report: str
 
 

@@ -10,6 +10,8 @@ from typing import Any, NoReturn
 import click
 
 from redrive import __version__
+from redrive.cli import failures
+from redrive.cli.context import Session
 from redrive.cli.options import Group
 
 COMMANDS = {
@@ -75,9 +77,6 @@ class Root(Group):
         sys.exit(self._run(given, prog_name or "redrive"))
 
     def _run(self, given: list[str], prog_name: str) -> int:
-        from redrive.cli import failures
-        from redrive.cli.context import Session
-
         try:
             with self.make_context(prog_name, list(given), obj=Session(given)) as ctx:
                 returned = self.invoke(ctx)

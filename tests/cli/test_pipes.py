@@ -16,9 +16,7 @@ REDRIVE = (sys.executable, "-m", "redrive")
 def shell(command: str, world: World, **environment: str) -> "subprocess.CompletedProcess[str]":
     """Run a line of bash in which ``$R`` is the command line."""
     env = {**os.environ, "R": " ".join(REDRIVE), "REDRIVE_DB": world.url, **environment}
-    return subprocess.run(
-        ["bash", "-c", command], check=False, capture_output=True, text=True, env=env, timeout=60, check=False
-    )
+    return subprocess.run(["bash", "-c", command], check=False, capture_output=True, text=True, env=env, timeout=60)
 
 
 @pytest.mark.parametrize("command", ["log tail -n 500", "--help"])

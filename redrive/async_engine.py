@@ -58,6 +58,7 @@ class AsyncEngine(Asynchronous[Engine]):
     sweep = awaited(Engine.sweep)
     seal = awaited(Engine.seal)
     await_sealed = awaited(Engine.await_sealed)
+    verify = awaited(Engine.verify)
 
     async def close(self) -> None:
         """Begin nothing more, let what was asked for run to its end, then close the log and the views."""

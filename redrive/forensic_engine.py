@@ -1,11 +1,16 @@
 """What an engine can tell of the past, and how it proves it: nothing here changes what happened."""
 
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, cast
 
 from redrive.domain.values import MAX_INTEGER, clean_integer
 
 if TYPE_CHECKING:
+    from redrive.engine import Engine
     from redrive.evidence.custody import Custody
+    from redrive.evidence.policy import Policy
+    from redrive.evidence.report import VerifyReport
     from redrive.evidence.store import StoredCheckpoint
 
 
@@ -27,3 +32,24 @@ class ForensicEngine:
         if position is not None:
             clean_integer(position, "position", 0, MAX_INTEGER)
         return self.evidence.await_sealed(position, clean_integer(timeout_ms, "timeout_ms", 0, 86_400_000))
+
+    def verify(
+        self,
+        policy: "Policy | None" = None,
+        *,
+        checkpoints: Sequence[str | Path] = (),
+        views: bool = True,
+        agenda: bool = True,
+    ) -> "VerifyReport":
+        """Verify the whole log: rows against the sealed tree, the tree against what lies outside of the database,
+        views and agenda against the log.
+
+        *policy* says what is trusted and demanded (``redrive.read_policy``); *checkpoints* are files with checkpoints
+        that were kept. Without *views* or *agenda*, these are not built anew. The result is VERIFIED only when
+        something outside of the database agrees. Raises InvalidValue, StorageError.
+        """
+        from redrive.evidence.policy import Policy
+        from redrive.evidence.verification import verify
+
+        paths = [Path(path) for path in checkpoints]
+        return verify(cast("Engine", self), policy or Policy(), checkpoints=paths, views=views, agenda=agenda)

@@ -33,7 +33,7 @@ class Custody:
         self.store = SqliteEvidence(ledger)
         self.keys = KeyFile(_path(key_file, "key_file") if key_file is not None else default_key_file())
         self.pin = None if pin_file is None else PinFile(_path(pin_file, "pin_file"))
-        if key_file is not None and not self.keys.keys():
+        if key_file is not None and not self.keys.read():
             raise InvalidValue("key_file", key_file, "a file with a key; redrive keys init creates it")
         clock = ledger.now_ms
         self.sealing = Sealing(self.store, self.store, origin=self.origin, clock=clock, keys=self.keys, pin=self.pin)

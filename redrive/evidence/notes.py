@@ -16,6 +16,7 @@ ED25519, COSIGNATURE = 0x01, 0x04
 MAX_NOTE_BYTES = 1_000_000
 MAX_SIGNATURES = 100
 _DASH = "— "
+_NEXT_KEY = "next-key "
 _MOST_TIME = 1 << 63
 
 
@@ -47,9 +48,11 @@ class Checkpoint:
     size: int
     root: bytes
 
-    def text(self) -> str:
-        """The text of its note."""
-        return f"{self.origin}\n{self.size}\n{b64encode(self.root).decode()}\n"
+    def text(self, next_key: "Verifier | None" = None) -> str:
+        """The text of its note. With *next_key*, it also says whose signatures are to be trusted from now on: whoever
+        signs the text vouches for that key."""
+        more = "" if next_key is None else f"{_NEXT_KEY}{next_key}\n"
+        return f"{self.origin}\n{self.size}\n{b64encode(self.root).decode()}\n{more}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,6 +186,12 @@ def parse_checkpoint(text: str) -> Checkpoint:
     if root is None or len(root) != 32:
         raise _bad(text, "a root of 32 bytes in base64")
     return Checkpoint(origin, int(size), root)
+
+
+def next_key_of(text: str) -> Verifier | None:
+    """The key that a checkpoint's text hands over to. Raises InvalidValue."""
+    lines = [line for line in text.split("\n")[3:] if line.startswith(_NEXT_KEY)]
+    return Verifier.parse(lines[0].removeprefix(_NEXT_KEY)) if lines else None
 
 
 def names_of(raw: str) -> list[str]:

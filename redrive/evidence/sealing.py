@@ -166,10 +166,9 @@ class Sealing:
         except (ValueError, TypeError) as error:
             raise SealRefused(f"a row beyond leaf {size} is not what a ledger writes: {error}") from None
         root, position = frontier.root(), rows[-1][0]
-        note = signed(
-            Checkpoint(self._origin, frontier.size, root).text(),
-            self._keys.signers(parse_note(last.note) if last else None),
-        )
+        signers = self._keys.signers(parse_note(last.note) if last else None)
+        next_key = signers[-1].verifier if len(signers) > 1 else None
+        note = signed(Checkpoint(self._origin, frontier.size, root).text(next_key), signers)
         checkpoint = StoredCheckpoint(frontier.size, size, position, root, str(note), self._clock())
         self._tree.add(Addition(checkpoint, [row[0] for row in rows], tiles))
         return checkpoint

@@ -1,0 +1,2 @@
+"""``redrive anchor``: tell a checkpoint to somebody outside of the database."""
+

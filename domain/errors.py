@@ -14,6 +14,7 @@ RedriveError
 ├── Conflict                    another writer was first, again and again; try later      CLI exit 5
 ├── StorageError                disk full, locked, read-only, corrupted, newer schema     CLI exit 5
 │   └── EngineClosed · StreamDamaged · SealRefused
+├── AnchorFailed            nobody outside of the database could be told                CLI exit 5
 └── StreamUnreadable            marks StreamReadOnly and StreamDamaged: left alone, all else works
 """
 
@@ -74,6 +75,12 @@ class SealRefused(StorageError):
     """The stored tree, its last checkpoint and the pinned one disagree: nothing was signed. Run ``redrive verify``."""
 
     code = "seal-refused"
+
+
+class AnchorFailed(RedriveError):
+    """A checkpoint could not be told to somebody outside of the database; nothing was recorded."""
+
+    code = "anchor-failed"
 
 
 class Refused(RedriveError):

@@ -58,6 +58,7 @@ class AsyncEngine(Asynchronous[Engine]):
     sweep = awaited(Engine.sweep)
     seal = awaited(Engine.seal)
     await_sealed = awaited(Engine.await_sealed)
+    anchor = awaited(Engine.anchor)
     verify = awaited(Engine.verify)
 
     async def close(self) -> None:

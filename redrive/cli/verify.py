@@ -37,9 +37,9 @@ def verify(
     Exit code 0: VERIFIED, something outside of the database agrees; 1: TAMPERED; 2: SELF-CONSISTENT, but nothing
     outside vouches for it; 3: STALE, too much is not sealed; 4: INCOMPLETE, something could not be checked.
     """
-    from redrive.evidence.policy import Policy, read_policy
+    from redrive.evidence.policy import VerifyPolicy, read_verify_policy
 
-    trusted = Policy() if policy is None else read_policy(policy)
+    trusted = VerifyPolicy() if policy is None else read_verify_policy(policy)
     engine, out = session.engine(), session.output
     report = engine.verify(trusted, checkpoints=checkpoints, views=not skip_views, agenda=not skip_agenda)
     if out.json:

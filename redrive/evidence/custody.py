@@ -5,6 +5,7 @@ from pathlib import Path
 
 from redrive.domain.errors import InvalidValue, SealRefused, StorageError
 from redrive.evidence.keys import KeyFile, default_key_file
+from redrive.evidence.merkle import TiledTree
 from redrive.evidence.pins import PinFile
 from redrive.evidence.sealer import Sealer
 from redrive.evidence.sealing import Sealing, origin_of
@@ -45,6 +46,10 @@ class Custody:
         """Somebody begins to work: seal from now on, unless the host said that it must not be done."""
         if self._seal is not False:
             self._sealer.begin()
+
+    def tree(self) -> TiledTree:
+        """The stored tree, for proofs."""
+        return TiledTree(self.store.tile)
 
     def seal(self) -> StoredCheckpoint | None:
         """Seal every event there is. Raises SealRefused, StorageError."""

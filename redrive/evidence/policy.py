@@ -26,7 +26,7 @@ LogKey = Annotated[str, _key_of(ED25519)]
 WitnessKey = Annotated[str, _key_of(COSIGNATURE)]
 
 
-class Policy(BaseModel):
+class VerifyPolicy(BaseModel):
     """What is trusted (keys, pins, checkpoints, witnesses) and what is demanded. Paths are relative to its file."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
@@ -57,7 +57,7 @@ class Policy(BaseModel):
         return [Verifier.parse(text) for text in self.witnesses]
 
 
-def read_policy(path: Path) -> Policy:
+def read_verify_policy(path: Path) -> VerifyPolicy:
     """The policy in a YAML file. Raises InvalidValue, naming the field."""
     try:
         if path.stat().st_size > MAX_POLICY_BYTES:
@@ -65,7 +65,7 @@ def read_policy(path: Path) -> Policy:
         document = yaml.safe_load(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, yaml.YAMLError, RecursionError) as error:
         raise InvalidValue("policy", str(path), f"a readable YAML file ({error})") from None
-    policy = policy_given({} if document is None else document)
+    policy = verify_policy_given({} if document is None else document)
     beside = path.parent
     return policy.model_copy(
         update={
@@ -75,10 +75,10 @@ def read_policy(path: Path) -> Policy:
     )
 
 
-def policy_given(document: object) -> Policy:
+def verify_policy_given(document: object) -> VerifyPolicy:
     """A policy from its document. Raises InvalidValue, naming the field."""
     try:
-        return Policy.model_validate(document)
+        return VerifyPolicy.model_validate(document)
     except ValidationError as error:
         first = error.errors()[0]
         field = ".".join(map(str, first["loc"]))

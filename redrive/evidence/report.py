@@ -7,7 +7,7 @@ from pydantic import BaseModel, ConfigDict
 from redrive.forensics.footing import Footing
 
 
-class Result(StrEnum):
+class VerifyResult(StrEnum):
     """The answer. VERIFIED is said only when something outside of the database agrees."""
 
     VERIFIED = "VERIFIED"
@@ -19,7 +19,7 @@ class Result(StrEnum):
     @property
     def exit_code(self) -> int:
         """What ``redrive verify`` ends with."""
-        return list(Result).index(self)
+        return list(VerifyResult).index(self)
 
 
 class _Model(BaseModel):
@@ -70,7 +70,7 @@ class VerifyReport(_Model):
     before. *missing* says what could not be checked; *findings* lists the first of *finding_count*.
     """
 
-    result: Result
+    result: VerifyResult
     origin: str
     size: int
     position: int

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 from redrive.domain.errors import InvalidValue, RedriveError
 from redrive.domain.identity import StreamId, Tenant, derived_id
 from redrive.evidence.outside import Claim, kept, pinned, recorded
-from redrive.evidence.policy import Policy
+from redrive.evidence.policy import VerifyPolicy
 from redrive.evidence.rebuilt import DIFFERENT, SKIPPED, agenda_compared, views_compared
-from redrive.evidence.report import AnchorCheck, Compared, Finding, Result, VerifyReport
+from redrive.evidence.report import AnchorCheck, Compared, Finding, VerifyReport, VerifyResult
 from redrive.evidence.scan import Scan
 from redrive.evidence.store import StoredCheckpoint
 from redrive.evidence.trust import Trust
@@ -38,19 +38,19 @@ class _Case:
         """Something is not as it was written."""
         self.findings.append(Finding(kind=kind, what=what))
 
-    def result(self) -> Result:
+    def result(self) -> VerifyResult:
         """The answer, the worst first."""
         if self.findings:
-            return Result.TAMPERED
+            return VerifyResult.TAMPERED
         if self.missing:
-            return Result.INCOMPLETE
+            return VerifyResult.INCOMPLETE
         if self.stale:
-            return Result.STALE
-        return Result.VERIFIED if any(anchor.agrees for anchor in self.anchors) else Result.SELF_CONSISTENT
+            return VerifyResult.STALE
+        return VerifyResult.VERIFIED if any(anchor.agrees for anchor in self.anchors) else VerifyResult.SELF_CONSISTENT
 
 
 def verify(
-    engine: "Engine", policy: Policy, *, checkpoints: Sequence[Path] = (), views: bool = True, agenda: bool = True
+    engine: "Engine", policy: VerifyPolicy, *, checkpoints: Sequence[Path] = (), views: bool = True, agenda: bool = True
 ) -> VerifyReport:
     """Verify the log of *engine*. Raises InvalidValue for a kept checkpoint that cannot be read, StorageError."""
     store, origin, case = engine.evidence.store, engine.evidence.origin, _Case()
@@ -107,7 +107,7 @@ def verify(
 _NOTHING = StoredCheckpoint(0, 0, 0, b"", "", 0)
 
 
-def _claims(engine: "Engine", policy: Policy, checkpoints: Sequence[Path], case: _Case) -> list[Claim]:
+def _claims(engine: "Engine", policy: VerifyPolicy, checkpoints: Sequence[Path], case: _Case) -> list[Claim]:
     """What is outside of the database, and what came back from there."""
     witnesses, claims = policy.trusted_witnesses, list[Claim]()
     pin = policy.pin_file or (str(engine.evidence.pin.path) if engine.evidence.pin else None)
@@ -129,7 +129,7 @@ def _claims(engine: "Engine", policy: Policy, checkpoints: Sequence[Path], case:
     return claims + found
 
 
-def _judge_keys(policy: Policy, trust: Trust, size: int, case: _Case) -> None:
+def _judge_keys(policy: VerifyPolicy, trust: Trust, size: int, case: _Case) -> None:
     if not policy.trust:
         return
     if trust.size:
@@ -143,7 +143,7 @@ def _judge_keys(policy: Policy, trust: Trust, size: int, case: _Case) -> None:
         )
 
 
-def _judge_anchors(engine: "Engine", policy: Policy, claims: Sequence[Claim], size: int, case: _Case) -> None:
+def _judge_anchors(engine: "Engine", policy: VerifyPolicy, claims: Sequence[Claim], size: int, case: _Case) -> None:
     for anchor in case.anchors:
         if anchor.agrees is False:
             case.find("anchor", f"{anchor.kind} {anchor.name}: {anchor.detail}")
@@ -158,7 +158,7 @@ def _judge_anchors(engine: "Engine", policy: Policy, claims: Sequence[Claim], si
             _judge_clock(engine, policy, claim, case)
 
 
-def _judge_clock(engine: "Engine", policy: Policy, claim: Claim, case: _Case) -> None:
+def _judge_clock(engine: "Engine", policy: VerifyPolicy, claim: Claim, case: _Case) -> None:
     """What came before the anchor was recorded no later than it, and the anchor itself no earlier."""
     assert claim.at_ms is not None
     assert claim.position is not None

@@ -1,1 +1,1 @@
-"""Tests of evidence."""
+"""Trees, notes, seals, and what verifying them finds."""

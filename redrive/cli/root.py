@@ -33,6 +33,8 @@ COMMANDS = {
     "resume": "redrive.cli.run_operations:resume",
     "cancel": "redrive.cli.run_operations:cancel",
     "recover": "redrive.cli.run_operations:recover",
+    "diff": "redrive.cli.diff:diff",
+    "first": "redrive.cli.first:first",
     "limits": "redrive.cli.limits:limits",
     "views": "redrive.cli.views:views",
     "log": "redrive.cli.log:log",

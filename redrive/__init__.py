@@ -16,6 +16,13 @@ _PUBLIC = {
     "redrive.tenant_engine": ("TenantEngine",),
     "redrive.effect_detail": ("CompensationDetail", "EffectDetail", "EffectOutcome", "EffectTry"),
     "redrive.run_detail": ("NodeDetail", "RunDetail"),
+    "redrive.forensics.diff": ("ColumnChange", "Responsible", "RowChange", "ViewDiff"),
+    "redrive.forensics.first": ("Flip", "InvariantReport"),
+    "redrive.forensics.footing": ("Footing",),
+    "redrive.forensics.invariants": ("Invariant",),
+    "redrive.forensics.past": ("Past", "TenantPast"),
+    "redrive.forensics.positions": ("ClockRegression", "Position"),
+    "redrive.forensics.watching": ("Look",),
     "redrive.history": ("HistoryEntry",),
     "redrive.http_effects": ("http_reconcile", "http_send"),
     "redrive.settings": ("Settings",),
@@ -122,8 +129,8 @@ if TYPE_CHECKING:
     from redrive.async_engine import open_async as open_async
     from redrive.async_tenant import AsyncTenantEngine as AsyncTenantEngine
     from redrive.async_tenant import AsyncView as AsyncView
-    from redrive.domain.classifier import DEFAULT_RULES as DEFAULT_RULES
     from redrive.domain.classifier import Classifier as Classifier
+    from redrive.domain.classifier import DEFAULT_RULES as DEFAULT_RULES
     from redrive.domain.classifier import Rule as Rule
     from redrive.domain.compensation.state import CompensationStatus as CompensationStatus
     from redrive.domain.dead_letter.judge import Act as Act
@@ -193,6 +200,19 @@ if TYPE_CHECKING:
     from redrive.engine import Batch as Batch
     from redrive.engine import Engine as Engine
     from redrive.engine import open as open
+    from redrive.forensics.diff import ColumnChange as ColumnChange
+    from redrive.forensics.diff import Responsible as Responsible
+    from redrive.forensics.diff import RowChange as RowChange
+    from redrive.forensics.diff import ViewDiff as ViewDiff
+    from redrive.forensics.first import Flip as Flip
+    from redrive.forensics.first import InvariantReport as InvariantReport
+    from redrive.forensics.footing import Footing as Footing
+    from redrive.forensics.invariants import Invariant as Invariant
+    from redrive.forensics.past import Past as Past
+    from redrive.forensics.past import TenantPast as TenantPast
+    from redrive.forensics.positions import ClockRegression as ClockRegression
+    from redrive.forensics.positions import Position as Position
+    from redrive.forensics.watching import Look as Look
     from redrive.history import HistoryEntry as HistoryEntry
     from redrive.http_effects import http_reconcile as http_reconcile
     from redrive.http_effects import http_send as http_send
@@ -226,8 +246,8 @@ if TYPE_CHECKING:
     from redrive.processes.resume_plan import ResumePlan as ResumePlan
     from redrive.processes.sweep import SweepAct as SweepAct
     from redrive.processes.sweep import SweepReport as SweepReport
-    from redrive.processes.ticker import Ticker as Ticker
     from redrive.processes.ticker import TickReport as TickReport
+    from redrive.processes.ticker import Ticker as Ticker
     from redrive.processes.timers import TimerAct as TimerAct
     from redrive.processes.timers import TimerReport as TimerReport
     from redrive.processes.worker import Worker as Worker

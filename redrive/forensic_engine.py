@@ -60,14 +60,20 @@ class ForensicEngine:
         start: "Asked" = 0,
         end: "Asked" = "now",
         every: int = 1,
+        settled: bool | None = None,
         progress: "Progress | None" = None,
     ) -> "InvariantReport":
         """Where *invariant* is first violated after *start*, and every flip up to *end*, exact to the event.
 
         It is a SELECT of the rows that violate it, a condition in SQL that must be true, the name of one that comes
         with redrive (``redrive first --list``), or a function of an event and of the views after it that says whether
-        it holds. With *every* more than 1 it is asked only after so many events. Raises InvalidValue, StorageError.
+        it holds. *settled*: judged only where the events end that a command appended together (default: only those
+        of redrive's own that ask for it). With *every* more than 1 it is asked only after so many events.
+
+        Raises InvalidValue, StorageError.
         """
         from redrive.forensics.first import first
 
-        return first(cast("Engine", self), invariant, start=start, end=end, every=every, progress=progress)
+        return first(
+            cast("Engine", self), invariant, start=start, end=end, every=every, settled=settled, progress=progress
+        )

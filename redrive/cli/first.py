@@ -26,9 +26,12 @@ _NAMED = (Column("name"), Column("promises", elastic=True), Column("sql", wide=T
 )
 @click.option("--to", "end", default="now", metavar="POSITION", help="End with this position (default: the last).")
 @click.option("--every", type=int, default=1, help="Ask only every so many events: faster, and not exact.")
+@click.option("--settled", is_flag=True, help="Judge only where the events of a command end, not amid them.")
 @click.option("--list", "lists", is_flag=True, help="List the invariants that come with redrive.")
 @pass_session
-def first(session: Session, invariant: str | None, start: str, end: str, every: int, lists: bool) -> int | None:
+def first(
+    session: Session, invariant: str | None, start: str, end: str, every: int, settled: bool, lists: bool
+) -> int | None:
     """Find the first event that violates an invariant.
 
     INVARIANT is SQL over the views: a SELECT of the rows that violate it, or a condition that must be true; or the
@@ -41,7 +44,7 @@ def first(session: Session, invariant: str | None, start: str, end: str, every: 
         raise click.UsageError("say which INVARIANT: SQL over the views, or a name that --list shows")
     engine, out = session.engine(), session.output
     with folding() as progress:
-        found = engine.first(invariant, start=start, end=end, every=every, progress=progress)
+        found = engine.first(invariant, start=start, end=end, every=every, settled=settled or None, progress=progress)
     if out.json:
         out.item("first", found)
     else:

@@ -10,10 +10,13 @@ How an invariant is watched follows from what it is, never from what is likely:
   them. Each time costs the writing of what was folded, and the query itself.
 - A predicate in Python is called after every event; the views are folded when it asks them something, not before.
 
-``every`` gives exactness up: the invariant is asked after every so many events, and flips in between are not seen.
+``settled`` judges only where the events of a command end, which is all that anybody can have seen of the views: what
+must be true together is appended together, and amid it much is not. ``every`` gives exactness up: the invariant is
+asked after every so many events, and flips in between are not seen.
 """
 
 from collections.abc import Callable, Iterator
+from itertools import groupby
 from typing import TYPE_CHECKING, Any, Protocol
 
 from pydantic import BaseModel, ConfigDict
@@ -36,6 +39,7 @@ if TYPE_CHECKING:
 
 MOST_FLIPS = 1_000
 MOST_EVERY = 1_000_000
+_COUNTED = 4
 
 
 class Predicate(Protocol):
@@ -60,14 +64,16 @@ class Flip(BaseModel):
 class InvariantReport(BaseModel):
     """What became of an invariant after *start*, up to *end*. *first* is the first violation, None when it held
     throughout; *flips* are all of them and every return, the first 1,000 of *total*. *how* it was watched: by_row,
-    by_query or by_predicate; *asked* counts how often SQLite or the predicate was. Not *exact*: it was asked only every
-    *every* events, what happened in between is not known, and an event is the last of those."""
+    by_query or by_predicate; *settled*: only where the events of a command end; *asked* counts how often SQLite or the
+    predicate was. Not *exact*: it was asked only every *every* events, what happened in between is not known, and an
+    event is the last of those."""
 
     model_config = ConfigDict(frozen=True)
 
     invariant: str
     name: str | None
     how: How
+    settled: bool
     exact: bool
     every: int
     start: Position
@@ -88,6 +94,7 @@ def first(
     start: Asked = 0,
     end: Asked = "now",
     every: int = 1,
+    settled: bool | None = None,
     progress: Progress | None = None,
     checkpoint_events: int | None = None,
 ) -> InvariantReport:
@@ -97,10 +104,11 @@ def first(
     if until.position < since.position:
         raise InvalidValue("end", end, f"a position at or after {since}, where the look begins")
     wanted = _wanted(invariant)
+    at_ends = settled if settled is not None else isinstance(wanted, Invariant) and wanted.settled
     with Steps(engine, since, until, progress, checkpoint_events) as steps:
         watch = _watch(steps, wanted, step)
         flips, total, violated = list[Flip](), 0, False
-        for now in _verdicts(steps, watch, step):
+        for now in _settled(_verdicts(steps, watch, step)) if at_ends else _verdicts(steps, watch, step):
             if now.violated != violated:
                 violated, total = now.violated, total + 1
                 if total <= MOST_FLIPS:
@@ -109,6 +117,7 @@ def first(
         invariant=wanted.sql if isinstance(wanted, Invariant) else _called(wanted),
         name=wanted.name if isinstance(wanted, Invariant) else None,
         how=watch.how,
+        settled=at_ends,
         exact=step == 1,
         every=step,
         start=since,
@@ -152,6 +161,18 @@ def _verdicts(steps: Steps, watch: Watch, every: int) -> Iterator[Now]:
     yield watch.begin()
     for events in steps.batches(256 if every == 1 else every):
         yield from watch.after(events)
+
+
+def _settled(verdicts: Iterator[Now]) -> Iterator[Now]:
+    """The last verdict amid the events of each command: the one with which it ends."""
+    for _, of_command in groupby(verdicts, key=lambda now: None if now.event is None else _command_of(now.event)):
+        *_, last = of_command
+        yield last
+
+
+def _command_of(event: Recorded) -> str:
+    """What the ids of the events have in common that one command appended."""
+    return event.event_id[:-_COUNTED] if len(event.event_id) > 2 * _COUNTED else str(event.position)
 
 
 def _flip(now: Now, start: int) -> Flip:

@@ -10,6 +10,7 @@ NAMED: dict[str, Invariant] = {
             "SELECT run_id, status, open_letters FROM runs WHERE needs_review = 1",
             "no-stuck-run",
             "no run stands where nothing but an operator will move it",
+            settled=True,
         ),
         Invariant(
             "SELECT run_id, succeeded, nodes FROM runs WHERE succeeded > nodes",

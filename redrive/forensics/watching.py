@@ -9,7 +9,7 @@ from redrive.domain.event import Recorded
 from redrive.forensics.invariants import BY_ROW, ByRow, Guard
 from redrive.forensics.steps import Steps
 from redrive.projections import fold, queues
-from redrive.projections.batch import Batch
+from redrive.projections.batch import Batch, collector_paused
 from redrive.projections.tables import Row, Table
 
 WRITE_AFTER = 8_192
@@ -103,30 +103,45 @@ class RowByRow:
     def after(self, events: Sequence[Recorded]) -> Iterator[Now]:
         """Fold *events*; the verdicts where they flip."""
         flips: list[Now] = []
-        violating, known, name = self._violating, self._known, self._what.table.name
-        values_of = self._values
+        violating, known, values_of = self._violating, self._known, self._values
+        rows, of_runs = self._rows(), self._what.table.name == "runs"
 
         def look(event: Recorded) -> None:
             before, bad_row = bool(violating), None
-            for table, id_, row in rows_touched(self._batch, event):
-                if table.name == name:
-                    values = values_of(row)
-                    bad = known.get(values)
-                    if bad is None:
-                        bad = self._judge(values)
-                    if bad:
-                        violating.add(id_)
-                        bad_row = row
-                    else:
-                        violating.discard(id_)
+            stream = event.stream
+            for id_ in (stream, event.correlation) if of_runs and event.correlation != stream else (stream,):
+                if (row := rows.get(id_)) is None:
+                    continue
+                values = values_of(row)
+                bad = known.get(values)
+                if bad is None:
+                    bad = self._judge(values)
+                if bad:
+                    violating.add(id_)
+                    bad_row = row
+                else:
+                    violating.discard(id_)
             if bool(violating) != before:
                 flips.append(Now(event, not before, () if bad_row is None else self._sample(bad_row)))
 
-        fold.fold(self._batch, events, look)
+        with collector_paused():
+            fold.fold(self._batch, events, look)
         self._folded += len(events)
         if self._folded >= WRITE_AFTER:
             self._write()
         yield from flips
+
+    def _rows(self) -> dict[str, Row]:
+        """The rows of its table that are in memory."""
+        match self._what.table.name:
+            case "runs":
+                return self._batch.runs
+            case "dead_letters":
+                return self._batch.letters
+            case "effects":
+                return self._batch.effects
+            case _:
+                return self._batch.compensations
 
     def _judge(self, values: tuple[Any, ...]) -> bool:
         self.asked += 1

@@ -74,7 +74,7 @@ def test_a_diff_is_filtered_and_limited(engine: redrive.Engine) -> None:
     every = engine.diff(0, "now")
     run = next(one for one in every.changes if one.table == "runs").key[0]
     of_run = engine.diff(0, "now", run=str(run))
-    assert {dict((c.column, c.new) for c in one.columns)["run_id"] for one in of_run.changes} == {run}
+    assert {{c.column: c.new for c in one.columns}["run_id"] for one in of_run.changes} == {run}
     mine = engine.diff(0, "now", tenant=ACME)
     assert {one.tenant for one in mine.changes} == {str(ACME)}
     assert mine.total + engine.diff(0, "now", tenant=GLOBEX).total <= every.total

@@ -16,6 +16,13 @@ _PUBLIC = {
     "redrive.tenant_engine": ("TenantEngine",),
     "redrive.effect_detail": ("CompensationDetail", "EffectDetail", "EffectOutcome", "EffectTry"),
     "redrive.run_detail": ("NodeDetail", "RunDetail"),
+    "redrive.forensics.diff": ("ColumnChange", "Responsible", "RowChange", "ViewDiff"),
+    "redrive.forensics.first": ("Flip", "InvariantReport"),
+    "redrive.forensics.footing": ("Footing",),
+    "redrive.forensics.invariants": ("Invariant",),
+    "redrive.forensics.past": ("Past", "TenantPast"),
+    "redrive.forensics.positions": ("ClockRegression", "Position"),
+    "redrive.forensics.watching": ("Look",),
     "redrive.history": ("HistoryEntry",),
     "redrive.http_effects": ("http_reconcile", "http_send"),
     "redrive.settings": ("Settings",),
@@ -216,6 +223,19 @@ if TYPE_CHECKING:
     from redrive.evidence.report import VerifyReport as VerifyReport
     from redrive.evidence.report import VerifyResult as VerifyResult
     from redrive.evidence.store import StoredCheckpoint as StoredCheckpoint
+    from redrive.forensics.diff import ColumnChange as ColumnChange
+    from redrive.forensics.diff import Responsible as Responsible
+    from redrive.forensics.diff import RowChange as RowChange
+    from redrive.forensics.diff import ViewDiff as ViewDiff
+    from redrive.forensics.first import Flip as Flip
+    from redrive.forensics.first import InvariantReport as InvariantReport
+    from redrive.forensics.footing import Footing as Footing
+    from redrive.forensics.invariants import Invariant as Invariant
+    from redrive.forensics.past import Past as Past
+    from redrive.forensics.past import TenantPast as TenantPast
+    from redrive.forensics.positions import ClockRegression as ClockRegression
+    from redrive.forensics.positions import Position as Position
+    from redrive.forensics.watching import Look as Look
     from redrive.history import HistoryEntry as HistoryEntry
     from redrive.http_effects import http_reconcile as http_reconcile
     from redrive.http_effects import http_send as http_send

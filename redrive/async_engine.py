@@ -60,6 +60,9 @@ class AsyncEngine(Asynchronous[Engine]):
     await_sealed = awaited(Engine.await_sealed)
     anchor = awaited(Engine.anchor)
     verify = awaited(Engine.verify)
+    at = awaited(Engine.at)
+    diff = awaited(Engine.diff)
+    first = awaited(Engine.first)
 
     async def close(self) -> None:
         """Begin nothing more, let what was asked for run to its end, then close the log and the views."""

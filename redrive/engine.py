@@ -20,6 +20,7 @@ from redrive.domain.run.claims import DEFAULT_LEASE_MS
 from redrive.domain.run.state import Run
 from redrive.domain.values import MAX_INTEGER, clean_integer
 from redrive.evidence.custody import Custody
+from redrive.evidence_engine import EvidenceEngine
 from redrive.forensic_engine import ForensicEngine
 from redrive.ledger.committer import Pending
 from redrive.ledger.ledger import SqliteLedger, refuse_in_batch
@@ -45,7 +46,7 @@ Listener = Callable[[Recorded], None]
 RedrivePolicies = RedrivePolicy | Callable[[Tenant, str], RedrivePolicy]
 
 
-class Engine(ForensicEngine):
+class Engine(EvidenceEngine, ForensicEngine):
     """One log, for every tenant. Commands and queries live on ``for_tenant(…)``; ``local`` is the default tenant.
 
     Any number of threads may use it, and any number of processes may open the same log. Close it when done, or

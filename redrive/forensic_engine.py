@@ -1,72 +1,79 @@
-"""What an engine can tell of the past, and how it proves it: nothing here changes what happened."""
+"""What an engine can tell of the past: nothing here writes to the log."""
 
-from collections.abc import Sequence
-from pathlib import Path
+from collections.abc import Collection
 from typing import TYPE_CHECKING, cast
 
-from redrive.domain.values import MAX_INTEGER, clean_integer
-
 if TYPE_CHECKING:
-    from redrive.domain.records import AnchorRecorded
+    from redrive.domain.identity import Tenant
     from redrive.engine import Engine
-    from redrive.evidence.anchors import Anchor
-    from redrive.evidence.custody import Custody
-    from redrive.evidence.policy import VerifyPolicy
-    from redrive.evidence.report import VerifyReport
-    from redrive.evidence.store import StoredCheckpoint
-    from redrive.tenant_effects import Actor
+    from redrive.forensics.diff import ViewDiff
+    from redrive.forensics.first import InvariantReport, Predicate
+    from redrive.forensics.invariants import Invariant
+    from redrive.forensics.past import Past
+    from redrive.forensics.positions import Asked
+    from redrive.forensics.prefix import Progress
 
 
 class ForensicEngine:
     """The forensic queries of an engine: about the whole log, for whoever may read all of it."""
 
-    evidence: "Custody"
+    def at(
+        self, position: "Asked", *, progress: "Progress | None" = None, checkpoint_events: int | None = None
+    ) -> "Past":
+        """The engine as it stood at *position*: ``with engine.at("pos:1200") as past: past.local.runs()``.
 
-    def seal(self) -> "StoredCheckpoint | None":
-        """Seal every event there is, now; the checkpoint that covers them, None while the log is empty.
-
-        Raises SealRefused when the tree, its last checkpoint and the pinned one disagree; StorageError.
+        ``pos:N``, ``time:T`` (ISO 8601 with a zone, or milliseconds), ``cp:HASH``, ``now``, or the id of an event. The
+        views are folded up to there, from the nearest view checkpoint; one is left behind every *checkpoint_events*
+        events (default 50,000; 0: none are used or made). *progress* is called with how many of how many events are
+        folded. Raises InvalidValue, StorageError.
         """
-        return self.evidence.seal()
+        from redrive.forensics.past import past_of
 
-    def await_sealed(self, position: int | None = None, *, timeout_ms: int = 10_000) -> "StoredCheckpoint | None":
-        """Return once the event at *position* (None: the last one there is) is sealed: for an action that must not be
-        denied later. It seals by itself when nobody else does. Raises SealRefused, StorageError."""
-        if position is not None:
-            clean_integer(position, "position", 0, MAX_INTEGER)
-        return self.evidence.await_sealed(position, clean_integer(timeout_ms, "timeout_ms", 0, 86_400_000))
+        return past_of(cast("Engine", self), position, progress=progress, checkpoint_events=checkpoint_events)
 
-    def anchor(self, anchor: "Anchor", *, actor: "Actor", reason: str) -> "AnchorRecorded":
-        """Seal the log, tell its last checkpoint to *anchor* (PinAnchor, CommandAnchor, WitnessAnchor,
-        TimestampAnchor), and record what came back. Raises AnchorFailed, InvalidValue, SealRefused, StorageError."""
-        from redrive.domain.identity import human
-        from redrive.domain.ports import Caller
-        from redrive.evidence.anchors import anchor as told
-        from redrive.ledger.ledger import refuse_in_batch
-        from redrive.processes.operations import reason_given
-
-        refuse_in_batch("anchor")
-        engine = cast("Engine", self)
-        why = engine.services.redactor.text(reason_given(reason))
-        return told(engine, anchor, Caller(None, human(actor), why))
-
-    def verify(
+    def diff(
         self,
-        policy: "VerifyPolicy | None" = None,
+        start: "Asked",
+        end: "Asked" = "now",
         *,
-        checkpoints: Sequence[str | Path] = (),
-        views: bool = True,
-        agenda: bool = True,
-    ) -> "VerifyReport":
-        """Verify the whole log: rows against the sealed tree, the tree against what lies outside of the database,
-        views and agenda against the log.
+        tables: Collection[str] | None = None,
+        tenant: "Tenant | None" = None,
+        run: str | None = None,
+        limit: int | None = None,
+        progress: "Progress | None" = None,
+    ) -> "ViewDiff":
+        """The rows of the views that differ between two positions, each with the event that changed it last.
 
-        *policy* says what is trusted and demanded (``redrive.read_verify_policy``); *checkpoints* are files with
-        checkpoints that were kept. Without *views* or *agenda*, these are not built anew. The result is VERIFIED only when
-        something outside of the database agrees. Raises InvalidValue, StorageError.
+        Only of some *tables* (runs, dead_letters, …), of one *tenant*, of one *run*; at most *limit* rows (default
+        1,000), but counted in full. Raises InvalidValue, StorageError.
         """
-        from redrive.evidence.policy import VerifyPolicy
-        from redrive.evidence.verification import verify
+        from redrive.forensics.diff import diff
 
-        paths = [Path(path) for path in checkpoints]
-        return verify(cast("Engine", self), policy or VerifyPolicy(), checkpoints=paths, views=views, agenda=agenda)
+        return diff(
+            cast("Engine", self), start, end, tables=tables, tenant=tenant, run=run, limit=limit, progress=progress
+        )
+
+    def first(
+        self,
+        invariant: "str | Invariant | Predicate",
+        *,
+        start: "Asked" = 0,
+        end: "Asked" = "now",
+        every: int = 1,
+        settled: bool | None = None,
+        progress: "Progress | None" = None,
+    ) -> "InvariantReport":
+        """Where *invariant* is first violated after *start*, and every flip up to *end*, exact to the event.
+
+        It is a SELECT of the rows that violate it, a condition in SQL that must be true, the name of one that comes
+        with redrive (``redrive first --list``), or a function of an event and of the views after it that says whether
+        it holds. *settled*: judged only where the events end that a command appended together (default: only those
+        of redrive's own that ask for it). With *every* more than 1 it is asked only after so many events.
+
+        Raises InvalidValue, StorageError.
+        """
+        from redrive.forensics.first import first
+
+        return first(
+            cast("Engine", self), invariant, start=start, end=end, every=every, settled=settled, progress=progress
+        )

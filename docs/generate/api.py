@@ -103,9 +103,24 @@ GROUPS: dict[str, tuple[str, ...]] = {
         "ResumePlan",
         "ResumeOption",
     ),
+    "Looking at the past": (
+        "Past",
+        "TenantPast",
+        "Position",
+        "ClockRegression",
+        "ViewDiff",
+        "RowChange",
+        "ColumnChange",
+        "Responsible",
+        "Invariant",
+        "InvariantReport",
+        "Flip",
+        "Look",
+        "Footing",
+    ),
     "Ids and values": ("RunId", "DeadLetterId", "EffectId", "CompensationId", "NodeId", "JsonValue"),
 }
-INHERITED = frozenset({"TenantEngine"})
+INHERITED = frozenset({"Engine", "TenantEngine", "TenantPast"})
 BARE = frozenset(
     {"Status", "NodeStatus", "Mode", "Strategy", "Verdict", "Disposition", "Act", "EffectStatus", "CompensationStatus"}
 )

@@ -18,6 +18,7 @@ from redrive import (
     TenantEngine,
 )
 from redrive.domain.identity import compensation_id_of
+from tests.forensics.answers import answers
 from tests.processes.driven import AsyncShop
 from tests.processes.workshop import ACME, ANA, ONE, TIMEOUT, Shop, beside, policy
 
@@ -91,6 +92,7 @@ CALLS: dict[str, Callable[[TenantEngine, Ours], Any]] = {
     "resume_plan": lambda t, o: [t.resume_plan(o.run)],
     "counts": lambda t, o: t.counts(),
     "limits": lambda t, o: t.limits(),
+    "at": lambda t, o: [answers(t.at("now")), answers(t.at("pos:20"))],
     "history": lambda t, o: t.history(o.run),
     "whole_history": lambda t, o: list(t.whole_history(o.run)),
     # what workers do

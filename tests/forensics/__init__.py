@@ -1,1 +1,1 @@
-"""Tests of forensics."""
+"""What was, told again: the past, timelines, causes, what-if."""

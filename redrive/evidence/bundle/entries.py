@@ -11,6 +11,7 @@ from hashlib import sha256
 from typing import Any, NamedTuple
 from uuid import UUID
 
+from redrive.domain.errors import InvalidValue
 from redrive.domain.values import JsonValue
 from redrive.evidence.bundle.archive import broken, canonical_line
 from redrive.evidence.leaves import TEXT_KIND, UUID_KIND, leaf_data, leaf_of
@@ -25,7 +26,7 @@ _MOST = 2**63 - 1
 class Entry(NamedTuple):
     """An event of a bundle. *state* is None where states are left out; tenant and correlation are "" then."""
 
-    index: int
+    leaf_index: int
     position: int
     stream: str
     version: int
@@ -79,7 +80,9 @@ def entry_of(line: bytes) -> Entry:
         if not isinstance(told, dict) or canonical_line(told) != line + b"\n":
             broken("an entry is not canonical JSON")
         return _read(told)
-    except (KeyError, TypeError, ValueError, RecursionError) as error:
+    except InvalidValue:
+        raise
+    except (KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:
         broken(f"an entry cannot be read ({error})")
 
 

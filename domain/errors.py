@@ -13,7 +13,7 @@ RedriveError
 ├── NotFound                    unknown, or another tenant's: both look the same          CLI exit 4
 ├── Conflict                    another writer was first, again and again; try later      CLI exit 5
 ├── StorageError                disk full, locked, read-only, corrupted, newer schema     CLI exit 5
-│   └── EngineClosed · StreamDamaged
+│   └── EngineClosed · StreamDamaged · SealRefused
 └── StreamUnreadable            marks StreamReadOnly and StreamDamaged: left alone, all else works
 """
 
@@ -68,6 +68,12 @@ class EngineClosed(StorageError):
     """The engine was closed; commands and queries need an open one."""
 
     code = "engine-closed"
+
+
+class SealRefused(StorageError):
+    """The stored tree, its last checkpoint and the pinned one disagree: nothing was signed. Run ``redrive verify``."""
+
+    code = "seal-refused"
 
 
 class Refused(RedriveError):

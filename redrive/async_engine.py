@@ -57,6 +57,8 @@ class AsyncEngine(Asynchronous[Engine]):
     tick = awaited(Engine.tick)
     sweep = awaited(Engine.sweep)
     at = awaited(Engine.at)
+    seal = awaited(Engine.seal)
+    await_sealed = awaited(Engine.await_sealed)
 
     async def close(self) -> None:
         """Begin nothing more, let what was asked for run to its end, then close the log and the views."""

@@ -147,7 +147,7 @@ class TiledTree:
         return self._tiles[key]
 
 
-class TreeDamaged(Exception):  # noqa: N818 - what is the case, not that something went wrong
+class TreeDamaged(Exception):
     """A stored tile lacks a hash that the tree needs."""
 
     def __init__(self, level: int, tile: int) -> None:

@@ -37,13 +37,15 @@ _SCHEME = "bundle:"
 class BundleLedger(SqliteLedger):
     """The log of a bundle: it can be read, and nothing else."""
 
+    bundle = ""
+
     def transact(self, *_given: Any) -> NoReturn:
         """Refuse: evidence does not change. Raises ReadOnlyLog."""
-        raise ReadOnlyLog(self.path)
+        raise ReadOnlyLog(self.bundle)
 
     def transact_together(self, *_given: Any) -> NoReturn:
         """Refuse, as ``transact`` does."""
-        raise ReadOnlyLog(self.path)
+        raise ReadOnlyLog(self.bundle)
 
     def run_state(self, tenant: Tenant | None, id_: RunId, until: int | None = None) -> Run:
         """The run as the bundle tells it. Raises NotFound, also for a run whose beginning is not in the bundle."""
@@ -58,7 +60,7 @@ class BundleLedger(SqliteLedger):
         """Nothing is written from now on; messages name the bundle at *path*."""
         with self.committer.under_lock():
             self.committer.closed = True
-        self.path = path
+        self.bundle = path
 
 
 class BundleEngine(Engine):

@@ -13,7 +13,7 @@ RedriveError
 ├── NotFound                    unknown, or another tenant's: both look the same          CLI exit 4
 ├── Conflict                    another writer was first, again and again; try later      CLI exit 5
 ├── StorageError                disk full, locked, read-only, corrupted, newer schema     CLI exit 5
-│   └── EngineClosed · StreamDamaged · SealRefused
+│   └── EngineClosed · StreamDamaged · SealRefused · ReadOnlyLog
 └── StreamUnreadable            marks StreamReadOnly and StreamDamaged: left alone, all else works
 """
 
@@ -74,6 +74,16 @@ class SealRefused(StorageError):
     """The stored tree, its last checkpoint and the pinned one disagree: nothing was signed. Run ``redrive verify``."""
 
     code = "seal-refused"
+
+
+class ReadOnlyLog(StorageError):
+    """The log is an evidence bundle: it can be asked, and never changes."""
+
+    code = "read-only-log"
+
+    def __init__(self, path: str) -> None:
+        self.path = path
+        super().__init__(f"{path}: this is an evidence bundle; it can be asked, and nothing can be done in it")
 
 
 class Refused(RedriveError):

@@ -59,6 +59,7 @@ class AsyncEngine(Asynchronous[Engine]):
     at = awaited(Engine.at)
     seal = awaited(Engine.seal)
     await_sealed = awaited(Engine.await_sealed)
+    export = awaited(Engine.export)
 
     async def close(self) -> None:
         """Begin nothing more, let what was asked for run to its end, then close the log and the views."""

@@ -5,7 +5,11 @@ from typing import TYPE_CHECKING, cast
 from redrive.domain.values import MAX_INTEGER, clean_integer
 
 if TYPE_CHECKING:
+    from pathlib import Path
+    from typing import BinaryIO
+
     from redrive.engine import Engine
+    from redrive.evidence.bundle.handing import ExportReport
     from redrive.evidence.custody import Custody
     from redrive.evidence.store import StoredCheckpoint
     from redrive.forensics.past import Past
@@ -45,3 +49,27 @@ class ForensicEngine:
         if position is not None:
             clean_integer(position, "position", 0, MAX_INTEGER)
         return self.evidence.await_sealed(position, clean_integer(timeout_ms, "timeout_ms", 0, 86_400_000))
+
+    def export(
+        self,
+        to: "str | Path | BinaryIO",
+        *,
+        run: str | None = None,
+        positions: tuple[int, int] | None = None,
+        since: str | bytes | None = None,
+        states: bool = True,
+        force: bool = False,
+    ) -> "ExportReport":
+        """Write an evidence bundle to the path, or open binary file, *to*: the events of *run*, or those at *positions*
+        (first, last), with what they name and the proofs that they stand in the log. Everything is sealed first.
+
+        *since* is an earlier checkpoint as it was kept, whole: the bundle then also proves that the log only grew
+        since; without run or positions, it holds what was added. Without *states*, it shows that events happened, and
+        when, not what they say. A file that is there is replaced only with *force*; a path gets all of the bundle or
+        nothing. Raises NotFound for an unknown run, InvalidValue, SealRefused when the log is not what was sealed,
+        StorageError.
+        """
+        from redrive.evidence.bundle.handing import Wanted, export_bundle
+
+        wanted = Wanted(run=run, positions=positions, since=since, states=states)
+        return export_bundle(cast("Engine", self), to, wanted, force=force)

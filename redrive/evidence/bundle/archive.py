@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from hashlib import sha256
-from typing import BinaryIO, NoReturn
+from typing import Any, BinaryIO, NoReturn, Protocol
 
 from redrive.domain.errors import InvalidValue
 from redrive.domain.values import JsonValue, canonical_json
@@ -29,17 +29,25 @@ def broken(why: str) -> NoReturn:
 
 def header(name: str, size: int) -> bytes:
     """The header of a member (POSIX 1003.1-1988, ustar)."""
-    assert len(name) <= 100 and 0 <= size <= MOST_SIZE, f"{name} of {size} bytes"
+    assert len(name) <= 100, name
+    assert 0 <= size <= MOST_SIZE, f"{name} of {size} bytes"
     front = name.encode("ascii").ljust(100, b"\0") + b"".join(_FIELDS) % size
     back = b"0" + bytes(100) + _TAIL
     checksum = sum(front) + sum(back) + 8 * ord(" ")
     return front + b"%06o\0 " % checksum + back
 
 
+class Writable(Protocol):
+    """Where a bundle is written to."""
+
+    def write(self, data: bytes, /) -> object:
+        """Write *data*."""
+
+
 class Archive:
     """Writes the members of a bundle, in their order, and the manifest of them."""
 
-    def __init__(self, file: BinaryIO) -> None:
+    def __init__(self, file: Writable) -> None:
         self._file = file
         self._last = ""
         self.files: dict[str, JsonValue] = {}
@@ -69,14 +77,14 @@ class Archive:
 
 @dataclass
 class Member:
-    """One file of a bundle that is read. Whatever is not read of it is read when the next one is asked for."""
+    """One file of a bundle that is read, from its beginning to its ``end``, after which its digest is known."""
 
     name: str
     size: int
     file: BinaryIO
     left: int
     digest: str = ""
-    _sum: "Sum" = field(default_factory=lambda: Sum())
+    _sum: Any = field(default_factory=sha256)
 
     def read(self, most: int) -> bytes:
         """All of it, refused beyond *most* bytes."""
@@ -99,23 +107,17 @@ class Member:
                 broken(f"{self.name} is cut off")
         if self.file.read(-self.size % BLOCK) != bytes(-self.size % BLOCK):
             broken(f"something lies behind {self.name}")
-        self.digest = self._sum.value.hexdigest()
+        self.digest = self._sum.hexdigest()
 
     def _taken(self, data: bytes) -> bytes:
         self.left -= len(data)
-        self._sum.value.update(data)
+        self._sum.update(data)
         return data
 
 
-class Sum:
-    """A SHA-256 that grows."""
-
-    def __init__(self) -> None:
-        self.value = sha256()
-
-
 def members(file: BinaryIO) -> Iterator[Member]:
-    """The members of a bundle in their order. Raises InvalidValue for any form but the one that is written."""
+    """The members of a bundle in their order; whoever reads one calls its ``end`` before the next. Raises InvalidValue
+    for any form but the one that is written."""
     last = ""
     while last != MANIFEST:
         block = file.read(BLOCK)
@@ -129,7 +131,6 @@ def members(file: BinaryIO) -> Iterator[Member]:
             broken(f"{name} comes twice, or after {last}")
         member = Member(name, size, file, size)
         yield member
-        member.end()
         last = name
     if file.read(2 * BLOCK + 1) != bytes(2 * BLOCK):
         broken("it does not end after its manifest")

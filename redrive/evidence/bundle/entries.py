@@ -14,8 +14,9 @@ from uuid import UUID
 from redrive.domain.errors import InvalidValue
 from redrive.domain.values import JsonValue
 from redrive.evidence.bundle.archive import broken, canonical_line
-from redrive.evidence.leaves import TEXT_KIND, UUID_KIND, leaf_data, leaf_of
+from redrive.evidence.leaves import TEXT_KIND, UUID_KIND, leaf_data, leaf_of_row
 from redrive.evidence.merkle import leaf_hash
+from redrive.evidence.store import Archived
 
 Row = tuple[Any, ...]
 """As the table of the log has them: position, stream, version, topic, state, tenant, correlation, recorded_at_ms."""
@@ -46,20 +47,24 @@ class Entry(NamedTuple):
 
 
 def line_of(row: Row, index: int, *, states: bool) -> tuple[bytes, bytes]:
-    """The line of a row that is leaf *index*, and its leaf hash. Raises ValueError or TypeError for a row that no
-    ledger wrote."""
+    """The line of a row that is leaf *index*, and its leaf hash. A state that was archived is left out.
+
+    Raises ValueError or TypeError for a row that no ledger wrote.
+    """
     position, stream, version, topic, state, tenant, correlation, recorded_at_ms = row
-    leaf = leaf_of(stream, version, recorded_at_ms, topic, state)
+    leaf = leaf_of_row(row)
     document: dict[str, JsonValue] = {
         "index": index,
-        "kind": TEXT_KIND,
-        "originator": stream,
+        "kind": UUID_KIND if isinstance(stream, UUID) else TEXT_KIND,
+        "originator": str(stream),
         "position": position,
         "recorded_at_ms": recorded_at_ms,
         "topic": topic,
         "version": version,
     }
-    if states:
+    if isinstance(state, Archived):
+        document |= {"state_bytes": state.size, "state_sha256": state.digest.hex()}
+    elif states:
         document |= {"tenant": tenant, "correlation": correlation, **_told(state)}
     else:
         document |= {"state_bytes": len(state), "state_sha256": sha256(state).hexdigest()}

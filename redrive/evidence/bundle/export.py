@@ -1,4 +1,4 @@
-"""Writes a bundle. What is written was checked against the tree: evidence that contradicts itself is not handed over."""
+"""Writes a bundle. What is written was checked against the tree: what contradicts itself is not handed over."""
 
 import hashlib
 import platform
@@ -16,7 +16,7 @@ from redrive.evidence.bundle.archive import Archive, canonical_line
 from redrive.evidence.bundle.contents import Contents
 from redrive.evidence.bundle.entries import line_of
 from redrive.evidence.bundle.proofs import Span, consistency_file, range_file, range_proof, single_file
-from redrive.evidence.bundle.selection import Selection, Source, index_from, position_of, rows_at, rows_of
+from redrive.evidence.bundle.selection import Selection, Source, index_from, rows_at, rows_of
 from redrive.evidence.bundle.wording import instructions
 from redrive.evidence.merkle import EMPTY_ROOT, TiledTree, is_included
 from redrive.evidence.notes import Checkpoint, Verifier, parse_checkpoint, parse_note

@@ -103,9 +103,7 @@ def _opened(path: str, folder: Any, clock: Callable[[], int] | None) -> Engine:
     copy = str(Path(folder.name) / "log.db")
     found = _copied(path, copy)
     last_ms = found.recorded_ms[1]
-    ledger = BundleLedger(
-        copy, clock=clock or (lambda: last_ms), dice=random.random, engine=__version__, durable=False
-    )
+    ledger = BundleLedger(copy, clock=clock or (lambda: last_ms), dice=random.random, engine=__version__, durable=False)
     try:
         ledger.rebuild_agenda()
         ledger.seal_off(path)

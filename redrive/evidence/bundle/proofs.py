@@ -2,7 +2,7 @@
 
 A `.tlog-proof` (c2sp.org/tlog-proof) is read by other tools, and costs about a kilobyte for each entry. Of a range, the
 leaves are all in the bundle: what lacks for the root are the complete subtrees to the left and to the right of it, at
-most two for each level of the tree. A range proof lists these, from left to right. It also shows that the range is whole.
+most two for each level of the tree. A range proof lists these, from left to right, and shows that the range is whole.
 """
 
 import re

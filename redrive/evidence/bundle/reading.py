@@ -23,8 +23,8 @@ NEEDED = ("VERIFY.md", "bundle.json", "checkpoint", "policy.json", "verify.py")
 @dataclass
 class Found:
     """What a bundle holds, every part of it in agreement with every other. *gaps*: versions of a stream between which
-    others are missing. *foreign* entries have states that do not name their tenant, of *left_out* ones there is only the
-    hash. *singles* and *spans* count proofs."""
+    others are missing. *foreign* entries have states that do not name their tenant; *left_out* are those without one.
+    *singles* and *spans* count proofs."""
 
     contents: Contents
     note: Note
@@ -91,7 +91,7 @@ class _Reading:
             broken("half a consistency proof is there")
         if found.since is not None and not _grew(found.since, found.checkpoint, self._consistency or []):
             broken(f"the tree is not a later form of that with {found.since.size} leaves")
-        if self._keys and not any([signed_by(found.note, key) for key in self._keys]):
+        if self._keys and not sum(signed_by(found.note, key) for key in self._keys):
             broken("none of the keys of its policy signed the checkpoint")
         return found
 

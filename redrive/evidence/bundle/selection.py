@@ -1,4 +1,4 @@
-"""What goes into a bundle: the leaves that were asked for, and those without which they could not be projected again."""
+"""What goes into a bundle: the events that were asked for, and those that they need to be projected again."""
 
 import re
 from collections.abc import Iterable, Iterator, Sequence

@@ -2,9 +2,9 @@
 
 from collections.abc import Sequence
 
+from redrive.domain.values import canonical_json
 from redrive.evidence.bundle.contents import Contents
 from redrive.evidence.notes import Verifier
-from redrive.domain.values import canonical_json
 
 _PAGE = """\
 # Evidence from the log {origin}
@@ -25,7 +25,7 @@ each of these events stands in the log as it is shown here.
 
 `RESULT: VERIFIED` (exit 0) is said only when the keys and pins that you gave agree. Without any, the best result is
 `SELF-CONSISTENT` (2): whoever can write a log can write a bundle that agrees with itself. `TAMPERED` (1) says what
-contradicts. `STALE` (3): your pin is newer than this bundle. `INCOMPLETE` (4): something that you asked for is not here.
+contradicts. `STALE` (3): your pin is newer than this bundle. `INCOMPLETE` (4): what you asked for is not here.
 
 ## What it shows
 
@@ -36,8 +36,8 @@ was stored. From these the leaf of a Merkle tree (RFC 6962) is computed; `proofs
 the root in `checkpoint`, which is signed.
 
 It does not show that what was recorded is true, or that nothing else belongs to the selection, except within a range:
-of that, no event is missing. `selection`, `log` and `code` in `bundle.json`, the numbers of positions, and this page are
-what the exporter says.
+of that, no event is missing. `selection`, `log` and `code` in `bundle.json`, the numbers of positions, and this page
+are what the exporter says.
 
 ## Look into it
 

@@ -40,6 +40,7 @@ _PUBLIC = {
         "NotFound",
         "NotRunning",
         "OutcomePending",
+        "ReadOnlyLog",
         "RedriveError",
         "Refused",
         "RetryUnavailable",
@@ -50,6 +51,9 @@ _PUBLIC = {
         "StreamReadOnly",
         "StreamUnreadable",
     ),
+    "redrive.evidence.bundle.checking": ("BundleReport", "verify_bundle"),
+    "redrive.evidence.bundle.handing": ("ExportReport",),
+    "redrive.evidence.bundle.opened": ("open_bundle",),
     "redrive.domain.event": ("Cause", "Event", "Recorded", "UnknownEvent"),
     "redrive.domain.failure": ("Failure",),
     "redrive.domain.flow": ("Flow", "Node"),
@@ -145,6 +149,7 @@ if TYPE_CHECKING:
     from redrive.domain.errors import NotFound as NotFound
     from redrive.domain.errors import NotRunning as NotRunning
     from redrive.domain.errors import OutcomePending as OutcomePending
+    from redrive.domain.errors import ReadOnlyLog as ReadOnlyLog
     from redrive.domain.errors import RedriveError as RedriveError
     from redrive.domain.errors import Refused as Refused
     from redrive.domain.errors import RetryUnavailable as RetryUnavailable
@@ -193,6 +198,10 @@ if TYPE_CHECKING:
     from redrive.engine import Batch as Batch
     from redrive.engine import Engine as Engine
     from redrive.engine import open as open
+    from redrive.evidence.bundle.checking import BundleReport as BundleReport
+    from redrive.evidence.bundle.checking import verify_bundle as verify_bundle
+    from redrive.evidence.bundle.handing import ExportReport as ExportReport
+    from redrive.evidence.bundle.opened import open_bundle as open_bundle
     from redrive.history import HistoryEntry as HistoryEntry
     from redrive.http_effects import http_reconcile as http_reconcile
     from redrive.http_effects import http_send as http_send

@@ -59,6 +59,8 @@ class Session:
 
         settings, _ = self.settings, self.tenant
         configure_logs(settings)
+        if settings.db.startswith("bundle:"):
+            return self._bundle(settings.db)
         if not create:
             self._require_log(settings.db)
         engine = open_engine(
@@ -73,6 +75,14 @@ class Session:
             cache_bytes=settings.cache_bytes,
             reconcilers=effect_reconcilers(),
         )
+        click.get_current_context().find_root().call_on_close(engine.close)
+        return engine
+
+    def _bundle(self, url: str) -> "Engine":
+        """Open the evidence bundle at *url* as a log that can be asked."""
+        from redrive.evidence.bundle.opened import open_bundle
+
+        engine = open_bundle(url.removeprefix("bundle:"))
         click.get_current_context().find_root().call_on_close(engine.close)
         return engine
 

@@ -34,6 +34,8 @@ COMMANDS = {
     "cancel": "redrive.cli.run_operations:cancel",
     "recover": "redrive.cli.run_operations:recover",
     "limits": "redrive.cli.limits:limits",
+    "export": "redrive.cli.export:export",
+    "bundle": "redrive.cli.bundle:bundle",
     "views": "redrive.cli.views:views",
     "log": "redrive.cli.log:log",
 }

@@ -404,7 +404,7 @@ class Verifier:
         self.streams: dict[str, int] = {}
         self.gaps: list[str] = []
         self.entries = self.left_out = self.foreign = 0
-        self.chunks = self.singles = self.ranged = self.proven_ranges = 0
+        self.begun_before = self.chunks = self.singles = self.ranged = self.proven_ranges = 0
         self.script = b""
 
     def run(self) -> None:
@@ -487,6 +487,7 @@ class Verifier:
         need(entry["position"] > entry["index"], "a position is lower than the place in the tree allows")
         stream, version = entry["originator"], entry["version"]
         if not entry["topic"].startswith("engine."):  # of limits, only those that concern the tenant
+            self.begun_before += stream not in self.streams and version > 1
             before = self.streams.get(stream, 0 if "run" in self.facts["selection"] else version - 1)
             if version != before + 1:
                 self.gaps.append(f"{stream} goes from version {before} to {version}")
@@ -668,6 +669,8 @@ def judge_holdings(bundle: Verifier, verdict: Verdict) -> None:
     say("states", f"{bundle.entries - bundle.left_out} hash to what their leaves say; {bundle.left_out} are left out")
     say("recorded", f"from {bundle.times[0]} to {bundle.times[1]} (UTC milliseconds, by the clock of the log)")
     say("selected", json.dumps(facts["selection"], ensure_ascii=False))
+    if bundle.begun_before:
+        say("begun before", f"{bundle.begun_before} streams: their first events are not here")
     if bundle.gaps:
         more = f", and {len(bundle.gaps) - 1} more" if len(bundle.gaps) > 1 else ""
         say("missing", f"{bundle.gaps[0]}{more}: events in between are not here", "INCOMPLETE")
@@ -744,7 +747,7 @@ def main(given: list[str] | None = None) -> int:
         sys.stderr.write(f"verify.py: {shown(str(error))}\n")
         return UNREADABLE
     for name, sentence in verdict.lines:
-        sys.stdout.write(f"{name:<12}{shown(sentence)}\n")
+        sys.stdout.write(f"{name:<13}{shown(sentence)}\n")
     sys.stdout.write(f"RESULT: {verdict.result}\n")
     return EXITS[verdict.result]
 

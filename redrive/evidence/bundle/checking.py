@@ -7,8 +7,9 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict
 
 from redrive.domain.errors import InvalidValue, StorageError
+from redrive.domain.values import canonical_json
 from redrive.evidence.bundle.reading import Found, read_bundle, signed_by
-from redrive.evidence.notes import COSIGNATURE, Checkpoint, Verifier
+from redrive.evidence.notes import COSIGNATURE, Checkpoint, Verifier, parse_checkpoint, parse_note
 
 Result = Literal["VERIFIED", "TAMPERED", "SELF-CONSISTENT", "STALE", "INCOMPLETE"]
 EXITS: dict[Result, int] = {"VERIFIED": 0, "TAMPERED": 1, "SELF-CONSISTENT": 2, "STALE": 3, "INCOMPLETE": 4}
@@ -31,6 +32,7 @@ class BundleReport(BaseModel):
     selection: str = ""
     entries: int = 0
     left_out: int = 0
+    begun_before: int = 0
     single_proofs: int = 0
     range_proofs: int = 0
     last_position: int = 0
@@ -50,8 +52,14 @@ class _Judgement:
         self.result = max(self.result, result, key=_WORST.index)
 
 
-def verify_bundle(path: str | Path, keys: Sequence[Verifier] = (), pins: Sequence[Checkpoint] = ()) -> BundleReport:
-    """Verify the bundle at *path* against what is trusted. Raises StorageError when the file cannot be read."""
+def verify_bundle(path: str | Path, *, keys: Sequence[str] = (), pins: Sequence[str | bytes] = ()) -> BundleReport:
+    """Verify the bundle at *path* against what is trusted: verifier keys (``name+id+key``) and checkpoints as they were
+    kept elsewhere. The result is VERIFIED only when each of them agrees, and SELF-CONSISTENT at best without any.
+
+    Raises InvalidValue for a key or pin that cannot be read, StorageError when the file cannot be.
+    """
+    trusted = [Verifier.parse(key) for key in keys]
+    kept = [parse_checkpoint(parse_note(pin).text) for pin in pins]
     judged = _Judgement(asked=bool(keys or pins))
     try:
         with Path(path).open("rb") as file:
@@ -60,9 +68,9 @@ def verify_bundle(path: str | Path, keys: Sequence[Verifier] = (), pins: Sequenc
         raise StorageError(f"{path}: the bundle cannot be read ({error})") from error
     except InvalidValue as error:
         return BundleReport(result="TAMPERED", why=(str(error.value) if error.field == "bundle" else str(error),))
-    for pin in pins:
+    for pin in kept:
         _judge_pin(judged, found, pin)
-    _judge_keys(judged, found, keys)
+    _judge_keys(judged, found, trusted)
     if found.gaps:
         judged.lower("INCOMPLETE", f"{found.gaps[0]}: events in between are not there")
     return _report(judged, found)
@@ -106,9 +114,10 @@ def _report(judged: _Judgement, found: Found) -> BundleReport:
         size=contents.size,
         root=contents.root,
         since=None if found.since is None else found.since.size,
-        selection=str(contents.selection),
+        selection=canonical_json(contents.selection).decode(),
         entries=found.entries,
         left_out=found.left_out,
+        begun_before=found.begun_before,
         single_proofs=found.singles,
         range_proofs=found.spans,
         last_position=found.last_position,

@@ -31,7 +31,6 @@ from redrive.projections.view import View, view_path
 
 BATCH = 1_000
 _INSERT = f"INSERT INTO events ({COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
-_SCHEME = "bundle:"
 
 
 class BundleLedger(SqliteLedger):
@@ -67,10 +66,25 @@ class BundleEngine(Engine):
     """An engine on the log of a bundle. Queries are answered; commands raise ReadOnlyLog. *found*: what the bundle
     holds, and how it is proven."""
 
-    def __init__(self, ledger: SqliteLedger, services: Services, views: View, *, found: Found, folder: Any) -> None:
+    def __init__(
+        self, ledger: SqliteLedger, services: Services, views: View, *, found: Found, path: str, folder: Any
+    ) -> None:
         super().__init__(ledger, services, views)
         self.found = found
+        self.path = path
         self._folder = folder
+
+    def seal(self) -> NoReturn:
+        """Refuse: it was sealed where it was written. Raises ReadOnlyLog."""
+        raise ReadOnlyLog(self.path)
+
+    def await_sealed(self, *_given: Any, **_named: Any) -> NoReturn:
+        """Refuse, as ``seal`` does."""
+        raise ReadOnlyLog(self.path)
+
+    def export(self, *_given: Any, **_named: Any) -> NoReturn:
+        """Refuse: the whole tree is where the log is. Raises ReadOnlyLog."""
+        raise ReadOnlyLog(self.path)
 
     def close(self) -> None:
         """Close the log, and throw its copy away."""
@@ -94,18 +108,14 @@ def open_bundle(path: str | Path, *, clock: Callable[[], int] | None = None) -> 
         raise
 
 
-def bundle_named(url: object) -> str | None:
-    """The path in ``bundle:PATH``; None for any other URL."""
-    return url.removeprefix(_SCHEME) if isinstance(url, str) and url.startswith(_SCHEME) else None
-
-
 def _opened(path: str, folder: Any, clock: Callable[[], int] | None) -> Engine:
     copy = str(Path(folder.name) / "log.db")
     found = _copied(path, copy)
     last_ms = found.recorded_ms[1]
     ledger = BundleLedger(copy, clock=clock or (lambda: last_ms), dice=random.random, engine=__version__, durable=False)
     try:
-        ledger.rebuild_agenda()
+        if not found.begun_before:  # what is in use of limits cannot be told from the middle of a log
+            ledger.rebuild_agenda()
         ledger.seal_off(path)
         services = Services(
             ledger=ledger,
@@ -115,7 +125,7 @@ def _opened(path: str, folder: Any, clock: Callable[[], int] | None) -> Engine:
             engine=__version__,
             holder=this_process(),
         )
-        return BundleEngine(ledger, services, View(ledger, view_path(copy)), found=found, folder=folder)
+        return BundleEngine(ledger, services, View(ledger, view_path(copy)), found=found, path=path, folder=folder)
     except BaseException:
         ledger.close()
         raise
@@ -131,6 +141,8 @@ def _copied(path: str, copy: str) -> Found:
         if found.left_out == found.entries:
             raise InvalidValue("bundle", path, "a bundle with states; this one can be verified, not opened")
         connection.execute("UPDATE meta SET value = ? WHERE name = 'ledger_id'", (found.contents.log,))
+        point = (found.checkpoint.size, 0, found.last_position, found.checkpoint.root, str(found.note), 0)
+        connection.execute("INSERT INTO tree_checkpoints VALUES (?, ?, ?, ?, ?, ?)", point)
         connection.execute("COMMIT")
     except sqlite3.Error as error:
         raise StorageError(f"{path}: the bundle cannot be opened ({error})") from error
@@ -163,4 +175,4 @@ def _write(connection: sqlite3.Connection, rows: list[Row]) -> None:
     rows.clear()
 
 
-__all__: Sequence[str] = ("BundleEngine", "BundleLedger", "bundle_named", "open_bundle")
+__all__: Sequence[str] = ("BundleEngine", "BundleLedger", "open_bundle")

@@ -24,6 +24,7 @@ NEEDED = ("VERIFY.md", "bundle.json", "checkpoint", "policy.json", "verify.py")
 class Found:
     """What a bundle holds, every part of it in agreement with every other. *gaps*: versions of a stream between which
     others are missing. *foreign* entries have states that do not name their tenant; *left_out* are those without one.
+    *begun_before* counts streams whose beginning is not there.
     *singles* and *spans* count proofs."""
 
     contents: Contents
@@ -35,6 +36,7 @@ class Found:
     spans: int = 0
     foreign: int = 0
     left_out: int = 0
+    begun_before: int = 0
     recorded_ms: tuple[int, int] = (0, 0)
     last_position: int = 0
     gaps: list[str] = field(default_factory=list)
@@ -186,6 +188,7 @@ class _Reading:
         if not entry.topic.startswith("engine."):
             first = 0 if found.contents.run is not None else entry.version - 1
             before = self._streams.get(entry.stream, first)
+            found.begun_before += entry.stream not in self._streams and entry.version > 1
             if entry.version != before + 1:
                 found.gaps.append(f"{entry.stream} goes from version {before} to {entry.version}")
             self._streams[entry.stream] = entry.version

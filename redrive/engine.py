@@ -54,9 +54,7 @@ class Engine(ForensicEngine):
 
     tenant: Tenant | None = None
 
-    def __init__(
-        self, ledger: SqliteLedger, services: Services, views: View, evidence: Custody | None = None
-    ) -> None:
+    def __init__(self, ledger: SqliteLedger, services: Services, views: View, evidence: Custody | None = None) -> None:
         self.ledger = ledger
         self.services = services
         self.views = views

@@ -185,6 +185,14 @@ def parse_checkpoint(text: str) -> Checkpoint:
     return Checkpoint(origin, int(size), root)
 
 
+def names_of(raw: str) -> list[str]:
+    """Whose signatures a stored note bears, by their own account; none for what is no note."""
+    try:
+        return list(dict.fromkeys(signature.name for signature in parse_note(raw).signatures))
+    except InvalidValue:
+        return []
+
+
 def cosignature_time_s(signature: Signature) -> int:
     """When a witness signed, by its own clock."""
     return int.from_bytes(signature.data[:8], "big")

@@ -4,9 +4,11 @@ Rows are read and hashed outside of any transaction. One short transaction then 
 after it has made sure that nobody sealed in between; so a crash leaves all of a seal, or nothing.
 """
 
+import contextlib
+import threading
 from collections import defaultdict
 from collections.abc import Callable, Sequence
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from redrive.domain.errors import InvalidValue, SealRefused
 from redrive.evidence.leaves import leaf_of_row
@@ -38,6 +40,11 @@ class Pin(Protocol):
         """Pin a later checkpoint; an earlier one changes nothing."""
 
 
+class _Sealed(NamedTuple):
+    last: StoredCheckpoint | None
+    more: bool
+
+
 def origin_of(ledger_id: str) -> str:
     """The first line of every checkpoint of a log."""
     return f"redrive/{ledger_id}"
@@ -51,6 +58,7 @@ class Sealing:
     ) -> None:
         self._rows, self._tree, self._keys, self._pin = rows, tree, keys, pin
         self._origin, self._clock = origin, clock
+        self._lock = threading.Lock()
         self._mine = ""
         self._greatest = 0
 
@@ -59,27 +67,32 @@ class Sealing:
 
         Raises SealRefused when tree, checkpoint and pin disagree, StorageError.
         """
-        outrun = 0
-        while True:
-            pinned = self._pin.read() if self._pin else None  # before the tree: what is pinned was in it by then
-            last = self._tree.last()
-            self._require_forward(last)
-            rows = self._rows.rows_after(last.position if last else 0, MOST_PER_CHECKPOINT)
-            if not rows and self._is_known(last, pinned):
-                return last
+        with self._lock:
+            for _ in range(MOST_OUTRUN):
+                with contextlib.suppress(Outrun):
+                    while (sealed := self._seal_some()).more:
+                        pass
+                    return sealed.last
+        raise SealRefused("other processes seal this log faster than this one can: leave it to them")
+
+    def _seal_some(self) -> "_Sealed":
+        """Write one checkpoint, if there is anything to seal. Raises Outrun, SealRefused."""
+        pinned = self._pin.read() if self._pin else None  # before the tree: what is pinned was in it by then
+        last = self._tree.last()
+        self._require_forward(last)
+        rows = self._rows.rows_after(last.position if last else 0, MOST_PER_CHECKPOINT)
+        if not rows and self._is_known(last, pinned):
+            return _Sealed(last, more=False)
+        try:
             frontier = self._checked(last, pinned)
-            if not rows:
-                self._settled(last)
-                return last
-            try:
-                self._settled(self._add(last, frontier, rows))
-                outrun = 0
-            except Outrun:
-                outrun += 1
-                if outrun == MOST_OUTRUN:
-                    raise SealRefused(
-                        "other processes seal this log faster than this one can: leave it to them"
-                    ) from None
+        except SealRefused:
+            if self._tree.last() != last:
+                raise Outrun from None  # it was looked at while another sealer wrote
+            raise
+        if rows:
+            last = self._add(last, frontier, rows)
+        self._settled(last)
+        return _Sealed(last, more=bool(rows))
 
     def _is_known(self, last: StoredCheckpoint | None, pinned: Checkpoint | None) -> bool:
         """Whether this process has found sound what is there, and pinned it."""

@@ -7,10 +7,11 @@ import click
 
 from redrive.cli.context import Session, pass_session
 from redrive.cli.options import Command, Group
-from redrive.cli.output import printable
+from redrive.cli.output import Output, printable
 from redrive.cli.times import absolute
 
 if TYPE_CHECKING:
+    from redrive.engine import Engine
     from redrive.evidence.bundle.checking import BundleReport
 
 
@@ -52,6 +53,16 @@ def verify(session: Session, file: str, keys: tuple[str, ...], pins: tuple[Path,
             out.say(f"why         {printable(why, 500)}")
         out.say(f"RESULT: {report.result}")
     return EXITS[report.result]
+
+
+def tell_bundle(out: Output, path: str, engine: "Engine") -> None:
+    """The last line of what is asked of a bundle: what the answer stands on."""
+    if not out.json:
+        last = engine.ledger.last_position()
+        shown = printable(path)
+        out.remark(
+            f"From the evidence bundle {shown}, up to position {last}; `redrive bundle verify {shown}` checks it."
+        )
 
 
 def _facts(report: "BundleReport") -> list[tuple[str, object]]:

@@ -2,6 +2,7 @@
 
 import shlex
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -80,10 +81,14 @@ class Session:
 
     def _bundle(self, url: str) -> "Engine":
         """Open the evidence bundle at *url* as a log that can be asked."""
+        from redrive.cli.bundle import tell_bundle
         from redrive.evidence.bundle.opened import open_bundle
 
-        engine = open_bundle(url.removeprefix("bundle:"))
+        path = url.removeprefix("bundle:")
+        engine = open_bundle(path)
         click.get_current_context().find_root().call_on_close(engine.close)
+        self.output = replace(self.output, advises=False)
+        self.last_words = lambda: tell_bundle(self.output, path, engine)
         return engine
 
     def tenant_engine(self, *, create: bool = False) -> "TenantEngine":

@@ -1,6 +1,7 @@
 """``redrive export``: part of the log with what proves it, in one file for somebody else."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -8,8 +9,13 @@ from redrive.cli.context import Session, pass_session
 from redrive.cli.options import Command
 from redrive.cli.output import printable
 
+if TYPE_CHECKING:
+    SpanType = click.ParamType[tuple[int, int]]
+else:
+    SpanType = click.ParamType
 
-class Span(click.ParamType):
+
+class Span(SpanType):
     """``100..200``: two positions."""
 
     name = "a..b"
@@ -59,9 +65,8 @@ def export(
     if out.json:
         out.item("export", report)
         return
-    out.say(
-        f"{printable(output)}: {report.entries:,} events, {report.bytes:,} bytes, proven by {report.size:,} leaves."
-    )
+    written = f"{report.entries:,} events, {report.bytes:,} bytes"
+    out.say(f"{printable(output)}: {written}, proven by a checkpoint of {report.size:,} leaves.")
     out.facts([("sha-256", report.sha256), ("root", report.root), ("signed", "yes" if report.signed else "by nobody")])
     if not report.signed:
         out.remark("No key signs this log: only who has kept a checkpoint elsewhere can verify the file (--pin).")

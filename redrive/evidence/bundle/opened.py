@@ -125,7 +125,7 @@ def _opened(path: str, folder: Any, clock: Callable[[], int] | None) -> Engine:
             engine=__version__,
             holder=this_process(),
         )
-        return BundleEngine(ledger, services, View(ledger, view_path(copy)), found=found, path=path, folder=folder)
+        return BundleEngine(services, View(ledger, view_path(copy)), found=found, path=path, folder=folder)
     except BaseException:
         ledger.close()
         raise

@@ -66,10 +66,9 @@ class BundleEngine(Engine):
     """An engine on the log of a bundle. Queries are answered; commands raise ReadOnlyLog. *found*: what the bundle
     holds, and how it is proven."""
 
-    def __init__(
-        self, ledger: SqliteLedger, services: Services, views: View, *, found: Found, path: str, folder: Any
-    ) -> None:
-        super().__init__(ledger, services, views)
+    def __init__(self, services: Services, views: View, *, found: Found, path: str, folder: Any) -> None:
+        assert isinstance(services.ledger, SqliteLedger)
+        super().__init__(services.ledger, services, views)
         self.found = found
         self.path = path
         self._folder = folder

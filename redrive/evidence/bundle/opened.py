@@ -73,6 +73,14 @@ class BundleEngine(Engine):
         self.path = path
         self._folder = folder
 
+    def tick(self) -> NoReturn:
+        """Refuse, as every command is. Raises ReadOnlyLog."""
+        raise ReadOnlyLog(self.path)
+
+    def sweep(self) -> NoReturn:
+        """Refuse, as ``tick`` does."""
+        raise ReadOnlyLog(self.path)
+
     def seal(self) -> NoReturn:
         """Refuse: it was sealed where it was written. Raises ReadOnlyLog."""
         raise ReadOnlyLog(self.path)

@@ -13,7 +13,7 @@ RedriveError
 ├── NotFound                    unknown, or another tenant's: both look the same          CLI exit 4
 ├── Conflict                    another writer was first, again and again; try later      CLI exit 5
 ├── StorageError                disk full, locked, read-only, corrupted, newer schema     CLI exit 5
-│   └── EngineClosed · StreamDamaged · SealRefused
+│   └── EngineClosed · StreamDamaged · SealRefused · ReadOnlyLog
 ├── AnchorFailed            nobody outside of the database could be told                CLI exit 5
 └── StreamUnreadable            marks StreamReadOnly and StreamDamaged: left alone, all else works
 """
@@ -81,6 +81,16 @@ class AnchorFailed(RedriveError):
     """A checkpoint could not be told to somebody outside of the database; nothing was recorded."""
 
     code = "anchor-failed"
+
+
+class ReadOnlyLog(StorageError):
+    """The log is an evidence bundle: it can be asked, and never changes."""
+
+    code = "read-only-log"
+
+    def __init__(self, path: str) -> None:
+        self.path = path
+        super().__init__(f"{path}: this is an evidence bundle; it can be asked, and nothing can be done in it")
 
 
 class Refused(RedriveError):

@@ -48,6 +48,7 @@ _PUBLIC = {
         "NotFound",
         "NotRunning",
         "OutcomePending",
+        "ReadOnlyLog",
         "RedriveError",
         "Refused",
         "RetryUnavailable",
@@ -64,6 +65,9 @@ _PUBLIC = {
     "redrive.evidence.policy": ("VerifyPolicy", "read_verify_policy"),
     "redrive.evidence.report": ("AnchorCheck", "Compared", "Finding", "VerifyReport", "VerifyResult"),
     "redrive.evidence.store": ("StoredCheckpoint",),
+    "redrive.evidence.bundle.checking": ("BundleReport", "verify_bundle"),
+    "redrive.evidence.bundle.handing": ("ExportReport",),
+    "redrive.evidence.bundle.opened": ("open_bundle",),
     "redrive.domain.event": ("Cause", "Event", "Recorded", "UnknownEvent"),
     "redrive.domain.failure": ("Failure",),
     "redrive.domain.flow": ("Flow", "Node"),
@@ -160,6 +164,7 @@ if TYPE_CHECKING:
     from redrive.domain.errors import NotFound as NotFound
     from redrive.domain.errors import NotRunning as NotRunning
     from redrive.domain.errors import OutcomePending as OutcomePending
+    from redrive.domain.errors import ReadOnlyLog as ReadOnlyLog
     from redrive.domain.errors import RedriveError as RedriveError
     from redrive.domain.errors import Refused as Refused
     from redrive.domain.errors import RetryUnavailable as RetryUnavailable
@@ -215,6 +220,10 @@ if TYPE_CHECKING:
     from redrive.evidence.anchors import PinAnchor as PinAnchor
     from redrive.evidence.anchors import TimestampAnchor as TimestampAnchor
     from redrive.evidence.anchors import WitnessAnchor as WitnessAnchor
+    from redrive.evidence.bundle.checking import BundleReport as BundleReport
+    from redrive.evidence.bundle.checking import verify_bundle as verify_bundle
+    from redrive.evidence.bundle.handing import ExportReport as ExportReport
+    from redrive.evidence.bundle.opened import open_bundle as open_bundle
     from redrive.evidence.policy import VerifyPolicy as VerifyPolicy
     from redrive.evidence.policy import read_verify_policy as read_verify_policy
     from redrive.evidence.report import AnchorCheck as AnchorCheck

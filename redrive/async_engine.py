@@ -60,6 +60,7 @@ class AsyncEngine(Asynchronous[Engine]):
     await_sealed = awaited(Engine.await_sealed)
     anchor = awaited(Engine.anchor)
     verify = awaited(Engine.verify)
+    export = awaited(Engine.export)
     at = awaited(Engine.at)
     diff = awaited(Engine.diff)
     first = awaited(Engine.first)

@@ -7,9 +7,12 @@ from typing import TYPE_CHECKING, cast
 from redrive.domain.values import MAX_INTEGER, clean_integer
 
 if TYPE_CHECKING:
+    from typing import BinaryIO
+
     from redrive.domain.records import AnchorRecorded
     from redrive.engine import Engine
     from redrive.evidence.anchors import Anchor
+    from redrive.evidence.bundle.handing import ExportReport
     from redrive.evidence.custody import Custody
     from redrive.evidence.policy import VerifyPolicy
     from redrive.evidence.report import VerifyReport
@@ -62,11 +65,35 @@ class EvidenceEngine:
         views and agenda against the log.
 
         *policy* says what is trusted and demanded (``redrive.read_verify_policy``); *checkpoints* are files with
-        checkpoints that were kept. Without *views* or *agenda*, these are not built anew. The result is VERIFIED only when
-        something outside of the database agrees. Raises InvalidValue, StorageError.
+        checkpoints that were kept. Without *views* or *agenda*, these are not built anew. The result is VERIFIED
+        only when something outside of the database agrees. Raises InvalidValue, StorageError.
         """
         from redrive.evidence.policy import VerifyPolicy
         from redrive.evidence.verification import verify
 
         paths = [Path(path) for path in checkpoints]
         return verify(cast("Engine", self), policy or VerifyPolicy(), checkpoints=paths, views=views, agenda=agenda)
+
+    def export(
+        self,
+        to: "str | Path | BinaryIO",
+        *,
+        run: str | None = None,
+        positions: tuple[int, int] | None = None,
+        since: str | bytes | None = None,
+        states: bool = True,
+        force: bool = False,
+    ) -> "ExportReport":
+        """Write an evidence bundle to the path, or open binary file, *to*: the events of *run*, or those at *positions*
+        (first, last), with what they name and the proofs that they stand in the log. Everything is sealed first.
+
+        *since* is an earlier checkpoint as it was kept, whole: the bundle then also proves that the log only grew
+        since; without run or positions, it holds what was added. Without *states*, it shows that events happened, and
+        when, not what they say. A file that is there is replaced only with *force*; a path gets all of the bundle or
+        nothing. Raises NotFound for an unknown run, InvalidValue, SealRefused when the log is not what was sealed,
+        StorageError.
+        """
+        from redrive.evidence.bundle.handing import Wanted, export_bundle
+
+        wanted = Wanted(run=run, positions=positions, since=since, states=states)
+        return export_bundle(cast("Engine", self), to, wanted, force=force)

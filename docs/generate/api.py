@@ -63,6 +63,7 @@ GROUPS: dict[str, tuple[str, ...]] = {
         "DEFAULT_RULES",
         "Redactor",
     ),
+    "Evidence bundles": ("open_bundle", "verify_bundle", "BundleReport", "ExportReport"),
     "Answers": (
         "Page",
         "RunSummary",

@@ -2,6 +2,7 @@
 
 import shlex
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -59,6 +60,8 @@ class Session:
 
         settings, _ = self.settings, self.tenant
         configure_logs(settings)
+        if settings.db.startswith("bundle:"):
+            return self._bundle(settings.db)
         if not create:
             self._require_log(settings.db)
         engine = open_engine(
@@ -77,6 +80,18 @@ class Session:
             pin_file=settings.pin_file,
         )
         click.get_current_context().find_root().call_on_close(engine.close)
+        return engine
+
+    def _bundle(self, url: str) -> "Engine":
+        """Open the evidence bundle at *url* as a log that can be asked."""
+        from redrive.cli.bundle import tell_bundle
+        from redrive.evidence.bundle.opened import open_bundle
+
+        path = url.removeprefix("bundle:")
+        engine = open_bundle(path)
+        click.get_current_context().find_root().call_on_close(engine.close)
+        self.output = replace(self.output, advises=False)
+        self.last_words = lambda: tell_bundle(self.output, path, engine)
         return engine
 
     def tenant_engine(self, *, create: bool = False) -> "TenantEngine":

@@ -38,6 +38,8 @@ COMMANDS = {
     "diff": "redrive.cli.diff:diff",
     "first": "redrive.cli.first:first",
     "limits": "redrive.cli.limits:limits",
+    "export": "redrive.cli.export:export",
+    "bundle": "redrive.cli.bundle:bundle",
     "views": "redrive.cli.views:views",
     "log": "redrive.cli.log:log",
     "seal": "redrive.cli.seal:seal",

@@ -84,6 +84,10 @@ class TiledTree:
         """The hash of a leaf."""
         return self._node(0, index)
 
+    def node(self, height: int, index: int) -> bytes:
+        """The root of the complete subtree number *index* of 2^height leaves."""
+        return self._node(height, index)
+
     def inclusion(self, index: int, size: int) -> list[bytes]:
         """The proof that leaf *index* is in the tree of *size* leaves (RFC 9162, 2.1.3.1)."""
         assert 0 <= index < size, f"leaf {index} of a tree of {size}"

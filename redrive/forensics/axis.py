@@ -1,5 +1,6 @@
 """A time axis that leaves out what is long and empty: piecewise linear, with a break for each long gap."""
 
+import math
 from bisect import bisect_right
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -8,8 +9,9 @@ MOST_BREAKS = 12
 LONG = 8
 """A gap is long when it lasts more than this many times what all shorter gaps last together."""
 
+DAY_MS = 86_400_000
 _NICE = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1_000, 2_000, 5_000, 10_000, 15_000, 30_000, 60_000, 120_000, 300_000,
-         600_000, 900_000, 1_800_000, 3_600_000, 7_200_000, 10_800_000, 21_600_000, 43_200_000, 86_400_000)  # fmt: skip
+         600_000, 900_000, 1_800_000, 3_600_000, 7_200_000, 10_800_000, 21_600_000, 43_200_000, DAY_MS)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,31 +45,25 @@ class Axis:
         return places[n - 1] + share * (places[n] - places[n - 1])
 
     def ticks(self, least: float) -> list[tuple[float, int]]:
-        """Places and times of round values since the begin, at least *least* apart, none within a break."""
+        """Places and round times, at least *least* apart, none within a break; a piece without one has its begin."""
         found: list[tuple[float, int]] = []
         for begin, end in self._pieces():
-            found += self._ticks_within(begin, end, least, found[-1][0] if found else -least)
+            for place, at in self._ticks_within(begin, end, least):
+                if not found or place - found[-1][0] >= least:
+                    found.append((place, at))
         return found
 
     def _pieces(self) -> list[tuple[int, int]]:
         edges = [self.times[0], *(ms for one in self.breaks for ms in (one.begin_ms, one.end_ms)), self.times[-1]]
         return list(zip(edges[::2], edges[1::2], strict=True))
 
-    def _ticks_within(self, begin: int, end: int, least: float, last: float) -> list[tuple[float, int]]:
-        """Round times of one piece; the begin of a piece is always worth knowing."""
-        start, left, right = self.times[0], self.place(begin), self.place(end)
-        ticks = [(left, begin)] if left - last >= least else []
+    def _ticks_within(self, begin: int, end: int, least: float) -> list[tuple[float, int]]:
+        left, right = self.place(begin), self.place(end)
         scale = (right - left) / (end - begin) if end > begin else 0.0
-        step = next((nice for nice in _NICE if nice * scale >= least), None) if scale else None
-        if step is None:
-            return ticks
-        at = begin + step - (begin - start) % step
-        while at <= end:
-            place = self.place(at)
-            if not ticks or place - ticks[-1][0] >= least:
-                ticks.append((place, at))
-            at += step
-        return ticks if not ticks or ticks[0][0] - last >= least else ticks[1:]
+        days = max(1, math.ceil(least / (scale * DAY_MS))) if scale else 1
+        step = next((nice for nice in _NICE if nice * scale >= least), days * DAY_MS)
+        round_times = range(begin + -begin % step, end + 1, step)
+        return [(self.place(at), at) for at in round_times] or [(left, begin)]
 
 
 def axis_of(times: Iterable[int], *, width: float, broken: float) -> Axis:

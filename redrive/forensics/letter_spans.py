@@ -49,7 +49,8 @@ _SETTLED: dict[type[Event], str] = {
 def _settled(story: Story, at: Recorded, event: Event) -> None:
     outcome = _SETTLED[type(event)]
     story.end(("letter", at.stream), at, outcome)
-    kind: Kind = "operator" if at.actor.kind == "human" else "decision"
+    by_success = isinstance(event, letter.DeadLetterResolved) and event.disposition == "retry_succeeded"
+    kind: Kind = "operator" if at.actor.kind == "human" and not by_success else "decision"
     what = f"dead letter {plain(outcome)}"
     story.moment(kind, story.lane_of.get(at.stream, ""), at, what, outcome=outcome, id=at.stream)
 

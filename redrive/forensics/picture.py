@@ -26,7 +26,7 @@ WIDTH, LEFT, RIGHT = 1200, 210, 24
 PLOT = WIDTH - LEFT - RIGHT
 BROKEN = 56
 HEAD = 104
-MOST_LANES = 60
+MOST_LANES = 40
 MOST_PEOPLE = 16
 ATTEMPT, THIN, ROW = 16, 5, 9
 LETTERS = 34
@@ -57,7 +57,7 @@ def svg_of(timeline: Timeline, theme: Theme = "auto") -> str:
     """The picture of a timeline: lanes for nodes, attempts and waits as bars, long gaps cut out and marked.
 
     *theme*: ``light``, ``dark``, or ``auto``, which follows the reader. However long the timeline, the picture has a
-    bounded number of parts: at most 60 lanes are drawn (first those in trouble), the others as one; spans too narrow
+    bounded number of parts: at most 40 lanes are drawn (first those in trouble), the others as one; spans too narrow
     to be told apart are drawn as one. Raises InvalidValue.
     """
     if theme not in ("auto", "light", "dark"):
@@ -122,7 +122,7 @@ def description(timeline: Timeline) -> str:
     people = sum(1 for one in timeline.entries if one.kind in ("operator", "note"))
     return (
         f"{timeline.title or timeline.key}: {timeline.status or timeline.subject} after {lasted}; "
-        f"{_n(timeline.events, 'event')}, {_n(nodes, 'lane')}, {_n(attempts, 'attempt')} of which {failed:,} failed, "
+        f"{_n(timeline.events, 'event')}, {_n(nodes, 'node')}, {_n(attempts, 'attempt')} of which {failed:,} failed, "
         f"{_n(letters, 'dead letter')}, {_n(people, 'operator action')}."
     )
 
@@ -157,11 +157,13 @@ def clock_of(ms: int, form: str = "%Y-%m-%d %H:%M:%S") -> str:
 
 
 def _grid(canvas: Canvas, bottom: float) -> list[str]:
-    parts = []
-    for place, ms in canvas.axis.ticks(74):
-        told_ms = ms - canvas.timeline.begin_ms
+    parts, day = [], clock_of(canvas.timeline.begin_ms, "%m-%d")
+    for place, ms in canvas.axis.ticks(82):
+        name = clock_of(ms, "%H:%M:%S") + (f".{ms % 1_000:03}" if ms % 1_000 else "")
+        if (today := clock_of(ms, "%m-%d")) != day:
+            name, day = f"{today} {name[:5]}", today
         parts.append(line(LEFT + place, HEAD - 12, LEFT + place, bottom, "grid"))
-        parts.append(label(LEFT + place, HEAD - 17, f"+{lasting(told_ms)}" if told_ms else "0", "muted small mid"))
+        parts.append(label(LEFT + place, HEAD - 17, name, "muted small mid"))
     return parts
 
 
@@ -254,19 +256,21 @@ def _others(canvas: Canvas, entries: list[TimelineEntry], lanes: int) -> None:
             left, right = canvas.axis.place(one.begin_ms), canvas.axis.place(one.end_ms or end_ms)
             steps[round(left / 2) * 2] += 1
             steps[max(round(right / 2) * 2, round(left / 2) * 2 + 2)] -= 1
-    top, height, count, points = canvas.top, 54, 0, []
-    levels = []
+    top, height, count = canvas.top, 62, 0
+    points: list[str] = []
+    levels: list[tuple[float, int, int]] = []
     for place in sorted(steps):
         levels.append((place, count, count + steps[place]))
         count += steps[place]
     most = max((after for _, _, after in levels), default=1) or 1
     floor = top + height - 6
     for place, before, after in levels:
-        points += [f"{LEFT + place:.1f} {floor - 40 * n / most:.1f}" for n in (before, after)]
+        points += [f"{LEFT + place:.1f} {floor - 48 * n / most:.1f}" for n in (before, after)]
     attempts = sum(1 for one in entries if one.kind == "attempt")
     title = safe(f"{lanes:,} other lanes, {attempts:,} attempts, at most {most:,} at a time")
     canvas.parts.append(label(24, top + 24, f"{lanes:,} other lanes"))
-    canvas.parts.append(label(24, top + 41, f"{attempts:,} attempts, ≤ {most:,} at a time", "muted small"))
+    canvas.parts.append(label(24, top + 39, f"{attempts:,} attempts,", "muted small"))
+    canvas.parts.append(label(24, top + 53, f"at most {most:,} at a time", "muted small"))
     if points:
         canvas.parts.append(
             f'<path class="crowd" d="M{LEFT + levels[0][0]:.1f} {floor:g}L{"L".join(points)}'
@@ -320,7 +324,8 @@ def _list_people(canvas: Canvas, people: Sequence[TimelineEntry]) -> None:
                 f"{clock_of(one.begin_ms, '%H:%M:%S')}  +{lasting(one.begin_ms - canvas.timeline.begin_ms)}",
                 "muted",
             ),
-            label(LEFT, top, f"{who}  {lane}{what}{why}", "", 150),
+            label(LEFT, top, who, "bold", 14),
+            label(LEFT + 100, top, f"{lane}{what}{why}", "", 140),
         ]
         canvas.top += 19
     if len(people) > MOST_PEOPLE:

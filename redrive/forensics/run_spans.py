@@ -37,7 +37,8 @@ def _requeued(story: Story, at: Recorded, event: run.RunRequeued) -> None:
     story.status = "queued"
     story.end(STOPPED, at, "requeued")
     text = f"requeued by {event.cause}, generation {event.generation}: {event.reset_count} node(s)"
-    story.moment("status", "", at, text, outcome="queued", number=event.generation)
+    kind: Kind = "operator" if event.cause == "recover" else "status"
+    story.moment(kind, "", at, text, outcome="queued", number=event.generation)
     story.begin(QUEUED, "queue", "", at, "waits for a worker", cause=event.cause, due_ms=event.due_ms)
 
 
@@ -70,7 +71,7 @@ def _stands(story: Story, at: Recorded, event: Event) -> None:
     if status in ("completed", "cancelled"):
         for key in [key for key in story.open if key[0] in _OF_RUN]:
             story.end(key, at, status)
-    by_human = at.actor.kind == "human"
+    by_human = isinstance(event, run.RunCancelled)
     story.moment("operator" if by_human else "status", "", at, f"run {plain(status)}", outcome=status)
     if status in ("blocked", "failed"):
         story.begin(STOPPED, "stopped", "", at, f"run {status}", cause=status)

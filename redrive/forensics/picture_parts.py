@@ -104,10 +104,7 @@ def bars_of(entries: Iterable[TimelineEntry], axis: Axis, end_ms: int) -> list[B
             last is not None
             and left < last.left + NARROW
             and (right - left < NARROW or last.right - last.left < NARROW)
-        ):
-            last.right = max(last.right, right)
-            last.entries.append(entry)
-        elif last is not None and left <= last.right and right - left < NARROW and _crowded(last):
+        ) or (last is not None and left <= last.right and right - left < NARROW and _crowded(last)):
             last.right = max(last.right, right)
             last.entries.append(entry)
         else:

@@ -23,8 +23,11 @@ from redrive.processes.ticker import TickReport, tick
 from redrive.tenant_effects import Actor, TenantEffects
 
 if TYPE_CHECKING:
+    from redrive.forensics.blast import Blast
     from redrive.forensics.past import TenantPast
     from redrive.forensics.positions import Asked
+    from redrive.forensics.timeline import Timeline
+    from redrive.forensics.why import Why
 
 
 class TenantEngine(TenantEffects):
@@ -215,6 +218,26 @@ class TenantEngine(TenantEffects):
         from redrive.forensics.past import past_of
 
         return past_of(self.engine, position, tenant=self.tenant).for_tenant(self.tenant)
+
+    def timeline(self, key: str, *, correlated: bool = False, at: "Asked | None" = None) -> "Timeline":
+        """What happened to a run, dead letter, effect or compensation, as spans and moments. See ``Engine.timeline``.
+        Raises NotFound, InvalidValue."""
+        from redrive.forensics import stories
+
+        return stories.timeline(self.engine, self.tenant, key, correlated=correlated, at=at)
+
+    def why(self, key: str, *, at: "Asked | None" = None) -> "Why":
+        """Why *key*, or a field of it, is as it was at a position. See ``Engine.why``. Raises NotFound, InvalidValue,
+        StreamReadOnly."""
+        from redrive.forensics import stories
+
+        return stories.why(self.engine, self.tenant, key, at)
+
+    def blast(self, event: "Asked", *, at: "Asked | None" = None) -> "Blast":
+        """What followed from an event. See ``Engine.blast``. Raises NotFound, InvalidValue."""
+        from redrive.forensics import stories
+
+        return stories.blast(self.engine, self.tenant, event, at)
 
     def resume_plan(self, run_id: RunId) -> ResumePlan:
         """What can be done about a run, its approvals, dead letters, doubtful effects and compensations now, and why

@@ -3,6 +3,7 @@ event."""
 
 from collections.abc import Callable, Iterator, Mapping
 from difflib import get_close_matches
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
 from redrive.domain.compensation.state import CompensationState
@@ -29,7 +30,7 @@ def _failure(part: str) -> Getter:
 
 
 def _plain(*names: str) -> dict[str, Getter]:
-    return {name: (lambda state, name=name: getattr(state, name)) for name in names}
+    return {name: attrgetter(name) for name in names}
 
 
 _FAILURE = {"failure_class": _failure("failure_class"), "failure_reason": _failure("reason")}
@@ -45,7 +46,10 @@ FIELDS: Mapping[str, Mapping[str, Getter]] = {
                  "compensation", "superseded", "fingerprint"),
         **_FAILURE,
     },
-    "effect": {**_plain("status", "tries", "lifetime", "expires_at_ms", "receipt_digest", "did_not_happen"), **_FAILURE},
+    "effect": {
+        **_plain("status", "tries", "lifetime", "expires_at_ms", "receipt_digest", "did_not_happen"),
+        **_FAILURE,
+    },
     "compensation": {**_plain("status", "epoch", "worker", "due_ms", "outcome_unknown"), **_FAILURE},
 }  # fmt: skip
 OF_NODES: Mapping[str, Getter] = {

@@ -15,13 +15,14 @@ from redrive.domain.compensation import events as compensation
 from redrive.domain.dead_letter import events as letter
 from redrive.domain.effect import events as effect
 from redrive.domain.event import Event, Recorded, UnknownEvent
+from redrive.domain.identity import NodeId
 from redrive.domain.run import events as run
 from redrive.domain.run import wait_events as waits
 
 How = Literal["caused", "followed", "governed"]
 """*caused*: the log stores it; *followed*: the facts in the log say it; *governed*: decided under that policy, limit
 or flow."""
-Children = Mapping[str, Sequence[str]]
+Children = Mapping[NodeId, Sequence[NodeId]]
 
 
 @dataclass(frozen=True, slots=True)

@@ -98,19 +98,13 @@ def _is_busy(lane: TimelineLane) -> bool:
 
 
 def _document(canvas: Canvas, theme: Theme, parts: list[str]) -> str:
-    height = canvas.top
-    name = f"Timeline of {canvas.timeline.subject} {canvas.timeline.key}"
-    return "".join(
-        (
-            f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height:g}" width="{WIDTH}" '
-            f'height="{height:g}" role="img" aria-labelledby="name about">',
-            f'<title id="name">{safe(name)}</title><desc id="about">{safe(description(canvas.timeline), 1_000)}</desc>',
-            style(theme),
-            f'<rect width="{WIDTH}" height="{height:g}" class="ground"/>',
-            *parts,
-            "</svg>\n",
-        )
-    )
+    height, timeline = canvas.top, canvas.timeline
+    name, about = safe(f"Timeline of {timeline.subject} {timeline.key}"), safe(description(timeline), 1_000)
+    size = f'viewBox="0 0 {WIDTH} {height:g}" width="{WIDTH}" height="{height:g}"'
+    opened = f'<svg xmlns="http://www.w3.org/2000/svg" {size} role="img" aria-labelledby="name about">'
+    named = f'<title id="name">{name}</title><desc id="about">{about}</desc>'
+    ground = f'<rect width="{WIDTH}" height="{height:g}" class="ground"/>'
+    return "".join((opened, named, style(theme), ground, *parts, "</svg>\n"))
 
 
 def description(timeline: Timeline) -> str:
@@ -297,8 +291,7 @@ def _people(canvas: Canvas, bottom: float) -> list[TimelineEntry]:
         title = " | ".join(told_one(people[n - 1], canvas.timeline.begin_ms) for n in numbers[:5])
         canvas.parts += [
             line(place, HEAD - 4, place, bottom + 6, "reach"),
-            f'<rect x="{place - wide / 2:.1f}" y="{bottom + 6:g}" width="{wide:g}" height="17" rx="8.5" '
-            f'class="person"><title>{title}</title></rect>',
+            rect(place - wide / 2, bottom + 6, wide, 17, "person", title),
             label(place, bottom + 18, text, "count"),
         ]
     return people

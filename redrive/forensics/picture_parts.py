@@ -100,11 +100,7 @@ def bars_of(entries: Iterable[TimelineEntry], axis: Axis, end_ms: int) -> list[B
         left, right = axis.place(entry.begin_ms), axis.place(end_ms if entry.end_ms is None else entry.end_ms)
         right = max(right, left + LEAST)
         last = bars[-1] if bars else None
-        if (
-            last is not None
-            and left < last.left + NARROW
-            and (right - left < NARROW or last.right - last.left < NARROW)
-        ) or (last is not None and left <= last.right and right - left < NARROW and _crowded(last)):
+        if last is not None and _is_one(last, left, right):
             last.right = max(last.right, right)
             last.entries.append(entry)
         else:
@@ -112,8 +108,12 @@ def bars_of(entries: Iterable[TimelineEntry], axis: Axis, end_ms: int) -> list[B
     return bars
 
 
-def _crowded(bar: Bar) -> bool:
-    return len(bar.entries) > 1 and bar.right - bar.left < 4 * NARROW
+def _is_one(last: Bar, left: float, right: float) -> bool:
+    """Whether a span from *left* to *right* cannot be told from the bar before it."""
+    if left < last.left + NARROW:
+        return right - left < NARROW or last.right - last.left < NARROW
+    crowded = len(last.entries) > 1 and last.right - last.left < 4 * NARROW
+    return crowded and left <= last.right and right - left < NARROW
 
 
 _WORST = ("failed", "interrupted", "unknown", "denied", "expired", "running", "snoozed")

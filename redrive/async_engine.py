@@ -57,6 +57,9 @@ class AsyncEngine(Asynchronous[Engine]):
     tick = awaited(Engine.tick)
     sweep = awaited(Engine.sweep)
     at = awaited(Engine.at)
+    timeline = awaited(Engine.timeline)
+    why = awaited(Engine.why)
+    blast = awaited(Engine.blast)
 
     async def close(self) -> None:
         """Begin nothing more, let what was asked for run to its end, then close the log and the views."""

@@ -153,6 +153,13 @@ class TenantEngine(TenantEffects):
         """Write something down about a run."""
         return self._do(operations.noting_run(run_id, self._redacted(operations.note_given(text))), actor)
 
+    def annotate(self, key: str, text: str, *, actor: Actor, reason: str) -> None:
+        """Write something down about a run, a dead letter, an effect, a compensation, or an event (``pos:N``, or its
+        id): it is shown in histories and timelines, and nothing is decided by it. Raises NotFound."""
+        from redrive.forensics.stories import noting
+
+        self._operate(noting(self.engine, self.tenant, key, self._redacted(operations.note_given(text))), actor, reason)
+
     def request_retry(
         self, dead_letter: DeadLetterId, *, actor: Actor, reason: str, run_id: RunId | None = None
     ) -> LetterStanding:

@@ -7,7 +7,7 @@ from redrive.domain.compensation import events as compensation
 from redrive.domain.dead_letter import events as letter
 from redrive.domain.effect import events as effect
 from redrive.domain.event import Event, Recorded
-from redrive.domain.records import LimitRemoved, LimitSet
+from redrive.domain.records import LimitRemoved, LimitSet, NoteWritten
 from redrive.domain.run import events as run
 from redrive.forensics.story import Story, failure_text, plain, tells
 from redrive.forensics.timeline import Kind
@@ -79,6 +79,12 @@ def _moment(story: Story, at: Recorded, event: Any) -> None:
         lane = story.lane_of[at.stream] = _lane_of_effect(event)
     kind: Kind = "operator" if at.actor.kind == "human" else "decision"
     story.moment(kind, lane, at, _ON_LETTER[type(event)](event), id=at.stream)
+
+
+@tells(NoteWritten)
+def _written(story: Story, at: Recorded, event: NoteWritten) -> None:
+    about = f"on position {event.position}: " if event.position is not None else ""
+    story.moment("note", story.lane_of.get(event.id, ""), at, f"{about}{event.text}", id=event.id)
 
 
 @tells(run.NoteAdded, letter.DeadLetterNoted)

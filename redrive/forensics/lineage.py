@@ -16,6 +16,7 @@ from redrive.domain.dead_letter import events as letter
 from redrive.domain.effect import events as effect
 from redrive.domain.event import Event, Recorded, UnknownEvent
 from redrive.domain.identity import NodeId
+from redrive.domain.records import NoteWritten
 from redrive.domain.run import events as run
 from redrive.domain.run import wait_events as waits
 
@@ -44,7 +45,7 @@ _QUEUES = (run.RunSubmitted, run.RunQueued, run.RunRequeued, run.RunResumed)
 _OF_CLAIM = (run.LeaseRenewed, run.ClaimReleased, run.ClaimAbandoned)
 _SENDS = (run.EffectAdmitted, effect.EffectIntended, effect.EffectWithheld)
 _STANDS = (run.RunQueued, run.RunBlocked, run.RunFailed, run.RunCompleted, run.RunPaused)
-_NOTES = (run.NoteAdded, letter.DeadLetterNoted)
+_NOTES = (run.NoteAdded, letter.DeadLetterNoted, NoteWritten)
 _MODULES = {module.__name__ for module in (compensation, effect, letter)}
 
 

@@ -1,13 +1,17 @@
 """Timeline, why and blast, asked of an engine: each names the moment it looks at, and what it stands on."""
 
 import re
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from redrive.domain.errors import InvalidValue, NotFound
-from redrive.domain.identity import Tenant
+from redrive.domain.identity import CompensationId, DeadLetterId, EffectId, RunId, Tenant
+from redrive.domain.ports import Transaction
 from redrive.forensics.footing import footing
 from redrive.forensics.positions import position_of
 from redrive.ledger.moments import position_of_event
+from redrive.processes.notes import noting_compensation, noting_effect, noting_event
+from redrive.processes.operations import noting_letter, noting_run
 
 if TYPE_CHECKING:
     from redrive.engine import Engine
@@ -17,6 +21,8 @@ if TYPE_CHECKING:
     from redrive.forensics.why import Why
 
 MOST_DIGITS = 18
+UUID_LENGTH = 36
+_EVENT_ID = re.compile(r"[0-9a-f][0-9a-f-]{18,62}[0-9a-f]")
 
 
 def timeline(
@@ -28,9 +34,7 @@ def timeline(
 
     until = _until(engine, tenant, at)
     of = found(engine.ledger, tenant, key, until)
-    told = timeline_of(
-        story(engine.ledger, of, correlated=correlated), key=key, subject=of.kind, correlated=correlated
-    )
+    told = timeline_of(story(engine.ledger, of, correlated=correlated), key=key, subject=of.kind, correlated=correlated)
     return told.model_copy(update={"footing": footing(engine, until)})
 
 
@@ -66,9 +70,34 @@ def _exactly(engine: "Engine", tenant: Tenant | None, event: "Asked") -> int:
     number = text.removeprefix("pos:")
     if number.isascii() and number.isdigit() and len(number) <= MOST_DIGITS:
         return int(number)
-    if not re.fullmatch(r"[0-9a-f][0-9a-f-]{18,62}[0-9a-f]", text):
+    if not _EVENT_ID.fullmatch(text):
         raise InvalidValue("event", event, "the position of an event (pos:N) or its id")
     found = position_of_event(engine.ledger.recorder, text, None if tenant is None else str(tenant))
     if found is None:
         raise NotFound("event", text)
     return found
+
+
+def noting(engine: "Engine", tenant: Tenant, key: str, text: str) -> Callable[[Transaction], object]:
+    """The command that writes *text* down about *key*: what *key* names decides where. Raises NotFound."""
+    from redrive.forensics.subjects import found
+
+    if isinstance(key, str) and (key.startswith("pos:") or (_EVENT_ID.fullmatch(key) and not _is_uuid(key))):
+        position = _exactly(engine, tenant, key)
+        told = [one for one in engine.ledger.at_positions([position]) if one.tenant == tenant]
+        if not told:
+            raise NotFound("event", key)
+        return noting_event(tenant, told[0].correlation, told[0].event_id, position, text)
+    match found(engine.ledger, tenant, key, engine.ledger.last_position()).kind:
+        case "run":
+            return noting_run(RunId(key), text)
+        case "dead letter":
+            return noting_letter(DeadLetterId(key), text, None)
+        case "effect":
+            return noting_effect(EffectId(key), text)
+        case _:
+            return noting_compensation(CompensationId(key), text)
+
+
+def _is_uuid(text: str) -> bool:
+    return len(text) == UUID_LENGTH and text.count("-") == 4

@@ -2,12 +2,13 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from heapq import merge
 from typing import TYPE_CHECKING
 
 from redrive.domain.errors import NotFound
 from redrive.domain.event import Recorded
-from redrive.domain.identity import Tenant
-from redrive.domain.records import LimitSet
+from redrive.domain.identity import Tenant, note_stream_of
+from redrive.domain.records import LimitSet, NoteWritten
 from redrive.domain.run.events import RunQueued
 from redrive.domain.values import clean_name
 from redrive.forensics.timeline import Subject
@@ -53,7 +54,7 @@ def story(ledger: "SqliteLedger", of: Found, *, correlated: bool) -> Iterator[Re
     """The events of what was found, in log order: a run's with its effects, dead letters and compensations; of those,
     their own. *correlated*: with all of the run they belong to, and of the limits that held it back."""
     if not correlated and of.kind != "run":
-        return iter(of.own)
+        return merge(of.own, _notes(ledger, of), key=lambda one: one.position)
     if not correlated:
         return whole(ledger, of.correlation, of.tenant, of.until)
     told = {one.position: one for one in of.own}
@@ -73,6 +74,14 @@ def whole(ledger: "SqliteLedger", correlation: str, tenant: Tenant | None, until
             if tenant in (None, one.tenant):
                 yield one
         after = page[-1].position
+
+
+def _notes(ledger: "SqliteLedger", of: Found) -> Iterator[Recorded]:
+    """What was written down about it, or about one of its events."""
+    own = {of.key, *(one.event_id for one in of.own)}
+    for one in ledger.stream(note_stream_of(of.tenant, of.correlation)):
+        if isinstance(one.event, NoteWritten) and one.event.id in own and one.position <= of.until:
+            yield one
 
 
 def _changes_of(ledger: "SqliteLedger", limits: set[str], of: Found) -> Iterator[Recorded]:

@@ -22,7 +22,7 @@ from redrive.domain.identity import (
     Tenant,
 )
 from redrive.domain.limits import Limit, LimitUse, Rate
-from redrive.domain.records import FlowRegistered, LimitRemoved, LimitSet, PolicyRegistered
+from redrive.domain.records import FlowRegistered, LimitRemoved, LimitSet, NoteWritten, PolicyRegistered
 from redrive.domain.retry_policy import Mode, RetryDecision, Verdict
 from redrive.domain.run import events as runs
 from redrive.domain.run import wait_events as stateful
@@ -174,6 +174,8 @@ SAMPLES: list[Event] = [
     LimitSet(limit=Limit("resource", "bank/é", 2, Rate(3, 1_000, 5))),
     LimitSet(limit=Limit("total", "", 0)),
     LimitRemoved(limit="resource:bank/é"),
+    NoteWritten(subject="event", id="0ff1ce00-0001", position=7, text=TEXT),
+    NoteWritten(subject="effect", id="e1", position=None, text=TEXT),
     _submitted("2026-11-22", JSON),
     _submitted(None, None),
     _claimed(HOLDER),

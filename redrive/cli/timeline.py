@@ -1,5 +1,6 @@
 """``redrive timeline``: what happened to one thing, as lanes of bars, as lines, or as a picture."""
 
+from textwrap import wrap
 from typing import TYPE_CHECKING
 
 import click
@@ -7,6 +8,7 @@ import click
 from redrive.cli.context import Session, pass_session
 from redrive.cli.options import Command
 from redrive.cli.output import printable
+from redrive.cli.times import clock
 from redrive.cli.words import Word
 
 if TYPE_CHECKING:
@@ -69,7 +71,7 @@ def print_timeline(out: "Output", told: "Timeline") -> None:
     """The head, the lanes, what the signs mean, what happened in lines, and what it stands on."""
     from redrive.cli.footing import print_footing
     from redrive.forensics.picture import description
-    from redrive.forensics.strip import lines_of, rows_of, words_of
+    from redrive.forensics.strip import lines_of, rows_of
 
     width = min(max(out.width, NARROWEST), WIDEST)
     rows = rows_of(told, width - NAME - COUNT - 2)
@@ -80,14 +82,19 @@ def print_timeline(out: "Output", told: "Timeline") -> None:
     out.say()
     for row in rows:
         _print_row(out, row)
-    out.say(_legend(rows))
+    for text in wrap(_legend(rows), max(out.width, NARROWEST) - NAME - COUNT - 2):
+        out.say(f"{'':{NAME + COUNT + 2}}{text}".replace("\u00a0", " "))
     out.say()
+    day = ""
     for line in lines_of(told):
         if line.entry is None:
-            out.say(f"{'':>7}  {'':>10}  {printable(line.text)}")
-        else:
-            when, what = words_of(line.entry, told.begin_ms)
-            out.say(f"{line.entry.position:>7}  {when:>10}  {printable(what, 400)}")
+            out.say(f"{'':>7}  {'':>12}  {printable(line.text)}")
+            continue
+        at_ms = line.entry.begin_ms
+        if (today := clock(at_ms, "%Y-%m-%d")) != day:
+            out.say(f"{'':>7}  {today} UTC")
+            day = today
+        out.say(f"{line.position:>7}  {clock(at_ms, '%H:%M:%S')}.{at_ms % 1_000:03}  {printable(line.text, 400)}")
     print_footing(out, told.footing)
 
 
@@ -95,7 +102,7 @@ def _legend(rows: "list[Row]") -> str:
     from redrive.forensics.strip import LEGEND
 
     used = {char for row in rows for char, kind in row.cells if kind != "scale"}
-    return " " * (NAME + COUNT + 2) + "  ".join(f"{char} {word}" for char, word in LEGEND.items() if char in used)
+    return "  ".join(f"{char}\u00a0{word.replace(' ', chr(160))}" for char, word in LEGEND.items() if char in used)
 
 
 def _print_row(out: "Output", row: "Row") -> None:

@@ -41,7 +41,7 @@ _INPUTS = {
     "dead-letter.recurred": ("verdict", "failure", "status", "renewed"),
     "run.retry-backoff-scheduled": ("backoff_ms", "retry_after_ms", "next_number", "max_attempts"),
     "run.queued": ("reason", "due_ms", "limits"),
-    "run.claimed": ("limits", "lease_ms"),
+    "run.claimed": ("limits",),
     "run.claim-abandoned": ("why", "expires_at_ms"),
     "run.requeued": ("cause", "generation", "roots", "reset_count"),
 }

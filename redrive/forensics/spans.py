@@ -28,8 +28,9 @@ def timeline_of(
     for recorded in events:
         first, last, n = first or recorded, recorded, n + 1
         story.topics[recorded.topic] += 1
-        story.regressions += recorded.occurred_at_ms < story.latest_ms
-        story.latest_ms = max(story.latest_ms, recorded.occurred_at_ms)
+        at_ms = recorded.occurred_at_ms  # what goes on with a clock that stepped back does not count again
+        story.regressions += at_ms < story.latest_ms and at_ms < story.before_ms
+        story.before_ms, story.latest_ms = at_ms, max(story.latest_ms, at_ms)
         _tell(story, recorded)
     _leave_open(story, last)
     entries = tuple(draft.entry() for draft in story.drafts)

@@ -41,6 +41,7 @@ class Story:
     status: str | None = None
     regressions: int = 0
     latest_ms: int = 0
+    before_ms: int = 0
 
     def begin(self, key: Key, kind: Kind, lane: str, at: Recorded, what: str, **more: Any) -> None:
         """A span begins; one of the same key that was open ends here. *due_ms*: when it is due to be over."""

@@ -109,11 +109,11 @@ def _write(text: list[str], at: int, word: str) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """Something that happened, or *more* like it that are left out."""
+    """Something that happened; or, without an *entry*, how many like those around it are left out, in words."""
 
+    position: int
     entry: TimelineEntry | None
-    more: int = 0
-    text: str = ""
+    text: str
 
 
 def lines_of(timeline: Timeline, most: int = MOST_LINES) -> list[Line]:
@@ -124,34 +124,33 @@ def lines_of(timeline: Timeline, most: int = MOST_LINES) -> list[Line]:
     for entry in timeline.entries:
         if not _is_told(entry, few, timeline):
             continue
-        run = alike.get(entry.lane)
-        if run and entry.kind == "attempt" and _sort(run[-1]) == _sort(entry):
-            run.append(entry)
+        row = alike.get(entry.lane)
+        if row and entry.kind == "attempt" and _sort(row[-1]) == _sort(entry):
+            row.append(entry)
             continue
-        if run and entry.kind != "backoff":
-            lines += _folded(alike.pop(entry.lane))
+        lines += _folded(alike.pop(entry.lane, ()))
+        lines.append(Line(entry.position, entry, words_of(entry)))
         if entry.kind == "attempt" and entry.outcome == "failed":
-            lines.append(Line(entry))
             alike[entry.lane] = [entry]
-        else:
-            lines.append(Line(entry))
-    for run in alike.values():
-        lines += _folded(run)
+    for row in alike.values():
+        lines += _folded(row)
+    lines.sort(key=lambda line: line.position)
     if len(lines) <= most:
         return lines
-    head = most // 3
-    skipped = len(lines) - most
-    return [*lines[:head], Line(None, skipped, f"… {skipped:,} more"), *lines[head + skipped :]]
+    head, skipped = most // 3, len(lines) - most
+    left_out = Line(lines[head].position, None, f"… {skipped:,} more")
+    return [*lines[:head], left_out, *lines[head + skipped :]]
 
 
 def _folded(alike: Sequence[TimelineEntry]) -> list[Line]:
     """The failures after the first of a row: those between as one line, then the last."""
     rest = alike[1:]
     if len(rest) <= 2:
-        return [Line(one) for one in rest]
+        return [Line(one.position, one, words_of(one)) for one in rest]
     lasted = lasting(rest[-1].begin_ms - rest[0].begin_ms)
     lane = f"{rest[0].lane}: " if rest[0].lane else ""
-    return [Line(None, len(rest) - 1, f"… {lane}{len(rest) - 1:,} more failed the same way, {lasted}"), Line(rest[-1])]
+    between = Line(rest[0].position, None, f"… {lane}{len(rest) - 1:,} more failed the same way, within {lasted}")
+    return [between, Line(rest[-1].position, rest[-1], words_of(rest[-1]))]
 
 
 def _sort(entry: TimelineEntry) -> tuple[str | None, str]:
@@ -169,16 +168,25 @@ def _is_told(entry: TimelineEntry, few: bool, timeline: Timeline) -> bool:
     return True
 
 
-def words_of(entry: TimelineEntry, begin_ms: int) -> tuple[str, str]:
-    """When (since the begin), and what: lane, how it ended, how long it took, why, who."""
-    took = "" if entry.is_moment else " (not over)" if entry.duration_ms is None else f", {lasting(entry.duration_ms)}"
-    outcome = entry.outcome if entry.kind not in WAITS and not entry.is_moment else None
-    what = f"note: {entry.what}" if entry.kind == "note" else entry.what
+def words_of(entry: TimelineEntry) -> str:
+    """Lane, what, how it ended, how long it took, why, who."""
     told = f"{entry.lane}: " if entry.lane else ""
-    told += what + (f" {outcome.replace('_', ' ')}" if outcome else "") + took
+    told += f"note: {entry.what}" if entry.kind == "note" else entry.what
+    if not entry.is_moment:
+        told += _ended(entry)
     if entry.cause and entry.kind in ("attempt", "effect", "dead_letter", "compensation", "decision"):
         told += f"; {entry.cause}"
-    if entry.is_moment and entry.actor and entry.kind in ("operator", "note"):
+    if entry.actor and entry.kind in ("operator", "note"):
         who = entry.actor.partition(":")[2]
         told += f" ({who}: {entry.reason})" if entry.reason else f" ({who})"
-    return f"+{lasting(entry.begin_ms - begin_ms)}", told
+    return told
+
+
+def _ended(entry: TimelineEntry) -> str:
+    if entry.duration_ms is None:
+        return ", not over"
+    took = lasting(entry.duration_ms)
+    outcome = (entry.outcome or "").replace("_", " ")
+    if entry.kind in WAITS or not outcome:
+        return f", {took}"
+    return f", {outcome} after {took}" if entry.kind in ("dead_letter", "doubt") else f" {outcome}, {took}"

@@ -17,6 +17,13 @@ _PUBLIC = {
     "redrive.effect_detail": ("CompensationDetail", "EffectDetail", "EffectOutcome", "EffectTry"),
     "redrive.run_detail": ("NodeDetail", "RunDetail"),
     "redrive.history": ("HistoryEntry",),
+    "redrive.forensics.blast": ("Blast", "BlastEvent"),
+    "redrive.forensics.decisions": ("PolicyUsed",),
+    "redrive.forensics.footing": ("Footing",),
+    "redrive.forensics.picture": ("svg_of",),
+    "redrive.forensics.roots": ("Root",),
+    "redrive.forensics.timeline": ("Timeline", "TimelineEntry", "TimelineLane"),
+    "redrive.forensics.why": ("Why", "WhyStep"),
     "redrive.http_effects": ("http_reconcile", "http_send"),
     "redrive.settings": ("Settings",),
     "redrive.ledger.committer": ("Pending",),
@@ -193,6 +200,17 @@ if TYPE_CHECKING:
     from redrive.engine import Batch as Batch
     from redrive.engine import Engine as Engine
     from redrive.engine import open as open
+    from redrive.forensics.blast import Blast as Blast
+    from redrive.forensics.blast import BlastEvent as BlastEvent
+    from redrive.forensics.decisions import PolicyUsed as PolicyUsed
+    from redrive.forensics.footing import Footing as Footing
+    from redrive.forensics.picture import svg_of as svg_of
+    from redrive.forensics.roots import Root as Root
+    from redrive.forensics.timeline import Timeline as Timeline
+    from redrive.forensics.timeline import TimelineEntry as TimelineEntry
+    from redrive.forensics.timeline import TimelineLane as TimelineLane
+    from redrive.forensics.why import Why as Why
+    from redrive.forensics.why import WhyStep as WhyStep
     from redrive.history import HistoryEntry as HistoryEntry
     from redrive.http_effects import http_reconcile as http_reconcile
     from redrive.http_effects import http_send as http_send

@@ -103,6 +103,19 @@ GROUPS: dict[str, tuple[str, ...]] = {
         "ResumePlan",
         "ResumeOption",
     ),
+    "Forensics": (
+        "Timeline",
+        "TimelineLane",
+        "TimelineEntry",
+        "svg_of",
+        "Why",
+        "WhyStep",
+        "PolicyUsed",
+        "Root",
+        "Blast",
+        "BlastEvent",
+        "Footing",
+    ),
     "Ids and values": ("RunId", "DeadLetterId", "EffectId", "CompensationId", "NodeId", "JsonValue"),
 }
 INHERITED = frozenset({"TenantEngine"})

@@ -74,8 +74,8 @@ def fingerprint() -> str:
     return digest.hexdigest()[:32]
 
 
-def fold(batch: Batch, events: Sequence[Recorded]) -> None:
-    """Fold *events*, in log order, into the rows of *batch*."""
+def fold(batch: Batch, events: Sequence[Recorded], after: Callable[[Recorded], None] | None = None) -> None:
+    """Fold *events*, in log order, into the rows of *batch*; *after* is called when each of them is in the rows."""
     classes: list[type] = [recorded.event.__class__ for recorded in events]
     _count(batch, events, classes)
     _load(batch, events, classes)
@@ -96,6 +96,8 @@ def fold(batch: Batch, events: Sequence[Recorded]) -> None:
             _begin(batch, recorded)
         if says is not None or recorded.reason:
             _listen(batch, recorded, says)
+        if after is not None:
+            after(recorded)
 
 
 def write(batch: Batch) -> None:

@@ -60,6 +60,8 @@ class AsyncEngine(Asynchronous[Engine]):
     timeline = awaited(Engine.timeline)
     why = awaited(Engine.why)
     blast = awaited(Engine.blast)
+    diff = awaited(Engine.diff)
+    first = awaited(Engine.first)
 
     async def close(self) -> None:
         """Begin nothing more, let what was asked for run to its end, then close the log and the views."""

@@ -1,10 +1,15 @@
 """What an engine can tell of the past: nothing here writes to the log."""
 
+from collections.abc import Collection
 from typing import TYPE_CHECKING, cast
 
 if TYPE_CHECKING:
+    from redrive.domain.identity import Tenant
     from redrive.engine import Engine
     from redrive.forensics.blast import Blast
+    from redrive.forensics.diff import ViewDiff
+    from redrive.forensics.first import InvariantReport, Predicate
+    from redrive.forensics.invariants import Invariant
     from redrive.forensics.past import Past
     from redrive.forensics.positions import Asked
     from redrive.forensics.prefix import Progress
@@ -51,3 +56,44 @@ class ForensicEngine:
         from redrive.forensics import stories
 
         return stories.blast(cast("Engine", self), None, event, at)
+
+    def diff(
+        self,
+        start: "Asked",
+        end: "Asked" = "now",
+        *,
+        tables: Collection[str] | None = None,
+        tenant: "Tenant | None" = None,
+        run: str | None = None,
+        limit: int | None = None,
+        progress: "Progress | None" = None,
+    ) -> "ViewDiff":
+        """The rows of the views that differ between two positions, each with the event that changed it last.
+
+        Only of some *tables* (runs, dead_letters, …), of one *tenant*, of one *run*; at most *limit* rows (default
+        1,000), but counted in full. Raises InvalidValue, StorageError.
+        """
+        from redrive.forensics.diff import diff
+
+        return diff(
+            cast("Engine", self), start, end, tables=tables, tenant=tenant, run=run, limit=limit, progress=progress
+        )
+
+    def first(
+        self,
+        invariant: "str | Invariant | Predicate",
+        *,
+        start: "Asked" = 0,
+        end: "Asked" = "now",
+        every: int = 1,
+        progress: "Progress | None" = None,
+    ) -> "InvariantReport":
+        """Where *invariant* is first violated after *start*, and every flip up to *end*, exact to the event.
+
+        It is a SELECT of the rows that violate it, a condition in SQL that must be true, the name of one that comes
+        with redrive (``redrive first --list``), or a function of an event and of the views after it that says whether
+        it holds. With *every* more than 1 it is asked only after so many events. Raises InvalidValue, StorageError.
+        """
+        from redrive.forensics.first import first
+
+        return first(cast("Engine", self), invariant, start=start, end=end, every=every, progress=progress)

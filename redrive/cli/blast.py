@@ -8,6 +8,7 @@ import click
 from redrive.cli.context import Session, pass_session
 from redrive.cli.options import Command
 from redrive.cli.output import printable
+from redrive.cli.past import HELP, tell_end
 
 if TYPE_CHECKING:
     from redrive.forensics.blast import Blast, BlastEvent
@@ -19,7 +20,7 @@ MOST_DEPTH = 16
 
 @click.command(cls=Command)
 @click.argument("event", metavar="EVENT")
-@click.option("--at", metavar="POSITION", help="What had followed by this position.")
+@click.option("--at", metavar="POSITION", help=HELP)
 @click.option("--all", "all_", is_flag=True, help="The whole tree, however large.")
 @pass_session
 def blast(session: Session, event: str, at: str | None, all_: bool) -> None:
@@ -29,7 +30,6 @@ def blast(session: Session, event: str, at: str | None, all_: bool) -> None:
     what the facts say, across dead letters, effects, compensations and requeues; of a policy, limit or flow, what was
     decided under it.
     """
-    from redrive.cli.footing import print_footing
     from redrive.cli.saying import sentence_of
 
     acme, out = session.tenant_engine(), session.output
@@ -44,7 +44,9 @@ def blast(session: Session, event: str, at: str | None, all_: bool) -> None:
         out.say(line)
     out.say()
     _sums(session, told)
-    print_footing(out, told.footing)
+    out.say()
+    assert told.footing is not None
+    tell_end(session, told.footing)
 
 
 def _sums(session: Session, told: "Blast") -> None:

@@ -37,6 +37,8 @@ COMMANDS = {
     "resume": "redrive.cli.run_operations:resume",
     "cancel": "redrive.cli.run_operations:cancel",
     "recover": "redrive.cli.run_operations:recover",
+    "diff": "redrive.cli.diff:diff",
+    "first": "redrive.cli.first:first",
     "limits": "redrive.cli.limits:limits",
     "views": "redrive.cli.views:views",
     "log": "redrive.cli.log:log",
@@ -85,6 +87,7 @@ class Root(Group):
         try:
             with self.make_context(prog_name, list(given), obj=Session(given)) as ctx:
                 returned = self.invoke(ctx)
+                ctx.obj.last_words()
             sys.stdout.flush()
         except click.exceptions.Exit as finished:  # --help, --version
             returned = finished.exit_code

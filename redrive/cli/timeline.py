@@ -8,6 +8,7 @@ import click
 from redrive.cli.context import Session, pass_session
 from redrive.cli.options import Command
 from redrive.cli.output import printable
+from redrive.cli.past import HELP, tell_end
 from redrive.cli.times import clock
 from redrive.cli.words import Word
 
@@ -29,7 +30,7 @@ STYLES = {
 @click.command(cls=Command)
 @click.argument("key")
 @click.option("--correlated", is_flag=True, help="With everything else of the same run, and the limits that held it.")
-@click.option("--at", metavar="POSITION", help="As the log stood at this position.")
+@click.option("--at", metavar="POSITION", help=HELP)
 @click.option("--svg", "svg", metavar="FILE", type=click.Path(dir_okay=False), help="Draw it as SVG into this file.")
 @click.option("--theme", type=Word("auto", "light", "dark"), default="auto", help="Of the picture.  [default: auto]")
 @pass_session
@@ -52,7 +53,7 @@ def timeline(session: Session, key: str, correlated: bool, at: str | None, svg: 
     if svg is not None:
         out.remark(f"drawn into {printable(svg)}")
         return
-    print_timeline(out, told)
+    print_timeline(session, told)
 
 
 def _draw(told: "Timeline", path: str, theme: str) -> None:
@@ -67,12 +68,12 @@ def _draw(told: "Timeline", path: str, theme: str) -> None:
         raise InvalidValue("svg", path, f"a file that can be written ({error.strerror})") from error
 
 
-def print_timeline(out: "Output", told: "Timeline") -> None:
+def print_timeline(session: "Session", told: "Timeline") -> None:
     """The head, the lanes, what the signs mean, what happened in lines, and what it stands on."""
-    from redrive.cli.footing import print_footing
     from redrive.forensics.picture import description
     from redrive.forensics.strip import lines_of, rows_of
 
+    out = session.output
     width = min(max(out.width, NARROWEST), WIDEST)
     rows = rows_of(told, width - NAME - COUNT - 2)
     out.say(printable(f"{told.subject} {told.key}, as of position {told.footing.position if told.footing else '?'}"))
@@ -95,7 +96,9 @@ def print_timeline(out: "Output", told: "Timeline") -> None:
             out.say(f"{'':>7}  {today} UTC")
             day = today
         out.say(f"{line.position:>7}  {clock(at_ms, '%H:%M:%S')}.{at_ms % 1_000:03}  {printable(line.text, 400)}")
-    print_footing(out, told.footing)
+    out.say()
+    assert told.footing is not None
+    tell_end(session, told.footing)
 
 
 def _legend(rows: "list[Row]") -> str:

@@ -6,6 +6,7 @@ import click
 
 from redrive.cli.context import Session, pass_session
 from redrive.cli.options import Command, Group
+from redrive.cli.past import folding
 from redrive.cli.times import duration
 
 
@@ -54,3 +55,30 @@ def rebuild(session: Session) -> None:
     else:
         out.say(f"The views are folded anew from {position} events, in {duration(took_ms)}.")
         out.next((session.command("views", "status"), "where they stand"))
+
+
+@views.command(cls=Command)
+@click.option("--drop", is_flag=True, help="Remove them instead.")
+@pass_session
+def checkpoint(session: Session, drop: bool) -> None:
+    """Make the past quick to look at: keep copies of the views.
+
+    One every `checkpoint_events` events, beside the views; whoever looks at the past leaves them behind too. They may
+    be thrown away like the views.
+    """
+    from redrive.forensics.checkpoints import ViewCheckpoints
+    from redrive.forensics.past import keep_checkpoints
+
+    engine, out, every = session.engine(), session.output, session.settings.checkpoint_events
+    if drop:
+        kept = ViewCheckpoints(engine.ledger, engine.views, every)
+        kept.drop()
+    else:
+        with folding() as progress:
+            kept = keep_checkpoints(engine, every, progress)
+    told = {"folder": str(kept.folder or ""), "positions": kept.positions(), "size_bytes": kept.size()}
+    if out.json:
+        out.item("view-checkpoints", told)
+    else:
+        out.say(f"There are {len(kept.positions())} view checkpoints, {kept.size():,} bytes in {kept.folder}.")
+        out.next((session.command("runs", "--at", "POSITION"), "the runs as they stood"))

@@ -8,6 +8,7 @@ import click
 from redrive.cli.context import Session, pass_session
 from redrive.cli.options import Command
 from redrive.cli.output import printable
+from redrive.cli.past import HELP, tell_end
 from redrive.cli.times import absolute, duration
 
 if TYPE_CHECKING:
@@ -26,7 +27,7 @@ BECAUSE = {"changed": "", "caused": "caused by", "followed": "after", "governed"
 
 @click.command(cls=Command)
 @click.argument("key", metavar="KEY[.FIELD]")
-@click.option("--at", metavar="POSITION", help="As it stood at this position.")
+@click.option("--at", metavar="POSITION", help=HELP)
 @click.option("--all", "all_", is_flag=True, help="Every step, also of a long chain.")
 @pass_session
 def why(session: Session, key: str, at: str | None, all_: bool) -> None:
@@ -42,7 +43,7 @@ def why(session: Session, key: str, at: str | None, all_: bool) -> None:
     if out.json:
         out.item("why", _redacted(told, acme.services.redactor))
         return
-    _print(out, told, acme.services.redactor, all_=all_)
+    _print(session, told, acme.services.redactor, all_=all_)
 
 
 def _named(acme: "TenantEngine", key: str) -> str:
@@ -63,9 +64,8 @@ def _redacted(told: "Why", redactor: "Redactor") -> dict[str, Any]:
     return document
 
 
-def _print(out: "Output", told: "Why", redactor: "Redactor", *, all_: bool) -> None:
-    from redrive.cli.footing import print_footing
-
+def _print(session: Session, told: "Why", redactor: "Redactor", *, all_: bool) -> None:
+    out = session.output
     out.say(printable(_head(told, redactor)))
     out.say()
     steps, known = told.steps, set[str]()
@@ -76,7 +76,9 @@ def _print(out: "Output", told: "Why", redactor: "Redactor", *, all_: bool) -> N
                 out.say(f"{'':>7}  … {hidden:,} steps like these: --all shows them")
             continue
         _print_step(out, step, redactor, known)
-    print_footing(out, told.footing)
+    out.say()
+    assert told.footing is not None
+    tell_end(session, told.footing)
 
 
 def _head(told: "Why", redactor: "Redactor") -> str:

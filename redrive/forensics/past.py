@@ -119,3 +119,12 @@ def past_of(
     """*engine* as it stood at *position*. Raises InvalidValue; StorageError when no view can be folded."""
     every = EVERY if checkpoint_events is None else checkpoint_events
     return Past(engine, position_of(engine.ledger, position, tenant), progress, every)
+
+
+def keep_checkpoints(engine: "Engine", every: int, progress: Progress | None = None) -> ViewCheckpoints:
+    """Make the view checkpoints that are missing beyond the last one. Raises StorageError."""
+    kept = ViewCheckpoints(engine.ledger, engine.views, every)
+    prefix = LogPrefix(engine.ledger, position_of(engine.ledger, "now"), progress)
+    if kept.every:
+        PrivateView(prefix, engine.views, kept, on_disk=True, from_live=False).close()
+    return kept

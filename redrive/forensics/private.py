@@ -18,13 +18,22 @@ FILE = "view.db"
 
 
 class PrivateView:
-    """The view of *prefix*, folded from the nearest checkpoint, or from the live view when that is nearer."""
+    """The view of *prefix*, folded from the nearest checkpoint, or from the live view when that is nearer (and
+    *from_live*). Checkpoints are left behind on the way."""
 
-    def __init__(self, prefix: LogPrefix, live: View, checkpoints: ViewCheckpoints) -> None:
-        self._prefix, self._checkpoints = prefix, checkpoints
+    def __init__(
+        self,
+        prefix: LogPrefix,
+        live: View,
+        checkpoints: ViewCheckpoints,
+        *,
+        on_disk: bool = False,
+        from_live: bool = True,
+    ) -> None:
+        self._prefix, self._checkpoints, self._from_live = prefix, checkpoints, from_live
         self._folder: _Folder | None = None
         end = prefix.end.position
-        if end <= IN_MEMORY:
+        if end <= IN_MEMORY and not on_disk:
             self.view = View(prefix, None)
             self.view.catch_up()
             return
@@ -44,7 +53,7 @@ class PrivateView:
     def _folded(self, path: Path, live: View, end: int) -> View:
         prefix, checkpoints = self._prefix, self._checkpoints
         base = checkpoints.copy_nearest(end, path)
-        if base < live.position <= end:
+        if self._from_live and base < live.position <= end:
             path.unlink(missing_ok=True)
             base = live.copy_to(str(path))
             if base > end:  # another process folded meanwhile

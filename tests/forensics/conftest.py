@@ -1,11 +1,34 @@
-"""Fixtures: an incident that was mended, and one that was not."""
+"""Logs to look back at: busy ones, each written once."""
 
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+import redrive
 from tests.forensics.incidents import Incident, failed, mended
+from tests.ledger.write_golden import LOGS
+from tests.projections.effect_plant import EffectPlant
+
+
+@pytest.fixture(scope="session")
+def planted(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A log of a few hundred events, of two tenants, at random."""
+    path = tmp_path_factory.mktemp("planted") / "planted.db"
+    plant = EffectPlant(path, 3)
+    plant.live(160)
+    plant.ledger.close()
+    return path
+
+
+@pytest.fixture(params=["planted", *(path.stem for path in sorted(LOGS.glob("*.db")))])
+def engine(request: pytest.FixtureRequest, planted: Path, tmp_path: Path) -> Iterator[redrive.Engine]:
+    """An engine on a copy of the planted log, or of a golden one."""
+    source = planted if request.param == "planted" else LOGS / f"{request.param}.db"
+    copy = shutil.copy(source, tmp_path / "log.db")
+    with redrive.open(f"sqlite:///{copy}") as opened:
+        yield opened
 
 
 @pytest.fixture

@@ -1,0 +1,91 @@
+"""A view that is folded step by step, by one who looks at it in between: for diffs and invariants.
+
+It is a file of its own that nobody else opens, so it needs no journal and no flushes; it goes when it is closed.
+"""
+
+import contextlib
+import sqlite3
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Self
+
+from redrive.domain.event import Recorded
+from redrive.forensics.checkpoints import EVERY, ViewCheckpoints
+from redrive.forensics.positions import Position
+from redrive.forensics.prefix import LogPrefix, Progress
+from redrive.forensics.private import PrivateView
+from redrive.projections import fold
+from redrive.projections.batch import Batch, collector_paused
+from redrive.projections.graphs import Graphs
+from redrive.projections.view_file import view_errors
+
+if TYPE_CHECKING:
+    from redrive.engine import Engine
+
+PER_TRANSACTION = 20_000
+
+
+class Steps:
+    """The views as they stood at *start*, to be moved on by hand up to *end*: a context manager."""
+
+    def __init__(
+        self,
+        engine: "Engine",
+        start: Position,
+        end: Position,
+        progress: Progress | None = None,
+        every: int | None = None,
+    ) -> None:
+        checkpoints = ViewCheckpoints(engine.ledger, engine.views, EVERY if every is None else every)
+        self.start, self.end = start, end
+        self.position = start.position
+        self.events = 0
+        self._ledger, self._progress = engine.ledger, progress
+        self._graphs = Graphs()
+        self._private = PrivateView(LogPrefix(engine.ledger, start, progress), engine.views, checkpoints, on_disk=True)
+        assert self._private.view.path is not None
+        self._private.view.close()
+        self._path = self._private.view.path
+        with view_errors(self._path):
+            self.connection = sqlite3.connect(self._path, isolation_level=None, cached_statements=256)
+            for pragma in ("journal_mode = DELETE", "journal_mode = OFF", "synchronous = OFF", "cache_size = -65536"):
+                self.connection.execute(f"PRAGMA {pragma}")
+            self.connection.execute("PRAGMA locking_mode = EXCLUSIVE")
+            self.connection.execute("BEGIN")
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        self.close()
+
+    def batches(self, size: int = 256) -> Iterator[list[Recorded]]:
+        """The events beyond *start*, batch by batch, still to be folded by whoever asks."""
+        begun, written = self.start.position, self.start.position
+        for events in self._ledger.replay(self.start.position, self.end.position, size):
+            yield events
+            self.events += len(events)
+            last = events[-1].position
+            if last - written >= PER_TRANSACTION:
+                self.connection.execute("COMMIT")
+                self.connection.execute("BEGIN")
+                written = last
+            if self._progress is not None:
+                self._progress(last - begun, self.end.position - begun)
+
+    def batch(self) -> Batch:
+        """Rows in memory, for one or several events."""
+        return Batch(self.connection, self._graphs)
+
+    def fold(self, events: Sequence[Recorded]) -> None:
+        """Fold *events*, and write what they change."""
+        batch = self.batch()
+        with collector_paused():
+            fold.fold(batch, events)
+            fold.write(batch)
+        self.position = events[-1].position
+
+    def close(self) -> None:
+        """Throw it away."""
+        with contextlib.suppress(sqlite3.Error):
+            self.connection.close()
+        self._private.close()

@@ -117,6 +117,11 @@ def flow_stream_of(tenant: Tenant, flow: FlowDigest) -> StreamId:
     return StreamId(derived_id(tenant, "flow", flow))
 
 
+def note_stream_of(tenant: Tenant, correlation: str) -> StreamId:
+    """The stream of the notes about a run's effects, compensations and events (or about an effect outside runs)."""
+    return StreamId(derived_id(tenant, "notes", correlation))
+
+
 @lru_cache(maxsize=4_096)
 def policy_stream_of(tenant: Tenant, policy: PolicyId) -> StreamId:
     """The stream that keeps the body of a policy."""

@@ -63,3 +63,15 @@ class LimitRemoved(Event):
     TOPIC: ClassVar[str] = "engine.limit-removed"
 
     limit: str
+
+
+class NoteWritten(Event):
+    """Somebody wrote something down about an effect, a compensation, or one event of the log, at *position*. *id* names
+    what it is about. Who and why are in the envelope; nothing is decided by it."""
+
+    TOPIC: ClassVar[str] = "note.written"
+
+    subject: Literal["effect", "compensation", "event"]
+    id: str
+    position: int | None
+    text: str

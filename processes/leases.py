@@ -103,6 +103,7 @@ def _claim_one(tx: Transaction, due: Due, claimant: Claimant, most: int | None) 
         return False
     if run is None or run.status is not Status.QUEUED:
         return False
+    tx.afresh()
     nodes = [node for node in startable(run, tx.now_ms) if claimant.can_execute(run, node)]
     if claimant.handlers is not None and not nodes:
         return False

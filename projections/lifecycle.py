@@ -18,6 +18,7 @@ from redrive.domain.effect.request import EffectRequest
 from redrive.domain.errors import InvalidValue
 from redrive.domain.event import Event
 from redrive.domain.failure import Failure
+from redrive.domain.records import NoteWritten
 from redrive.domain.run import events as runs
 from redrive.domain.run import wait_events as stateful
 from redrive.domain.values import clean_text
@@ -67,6 +68,7 @@ SAYS: dict[type[Event], Callable[[Any], str]] = {
     letters.DeadLetterRecurred: lambda event: _failure("", event.failure),
     letters.DeadLetterHeld: lambda event: event.why,
     letters.DeadLetterNoted: lambda event: event.text,
+    NoteWritten: lambda event: event.text,
     effects.EffectIntended: lambda event: _request(event.node, event.request),
     effects.EffectWithheld: lambda event: f"{_request(event.node, event.request)}\n{event.why}",
     effects.EffectFailed: lambda event: _failure("", event.failure),

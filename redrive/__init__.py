@@ -24,6 +24,12 @@ _PUBLIC = {
     "redrive.forensics.positions": ("ClockRegression", "Position"),
     "redrive.forensics.watching": ("Look",),
     "redrive.history": ("HistoryEntry",),
+    "redrive.forensics.blast": ("Blast", "BlastEvent"),
+    "redrive.forensics.decisions": ("PolicyUsed",),
+    "redrive.forensics.picture": ("svg_of",),
+    "redrive.forensics.roots": ("Root",),
+    "redrive.forensics.timeline": ("Timeline", "TimelineEntry", "TimelineLane"),
+    "redrive.forensics.why": ("Why", "WhyStep"),
     "redrive.http_effects": ("http_reconcile", "http_send"),
     "redrive.settings": ("Settings",),
     "redrive.ledger.committer": ("Pending",),
@@ -232,6 +238,9 @@ if TYPE_CHECKING:
     from redrive.evidence.report import VerifyReport as VerifyReport
     from redrive.evidence.report import VerifyResult as VerifyResult
     from redrive.evidence.store import StoredCheckpoint as StoredCheckpoint
+    from redrive.forensics.blast import Blast as Blast
+    from redrive.forensics.blast import BlastEvent as BlastEvent
+    from redrive.forensics.decisions import PolicyUsed as PolicyUsed
     from redrive.forensics.diff import ColumnChange as ColumnChange
     from redrive.forensics.diff import Responsible as Responsible
     from redrive.forensics.diff import RowChange as RowChange
@@ -242,9 +251,16 @@ if TYPE_CHECKING:
     from redrive.forensics.invariants import Invariant as Invariant
     from redrive.forensics.past import Past as Past
     from redrive.forensics.past import TenantPast as TenantPast
+    from redrive.forensics.picture import svg_of as svg_of
     from redrive.forensics.positions import ClockRegression as ClockRegression
     from redrive.forensics.positions import Position as Position
+    from redrive.forensics.roots import Root as Root
+    from redrive.forensics.timeline import Timeline as Timeline
+    from redrive.forensics.timeline import TimelineEntry as TimelineEntry
+    from redrive.forensics.timeline import TimelineLane as TimelineLane
     from redrive.forensics.watching import Look as Look
+    from redrive.forensics.why import Why as Why
+    from redrive.forensics.why import WhyStep as WhyStep
     from redrive.history import HistoryEntry as HistoryEntry
     from redrive.http_effects import http_reconcile as http_reconcile
     from redrive.http_effects import http_send as http_send

@@ -62,6 +62,9 @@ class AsyncEngine(Asynchronous[Engine]):
     verify = awaited(Engine.verify)
     export = awaited(Engine.export)
     at = awaited(Engine.at)
+    timeline = awaited(Engine.timeline)
+    why = awaited(Engine.why)
+    blast = awaited(Engine.blast)
     diff = awaited(Engine.diff)
     first = awaited(Engine.first)
 

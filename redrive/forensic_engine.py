@@ -6,12 +6,15 @@ from typing import TYPE_CHECKING, cast
 if TYPE_CHECKING:
     from redrive.domain.identity import Tenant
     from redrive.engine import Engine
+    from redrive.forensics.blast import Blast
     from redrive.forensics.diff import ViewDiff
     from redrive.forensics.first import InvariantReport, Predicate
     from redrive.forensics.invariants import Invariant
     from redrive.forensics.past import Past
     from redrive.forensics.positions import Asked
     from redrive.forensics.prefix import Progress
+    from redrive.forensics.timeline import Timeline
+    from redrive.forensics.why import Why
 
 
 class ForensicEngine:
@@ -30,6 +33,29 @@ class ForensicEngine:
         from redrive.forensics.past import past_of
 
         return past_of(cast("Engine", self), position, progress=progress, checkpoint_events=checkpoint_events)
+
+    def timeline(self, key: str, *, correlated: bool = False, at: "Asked | None" = None) -> "Timeline":
+        """What happened to *key* (the id of a run, dead letter, effect or compensation) as spans and moments, as of
+        position *at* (default: now). *correlated*: with everything else of the same run, and the limits that held it
+        back. ``redrive.svg_of`` draws it. Raises NotFound, InvalidValue."""
+        from redrive.forensics import stories
+
+        return stories.timeline(cast("Engine", self), None, key, correlated=correlated, at=at)
+
+    def why(self, key: str, *, at: "Asked | None" = None) -> "Why":
+        """Why *key*, or a field of it (``RUN.status``, ``RUN.nodes.publish.status``), is as it was at position *at*
+        (default: now): the event that changed it last, and what that followed from, back to a root. ``pos:N``: why
+        that event was appended. Raises NotFound, InvalidValue, StreamReadOnly."""
+        from redrive.forensics import stories
+
+        return stories.why(cast("Engine", self), None, key, at)
+
+    def blast(self, event: "Asked", *, at: "Asked | None" = None) -> "Blast":
+        """What followed from *event* (its position or id), up to position *at* (default: now), as a tree. Raises
+        NotFound, InvalidValue."""
+        from redrive.forensics import stories
+
+        return stories.blast(cast("Engine", self), None, event, at)
 
     def diff(
         self,

@@ -23,8 +23,11 @@ from redrive.processes.ticker import TickReport, tick
 from redrive.tenant_effects import Actor, TenantEffects
 
 if TYPE_CHECKING:
+    from redrive.forensics.blast import Blast
     from redrive.forensics.past import TenantPast
     from redrive.forensics.positions import Asked
+    from redrive.forensics.timeline import Timeline
+    from redrive.forensics.why import Why
 
 
 class TenantEngine(TenantEffects):
@@ -150,6 +153,13 @@ class TenantEngine(TenantEffects):
         """Write something down about a run."""
         return self._do(operations.noting_run(run_id, self._redacted(operations.note_given(text))), actor)
 
+    def annotate(self, key: str, text: str, *, actor: Actor, reason: str) -> None:
+        """Write something down about a run, a dead letter, an effect, a compensation, or an event (``pos:N``, or its
+        id): it is shown in histories and timelines, and nothing is decided by it. Raises NotFound."""
+        from redrive.forensics.stories import noting
+
+        self._operate(noting(self.engine, self.tenant, key, self._redacted(operations.note_given(text))), actor, reason)
+
     def request_retry(
         self, dead_letter: DeadLetterId, *, actor: Actor, reason: str, run_id: RunId | None = None
     ) -> LetterStanding:
@@ -215,6 +225,26 @@ class TenantEngine(TenantEffects):
         from redrive.forensics.past import past_of
 
         return past_of(self.engine, position, tenant=self.tenant).for_tenant(self.tenant)
+
+    def timeline(self, key: str, *, correlated: bool = False, at: "Asked | None" = None) -> "Timeline":
+        """What happened to a run, dead letter, effect or compensation, as spans and moments. See ``Engine.timeline``.
+        Raises NotFound, InvalidValue."""
+        from redrive.forensics import stories
+
+        return stories.timeline(self.engine, self.tenant, key, correlated=correlated, at=at)
+
+    def why(self, key: str, *, at: "Asked | None" = None) -> "Why":
+        """Why *key*, or a field of it, is as it was at a position. See ``Engine.why``. Raises NotFound, InvalidValue,
+        StreamReadOnly."""
+        from redrive.forensics import stories
+
+        return stories.why(self.engine, self.tenant, key, at)
+
+    def blast(self, event: "Asked", *, at: "Asked | None" = None) -> "Blast":
+        """What followed from an event. See ``Engine.blast``. Raises NotFound, InvalidValue."""
+        from redrive.forensics import stories
+
+        return stories.blast(self.engine, self.tenant, event, at)
 
     def resume_plan(self, run_id: RunId) -> ResumePlan:
         """What can be done about a run, its approvals, dead letters, doubtful effects and compensations now, and why

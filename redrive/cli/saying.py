@@ -137,6 +137,11 @@ def limit_words(limit: "Limit") -> str:
     return ", ".join(told)
 
 
+def _written(data: Data) -> str:
+    about = f"position {data['position']}" if data["position"] is not None else f"{data['subject']} {data['id'][:8]}"
+    return f"note on {about}: {data['text']}"
+
+
 WORDS: dict[str, Callable[[Data], str]] = {
     "flow.registered": lambda data: f"flow {data['flow'][:12]} registered",
     "policy.registered": lambda data: f"{data['kind']} policy {data['policy'][-12:]} registered",
@@ -185,5 +190,6 @@ WORDS: dict[str, Callable[[Data], str]] = {
     "dead-letter.abandoned": lambda _: "abandoned",
     "dead-letter.reopened": lambda data: "reopened" + (" with a fresh budget" if data["renewed"] else ""),
     "dead-letter.noted": lambda data: f"note: {data['text']}",
+    "note.written": _written,
     **EFFECT_WORDS,
 }

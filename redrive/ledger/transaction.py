@@ -18,10 +18,11 @@ from redrive.domain.identity import (
     StreamId,
     Tenant,
     flow_stream_of,
+    note_stream_of,
     policy_stream_of,
 )
 from redrive.domain.ports import START, Caller, Due, Policy, Subject
-from redrive.domain.records import FlowRegistered, LimitRemoved, LimitSet, PolicyKind, PolicyRegistered
+from redrive.domain.records import FlowRegistered, LimitRemoved, LimitSet, NoteWritten, PolicyKind, PolicyRegistered
 from redrive.domain.run.state import Run
 from redrive.ledger.agenda_rows import State, rows_of
 from redrive.ledger.capacity import waiters_of
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
 
 
 S = TypeVar("S", bound=State)
+_REGISTERED = (FlowRegistered, PolicyRegistered)  # written beside what first uses them: they cause nothing
 
 
 class LedgerTransaction(Reading):
@@ -46,7 +48,8 @@ class LedgerTransaction(Reading):
         self.pending: list[Recorded] = []
         self.registered: set[str] = set()
         self._nonce = os.urandom(10).hex()  # asked of the system once: the ids of its events count on from it
-        self._cause = caller.cause or Cause("command", self._nonce)
+        self._origin = self._cause = caller.cause or Cause("command", self._nonce)
+        self._leads = True
         self._redrivable: dict[str, bool] = {}
         self._rows: list[NewRow] = []
         self._tally: Tally | None = None
@@ -123,6 +126,15 @@ class LedgerTransaction(Reading):
     def append_record(self, stream: StreamId, event: Event) -> None:
         """Append what concerns the log as a whole, one event for each transaction, to a stream that is no aggregate."""
         self._record(stream, self._ledger.recorder.head(stream) + 1, event, LimitOwner(Tenant(), stream))
+
+    def append_note(self, tenant: Tenant, correlation: str, event: NoteWritten) -> None:
+        """Write down a note about something that belongs to *correlation*."""
+        stream = note_stream_of(tenant, correlation)
+        self._record(stream, self._ledger.recorder.head(stream) + 1, event, LimitOwner(tenant, correlation))
+
+    def afresh(self) -> None:
+        """What is appended from here on has the cause of the whole command: it concerns something else."""
+        self._cause, self._leads = self._origin, True
 
     def register_policy(self, run: Run, kind: PolicyKind, policy: Policy) -> None:
         """Log the body of a policy, unless the log of the run's tenant has it."""
@@ -215,8 +227,8 @@ class LedgerTransaction(Reading):
             cause or self._cause,
             self._ledger.engine,
         )
-        if not self.pending:
-            self._cause = as_cause(id_)  # of all that follow in this transaction
+        if self._leads and not isinstance(event, _REGISTERED):
+            self._cause, self._leads = as_cause(id_), False  # of all that follow, until something else begins
         self.pending.append(recorded)
         return recorded
 

@@ -95,6 +95,10 @@ CALLS: dict[str, Callable[[TenantEngine, Ours], Any]] = {
     "at": lambda t, o: [answers(t.at("now")), answers(t.at("pos:20"))],
     "history": lambda t, o: t.history(o.run),
     "whole_history": lambda t, o: list(t.whole_history(o.run)),
+    "timeline": lambda t, o: t.timeline(o.run),
+    "why": lambda t, o: t.why(f"{o.run}.status"),
+    "blast": lambda t, o: t.blast("pos:1"),
+    "annotate": lambda t, o: t.annotate(o.run, "theirs", actor="eve", reason="x"),
     # what workers do
     "submit": lambda t, o: t.submit(ONE, automation="nightly", key="k", input="ours"),
     "claim": lambda t, o: t.claim(worker="w", start=True),

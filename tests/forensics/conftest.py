@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 import redrive
+from tests.forensics.incidents import Incident, failed, mended
 from tests.ledger.write_golden import LOGS
 from tests.projections.effect_plant import EffectPlant
 
@@ -28,3 +29,19 @@ def engine(request: pytest.FixtureRequest, planted: Path, tmp_path: Path) -> Ite
     copy = shutil.copy(source, tmp_path / "log.db")
     with redrive.open(f"sqlite:///{copy}") as opened:
         yield opened
+
+
+@pytest.fixture
+def incident(tmp_path: Path) -> Iterator[Incident]:
+    """An incident that was mended."""
+    it = mended(tmp_path / "ops.db")
+    with it.engine:
+        yield it
+
+
+@pytest.fixture
+def alarm(tmp_path: Path) -> Iterator[Incident]:
+    """An incident that nobody has looked at."""
+    it = failed(tmp_path / "ops.db")
+    with it.engine:
+        yield it

@@ -1,0 +1,125 @@
+"""``redrive timeline``: what happened to one thing, as lanes of bars, as lines, or as a picture."""
+
+from textwrap import wrap
+from typing import TYPE_CHECKING
+
+import click
+
+from redrive.cli.context import Session, pass_session
+from redrive.cli.options import Command
+from redrive.cli.output import printable
+from redrive.cli.past import HELP, tell_end
+from redrive.cli.times import clock
+from redrive.cli.words import Word
+
+if TYPE_CHECKING:
+    from redrive.cli.output import Output
+    from redrive.forensics.strip import Row
+    from redrive.forensics.timeline import Timeline
+
+NARROWEST, WIDEST = 70, 180
+NAME, COUNT = 18, 15
+STYLES = {
+    "failed": "red", "denied": "red", "expired": "red", "stopped": "red", "interrupted": "yellow",
+    "unknown": "yellow", "doubt": "yellow", "succeeded": "green", "approved": "green", "attempt": "blue",
+    "claim": "blue", "backoff": "yellow", "queue": "dim", "scale": "dim", "break": "dim", "dead_letter": "magenta",
+    "operator": "bold cyan", "note": "bold cyan", "effect": "blue",
+}  # fmt: skip
+
+
+@click.command(cls=Command)
+@click.argument("key")
+@click.option("--correlated", is_flag=True, help="With everything else of the same run, and the limits that held it.")
+@click.option("--at", metavar="POSITION", help=HELP)
+@click.option("--svg", "svg", metavar="FILE", type=click.Path(dir_okay=False), help="Draw it as SVG into this file.")
+@click.option("--theme", type=Word("auto", "light", "dark"), default="auto", help="Of the picture.  [default: auto]")
+@pass_session
+def timeline(session: Session, key: str, correlated: bool, at: str | None, svg: str | None, theme: str) -> None:
+    """Show what happened to something on a scale of time: attempts, waits, dead letters, what people did.
+
+    KEY is the id of a run, dead letter, effect or compensation. Long gaps are left out and marked; failures alike in a
+    row are told once. `redrive history` has every event.
+    """
+    from redrive.cli.ids import named
+
+    acme, out = session.tenant_engine(), session.output
+    _, found = named(acme, key)
+    told = acme.timeline(found, correlated=correlated, at=at)
+    if svg is not None:
+        _draw(told, svg, theme)
+    if out.json:
+        out.item("timeline", told)
+        return
+    if svg is not None:
+        out.remark(f"drawn into {printable(svg)}")
+        return
+    print_timeline(session, told)
+
+
+def _draw(told: "Timeline", path: str, theme: str) -> None:
+    from pathlib import Path
+
+    from redrive.domain.errors import InvalidValue
+    from redrive.forensics.picture import svg_of
+
+    try:
+        Path(path).write_text(svg_of(told, theme), encoding="utf-8")  # type: ignore[arg-type]
+    except OSError as error:
+        raise InvalidValue("svg", path, f"a file that can be written ({error.strerror})") from error
+
+
+def print_timeline(session: "Session", told: "Timeline") -> None:
+    """The head, the lanes, what the signs mean, what happened in lines, and what it stands on."""
+    from redrive.forensics.picture import description
+    from redrive.forensics.strip import lines_of, rows_of
+
+    out = session.output
+    width = min(max(out.width, NARROWEST), WIDEST)
+    rows = rows_of(told, width - NAME - COUNT - 2)
+    out.say(printable(f"{told.subject} {told.key}, as of position {told.footing.position if told.footing else '?'}"))
+    out.say(printable(description(told)))
+    if told.clock_regressions:
+        out.say(f"The clock of its events went back {told.clock_regressions} times; times below are as recorded.")
+    out.say()
+    for row in rows:
+        _print_row(out, row)
+    for text in wrap(_legend(rows), max(out.width, NARROWEST) - NAME - COUNT - 2):
+        out.say(f"{'':{NAME + COUNT + 2}}{text}".replace("\u00a0", " "))
+    out.say()
+    day = ""
+    for line in lines_of(told):
+        if line.entry is None:
+            out.say(f"{'':>7}  {'':>12}  {printable(line.text)}")
+            continue
+        at_ms = line.entry.begin_ms
+        if (today := clock(at_ms, "%Y-%m-%d")) != day:
+            out.say(f"{'':>7}  {today} UTC")
+            day = today
+        out.say(f"{line.position:>7}  {clock(at_ms, '%H:%M:%S')}.{at_ms % 1_000:03}  {printable(line.text, 400)}")
+    out.say()
+    assert told.footing is not None
+    tell_end(session, told.footing)
+
+
+def _legend(rows: "list[Row]") -> str:
+    from redrive.forensics.strip import LEGEND
+
+    used = {char for row in rows for char, kind in row.cells if kind != "scale"}
+    return "  ".join(f"{char}\u00a0{word.replace(' ', chr(160))}" for char, word in LEGEND.items() if char in used)
+
+
+def _print_row(out: "Output", row: "Row") -> None:
+    from redrive.forensics.picture_parts import shortened
+
+    name = shortened(printable(row.name), NAME).ljust(NAME)
+    head = f"{name} {row.count.rjust(COUNT)} "
+    if not out.terminal:
+        out.say((head + "".join(char for char, _ in row.cells)).rstrip())
+        return
+    from rich.console import Console
+    from rich.text import Text
+
+    told = Text(head)
+    for char, kind in row.cells:
+        told.append(char, STYLES.get(kind, ""))
+    Console(width=max(out.width, NARROWEST), highlight=False).print(told, no_wrap=True, overflow="crop")

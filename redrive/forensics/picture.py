@@ -1,0 +1,347 @@
+"""A timeline as a picture: SVG without anything from outside, the same bytes for the same timeline."""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+from redrive.domain.errors import InvalidValue
+from redrive.forensics.axis import Axis, axis_of, lasting
+from redrive.forensics.picture_parts import (
+    Theme,
+    bars_of,
+    label,
+    line,
+    rect,
+    safe,
+    shortened,
+    style,
+    told,
+    told_one,
+    worst,
+)
+from redrive.forensics.timeline import WAITS, Timeline, TimelineEntry, TimelineLane
+
+WIDTH, LEFT, RIGHT = 1200, 210, 24
+PLOT = WIDTH - LEFT - RIGHT
+BROKEN = 56
+HEAD = 104
+MOST_LANES = 40
+MOST_PEOPLE = 16
+ATTEMPT, THIN, ROW = 16, 5, 9
+LETTERS = 34
+_WAIT = {"backoff": "backoff", "queue": "queue", "limit": "limit", "pause": "pause"}
+_LEGEND = (
+    ("succeeded", "succeeded", 12), ("failed", "failed", 12), ("interrupted", "interrupted", 12),
+    ("running", "running", 12), ("backoff", "backoff", THIN), ("queue", "waits for a worker", THIN),
+    ("limit", "waits for room", THIN), ("asked", "approval, timed wait", THIN), ("pause", "paused", THIN),
+    ("letter", "dead letter", THIN), ("doubt", "outcome unknown", THIN), ("stopped", "stopped", THIN),
+)  # fmt: skip
+
+
+@dataclass
+class Canvas:
+    """The picture so far, and where the next lane begins."""
+
+    timeline: Timeline
+    axis: Axis
+    top: float = HEAD
+    parts: list[str] = field(default_factory=list)
+
+    def place(self, ms: int) -> float:
+        """Where a time lies."""
+        return LEFT + self.axis.place(ms)
+
+
+def svg_of(timeline: Timeline, theme: Theme = "auto") -> str:
+    """The picture of a timeline: lanes for nodes, attempts and waits as bars, long gaps cut out and marked.
+
+    *theme*: ``light``, ``dark``, or ``auto``, which follows the reader. However long the timeline, the picture has a
+    bounded number of parts: at most 40 lanes are drawn (first those in trouble), the others as one; spans too narrow
+    to be told apart are drawn as one. Raises InvalidValue.
+    """
+    if theme not in ("auto", "light", "dark"):
+        raise InvalidValue("theme", theme, "auto, light or dark")
+    times = {ms for one in timeline.entries for ms in (one.begin_ms, one.end_ms) if ms is not None}
+    canvas = Canvas(timeline, axis_of(times | {timeline.begin_ms, timeline.end_ms}, width=PLOT, broken=BROKEN))
+    of_lane: dict[str, list[TimelineEntry]] = defaultdict(list)
+    for entry in timeline.entries:
+        of_lane[entry.lane].append(entry)
+    shown, rest = chosen_lanes(timeline.lanes)
+    for n, lane in enumerate(shown):
+        _lane(canvas, lane, of_lane[lane.name], n)
+    if rest:
+        _others(canvas, [entry for lane in rest for entry in of_lane[lane.name]], len(rest))
+    bottom = canvas.top
+    people = _people(canvas, bottom)
+    grid, breaks = _grid(canvas, bottom), _breaks(canvas, bottom)
+    _list_people(canvas, people)
+    _legend(canvas)
+    return _document(canvas, theme, [*_head(timeline), *grid, *canvas.parts, *breaks])
+
+
+def chosen_lanes(
+    lanes: Sequence[TimelineLane], most: int = MOST_LANES
+) -> tuple[list[TimelineLane], list[TimelineLane]]:
+    """The lanes to draw, and the others: the run, those in trouble, then the first ones, in their order."""
+    order = sorted(
+        range(len(lanes)),
+        key=lambda n: (lanes[n].name != "", not lanes[n].dead_letter_ms, not lanes[n].failed, n),
+    )
+    chosen = set(order[:most])
+    drawn = [lane for n, lane in enumerate(lanes) if n in chosen and (_is_busy(lane) or lane.name == "")]
+    return drawn, [lane for n, lane in enumerate(lanes) if n not in chosen]
+
+
+def _is_busy(lane: TimelineLane) -> bool:
+    return True if lane.name else lane.waited_ms > 0
+
+
+def _document(canvas: Canvas, theme: Theme, parts: list[str]) -> str:
+    height, timeline = canvas.top, canvas.timeline
+    name, about = safe(f"Timeline of {timeline.subject} {timeline.key}"), safe(description(timeline), 1_000)
+    size = f'viewBox="0 0 {WIDTH} {height:g}" width="{WIDTH}" height="{height:g}"'
+    opened = f'<svg xmlns="http://www.w3.org/2000/svg" {size} role="img" aria-labelledby="name about">'
+    named = f'<title id="name">{name}</title><desc id="about">{about}</desc>'
+    ground = f'<rect width="{WIDTH}" height="{height:g}" class="ground"/>'
+    return "".join((opened, named, style(theme), ground, *parts, "</svg>\n"))
+
+
+def description(timeline: Timeline) -> str:
+    """The picture in a sentence, for who cannot see it."""
+    attempts, failed = sum(one.attempts for one in timeline.lanes), sum(one.failed for one in timeline.lanes)
+    nodes = sum(1 for lane in timeline.lanes if lane.name)
+    lasted = lasting(timeline.end_ms - timeline.begin_ms)
+    letters = sum(1 for one in timeline.entries if one.kind == "dead_letter")
+    people = sum(1 for one in timeline.entries if one.kind in ("operator", "note"))
+    return (
+        f"{timeline.title or timeline.key}: {timeline.status or timeline.subject} after {lasted}; "
+        f"{_n(timeline.events, 'event')}, {_n(nodes, 'node')}, {_n(attempts, 'attempt')} of which {failed:,} failed, "
+        f"{_n(letters, 'dead letter')}, {_n(people, 'operator action')}."
+    )
+
+
+def _n(count: int, noun: str) -> str:
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"
+
+
+def _head(timeline: Timeline) -> list[str]:
+    lasted = lasting(timeline.end_ms - timeline.begin_ms)
+    status = (timeline.status or timeline.subject).replace("_", " ")
+    tone = {"completed": "completed", "failed": "bad", "blocked": "bad", "cancelled": "bad"}.get(status, "calm")
+    wide = 20 + 7.2 * len(status)
+    chip = f'<rect x="{WIDTH - RIGHT - wide:.1f}" y="14" width="{wide:.1f}" height="24" rx="12" class="chip {tone}"/>'
+    about = f"{timeline.subject} {timeline.key} · from {clock_of(timeline.begin_ms)} UTC, {lasted}"
+    warned = f" · its clock went back {timeline.clock_regressions} times" if timeline.clock_regressions else ""
+    return [
+        label(24, 32, timeline.title or timeline.key, "title", 100),
+        chip,
+        label(WIDTH - RIGHT - wide / 2, 30, status, "mid bold"),
+        label(24, 52, about + warned, "muted"),
+        label(24, 69, description(timeline).partition(";")[2].strip(), "muted small"),
+    ]
+
+
+def clock_of(ms: int, form: str = "%Y-%m-%d %H:%M:%S") -> str:
+    """The UTC time; what no calendar holds is told in milliseconds."""
+    try:
+        return datetime.fromtimestamp(ms / 1_000, UTC).strftime(form)
+    except (OverflowError, ValueError, OSError):
+        return f"{ms} ms"
+
+
+def _grid(canvas: Canvas, bottom: float) -> list[str]:
+    parts, day = [], clock_of(canvas.timeline.begin_ms, "%m-%d")
+    for place, ms in canvas.axis.ticks(82):
+        name = clock_of(ms, "%H:%M:%S") + (f".{ms % 1_000:03}" if ms % 1_000 else "")
+        if (today := clock_of(ms, "%m-%d")) != day:
+            name, day = f"{today} {name[:5]}", today
+        parts.append(line(LEFT + place, HEAD - 12, LEFT + place, bottom, "grid"))
+        parts.append(label(LEFT + place, HEAD - 17, name, "muted small mid"))
+    return parts
+
+
+def _breaks(canvas: Canvas, bottom: float) -> list[str]:
+    """Long gaps: what crosses them is drawn pale, and how long they lasted stands above."""
+    parts = []
+    for one in canvas.axis.breaks:
+        left, right = LEFT + one.left, LEFT + one.right
+        lasted = lasting(one.end_ms - one.begin_ms)
+        name = f"{lasted}: drawn shorter than it was"
+        parts.append(rect(left + 8, HEAD - 8, right - left - 16, bottom - HEAD + 8, "cut", safe(name)))
+        parts += [line(edge, HEAD - 8, edge, bottom, "edge") for edge in (left + 8, right - 8)]
+        parts.append(label((left + right) / 2, HEAD + 2, f"≈ {lasted}", "muted small mid"))
+    return parts
+
+
+def _lane(canvas: Canvas, lane: TimelineLane, entries: list[TimelineEntry], n: int) -> None:
+    """A lane: its attempts and waits; below, its effects, and below those its dead letters."""
+    top, begin_ms = canvas.top, canvas.timeline.begin_ms
+    effects = [one for one in entries if one.kind in ("effect", "compensation", "doubt")]
+    letters = [one for one in entries if one.kind == "dead_letter"]
+    moments = [one for one in entries if one.kind in ("decision", "unknown", "other")]
+    height = 30 + (ROW + 3) * bool(effects) + (ROW + 1) * bool(letters)
+    if n % 2 == 0:
+        canvas.parts.append(rect(0, top, WIDTH, height, "band"))
+    canvas.parts.append(_lane_name(lane, top))
+    main = top + 7
+    _bars(canvas, [one for one in entries if one.kind in ("claim", "stopped")], main + 3, 10)
+    _bars(canvas, [one for one in entries if one.kind in WAITS], main + (ATTEMPT - THIN) / 2, THIN)
+    _bars(canvas, [one for one in entries if one.kind == "attempt"], main, ATTEMPT)
+    below = main + ATTEMPT + 3
+    if effects:
+        _bars(canvas, effects, below, 8)
+        below += ROW + 3
+    if letters:
+        _bars(canvas, letters, below, 6)
+    for bar in bars_of(moments, canvas.axis, canvas.timeline.end_ms):
+        kind = "unknown" if any(one.kind == "unknown" for one in bar.entries) else "letter" if letters else "other"
+        canvas.parts.append(_diamond(LEFT + bar.left, main - 2, kind, told(bar.entries, begin_ms)))
+    canvas.top += height
+
+
+def _lane_name(lane: TimelineLane, top: float) -> str:
+    name = lane.name or "the run"
+    attempts = f"{_n(lane.attempts, 'attempt')}, {lane.failed:,} failed" if lane.failed else ""
+    title = f"{name}: {attempts or _n(lane.attempts, 'attempt')}, waited {lasting(lane.waited_ms)}"
+    return (
+        f"<g><title>{safe(title)}</title>"
+        + label(24, top + 19, shortened(name, 26 if not attempts else 17), "bold" if not lane.name else "")
+        + (
+            label(LEFT - 12, top + 19, f"{lane.failed:,}/{lane.attempts:,} failed", "muted small end")
+            if attempts
+            else ""
+        )
+        + "</g>"
+    )
+
+
+def _bars(canvas: Canvas, entries: list[TimelineEntry], top: float, height: float) -> None:
+    for bar in bars_of(entries, canvas.axis, canvas.timeline.end_ms):
+        kind = _kind(bar.entries) + (" still" if bar.entries[-1].end_ms is None else "")
+        title = told(bar.entries, canvas.timeline.begin_ms)
+        left, wide = LEFT + bar.left, bar.right - bar.left
+        canvas.parts.append(rect(left, top, wide, height, kind, title))
+        if kind == "failed" and height == ATTEMPT and wide > 11:  # not by colour alone
+            mid, half = left + wide - 6, 3
+            canvas.parts.append(f'<path class="cross" d="M{mid - half:.1f} {top + 5:g}l6 6m0 -6l-6 6"/>')
+
+
+def _kind(entries: Sequence[TimelineEntry]) -> str:
+    kind = entries[0].kind
+    if kind in ("attempt", "effect", "compensation"):
+        return worst(entries)
+    if kind in WAITS:
+        return _WAIT.get(kind, "asked")
+    return {"dead_letter": "letter"}.get(kind, kind)
+
+
+def _diamond(place: float, top: float, kind: str, title: str) -> str:
+    shape = f'<path class="{kind}" d="M{place:.1f} {top - 4:g}l4 4l-4 4l-4 -4z">'
+    return f"{shape}<title>{title}</title></path>"
+
+
+def _others(canvas: Canvas, entries: list[TimelineEntry], lanes: int) -> None:
+    """The lanes that have no room, as one: how many attempts ran at a time."""
+    steps: dict[float, int] = defaultdict(int)
+    end_ms = canvas.timeline.end_ms
+    for one in entries:
+        if one.kind == "attempt":
+            left, right = canvas.axis.place(one.begin_ms), canvas.axis.place(one.end_ms or end_ms)
+            steps[round(left / 2) * 2] += 1
+            steps[max(round(right / 2) * 2, round(left / 2) * 2 + 2)] -= 1
+    top, height, count = canvas.top, 62, 0
+    points: list[str] = []
+    levels: list[tuple[float, int, int]] = []
+    for place in sorted(steps):
+        levels.append((place, count, count + steps[place]))
+        count += steps[place]
+    most = max((after for _, _, after in levels), default=1) or 1
+    floor = top + height - 6
+    for place, before, after in levels:
+        points += [f"{LEFT + place:.1f} {floor - 48 * n / most:.1f}" for n in (before, after)]
+    attempts = sum(1 for one in entries if one.kind == "attempt")
+    title = safe(f"{lanes:,} other lanes, {attempts:,} attempts, at most {most:,} at a time")
+    canvas.parts.append(label(24, top + 24, f"{lanes:,} other lanes"))
+    canvas.parts.append(label(24, top + 39, f"{attempts:,} attempts,", "muted small"))
+    canvas.parts.append(label(24, top + 53, f"at most {most:,} at a time", "muted small"))
+    if points:
+        canvas.parts.append(
+            f'<path class="crowd" d="M{LEFT + levels[0][0]:.1f} {floor:g}L{"L".join(points)}'
+            f'L{LEFT + levels[-1][0]:.1f} {floor:g}z"><title>{title}</title></path>'
+        )
+    canvas.top += height
+
+
+def _people(canvas: Canvas, bottom: float) -> list[TimelineEntry]:
+    """What people did, as numbers on the lanes; those at nearly one place share a mark."""
+    people = [one for one in canvas.timeline.entries if one.kind in ("operator", "note")]
+    clusters: list[tuple[float, list[int]]] = []
+    for n, one in enumerate(people, 1):
+        place = canvas.place(one.begin_ms)
+        if clusters and place - clusters[-1][0] < 24:
+            clusters[-1][1].append(n)
+        else:
+            clusters.append((place, [n]))
+    if clusters:
+        canvas.top = bottom + 30
+    for place, numbers in clusters:
+        text = str(numbers[0]) if len(numbers) == 1 else f"{numbers[0]}–{numbers[-1]}"
+        wide = 12 + 6 * len(text)
+        title = " | ".join(told_one(people[n - 1], canvas.timeline.begin_ms) for n in numbers[:5])
+        canvas.parts += [
+            line(place, HEAD - 4, place, bottom + 6, "reach"),
+            rect(place - wide / 2, bottom + 6, wide, 17, "person", title),
+            label(place, bottom + 18, text, "count"),
+        ]
+    return people
+
+
+def _list_people(canvas: Canvas, people: Sequence[TimelineEntry]) -> None:
+    """Who did what, when and why, below the lanes."""
+    if not people:
+        return
+    canvas.parts.append(label(24, canvas.top + 16, "What people did", "bold"))
+    canvas.top += 24
+    for n, one in enumerate(people[:MOST_PEOPLE], 1):
+        top = canvas.top + 14
+        who = (one.actor or "").partition(":")[2]
+        what = f"note: {one.what}" if one.kind == "note" else one.what
+        lane = f"{one.lane}: " if one.lane else ""
+        why = f" — {one.reason}" if one.reason else ""
+        canvas.parts += [
+            label(42, top, str(n), "muted end"),
+            label(
+                54,
+                top,
+                f"{clock_of(one.begin_ms, '%H:%M:%S')}  +{lasting(one.begin_ms - canvas.timeline.begin_ms)}",
+                "muted",
+            ),
+            label(LEFT, top, who, "bold", 14),
+            label(LEFT + 100, top, f"{lane}{what}{why}", "", 140),
+        ]
+        canvas.top += 19
+    if len(people) > MOST_PEOPLE:
+        canvas.parts.append(label(LEFT, canvas.top + 14, f"and {len(people) - MOST_PEOPLE:,} more", "muted"))
+        canvas.top += 19
+    canvas.top += 4
+
+
+def _legend(canvas: Canvas) -> None:
+    """What the bars mean: only those that occur."""
+    drawn = "".join(canvas.parts)
+    place, top = 24.0, canvas.top + 22
+    for kind, words, height in _LEGEND:
+        if f'class="{kind}"' not in drawn and f'class="{kind} still"' not in drawn:
+            continue
+        wide = 34 + 6.6 * len(words)
+        if place + wide > WIDTH - RIGHT:
+            place, top = 24.0, top + 20
+        canvas.parts += [rect(place, top - 4 - height / 2, 16, height, kind), label(place + 22, top, words, "muted")]
+        place += wide
+    foot = canvas.timeline.footing
+    canvas.top = top + 20
+    if foot is not None:
+        text = f"{foot.origin} at position {foot.position}, {foot.seal}; {foot.code}"
+        canvas.parts.append(label(24, canvas.top + 6, text, "muted small"))
+        canvas.top += 18

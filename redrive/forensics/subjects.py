@@ -1,0 +1,93 @@
+"""What a key names in the log, and which events are its story. Another tenant's key is not found."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from heapq import merge
+from typing import TYPE_CHECKING
+
+from redrive.domain.errors import NotFound
+from redrive.domain.event import Recorded
+from redrive.domain.identity import Tenant, note_stream_of
+from redrive.domain.records import LimitSet, NoteWritten
+from redrive.domain.run.events import RunQueued
+from redrive.domain.values import clean_name
+from redrive.forensics.timeline import Subject
+from redrive.ledger.limit_book import LIMITS_STREAM
+
+if TYPE_CHECKING:
+    from redrive.ledger.ledger import SqliteLedger
+
+PAGE = 1_000
+KINDS: dict[str, Subject] = {
+    "run": "run", "dead-letter": "dead letter", "effect": "effect", "compensation": "compensation"
+}  # fmt: skip
+CALLED = "run, dead letter, effect or compensation"
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What a key names: its *kind*, its own events up to a position, and the run (or effect outside runs) it
+    belongs to."""
+
+    key: str
+    kind: Subject
+    own: tuple[Recorded, ...]
+    correlation: str
+    tenant: Tenant
+    until: int
+
+
+def found(ledger: "SqliteLedger", tenant: Tenant | None, key: str, until: int) -> Found:
+    """What *key* named at position *until*, for *tenant* (None: for whoever may read the whole log).
+
+    Raises NotFound.
+    """
+    clean_name(key, "key")
+    own = tuple(one for one in ledger.stream(key) if one.position <= until and tenant in (None, one.tenant))
+    kind = KINDS.get(own[0].topic.partition(".")[0]) if own else None
+    if kind is None:
+        raise NotFound(CALLED, key)
+    return Found(key, kind, own, own[0].correlation, own[0].tenant, until)
+
+
+def story(ledger: "SqliteLedger", of: Found, *, correlated: bool) -> Iterator[Recorded]:
+    """The events of what was found, in log order: a run's with its effects, dead letters and compensations; of those,
+    their own. *correlated*: with all of the run they belong to, and of the limits that held it back."""
+    if not correlated and of.kind != "run":
+        return merge(of.own, _notes(ledger, of), key=lambda one: one.position)
+    if not correlated:
+        return whole(ledger, of.correlation, of.tenant, of.until)
+    told = {one.position: one for one in of.own}
+    told.update((one.position, one) for one in whole(ledger, of.correlation, of.tenant, of.until))
+    cited = {use.limit for one in told.values() if isinstance(one.event, RunQueued) for use in one.event.limits}
+    told.update((one.position, one) for one in _changes_of(ledger, cited, of))
+    return iter([told[position] for position in sorted(told)])
+
+
+def whole(ledger: "SqliteLedger", correlation: str, tenant: Tenant | None, until: int) -> Iterator[Recorded]:
+    """The events with a correlation up to a position, by its index."""
+    after = 0
+    while page := ledger.correlated(correlation, after, PAGE):
+        for one in page:
+            if one.position > until:
+                return
+            if tenant in (None, one.tenant):
+                yield one
+        after = page[-1].position
+
+
+def _notes(ledger: "SqliteLedger", of: Found) -> Iterator[Recorded]:
+    """What was written down about it, or about one of its events."""
+    own = {of.key, *(one.event_id for one in of.own)}
+    for one in ledger.stream(note_stream_of(of.tenant, of.correlation)):
+        if isinstance(one.event, NoteWritten) and one.event.id in own and one.position <= of.until:
+            yield one
+
+
+def _changes_of(ledger: "SqliteLedger", limits: set[str], of: Found) -> Iterator[Recorded]:
+    """Who changed these limits, as far as it may be seen."""
+    for one in ledger.stream(LIMITS_STREAM) if limits else ():
+        event = one.event
+        name = event.limit.key if isinstance(event, LimitSet) else getattr(event, "limit", None)
+        if one.position <= of.until and one.tenant == of.tenant and name in limits:
+            yield one

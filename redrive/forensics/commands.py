@@ -115,7 +115,7 @@ def submitting(tenant: Tenant, event: e.RunSubmitted) -> Command:
     """A run is submitted again: one with a key through intake; the id of one without was rolled."""
 
     def submit(tx: Any) -> None:
-        flow = tx.flow(tenant, event.flow)
+        flow = tx.flow(tenant, event.flow, event.automation)
         if event.key is not None:
             intake.submission(tenant, flow, event.automation, event.key, event.input)(tx)
             return
@@ -290,6 +290,14 @@ def _effect_failed(recorded: Recorded, event: ee.EffectFailed, policy_of: Policy
 @_by(ee.EffectOutcomeUnknown)
 def _effect_lost(recorded: Recorded, event: ee.EffectOutcomeUnknown, policy_of: PolicyOf) -> Rule:
     id_ = EffectId(recorded.stream)
+
+    def notice(tx: Transaction) -> None:
+        effect = tx.effect(id_)
+        subject = (tx.find_run(effect.run) if effect.run else None) or effects.Outside(recorded.tenant, id_)
+        effects.as_of_now(tx, id_, subject, policy_of)
+
+    if event.failure.reason.endswith(effects.ENDED_SILENTLY):  # whoever wanted it next noticed
+        return Rule("effect unknown", notice)
     return Rule("effect unknown", effects.losing(id_, event.try_number, event.failure.reason, policy_of))
 
 

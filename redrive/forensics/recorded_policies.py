@@ -50,6 +50,16 @@ class RecordedPolicies:
         policy = found or PATIENT
         return lambda _run: policy
 
+    def named(self, events: Sequence[Recorded]) -> RedrivePolicy | None:
+        """The first policy that any of *events* names, when the log has its body."""
+        for recorded in events:
+            event = recorded.event
+            if isinstance(event, _NAMES_ITS_POLICY) and event.policy is not None:
+                found = self.find(recorded.tenant, event.policy)
+                if found is not None:
+                    return found
+        return None
+
     def _read(self, tenant: Tenant, id_: PolicyId) -> RedrivePolicy | None:
         rows = self._ledger.recorder.rows_of(policy_stream_of(tenant, id_), 0)
         event = shown(rows)[0].event if rows else None

@@ -11,7 +11,7 @@ from redrive.forensics.commits import decisions
 from redrive.forensics.footing import Footing, footing
 from redrive.forensics.recorded_policies import RecordedPolicies
 from redrive.forensics.retrial import Differs, Retrial, take, unreadable
-from redrive.forensics.streams import Streams
+from redrive.forensics.streams import Streams, recorded_flows
 
 if TYPE_CHECKING:
     from redrive.engine import Engine
@@ -71,8 +71,8 @@ def replay_check(engine: "Engine", after: int, until: int, progress: Progress | 
     first: Difference | None = None
     events = unknown = 0
     ledger = engine.ledger
-    streams, policies = Streams(ledger), RecordedPolicies(ledger)
-    flow_of = ledger.committer.states.flow
+    flow_of = recorded_flows(ledger)
+    streams, policies = Streams(ledger, flow_of), RecordedPolicies(ledger)
     for together in decisions(ledger.replay(after, until)):
         events += len(together)
         if unreadable(streams, together):

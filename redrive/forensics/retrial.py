@@ -13,7 +13,7 @@ from redrive.domain.records import FlowRegistered, PolicyRegistered
 from redrive.domain.run.events import AttemptFailed, AttemptInterrupted
 from redrive.forensics.commands import REGISTERED, Given, command_of
 from redrive.forensics.on_paper import OnPaper, S
-from redrive.forensics.streams import Stream, Streams
+from redrive.forensics.streams import FlowOf, Stream, Streams
 from redrive.processes.letters import PolicyOf
 
 Same = Callable[[Event, Event], bool]
@@ -34,7 +34,7 @@ class Retrial(OnPaper):
     """One recorded decision, made again. Every event that the code appends must be the next that was recorded; then
     it is folded, so that each is folded once."""
 
-    def __init__(self, streams: Streams, together: Sequence[Recorded], flow_of: "FlowOf", same: Same) -> None:
+    def __init__(self, streams: Streams, together: Sequence[Recorded], flow_of: FlowOf, same: Same) -> None:
         first = together[0]
         super().__init__(Caller(None, first.actor, first.reason, first.causation), first.occurred_at_ms, first.engine)
         self._streams, self._together, self._flow_of, self._same = streams, together, flow_of, same
@@ -47,9 +47,9 @@ class Retrial(OnPaper):
         """A stream as of now."""
         return self._streams.get(id_, self._before)
 
-    def flow(self, tenant: Tenant, digest: FlowDigest) -> Flow:
+    def flow(self, tenant: Tenant, digest: FlowDigest, automation: str) -> Flow:
         """The flow of a run that is submitted."""
-        return self._flow_of(tenant, digest)
+        return self._flow_of(tenant, digest, automation)
 
     def draw(self) -> float:
         """The die as it was recorded: the next of this decision."""
@@ -119,9 +119,6 @@ class Retrial(OnPaper):
         assert stream is not None
         assert isinstance(stream.state, kind)
         return stream.state
-
-
-FlowOf = Callable[[Tenant, FlowDigest], Flow]
 
 
 def _draw_of(event: Any) -> float | None:

@@ -14,6 +14,7 @@ from redrive.domain.dead_letter.state import evolve as evolve_dead_letter
 from redrive.domain.effect.events import EffectIntended, EffectWithheld
 from redrive.domain.effect.state import Effect
 from redrive.domain.effect.state import evolve as evolve_effect
+from redrive.domain.errors import StreamUnreadable
 from redrive.domain.event import Event, Recorded, UnknownEvent
 from redrive.domain.flow import Flow
 from redrive.domain.identity import FlowDigest, Tenant
@@ -66,9 +67,9 @@ class Stream:
 class Streams:
     """The streams of a log, least recently used dropped first. *flow_of* may give other flows than the log's."""
 
-    def __init__(self, ledger: "SqliteLedger", flow_of: Callable[[Tenant, FlowDigest], Flow] | None = None) -> None:
+    def __init__(self, ledger: "SqliteLedger", flow_of: "FlowOf") -> None:
         self._ledger = ledger
-        self._flow_of = flow_of or ledger.committer.states.flow
+        self._flow_of = flow_of
         self._known: OrderedDict[str, Stream] = OrderedDict()
         self._events = 0
 
@@ -81,7 +82,7 @@ class Streams:
 
     def begin(self, recorded: Recorded) -> Stream:
         """The stream that *recorded* begins, before it is folded."""
-        stream = Stream(recorded.stream, self._blank(recorded), recorded.position)
+        stream = Stream(recorded.stream, blank(recorded, self._flow_of), recorded.position)
         self._known[recorded.stream] = stream
         return stream
 
@@ -123,11 +124,33 @@ class Streams:
         self._events += _weight(stream)
         return stream
 
-    def _blank(self, first: Recorded) -> State | None:
-        if isinstance(first.event, RunSubmitted):
-            return Run(flow=self._flow_of(first.tenant, first.event.flow), tenant=first.tenant, id=first.event.run)
-        kind = _BEGIN.get(first.event.__class__)
-        return None if kind is None else kind(tenant=first.tenant)
+
+
+FlowOf = Callable[[Tenant, FlowDigest, str], Flow]
+"""The flow of a run: by its tenant, its digest and the automation."""
+
+
+def recorded_flows(ledger: "SqliteLedger") -> FlowOf:
+    """The flows as the log has them."""
+    flow_of = ledger.committer.states.flow
+    return lambda tenant, digest, _automation: flow_of(tenant, digest)
+
+
+def blank(first: Recorded, flow_of: FlowOf) -> State | None:
+    """The state of a stream before *first*, which begins it; None when it begins nothing that is decided about."""
+    if isinstance(first.event, RunSubmitted):
+        return _run_of(first, first.event, flow_of)
+    kind = _BEGIN.get(first.event.__class__)
+    return None if kind is None else kind(tenant=first.tenant)
+
+
+def _run_of(first: Recorded, event: RunSubmitted, flow_of: FlowOf) -> Run | None:
+    """The run that *first* submits; None when its flow cannot be read."""
+    try:
+        flow = flow_of(first.tenant, event.flow, event.automation)
+    except StreamUnreadable:
+        return None
+    return Run(flow=flow, tenant=first.tenant, id=event.run)
 
 
 def _weight(stream: Stream) -> int:

@@ -14,6 +14,7 @@ from redrive.domain.ports import Caller
 from redrive.domain.run import events as e
 from redrive.domain.run import wait_events as w
 from redrive.domain.run.state import FINAL
+from redrive.forensics.replay_check import replay_check
 from redrive.projections.view import View
 
 
@@ -32,6 +33,12 @@ def check_log(engine: Engine) -> None:
     receipts_stay(events)
     compensations_run_one_after_the_other(events)
     effects_are_what_their_letters_say(engine, events)
+    every_decision_would_be_made_again(engine)
+
+
+def every_decision_would_be_made_again(engine: Engine) -> None:
+    """The code decides on the recorded inputs what it decided when they came: nothing else went into it."""
+    assert (first := replay_check(engine, 0, engine.ledger.last_position()).first) is None, first
 
 
 def check_views(engine: Engine) -> None:

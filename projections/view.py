@@ -97,6 +97,15 @@ class View:
         """What a query finds in the view as it is."""
         return self._sound(lambda: self._rows(query, values))
 
+    @property
+    def position(self) -> int:
+        """How far it is folded, as far as this process has seen."""
+        return self._position
+
+    def copy_to(self, path: str) -> int:
+        """Write a copy of the view as it stands to a new file at *path*; the position of the copy."""
+        return self._sound(lambda: self._copy_to(path))
+
     def status(self) -> ViewStatus:
         """Where the view stands, without catching up."""
         return self._sound(self._status)
@@ -265,6 +274,13 @@ class View:
             if self.path is None:
                 stack.enter_context(self._lock)
             return stack.enter_context(self._file.reading()).execute(query, values).fetchall()
+
+    def _copy_to(self, path: str) -> int:
+        with self._lock, contextlib.closing(sqlite3.connect(path, isolation_level=None)) as copy:
+            copy.execute("PRAGMA synchronous = OFF")
+            with self._file.reading() as connection:
+                connection.backup(copy)
+            return _state_of(copy)[1]
 
     def _status(self) -> ViewStatus:
         with self._lock:

@@ -56,6 +56,7 @@ class AsyncEngine(Asynchronous[Engine]):
     limits = awaited(Engine.limits)
     tick = awaited(Engine.tick)
     sweep = awaited(Engine.sweep)
+    at = awaited(Engine.at)
 
     async def close(self) -> None:
         """Begin nothing more, let what was asked for run to its end, then close the log and the views."""

@@ -41,6 +41,7 @@ class AsyncTenantEngine(Asynchronous[TenantEngine]):
     effects = awaited(TenantEngine.effects)
     compensations = awaited(TenantEngine.compensations)
     resume_plan = awaited(TenantEngine.resume_plan)
+    at = awaited(TenantEngine.at)
     limits = awaited(TenantEngine.limits)
     history = awaited(TenantEngine.history)
     whole_history = streamed(TenantEngine.whole_history)
@@ -119,4 +120,5 @@ class AsyncView(Asynchronous[View]):
     catch_up = awaited(View.catch_up)
     rebuild = awaited(View.rebuild)
     rows = awaited(View.rows)
+    copy_to = awaited(View.copy_to)
     status = awaited(View.status)

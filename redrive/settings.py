@@ -26,6 +26,9 @@ class Settings(BaseModel):
     poll_ms: int = Field(500, ge=10, le=60_000, description="within what time other processes' acts are noticed, ms")
     busy_timeout_ms: int = Field(10_000, ge=0, le=600_000, description="how long to wait for the write lock, ms")
     cache_bytes: int = Field(268_435_456, ge=1_048_576, description="memory for the states of runs, bytes")
+    checkpoint_events: int = Field(
+        50_000, ge=0, description="distance of view checkpoints, which make the past quick to look at, events; 0: none"
+    )
     max_flow_bytes: int = Field(33_554_432, ge=1_024, description="the largest flow file that is read, bytes")
     max_dispatches: int = Field(5, ge=1, le=1_000, description="redrive policy: dispatches per dead letter")
     base_delay_ms: int = Field(1_000, ge=0, le=86_400_000, description="redrive policy: base of the backoff, ms")

@@ -36,7 +36,7 @@ class TenantEffects(TenantQueries):
 
     def __init__(self, engine: "Engine", tenant: Tenant) -> None:
         super().__init__(engine.ledger, engine.views, tenant)
-        self.engine = engine
+        self.engine: Engine = engine
         self.services: Services = engine.services
         self.outbox = Outbox(engine.services, engine.services.reconcilers)
 

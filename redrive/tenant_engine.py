@@ -1,7 +1,7 @@
 """Commands and queries of one tenant: each command is one transaction, and says so in the log."""
 
 from collections.abc import Callable, Container, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from redrive.domain.failure import Failure
 from redrive.domain.flow import Flow
@@ -21,6 +21,10 @@ from redrive.processes.resume_plan import ResumePlan, planning
 from redrive.processes.sweep import SWEEPER, SweepReport, redriving_letter, sweep, tell_swept
 from redrive.processes.ticker import TickReport, tick
 from redrive.tenant_effects import Actor, TenantEffects
+
+if TYPE_CHECKING:
+    from redrive.forensics.past import TenantPast
+    from redrive.forensics.positions import Asked
 
 
 class TenantEngine(TenantEffects):
@@ -204,6 +208,13 @@ class TenantEngine(TenantEffects):
     def sweep(self) -> SweepReport:
         """Sweep, for this tenant."""
         return sweep(self.services.ledger, self.tenant, self.services.policy_of, self.services.engine)
+
+    def at(self, position: "Asked") -> "TenantPast":
+        """What this tenant would have been answered at *position*: a context manager with every query. See
+        ``Engine.at``. Raises InvalidValue, StorageError."""
+        from redrive.forensics.past import past_of
+
+        return past_of(self.engine, position, tenant=self.tenant).for_tenant(self.tenant)
 
     def resume_plan(self, run_id: RunId) -> ResumePlan:
         """What can be done about a run, its approvals, dead letters, doubtful effects and compensations now, and why

@@ -2,15 +2,16 @@
 
 import contextlib
 from collections.abc import Iterator
-from typing import Unpack
+from typing import Protocol, Unpack
 
 from redrive.domain.errors import NotFound
 from redrive.domain.event import Recorded
 from redrive.domain.identity import CompensationId, DeadLetterId, EffectId, RunId, Tenant
 from redrive.effect_detail import CompensationDetail, EffectDetail, compensation_detail_of, effect_detail_of
 from redrive.history import HistoryEntry, entry_of
-from redrive.ledger.ledger import SqliteLedger
 from redrive.ledger.limit_status import LimitStatus, runs_are_full, statuses
+from redrive.ledger.readable import ReadableLog
+from redrive.processes.services import Services
 from redrive.projections.effect_queries import EffectQueries
 from redrive.projections.filters import (
     CompensationFilters,
@@ -37,10 +38,28 @@ from redrive.run_detail import RunDetail, detail_of
 HISTORY_PAGE = 1_000
 
 
+class Asked(Protocol):
+    """Whom the queries belong to: an engine, or an engine as it stood at a moment of the past."""
+
+    @property
+    def ledger(self) -> ReadableLog:
+        """The log, or a prefix of it."""
+
+    @property
+    def views(self) -> View:
+        """The views that are folded from it."""
+
+    def now_ms(self) -> int:
+        """The moment that is asked about."""
+
+
 class TenantQueries:
     """What can be asked. *limit* is 250 where not given, at most 1,000; *cursor* goes on where a page ended."""
 
-    def __init__(self, ledger: SqliteLedger, views: View, tenant: Tenant | None) -> None:
+    engine: Asked
+    services: Services
+
+    def __init__(self, ledger: ReadableLog, views: View, tenant: Tenant | None) -> None:
         self._ledger = ledger
         self._views = views
         self.tenant = tenant or Tenant()

@@ -10,6 +10,7 @@ from redrive.cli.ids import compensation_named
 from redrive.cli.letter_filters import asked
 from redrive.cli.options import Command, Group, paged, reasoned
 from redrive.cli.output import printable
+from redrive.cli.past import past_too
 from redrive.cli.times import Moment
 from redrive.cli.words import COMPENSATION_STATUSES, Word
 
@@ -39,10 +40,11 @@ def compensations() -> None:
 @click.option("--since", "since_ms", type=Moment(), help="Proposed since then: 2h (ago), or 2026-11-22T05:44Z.")
 @click.option("--until", "until_ms", type=Moment(), help="Proposed before then.")
 @paged
+@past_too
 @pass_session
 def list_compensations(session: Session, /, limit: int, cursor: str | None, **filters: Any) -> None:
     """List compensations, the newest first."""
-    acme, out = session.tenant_engine(), session.output
+    acme, out = session.asked(), session.output
     page = acme.compensations(**asked(acme, filters), limit=limit, cursor=cursor)
     if out.json:
         out.items("compensations", page.items, page.cursor)
@@ -58,6 +60,7 @@ def list_compensations(session: Session, /, limit: int, cursor: str | None, **fi
 
 @compensations.command("show", cls=Command)
 @click.argument("id_", metavar="ID")
+@past_too
 @pass_session
 def show_compensation(session: Session, id_: str) -> None:
     """Show a compensation with its history.
@@ -66,7 +69,7 @@ def show_compensation(session: Session, id_: str) -> None:
     """
     from redrive.cli.show_effect import print_compensation
 
-    acme = session.tenant_engine()
+    acme = session.asked()
     print_compensation(session, acme, compensation_named(acme, id_))
 
 

@@ -1,7 +1,7 @@
 """The session of one command: its settings, its output, and the engine once it needs one."""
 
 import shlex
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -12,8 +12,10 @@ from redrive.cli.output import Output
 if TYPE_CHECKING:
     from redrive.domain.identity import Tenant
     from redrive.engine import Engine
+    from redrive.forensics.past import Past
     from redrive.settings import Settings
     from redrive.tenant_engine import TenantEngine
+    from redrive.tenant_queries import TenantQueries
 
 
 class Session:
@@ -22,6 +24,8 @@ class Session:
     def __init__(self, args: Sequence[str] = ()) -> None:
         self.args = tuple(args)
         self.given: dict[str, Any] = {}
+        self.at: str | None = None
+        self.last_words: Callable[[], None] = lambda: None
 
     def give(self, name: str, value: object) -> None:
         """A global option was given."""
@@ -76,6 +80,25 @@ class Session:
         """The log as one tenant sees it: the one that was named, or the default one."""
         engine = self.engine(create=create)
         return engine.local if self.tenant is None else engine.for_tenant(self.tenant)
+
+    @property
+    def asked_as(self) -> "Tenant":
+        """Whose records are asked about."""
+        from redrive.domain.identity import Tenant
+
+        return self.tenant or Tenant()
+
+    def all_asked(self) -> "Engine | Past":
+        """What can be asked of the whole log: as it stands, or as it stood at ``--at``."""
+        if self.at is None:
+            return self.engine()
+        from redrive.cli.past import past_of
+
+        return past_of(self)
+
+    def asked(self) -> "TenantQueries":
+        """What can be asked of one tenant: as it stands, or as it stood at ``--at``."""
+        return self.tenant_engine() if self.at is None else self.all_asked().for_tenant(self.asked_as)
 
     def command(self, *words: str) -> str:
         """A command line to type next: with the log and the tenant, when they were arguments of this one."""

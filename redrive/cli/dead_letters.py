@@ -9,6 +9,7 @@ from redrive.cli.dispositions import DISPOSITIONS
 from redrive.cli.ids import letter_named, shortener
 from redrive.cli.letter_filters import asked, given, group_filters, letter_filters
 from redrive.cli.options import Command, Group, paged
+from redrive.cli.past import past_too
 from redrive.cli.show_letter import print_letter
 from redrive.cli.tables import Column
 from redrive.cli.times import absolute, relative
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from redrive.projections.models import DeadLetterGroup, DeadLetterSummary
-    from redrive.tenant_engine import TenantEngine
+    from redrive.tenant_queries import TenantQueries
 
 COLUMNS = (
     Column("id", whole=True),
@@ -57,10 +58,11 @@ def dead_letters() -> None:
 @dead_letters.command("list", cls=Command)
 @letter_filters
 @paged
+@past_too
 @pass_session
 def list_letters(session: Session, /, limit: int, cursor: str | None, **filters: Any) -> None:
     """List dead letters, the newest first."""
-    acme, out = session.tenant_engine(), session.output
+    acme, out = session.asked(), session.output
     page = acme.dead_letters(**asked(acme, filters), limit=limit, cursor=cursor)
     if out.json:
         out.items("dead-letters", page.items, page.cursor)
@@ -74,26 +76,28 @@ def list_letters(session: Session, /, limit: int, cursor: str | None, **filters:
 
 @dead_letters.command("show", cls=Command)
 @click.argument("id_", metavar="ID")
+@past_too
 @pass_session
 def show_letter(session: Session, id_: str) -> None:
     """Show a dead letter with its history.
 
     ID is a whole id, or at least its first six characters.
     """
-    acme = session.tenant_engine()
+    acme = session.asked()
     print_letter(session, acme, letter_named(acme, id_))
 
 
 @dead_letters.command("groups", cls=Command)
 @group_filters
 @paged
+@past_too
 @pass_session
 def groups(session: Session, /, limit: int, cursor: str | None, **filters: Any) -> None:
     """Group dead letters by what failed.
 
     The most recent first. Numbers and ids within a reason make no difference.
     """
-    acme, out = session.tenant_engine(), session.output
+    acme, out = session.asked(), session.output
     page = acme.groups(**given(filters), limit=limit, cursor=cursor)
     if out.json:
         out.items("dead-letter-groups", page.items, page.cursor)
@@ -114,7 +118,7 @@ for _command in DISPOSITIONS:
     dead_letters.add_command(_command)
 
 
-def _print_letters(session: Session, acme: "TenantEngine", letters: "Sequence[DeadLetterSummary]") -> None:
+def _print_letters(session: Session, acme: "TenantQueries", letters: "Sequence[DeadLetterSummary]") -> None:
     out, now = session.output, acme.engine.now_ms()
     ids = [id_ or None for letter in letters for id_ in (letter.id, letter.run_id)]
     short = shortener(acme, ids, whole=not out.terminal)
@@ -155,7 +159,7 @@ def _group_row(group: "DeadLetterGroup", now: int) -> tuple[object, ...]:
     )
 
 
-def _tell_none(session: Session, acme: "TenantEngine", *, filtered: bool) -> None:
+def _tell_none(session: Session, acme: "TenantQueries", *, filtered: bool) -> None:
     counts = acme.counts().dead_letters
     if filtered and counts:
         session.output.remark(f"No dead letter is like that; there are {_standing(counts)}.")
@@ -165,7 +169,7 @@ def _tell_none(session: Session, acme: "TenantEngine", *, filtered: bool) -> Non
         session.output.next((session.command("queues"), "what waits"), (session.command("runs"), "the runs"))
 
 
-def _tell_standing(session: Session, acme: "TenantEngine") -> None:
+def _tell_standing(session: Session, acme: "TenantQueries") -> None:
     if session.output.terminal:
         session.output.remark(f"In all: {_standing(acme.counts().dead_letters)}.")
         session.output.next(

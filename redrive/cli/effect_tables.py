@@ -10,7 +10,7 @@ from redrive.cli.times import absolute, relative
 
 if TYPE_CHECKING:
     from redrive.projections.models import CompensationSummary, EffectSummary
-    from redrive.tenant_engine import TenantEngine
+    from redrive.tenant_queries import TenantQueries
 
 EFFECTS = (
     Column("effect", whole=True),
@@ -40,7 +40,7 @@ COMPENSATIONS = (
 )
 
 
-def print_effects(session: Session, acme: "TenantEngine", effects: "Sequence[EffectSummary]") -> None:
+def print_effects(session: Session, acme: "TenantQueries", effects: "Sequence[EffectSummary]") -> None:
     """A table of effects."""
     out, now = session.output, acme.engine.now_ms()
     short = shortener(acme, [id_ for one in effects for id_ in (one.id, one.run_id)], whole=not out.terminal)
@@ -66,7 +66,7 @@ def print_effects(session: Session, acme: "TenantEngine", effects: "Sequence[Eff
     )
 
 
-def print_compensations(session: Session, acme: "TenantEngine", found: "Sequence[CompensationSummary]") -> None:
+def print_compensations(session: Session, acme: "TenantQueries", found: "Sequence[CompensationSummary]") -> None:
     """A table of compensations."""
     out, now = session.output, acme.engine.now_ms()
     ids = [id_ for one in found for id_ in (one.id, one.run_id, one.effect_id)]

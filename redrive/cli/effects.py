@@ -9,12 +9,13 @@ from redrive.cli.effect_tables import print_effects
 from redrive.cli.ids import effect_named
 from redrive.cli.letter_filters import asked, given
 from redrive.cli.options import Command, Group, paged
+from redrive.cli.past import past_too
 from redrive.cli.times import Moment
 from redrive.cli.words import EFFECT_STATUSES, Word
 
 if TYPE_CHECKING:
     from redrive.projections.models import EffectSummary
-    from redrive.tenant_engine import TenantEngine
+    from redrive.tenant_queries import TenantQueries
 
 _STANDING = f"Only {', '.join(EFFECT_STATUSES)}; may be repeated."
 
@@ -41,10 +42,11 @@ def effects() -> None:
 @click.option("--since", "since_ms", type=Moment(), help="Begun since then: 2h (ago), or 2026-11-22T05:44Z.")
 @click.option("--until", "until_ms", type=Moment(), help="Begun before then.")
 @paged
+@past_too
 @pass_session
 def list_effects(session: Session, /, limit: int, cursor: str | None, **filters: Any) -> None:
     """List effects, the newest first."""
-    acme, out = session.tenant_engine(), session.output
+    acme, out = session.asked(), session.output
     page = acme.effects(**asked(acme, filters), limit=limit, cursor=cursor)
     if out.json:
         out.items("effects", page.items, page.cursor)
@@ -58,6 +60,7 @@ def list_effects(session: Session, /, limit: int, cursor: str | None, **filters:
 
 @effects.command("show", cls=Command)
 @click.argument("id_", metavar="ID")
+@past_too
 @pass_session
 def show_effect(session: Session, id_: str) -> None:
     """Show an effect with every try of it.
@@ -66,7 +69,7 @@ def show_effect(session: Session, id_: str) -> None:
     """
     from redrive.cli.show_effect import print_effect
 
-    acme = session.tenant_engine()
+    acme = session.asked()
     print_effect(session, acme, effect_named(acme, id_))
 
 
@@ -80,7 +83,7 @@ def _next(session: Session, found: "tuple[EffectSummary, ...]") -> list[tuple[st
     return steps
 
 
-def _tell_none(session: Session, acme: "TenantEngine", *, filtered: bool) -> None:
+def _tell_none(session: Session, acme: "TenantQueries", *, filtered: bool) -> None:
     counts = acme.counts().effects
     if filtered and counts:
         standing = ", ".join(f"{n} {status}" for status, n in counts.items())

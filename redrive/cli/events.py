@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from redrive.cli.context import Session
     from redrive.domain.redaction import Redactor
     from redrive.history import HistoryEntry
-    from redrive.tenant_engine import TenantEngine
+    from redrive.tenant_queries import TenantQueries
 
 
 class EventLines:
@@ -47,7 +47,7 @@ class EventLines:
             self._out.say(f"{place}{day}T{time}Z  {entry.topic}  {sentence}")
 
 
-def print_history(session: "Session", acme: "TenantEngine", told: "Sequence[HistoryEntry]") -> None:
+def print_history(session: "Session", acme: "TenantQueries", told: "Sequence[HistoryEntry]") -> None:
     """What happened to one thing, below what it is."""
     session.output.say()
     lines = EventLines(session.output, acme.services.redactor)

@@ -68,6 +68,9 @@ def _judged(error: BaseException) -> tuple[int, str, str]:
     match error:
         case RedriveError():
             return exit_code_of(error), error.code, printable(error)
+        case click.NoSuchOption(option_name="--at", ctx=ctx) if ctx is not None:
+            sentence = f"`{ctx.command_path}` acts, or tells of the present: --at is for commands that show and list"
+            return USAGE, "usage", printable(sentence)
         case click.ClickException():
             return USAGE, "usage", printable(error.format_message())
         case click.Abort() | KeyboardInterrupt():

@@ -8,11 +8,12 @@ import click
 from redrive.cli.context import Session, pass_session
 from redrive.cli.events import EventLines
 from redrive.cli.options import Command
+from redrive.cli.past import past_too
 
 if TYPE_CHECKING:
     from redrive.domain.identity import EffectId, RunId
     from redrive.history import HistoryEntry
-    from redrive.tenant_engine import TenantEngine
+    from redrive.tenant_queries import TenantQueries
 
 
 @click.command(cls=Command)
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     metavar="TEXT",
     help="Only events with all these words, or their beginnings.",
 )
+@past_too
 @pass_session
 def history(session: Session, id_: str, search: str | None) -> None:
     """Tell all that happened to a run, and why.
@@ -36,18 +38,20 @@ def history(session: Session, id_: str, search: str | None) -> None:
     """
     from redrive.cli.ids import history_named
 
-    acme, out = session.tenant_engine(), session.output
+    acme, out = session.asked(), session.output
     found = history_named(acme, id_)
     lines, n = EventLines(out, acme.services.redactor), 0
     for entry in acme.whole_history(found) if search is None else _found(acme, found, search):
         lines.print(entry)
         n += 1
+    if out.footing is not None and out.json:
+        out.entry("footing", out.footing)
     if not n and not out.json:
         out.remark("No event of this history says that.")
         out.next((session.command("history", found[:8]), "all that happened"))
 
 
-def _found(acme: "TenantEngine", id_: "RunId | EffectId", text: str) -> "Iterator[HistoryEntry]":
+def _found(acme: "TenantQueries", id_: "RunId | EffectId", text: str) -> "Iterator[HistoryEntry]":
     """The matches, which come newest first, in the order of the log."""
     pages, cursor = [], None
     while True:

@@ -11,7 +11,7 @@ from redrive.domain.errors import InvalidValue, NotFound
 if TYPE_CHECKING:
     from redrive.domain.identity import CompensationId, DeadLetterId, EffectId, RunId
     from redrive.projections.view import View
-    from redrive.tenant_engine import TenantEngine
+    from redrive.tenant_queries import TenantQueries
 
 LEAST_TYPED = 6
 LEAST_SHOWN = 8
@@ -33,32 +33,32 @@ class AmbiguousId(InvalidValue):
     code = "ambiguous-id"
 
 
-def run_named(acme: "TenantEngine", text: str) -> "RunId":
+def run_named(acme: "TenantQueries", text: str) -> "RunId":
     """The run whose id begins with *text*. Raises InvalidValue, NotFound."""
     return cast("RunId", _only(acme, text, "run")[1])
 
 
-def letter_named(acme: "TenantEngine", text: str) -> "DeadLetterId":
+def letter_named(acme: "TenantQueries", text: str) -> "DeadLetterId":
     """The dead letter whose id begins with *text*. Raises InvalidValue, NotFound."""
     return cast("DeadLetterId", _only(acme, text, "dead letter")[1])
 
 
-def effect_named(acme: "TenantEngine", text: str) -> "EffectId":
+def effect_named(acme: "TenantQueries", text: str) -> "EffectId":
     """The effect whose id begins with *text*. Raises InvalidValue, NotFound."""
     return cast("EffectId", _only(acme, text, "effect")[1])
 
 
-def compensation_named(acme: "TenantEngine", text: str) -> "CompensationId":
+def compensation_named(acme: "TenantQueries", text: str) -> "CompensationId":
     """The compensation whose id begins with *text*. Raises InvalidValue, NotFound."""
     return cast("CompensationId", _only(acme, text, "compensation")[1])
 
 
-def history_named(acme: "TenantEngine", text: str) -> "RunId | EffectId":
+def history_named(acme: "TenantQueries", text: str) -> "RunId | EffectId":
     """The run or the effect whose id begins with *text*. Raises InvalidValue, NotFound."""
     return cast("RunId | EffectId", _only(acme, text, "run", "effect")[1])
 
 
-def named(acme: "TenantEngine", text: str) -> tuple[str, str]:
+def named(acme: "TenantQueries", text: str) -> tuple[str, str]:
     """``run``, ``dead letter``, ``effect`` or ``compensation``, and the id that begins with *text*.
 
     Raises InvalidValue, NotFound.
@@ -66,7 +66,7 @@ def named(acme: "TenantEngine", text: str) -> tuple[str, str]:
     return _only(acme, text, *_TABLES)
 
 
-def shortener(acme: "TenantEngine", ids: Iterable[str | None], *, whole: bool) -> Callable[[str | None], str | None]:
+def shortener(acme: "TenantQueries", ids: Iterable[str | None], *, whole: bool) -> Callable[[str | None], str | None]:
     """What shortens each of *ids* to what names nothing else: eight characters as a rule.
 
     *whole*: it leaves them whole, for pipes.
@@ -78,7 +78,7 @@ def shortener(acme: "TenantEngine", ids: Iterable[str | None], *, whole: bool) -
     return lambda id_: None if id_ is None else short.get(id_, id_)
 
 
-def _only(acme: "TenantEngine", text: str, *kinds: str) -> tuple[str, str]:
+def _only(acme: "TenantQueries", text: str, *kinds: str) -> tuple[str, str]:
     called = " or ".join(kinds)
     prefix = text.strip().lower()
     if len(prefix) < LEAST_TYPED:
@@ -93,7 +93,7 @@ def _only(acme: "TenantEngine", text: str, *kinds: str) -> tuple[str, str]:
     return found[0]
 
 
-def _beginning(acme: "TenantEngine", prefix: str, kinds: Iterable[str]) -> list[tuple[str, str]]:
+def _beginning(acme: "TenantQueries", prefix: str, kinds: Iterable[str]) -> list[tuple[str, str]]:
     """What begins with *prefix*, a few at most: a range of the primary key."""
     acme.engine.views.catch_up()
     found: list[tuple[str, str]] = []

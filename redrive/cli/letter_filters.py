@@ -10,7 +10,7 @@ from redrive.cli.times import Moment
 from redrive.cli.words import LETTER_STATUSES, SOURCES, Word
 
 if TYPE_CHECKING:
-    from redrive.tenant_engine import TenantEngine
+    from redrive.tenant_queries import TenantQueries
 
 F = TypeVar("F", bound=Callable[..., Any])
 Filters = dict[str, Any]
@@ -53,7 +53,7 @@ def given(filters: Filters) -> Filters:
     return {name: value for name, value in filters.items() if value not in (None, (), False)}
 
 
-def asked(acme: "TenantEngine", filters: Filters) -> Filters:
+def asked(acme: "TenantQueries", filters: Filters) -> Filters:
     """*filters* as queries take them: the run by its whole id. Raises NotFound, InvalidValue."""
     chosen = given(filters)
     if "run" in chosen:

@@ -6,6 +6,7 @@ import click
 
 from redrive.cli.context import Session, pass_session
 from redrive.cli.options import Command, Group, reasoned
+from redrive.cli.past import past_too
 from redrive.cli.tables import Column
 from redrive.cli.times import Duration, duration
 from redrive.cli.words import Word
@@ -37,13 +38,14 @@ def limits() -> None:
 
 
 @limits.command("list", cls=Command)
+@past_too
 @pass_session
 def list_(session: Session) -> None:
     """List the limits, with what is in use and how many runs wait.
 
     A run waits for a resource or provider; for a total or a tenant's limit it stays in the queue `ready`.
     """
-    out, found = session.output, session.engine().limits()
+    found, out = session.all_asked().limits(), session.output
     if out.json:
         out.items("limits", found)
     elif not found:

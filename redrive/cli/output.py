@@ -24,11 +24,14 @@ def printable(text: object, most: int | None = None) -> str:
 
 @dataclass(frozen=True)
 class Output:
-    """Where and how to print. *json*: one document per command, or one object per line of a stream."""
+    """Where and how to print. *json*: one document per command, or one object per line of a stream. *footing*: what a
+    report about the past stands on; its documents carry it."""
 
     json: bool
     terminal: bool
     width: int
+    advises: bool = True
+    footing: Mapping[str, Any] | None = None
 
     @classmethod
     def here(cls, *, json: bool) -> "Output":
@@ -42,11 +45,12 @@ class Output:
 
     def items(self, schema: str, items: Iterable[object], cursor: str | None = None) -> None:
         """A list, as JSON."""
-        self._json({"schema": f"redrive.{schema}/1", "items": [document_of(item) for item in items], "cursor": cursor})
+        listed = {"items": [document_of(item) for item in items], "cursor": cursor}
+        self._json({"schema": f"redrive.{schema}/1", **listed, **self._footed})
 
     def item(self, schema: str, item: object) -> None:
         """A single object, as JSON."""
-        self._json({"schema": f"redrive.{schema}/1", "item": document_of(item)})
+        self._json({"schema": f"redrive.{schema}/1", "item": document_of(item), **self._footed})
 
     def entry(self, schema: str, entry: object) -> None:
         """An object of a stream, as JSON on a line of its own."""
@@ -61,7 +65,9 @@ class Output:
         (sys.stdout if self.terminal else sys.stderr).write(f"{text}\n")
 
     def next(self, *commands: tuple[str, str]) -> None:
-        """Commands worth typing now, each with what it is good for."""
+        """Commands worth typing now, each with what it is good for; none about the past."""
+        if not self.advises:
+            return
         width = max((len(command) for command, _ in commands), default=0)
         lines = [f"  {command.ljust(min(width, 60))}  # {purpose}" for command, purpose in commands]
         self.remark("\n".join(["\nNext:" if self.terminal else "Next:", *lines]))
@@ -82,6 +88,10 @@ class Output:
         width = max((len(name) for name, _ in told), default=0)
         for name, value in told:
             self.say(f"{name.ljust(width)}  {value}")
+
+    @property
+    def _footed(self) -> dict[str, Any]:
+        return {} if self.footing is None else {"footing": self.footing}
 
     def _json(self, document: Mapping[str, Any]) -> None:
         sys.stdout.write(json.dumps(document, allow_nan=False) + "\n")  # ASCII: safe for every terminal and locale

@@ -8,6 +8,7 @@ import click
 from redrive.cli.context import Session, pass_session
 from redrive.cli.ids import shortener
 from redrive.cli.options import Command, paged
+from redrive.cli.past import past_too
 from redrive.cli.tables import Column
 from redrive.cli.times import moment, relative
 from redrive.cli.words import QUEUES, Word
@@ -15,7 +16,7 @@ from redrive.cli.words import QUEUES, Word
 if TYPE_CHECKING:
     from redrive.domain.redaction import Redactor
     from redrive.projections.models import QueueEntry
-    from redrive.tenant_engine import TenantEngine
+    from redrive.tenant_queries import TenantQueries
 
 _MEANINGS = {
     "ready": "due, and waiting for a worker",
@@ -35,6 +36,7 @@ _MEANINGS = {
 @click.argument("name", required=False, type=Word(*QUEUES), metavar="[NAME]")
 @click.option("--automation", help="Only runs of this automation.")
 @paged
+@past_too
 @pass_session
 def queues(session: Session, name: str | None, automation: str | None, limit: int, cursor: str | None) -> None:
     """Count what waits in every queue, or list one queue.
@@ -42,7 +44,7 @@ def queues(session: Session, name: str | None, automation: str | None, limit: in
     NAME is ready, scheduled, retry_backoff, limited, awaiting_approval, running, paused, blocked, failed or
     needs_review.
     """
-    acme = session.tenant_engine()
+    acme = session.asked()
     if name is None:
         _print_counts(session, acme, automation)
         return
@@ -65,7 +67,7 @@ def queues(session: Session, name: str | None, automation: str | None, limit: in
         session.tell_rest(len(page.items), "row", page.cursor)
 
 
-def _print_counts(session: Session, acme: "TenantEngine", automation: str | None) -> None:
+def _print_counts(session: Session, acme: "TenantQueries", automation: str | None) -> None:
     out = session.output
     counts = queue_counts(acme, automation)
     if out.json:
@@ -79,7 +81,7 @@ def _print_counts(session: Session, acme: "TenantEngine", automation: str | None
     out.next(*([(session.command("queues", worst), f"the {counts[worst]} in {worst}")] if worst else []), letters)
 
 
-def queue_counts(acme: "TenantEngine", automation: str | None = None) -> dict[str, int]:
+def queue_counts(acme: "TenantQueries", automation: str | None = None) -> dict[str, int]:
     """How many there are in each queue now."""
     acme.engine.views.catch_up()
     now = acme.engine.now_ms()
@@ -104,7 +106,7 @@ def queue_counts(acme: "TenantEngine", automation: str | None = None) -> dict[st
     return {name: special[name] if name in special else count("r.status = ?", name) for name in QUEUES}
 
 
-def _print_entries(session: Session, acme: "TenantEngine", name: str, entries: "Sequence[QueueEntry]") -> None:
+def _print_entries(session: Session, acme: "TenantQueries", name: str, entries: "Sequence[QueueEntry]") -> None:
     out, now = session.output, acme.engine.now_ms()
     short = shortener(acme, [entry.run_id for entry in entries], whole=not out.terminal)
     columns: tuple[Column, ...]

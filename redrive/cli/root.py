@@ -81,6 +81,7 @@ class Root(Group):
         try:
             with self.make_context(prog_name, list(given), obj=Session(given)) as ctx:
                 returned = self.invoke(ctx)
+                ctx.obj.last_words()
             sys.stdout.flush()
         except click.exceptions.Exit as finished:  # --help, --version
             returned = finished.exit_code

@@ -7,6 +7,7 @@ import click
 from redrive.cli.context import Session, pass_session
 from redrive.cli.ids import shortener
 from redrive.cli.options import Command, paged
+from redrive.cli.past import past_too
 from redrive.cli.tables import Column
 from redrive.cli.times import Moment, absolute, relative
 from redrive.cli.words import RUN_STATUSES, Word
@@ -40,6 +41,7 @@ _STANDING = f"Only {', '.join(RUN_STATUSES)}; may be repeated."
 @click.option("--since", type=Moment(), help="Submitted since then: 2h (ago), or 2026-11-22T05:44Z.")
 @click.option("--until", type=Moment(), help="Submitted before then.")
 @paged
+@past_too
 @pass_session
 def runs(
     session: Session,
@@ -53,7 +55,7 @@ def runs(
     cursor: str | None,
 ) -> None:
     """List runs, the newest first."""
-    acme, out = session.tenant_engine(), session.output
+    acme, out = session.asked(), session.output
     page = acme.runs(
         status=status or None,
         automation=automation,

@@ -4,11 +4,13 @@ import click
 
 from redrive.cli.context import Session, pass_session
 from redrive.cli.options import Command
+from redrive.cli.past import past_too
 
 
 @click.command(cls=Command)
 @click.argument("id_", metavar="ID")
 @click.option("--all-nodes", is_flag=True, help="List every node, also of a large run.")
+@past_too
 @pass_session
 def show(session: Session, id_: str, all_nodes: bool) -> None:
     """Show a run, a dead letter, an effect or a compensation.
@@ -21,7 +23,7 @@ def show(session: Session, id_: str, all_nodes: bool) -> None:
     from redrive.cli.show_run import print_run
     from redrive.domain.identity import CompensationId, DeadLetterId, EffectId, RunId
 
-    acme = session.tenant_engine()
+    acme = session.asked()
     kind, found = named(acme, id_)
     match kind:
         case "run":

@@ -13,12 +13,12 @@ if TYPE_CHECKING:
     from redrive.domain.identity import CompensationId, EffectId
     from redrive.effect_detail import CompensationDetail, EffectDetail
     from redrive.history import HistoryEntry
-    from redrive.tenant_engine import TenantEngine
+    from redrive.tenant_queries import TenantQueries
 
 MOST_SHOWN = 2_000
 
 
-def print_effect(session: Session, acme: "TenantEngine", id_: "EffectId") -> None:
+def print_effect(session: Session, acme: "TenantQueries", id_: "EffectId") -> None:
     """Print an effect with its history."""
     out, effect, told = session.output, acme.show_effect(id_), _history_of(acme, id_)
     if out.json:
@@ -55,7 +55,7 @@ def print_effect(session: Session, acme: "TenantEngine", id_: "EffectId") -> Non
     out.next(*_effect_next(session, effect))
 
 
-def print_compensation(session: Session, acme: "TenantEngine", id_: "CompensationId") -> None:
+def print_compensation(session: Session, acme: "TenantQueries", id_: "CompensationId") -> None:
     """Print a compensation with its history."""
     out, found, told = session.output, acme.show_compensation(id_), _history_of(acme, id_)
     if out.json:
@@ -92,7 +92,7 @@ def print_compensation(session: Session, acme: "TenantEngine", id_: "Compensatio
     out.next(*_compensation_next(session, found))
 
 
-def _history_of(acme: "TenantEngine", stream: str) -> "list[HistoryEntry]":
+def _history_of(acme: "TenantQueries", stream: str) -> "list[HistoryEntry]":
     from redrive.history import entry_of
 
     return [entry_of(event) for event in acme.engine.ledger.stream(stream)]

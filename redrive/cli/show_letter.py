@@ -10,10 +10,10 @@ from redrive.cli.times import moment
 if TYPE_CHECKING:
     from redrive.domain.identity import DeadLetterId, EffectId
     from redrive.projections.models import DeadLetterSummary
-    from redrive.tenant_engine import TenantEngine
+    from redrive.tenant_queries import TenantQueries
 
 
-def print_letter(session: Session, acme: "TenantEngine", id_: "DeadLetterId") -> None:
+def print_letter(session: Session, acme: "TenantQueries", id_: "DeadLetterId") -> None:
     """Print a dead letter with its history."""
     from redrive.history import entry_of
 
@@ -57,7 +57,7 @@ def _facts(letter: "DeadLetterSummary", budget: int, now: int) -> list[tuple[str
     ]
 
 
-def _print_effect(session: Session, acme: "TenantEngine", id_: "EffectId") -> None:
+def _print_effect(session: Session, acme: "TenantQueries", id_: "EffectId") -> None:
     """The effect that failed, and what would make good for it."""
     effect = acme.show_effect(id_)
     session.output.say()
@@ -74,7 +74,7 @@ def _decision(letter: "DeadLetterSummary") -> str | None:
     return f"{letter.disposition.replace('_', ' ')} by {letter.decided_by}{why}"
 
 
-def _next(session: Session, acme: "TenantEngine", letter: "DeadLetterSummary") -> list[tuple[str, str]]:
+def _next(session: Session, acme: "TenantQueries", letter: "DeadLetterSummary") -> list[tuple[str, str]]:
     """The commands that fit where the dead letter stands."""
 
     def command(verb: str, *more: str) -> str:
@@ -104,7 +104,7 @@ def _next(session: Session, acme: "TenantEngine", letter: "DeadLetterSummary") -
             return [(command("reopen"), "put it back"), history]
 
 
-def effect_ways(session: Session, acme: "TenantEngine", letter: "DeadLetterSummary") -> list[tuple[str, str]]:
+def effect_ways(session: Session, acme: "TenantQueries", letter: "DeadLetterSummary") -> list[tuple[str, str]]:
     """Ways on with an effect: one whose outcome is unknown is looked at first, and never just sent again."""
     assert letter.effect_id is not None
     effect = acme.show_effect(letter.effect_id)

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from redrive.domain.redaction import Redactor
     from redrive.projections.models import Page
     from redrive.run_detail import NodeDetail, RunDetail
-    from redrive.tenant_engine import TenantEngine
+    from redrive.tenant_queries import TenantQueries
 
 T = TypeVar("T")
 MANY = 60
@@ -37,7 +37,7 @@ COLUMNS = (
 )
 
 
-def print_run(session: Session, acme: "TenantEngine", id_: "RunId", *, all_nodes: bool) -> None:
+def print_run(session: Session, acme: "TenantQueries", id_: "RunId", *, all_nodes: bool) -> None:
     """Print a run; of a large one on a terminal only the nodes that fail, wait or run."""
     out, run, redactor = session.output, acme.show(id_), acme.services.redactor
     if out.json:
@@ -64,7 +64,7 @@ def print_run(session: Session, acme: "TenantEngine", id_: "RunId", *, all_nodes
     out.next(*_next(session, acme, run))
 
 
-def _print_outside(session: Session, acme: "TenantEngine", id_: "RunId") -> None:
+def _print_outside(session: Session, acme: "TenantQueries", id_: "RunId") -> None:
     """What the run did to the outside world: of much, only what did not succeed."""
     out = session.output
     effects, compensations = list(_all(acme.effects, id_)), list(_all(acme.compensations, id_))
@@ -133,13 +133,13 @@ def _row(node: "NodeDetail", letter: str | None, now: int, redactor: "Redactor")
     return (node.node, node.status, tried, letter, handler, ", ".join(node.after), node.failure_class, why)
 
 
-def _next(session: Session, acme: "TenantEngine", run: "RunDetail") -> list[tuple[str, str]]:
+def _next(session: Session, acme: "TenantQueries", run: "RunDetail") -> list[tuple[str, str]]:
     """The commands that fit where the run stands."""
     decide = deciding(session, run.run_id[:8], run.nodes)
     return [*decide, *_next_by_status(session, acme, run)]
 
 
-def _next_by_status(session: Session, acme: "TenantEngine", run: "RunDetail") -> list[tuple[str, str]]:
+def _next_by_status(session: Session, acme: "TenantQueries", run: "RunDetail") -> list[tuple[str, str]]:
     id_ = run.run_id[:8]
     history = (session.command("history", id_), "all that happened")
     match run.status:
@@ -156,7 +156,7 @@ def _next_by_status(session: Session, acme: "TenantEngine", run: "RunDetail") ->
             return [history, (session.command("pause", id_, "--reason", "WHY"), "let nothing new start")]
 
 
-def _ways_on(session: Session, acme: "TenantEngine", run: "RunDetail") -> list[tuple[str, str]]:
+def _ways_on(session: Session, acme: "TenantQueries", run: "RunDetail") -> list[tuple[str, str]]:
     letters = acme.dead_letters(run=run.run_id, status="open", limit=1_000).items
     open_ = [letter for letter in letters if letter.source != "stateful_wait"]  # those are asked again by recover
     if len(open_) > 1:

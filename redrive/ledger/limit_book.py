@@ -1,7 +1,7 @@
 """The limits that are in force: folded from the log, read again when the log's stream of limits has moved."""
 
 import sqlite3
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -10,7 +10,7 @@ from redrive.domain.identity import Principal, StreamId, Tenant, derived_id
 from redrive.domain.limits import Limit
 from redrive.domain.records import LimitRemoved, LimitSet
 from redrive.ledger.mapper import shown
-from redrive.ledger.recorder import LogRecorder
+from redrive.ledger.recorder import LogRecorder, Row
 
 LIMITS_STREAM = StreamId(derived_id(Tenant(), "limits"))
 _HEAD = "SELECT originator_version, state FROM events WHERE originator_id = ? ORDER BY originator_version DESC LIMIT 1"
@@ -47,11 +47,16 @@ def book_of(recorder: LogRecorder, connection: sqlite3.Connection, known: LimitB
     version, head = connection.execute(_HEAD, (LIMITS_STREAM,)).fetchone() or (0, b"")
     if (version, head) == (known.version, known.head):
         return known
+    return book_from(recorder.rows_of(LIMITS_STREAM, 0, connection), version, head)
+
+
+def book_from(rows: Sequence[Row], version: int, head: bytes) -> LimitBook:
+    """The limits that *rows* of their stream set; *version* and *head* are those of its last event."""
     limits: dict[str, Limit] = {}
     anew: dict[str, Anew] = {}
     set_by: dict[str, Principal] = {}
     unknown = ""
-    for recorded in shown(recorder.rows_of(LIMITS_STREAM, 0, connection)):
+    for recorded in shown(rows):
         match recorded.event:
             case LimitSet(limit=limit):
                 before = limits.get(limit.key)

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from redrive.domain.identity import Tenant
 from redrive.domain.limits import Bucket, Limit, key_of, keys_of_run, tokens_in
-from redrive.ledger.ledger import SqliteLedger
+from redrive.ledger.readable import ReadableLog
 from redrive.ledger.storage_errors import storage_errors
 
 
@@ -24,7 +24,7 @@ class LimitStatus:
     waiting: int
 
 
-def statuses(ledger: SqliteLedger, tenant: Tenant | None) -> tuple[LimitStatus, ...]:
+def statuses(ledger: ReadableLog, tenant: Tenant | None) -> tuple[LimitStatus, ...]:
     """Every limit in order of its name, or that of one tenant alone."""
     now_ms = ledger.now_ms()
     with storage_errors(ledger.path):
@@ -39,7 +39,7 @@ def statuses(ledger: SqliteLedger, tenant: Tenant | None) -> tuple[LimitStatus, 
         )
 
 
-def runs_are_full(ledger: SqliteLedger, tenant: Tenant) -> bool:
+def runs_are_full(ledger: ReadableLog, tenant: Tenant) -> bool:
     """Whether no more runs of *tenant* may be claimed now."""
     with storage_errors(ledger.path):
         return bool(ledger.capacity().room(keys_of_run(tenant)).full)

@@ -1,0 +1,1 @@
+"""What was, told again: the past, timelines, causes, what-if."""

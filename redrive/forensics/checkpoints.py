@@ -1,0 +1,144 @@
+"""View checkpoints: copies of the view database at positions of the log, so that the past costs the distance to one.
+
+They lie beside the live view, in a folder of its name, and each says in its own table which log it was folded from,
+up to which event, and by which code: one that does not fit is passed over and written anew. They are made by whoever
+folds the past (``engine.at``, or ``redrive views checkpoint``), never by a command. Those who fold leave one behind at
+every multiple of *every* events. When there are more than ``MOST``, or they take more than ``MOST_BYTES``, every
+second one goes, so that those that stay are evenly spread over the log.
+"""
+
+import contextlib
+import os
+import shutil
+import sqlite3
+from collections.abc import Iterator
+from pathlib import Path
+from secrets import token_hex
+
+from redrive.domain.values import clean_integer
+from redrive.ledger.ledger import SqliteLedger
+from redrive.projections import fold
+from redrive.projections.logs import log
+from redrive.projections.view import View
+
+EVERY = 50_000
+MOST = 32
+MOST_BYTES = 8 * 1024**3
+LEAST_EVERY = 1_000
+ABANDONED = ".writing-"
+
+
+class ViewCheckpoints:
+    """The checkpoints of one live view. *every* 0: none are used and none are made."""
+
+    def __init__(self, ledger: SqliteLedger, views: View, every: int = EVERY) -> None:
+        self._ledger = ledger
+        self.every = clean_integer(every, "checkpoint_events", 0, 2**53)
+        if 0 < self.every < LEAST_EVERY:
+            self.every = LEAST_EVERY
+        beside = None if views.path is None else Path(f"{views.path.removesuffix('.db')}.checkpoints")
+        self.folder = beside if self.every else None
+
+    def positions(self) -> list[int]:
+        """Where there is a file that says it is one, in log order."""
+        if self.folder is None:
+            return []
+        with contextlib.suppress(OSError):
+            names = (path.name for path in self.folder.iterdir())
+            return sorted(int(name[4:-3]) for name in names if _is_named(name))
+        return []
+
+    def stops(self, after: int, until: int) -> Iterator[int]:
+        """The positions beyond *after*, up to *until*, at which one is to be left behind."""
+        if self.folder is not None:
+            yield from range(after - after % self.every + self.every, until + 1, self.every)
+
+    def copy_nearest(self, position: int, to: Path) -> int:
+        """Copy the last sound one at or before *position* to *to*; its position, 0 when there is none."""
+        for place in reversed([known for known in self.positions() if known <= position]):
+            source = self._path(place)
+            if self._is_sound(source, place):
+                with contextlib.suppress(OSError):
+                    shutil.copyfile(source, to)
+                    return place
+        return 0
+
+    def keep(self, view: View, position: int) -> bool:
+        """Leave a copy of *view*, which stands at *position*, unless there is one; whether it was written. A full disk
+        is no reason to fail: the past is told all the same."""
+        if self.folder is None or self._is_sound(self._path(position), position):
+            return False
+        fresh = self.folder / f"{ABANDONED}{os.getpid()}-{token_hex(4)}"
+        try:
+            self.folder.mkdir(exist_ok=True)
+            view.copy_to(str(fresh))
+            _sync(fresh)
+            fresh.rename(self._path(position))
+        except Exception as error:  # noqa: BLE001 - it only makes later questions faster
+            log.warning("view.checkpoint-failed", folder=str(self.folder), error=str(error))
+            return False
+        finally:
+            with contextlib.suppress(OSError):
+                fresh.unlink(missing_ok=True)
+        self._thin()
+        return True
+
+    def drop(self) -> int:
+        """Remove all of them, and what was abandoned half-written; how many there were."""
+        found = self.positions()
+        if self.folder is not None:
+            with contextlib.suppress(OSError):
+                for path in self.folder.iterdir():
+                    if _is_named(path.name) or path.name.startswith(ABANDONED):
+                        path.unlink(missing_ok=True)
+        return len(found)
+
+    def size(self) -> int:
+        """Bytes on disk."""
+        return sum(self._size(position) for position in self.positions())
+
+    def _thin(self) -> None:
+        """Drop those between the others, the finest first, until there are few enough."""
+        assert self.folder is not None
+        kept, step = self.positions(), self.every
+        while kept and (len(kept) > MOST or sum(map(self._size, kept)) > MOST_BYTES):
+            step *= 2
+            going = [position for position in kept if position % step] if step <= kept[-1] else kept[:-1] or kept
+            for position in going:
+                self._path(position).unlink(missing_ok=True)
+            kept = [position for position in kept if position not in set(going)]
+
+    def _size(self, position: int) -> int:
+        try:
+            return self._path(position).stat().st_size
+        except OSError:
+            return 0
+
+    def _path(self, position: int) -> Path:
+        assert self.folder is not None
+        return self.folder / f"pos-{position:012}.db"
+
+    def _is_sound(self, path: Path, position: int) -> bool:
+        """Whether the file was folded from this log, up to this event, by this code."""
+        if not path.exists():
+            return False
+        try:
+            uri = f"{path.absolute().as_uri()}?mode=ro&immutable=1"
+            with contextlib.closing(sqlite3.connect(uri, uri=True)) as connection:
+                found = connection.execute("SELECT ledger, position, event_id, fingerprint FROM view").fetchone()
+        except sqlite3.Error:
+            return False
+        expected = (self._ledger.id, position, self._ledger.event_id_at(position), fold.fingerprint())
+        return bool(found == expected)
+
+
+def _is_named(name: str) -> bool:
+    return name.startswith("pos-") and name.endswith(".db") and name[4:-3].isascii() and name[4:-3].isdigit()
+
+
+def _sync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

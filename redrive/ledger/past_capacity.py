@@ -1,0 +1,82 @@
+"""What was in use of the limits at a moment of the past: nothing is kept about it, so the log is asked."""
+
+import json
+import sqlite3
+from collections import Counter
+from collections.abc import Iterable
+from functools import lru_cache
+
+from redrive.domain.errors import NotFound
+from redrive.domain.identity import RunId
+from redrive.domain.limits import full_bucket, taken
+from redrive.domain.run.state import Run
+from redrive.ledger.capacity import Capacity, CapacityRow, usage_of, waiters_of
+from redrive.ledger.ledger import SqliteLedger
+from redrive.ledger.limit_book import LIMITS_STREAM, LimitBook, book_from
+from redrive.ledger.mapper import shown
+from redrive.ledger.recorder import COLUMNS
+from redrive.ledger.storage_errors import storage_errors
+from redrive.ledger.tally import tokens_taken
+
+MOST_RUNS = 4_096
+
+
+class PastCapacity(Capacity):
+    """Capacity as it was, by its rows and by how many waited for each limit. Nobody claims from it."""
+
+    def __init__(self, book: LimitBook, rows: dict[str, CapacityRow], waited: Counter[str], now_ms: int) -> None:
+        super().__init__(sqlite3.connect(":memory:", check_same_thread=False), book, now_ms)
+        self._connection.close()  # the tables of the present say nothing about the past
+        self._rows, self._waited = rows, waited
+
+    def row(self, key: str) -> CapacityRow:
+        """The row of a limit; where there is none, nothing was in use."""
+        return self._rows.get(key, CapacityRow(key, 0, 0, 0))
+
+    def waiting(self) -> Counter[str]:
+        """How many runs waited for each limit."""
+        return self._waited
+
+
+def capacity_at(ledger: SqliteLedger, position: int, now_ms: int, active: Iterable[RunId]) -> Capacity:
+    """What was in use at *position*. *active*: the runs that may have used something or waited then."""
+    with storage_errors(ledger.path):
+        rows = [row for row in ledger.recorder.rows_of(LIMITS_STREAM, 0) if row[0] <= position]
+    book = book_from(rows, rows[-1][2], rows[-1][4]) if rows else LimitBook()
+    used: Counter[str] = Counter()
+    waited: Counter[str] = Counter()
+    for id_ in active if book.limits else ():
+        run = _run_at(ledger, id_, position)
+        if run is not None:
+            used.update(usage_of(run))
+            waited.update(json.loads(place.line)[0] for place in waiters_of(run, 0) if place.blocking)
+    buckets = _buckets_at(ledger, position, book)
+    known = {key: CapacityRow(key, used[key], *buckets[key]) for key in book.limits}
+    return PastCapacity(book, known, waited, now_ms)
+
+
+def _run_at(ledger: SqliteLedger, id_: RunId, position: int) -> Run | None:
+    try:
+        return ledger.run_state(None, id_, position)
+    except NotFound:  # a newer version began it: what it uses is not known
+        return None
+
+
+def _buckets_at(ledger: SqliteLedger, position: int, book: LimitBook) -> dict[str, tuple[int, int]]:
+    """What was in each bucket, and when: it was full when it was set, and starts have taken from it since."""
+    buckets = {key: full_bucket(limit.rate, book.anew[key].at_ms) for key, limit in book.limits.items()}
+    rated = {key: limit.rate for key, limit in book.limits.items() if limit.rate is not None}
+    first = min((book.anew[key].position for key in rated), default=None)
+    run_at = lru_cache(MOST_RUNS)(lambda id_: _run_at(ledger, id_, position))
+    query = (
+        f"SELECT {COLUMNS} FROM events WHERE position > ? AND position <= ? "
+        "AND (topic LIKE 'run.attempt-started/%' OR topic LIKE 'run.claimed/%') ORDER BY position"
+    )
+    with storage_errors(ledger.path):
+        found = ledger.recorder.reader().execute(query, (first, position)) if first is not None else ()
+        for recorded in shown(found):
+            run = run_at(RunId(recorded.stream))
+            for key in () if run is None else tokens_taken(run, recorded.event):  # type: ignore[arg-type]
+                if key in rated and recorded.position > book.anew[key].position:
+                    buckets[key] = taken(rated[key], buckets[key], recorded.occurred_at_ms)
+    return {key: (bucket.level, bucket.at_ms) for key, bucket in buckets.items()}

@@ -34,6 +34,8 @@ COMMANDS = {
     "cancel": "redrive.cli.run_operations:cancel",
     "recover": "redrive.cli.run_operations:recover",
     "limits": "redrive.cli.limits:limits",
+    "replay": "redrive.cli.replay:replay",
+    "what-if": "redrive.cli.what_if:what_if",
     "views": "redrive.cli.views:views",
     "log": "redrive.cli.log:log",
 }

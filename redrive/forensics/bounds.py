@@ -12,8 +12,8 @@ from redrive.domain.retry_policy import MAX_ATTEMPTS
 from redrive.domain.run.events import AttemptStarted, RunBlocked, RunCompleted, RunFailed
 from redrive.forensics.course import Course
 
-MOST_COURSES = 64
-MOST_EVENTS = 20_000
+MOST_COURSES = 200
+MOST_EVENTS = 40_000
 """Of one run, over all its courses that are played."""
 
 

@@ -44,7 +44,9 @@ class Started:
 
 @dataclass(slots=True)
 class Course:
-    """What a run would have come to: the events since the histories part, and what they amount to."""
+    """What a run would have come to: the events since the histories part. *choices* are the unknown outcomes as they
+    were chosen; the first *shared* events come before any (None: there was none). *unused* is what operators asked for
+    and found nothing to act on."""
 
     events: list[Recorded] = field(default_factory=list)
     started: list[Started] = field(default_factory=list)
@@ -53,6 +55,7 @@ class Course:
     status: str = ""
     finished_ms: int | None = None
     given_up: bool = False
+    shared: int | None = None
 
 
 class Paper(OnPaper):
@@ -228,6 +231,8 @@ class Play:
         return self._script.durations.get(node, 0)
 
     def _chosen(self) -> bool:
+        if self.course.shared is None:
+            self.course.shared = len(self.course.events)
         succeeds = self._choose(len(self.course.choices))
         self.course.choices.append(succeeds)
         return succeeds

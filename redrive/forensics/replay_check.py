@@ -6,9 +6,11 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, ConfigDict, JsonValue
 
+from redrive.domain.errors import InvalidValue
 from redrive.domain.event import Event, Recorded, UnknownEvent
 from redrive.forensics.commits import decisions
 from redrive.forensics.footing import Footing, footing
+from redrive.forensics.positions import Asked, position_of
 from redrive.forensics.recorded_policies import RecordedPolicies
 from redrive.forensics.retrial import Differs, Retrial, take, unreadable
 from redrive.forensics.streams import Streams, recorded_flows
@@ -61,6 +63,17 @@ class ReplayReport(BaseModel):
     def same(self) -> bool:
         """Whether every decision would be made as it was."""
         return self.first is None
+
+
+def replay_check_between(
+    engine: "Engine", from_: "Asked | None", to: "Asked | None", progress: Progress | None = None
+) -> ReplayReport:
+    """The check between two moments, as people name them. Raises InvalidValue."""
+    after = 0 if from_ is None else position_of(engine.ledger, from_).position
+    until = engine.ledger.last_position() if to is None else position_of(engine.ledger, to).position
+    if until < after:
+        raise InvalidValue("to", to, f"a moment that is not before pos:{after}, where the check begins")
+    return replay_check(engine, after, until, progress)
 
 
 def replay_check(engine: "Engine", after: int, until: int, progress: Progress | None = None) -> ReplayReport:

@@ -209,7 +209,8 @@ class Inquiry:
         bounds = {name: spanning(getattr(a, name) for a in courses.amounts) for name in _ADDED}
         if not courses.exact:
             self._inexact += 1
-            bounds = _widened(bounds, courses)
+            shared = amounts_of(courses.first.events[: courses.first.shared], self._width_ms)
+            bounds = _widened(bounds, courses, shared)
         for name, found in bounds.items():
             setattr(self._low, name, getattr(self._low, name) + found.low)
             setattr(self._high, name, getattr(self._high, name) + found.high)
@@ -273,19 +274,16 @@ class Inquiry:
 _ADDED = ("attempts", "retries", "dead_letters", "dispatches", "completed")
 
 
-def _widened(bounds: dict[str, Bounds], courses: Courses) -> dict[str, Bounds]:
-    """Bounds that hold whatever the courses are that were not played."""
+def _widened(bounds: dict[str, Bounds], courses: Courses, shared: Amounts) -> dict[str, Bounds]:
+    """Bounds that hold whatever the courses are that were not played; all of them begin with what is *shared*."""
     events = [*courses.first.events, *courses.last.events]
     generations = 1 + sum(isinstance(recorded.event, RunRequeued) for recorded in events)
     nodes = len({key[0] for key in courses.unknown}) or 1
-    highest = widest(nodes, generations) + bounds["attempts"].high
+    more = {"attempts": widest(nodes, generations), "dead_letters": nodes, "completed": 1}
+    more["retries"] = more["attempts"]
     return {
-        "attempts": Bounds(low=0, high=highest),
-        "retries": Bounds(low=0, high=highest),
-        "dead_letters": Bounds(low=0, high=bounds["dead_letters"].high + nodes),
-        "dispatches": Bounds(low=0, high=bounds["dispatches"].high),
-        "completed": Bounds(low=0, high=1),
-    }
+        name: Bounds(low=getattr(shared, name), high=found.high + more.get(name, 0)) for name, found in bounds.items()
+    } | {"completed": Bounds(low=shared.completed, high=1)}
 
 
 def _filled(buckets: Sequence[int]) -> Sequence[int]:

@@ -26,6 +26,7 @@ from redrive.processes.wanted import WantedEffect
 
 MAX_RECEIPT_BYTES = 262_144
 MAX_SHOWN = 1_000
+ENDED_SILENTLY = " ended without telling its outcome"
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,7 +164,7 @@ def beginning(
         if run is not None and attempt is not None:
             require_current(run, attempt)
         subject = run or Outside(wanted.tenant, wanted.id)
-        effect = _as_of_now(tx, wanted.id, subject, policy_of)
+        effect = as_of_now(tx, wanted.id, subject, policy_of)
         if effect is not None:
             _require_not_compensated(tx, effect)
             if rules.is_done(effect, request) or effect.status is EffectStatus.UNKNOWN:
@@ -261,14 +262,14 @@ def _ended_badly(
     return effect
 
 
-def _as_of_now(tx: Transaction, id_: EffectId, subject: Subject, policy_of: PolicyOf) -> Effect | None:
+def as_of_now(tx: Transaction, id_: EffectId, subject: Subject, policy_of: PolicyOf) -> Effect | None:
     """The effect; an intent whose holder is gone is unknown from now on."""
     effect = tx.find_effect(id_)
     if effect is None or effect.status is not EffectStatus.INTENDED:
         return effect
     run = tx.find_run(effect.run) if effect.run else None
     if not rules.is_live(effect, run, now_ms=tx.now_ms):
-        why = f"{effect.holder} ended without telling its outcome"
+        why = f"{effect.holder}{ENDED_SILENTLY}"
         tx.append_effect(id_, subject, *rules.lose(effect, effect.tries, why, late=True, now_ms=tx.now_ms))
         _dead_letter_outside(tx, effect, policy_of)
     return effect

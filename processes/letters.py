@@ -62,7 +62,7 @@ def _dead_letter_node(
     if id_ is not None:
         dl = tx.dead_letter(id_)
         if opens or dl.status is Disposition.RETRYING:
-            tx.append_dead_letter(id_, run, recur(dl, run, decision, _policy(policy_of, run)))
+            tx.append_dead_letter(id_, run, recur(dl, run, decision, _policy(tx, policy_of, run)))
     elif opens:
         id_ = dead_letter_id_of(run.tenant, run.id, node)
         tx.append_run(run, DeadLetterLinked(node=node, dead_letter=id_, effect=None))
@@ -112,7 +112,7 @@ def dead_letter_effect(
     if not tx.readable(id_):
         return
     if (dl := tx.find_dead_letter(id_)) is not None:
-        policy = DEFAULT_REDRIVE_POLICY if run is None else _policy(policy_of, run)
+        policy = DEFAULT_REDRIVE_POLICY if run is None else _policy(tx, policy_of, run)
         unknown = effect.status is EffectStatus.UNKNOWN
         tx.append_dead_letter(id_, subject, recur_on(dl, grounds, policy, ends=unknown))
     else:
@@ -163,10 +163,12 @@ def effect_of(tx: Transaction, dl: DeadLetter) -> Effect | None:
     return None if dl.effect is None else tx.find_effect(dl.effect)
 
 
-def _policy(policy_of: PolicyOf, run: Run) -> RedrivePolicy:
-    """The host's policy; a report is recorded also when the host's function fails (the sweep then waits)."""
+def _policy(tx: Transaction, policy_of: PolicyOf, run: Run) -> RedrivePolicy:
+    """The host's policy, logged; a report is recorded also when the host's function fails (the sweep then waits)."""
     try:
-        return policy_of(run)
+        policy = policy_of(run)
     except Exception:  # noqa: BLE001 - the host's function may raise anything
         log.exception("redrive_policy.failed", run=run.id, automation=run.automation)
-        return DEFAULT_REDRIVE_POLICY
+        policy = DEFAULT_REDRIVE_POLICY
+    tx.register_policy(run, "redrive", policy)
+    return policy

@@ -4,15 +4,19 @@ from collections.abc import Collection
 from typing import TYPE_CHECKING, cast
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from redrive.domain.identity import Tenant
     from redrive.engine import Engine
     from redrive.forensics.blast import Blast
+    from redrive.forensics.counterfactual import WhatIf
     from redrive.forensics.diff import ViewDiff
     from redrive.forensics.first import InvariantReport, Predicate
     from redrive.forensics.invariants import Invariant
     from redrive.forensics.past import Past
     from redrive.forensics.positions import Asked
     from redrive.forensics.prefix import Progress
+    from redrive.forensics.replay_check import ReplayReport
     from redrive.forensics.timeline import Timeline
     from redrive.forensics.why import Why
 
@@ -103,3 +107,27 @@ class ForensicEngine:
         return first(
             cast("Engine", self), invariant, start=start, end=end, every=every, settled=settled, progress=progress
         )
+
+    def replay_check(
+        self, from_: "Asked | None" = None, to: "Asked | None" = None, *, progress: "Progress | None" = None
+    ) -> "ReplayReport":
+        """Make every recorded decision beyond *from_*, up to *to*, again with its recorded inputs: what the code of
+        today would decide otherwise is drift. Positions as for ``at``. Raises InvalidValue, StorageError."""
+        from redrive.forensics.replay_check import replay_check_between
+
+        return replay_check_between(cast("Engine", self), from_, to, progress)
+
+    def what_if(
+        self,
+        policy: object,
+        from_: "Asked | None" = None,
+        drop: "Sequence[Asked]" = (),
+        *,
+        progress: "Progress | None" = None,
+    ) -> "WhatIf":
+        """Decide history beyond *from_* again under another *policy* (a document, or the path of a policy file), as if
+        the events *drop* (positions or ids) had not happened. What was never tried is unknown, and told as bounds.
+        Close the answer when done, or use it as a context manager. Raises InvalidValue, StorageError."""
+        from redrive.forensics.counterfactual import what_if
+
+        return what_if(cast("Engine", self), policy, from_, drop, progress)

@@ -40,9 +40,11 @@ class DeadLetterOpened(Event):
 
 
 class DeadLetterRecurred(Event):
-    """The failure came again. *status* is where the dead letter stands now; *renewed*: with a fresh budget."""
+    """The failure came again. *status* is where the dead letter stands now; *renewed*: with a fresh budget. *policy*
+    said whether retrying goes on."""
 
     TOPIC: ClassVar[str] = "dead-letter.recurred"
+    VERSION: ClassVar[int] = 2
 
     failure: Failure
     fingerprint: str
@@ -53,6 +55,12 @@ class DeadLetterRecurred(Event):
     recurred_at_ms: int
     status: str
     renewed: bool
+    policy: PolicyId | None = None
+
+    @classmethod
+    def upcast(cls, body: dict[str, JsonValue], version: int) -> dict[str, JsonValue]:
+        """Version 1 did not name the policy."""
+        return super().upcast(body, version) if version != 1 else {**body, "policy": None}
 
 
 class DeadLetterRetryRequested(Event):

@@ -105,6 +105,7 @@ def recur_on(dl: DeadLetter, grounds: Grounds, policy: RedrivePolicy, *, ends: b
         recurred_at_ms=grounds.decided_at_ms,
         status=status,
         renewed=renewed,
+        policy=policy.id,
     )
 
 

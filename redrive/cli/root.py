@@ -44,6 +44,8 @@ COMMANDS = {
     "limits": "redrive.cli.limits:limits",
     "export": "redrive.cli.export:export",
     "bundle": "redrive.cli.bundle:bundle",
+    "replay": "redrive.cli.replay:replay",
+    "what-if": "redrive.cli.what_if:what_if",
     "views": "redrive.cli.views:views",
     "log": "redrive.cli.log:log",
     "seal": "redrive.cli.seal:seal",

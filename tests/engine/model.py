@@ -14,11 +14,12 @@ from redrive.domain.ports import Caller
 from redrive.domain.run import events as e
 from redrive.domain.run import wait_events as w
 from redrive.domain.run.state import FINAL
+from redrive.forensics.replay_check import replay_check
 from redrive.projections.view import View
 
 
-def check_log(engine: Engine) -> None:
-    """Every invariant that one pass over the log can show."""
+def check_log(engine: Engine, *, of_other_code: bool = False) -> None:
+    """Every invariant that one pass over the log can show. *of_other_code*: its decisions are not those of today."""
     events = [event for batch in engine.ledger.replay() for event in batch]
     one_success_per_node_and_generation(events)
     claims_never_overlap(events)
@@ -32,6 +33,13 @@ def check_log(engine: Engine) -> None:
     receipts_stay(events)
     compensations_run_one_after_the_other(events)
     effects_are_what_their_letters_say(engine, events)
+    if not of_other_code:
+        every_decision_would_be_made_again(engine)
+
+
+def every_decision_would_be_made_again(engine: Engine) -> None:
+    """The code decides on the recorded inputs what it decided when they came: nothing else went into it."""
+    assert (first := replay_check(engine, 0, engine.ledger.last_position()).first) is None, first
 
 
 def check_views(engine: Engine) -> None:

@@ -240,6 +240,7 @@ SAMPLES: list[Event] = [
         recurred_at_ms=4,
         status="open",
         renewed=True,
+        policy=PolicyId("redrive-policy-v1-ab"),
     ),
     letters.DeadLetterRetryRequested(requested_at_ms=1),
     letters.DeadLetterRetryDispatched(

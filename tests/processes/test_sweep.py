@@ -38,6 +38,7 @@ def test_3_what_succeeded_in_an_older_log_is_resolved(shop: Shop, monkeypatch: p
     request(shop, a)
     shop.engine.sweep()
     monkeypatch.setattr("redrive.processes.reports.dead_letter_success", lambda *_: None)
+    shop.of_other_code = True
     shop.acme.complete_attempt(shop.claim().attempts[0])
     version = shop.acme.show(claim.run_id).events
     shop.now += 300_000

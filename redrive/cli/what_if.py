@@ -1,0 +1,149 @@
+"""``redrive what-if``: recorded history decided again under another policy, on paper."""
+
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from redrive.cli.context import Session, pass_session
+from redrive.cli.options import Command
+from redrive.cli.output import printable
+from redrive.cli.replay import footing_line, meter
+from redrive.cli.times import duration
+
+if TYPE_CHECKING:
+    from redrive.forensics.bounds import Bounds
+    from redrive.forensics.what_if_report import RunDifference, WhatIfReport
+
+SHOWN_RUNS = 10
+
+
+@click.command("what-if", cls=Command)
+@click.option("--policy", type=click.Path(), help="A what-if policy file, YAML or JSON.")
+@click.option("--from", "from_", metavar="POSITION", help="Decide again only what came after it.")
+@click.option("--drop", multiple=True, metavar="EVENT", help="As if this event (position or id) had not happened.")
+@click.option("--svg", type=click.Path(dir_okay=False), help="Write a picture of load and dead letters over time.")
+@pass_session
+def what_if(session: Session, policy: str | None, from_: str | None, drop: tuple[str, ...], svg: str | None) -> None:
+    """Decide recorded history again under another policy, or without some events.
+
+    Nothing is written to the log. What was never tried has an unknown outcome: numbers that depend on it are told as
+    bounds, from the least to the most that it may be.
+    """
+    from redrive.domain.errors import InvalidValue
+
+    if policy is None and not drop:
+        raise InvalidValue("--policy", None, "a policy file, or an event to --drop")
+    engine, out = session.engine(), session.output
+    given: Any = {"version": 1} if policy is None else policy
+    with meter(out, "deciding again") as progress, engine.what_if(given, from_, drop, progress=progress) as answer:
+        report = answer.report
+        if svg is not None:
+            _save(svg, answer.svg())
+    if out.json:
+        document = report.model_dump(mode="json")
+        first = {"COUNTERFACTUAL": document.pop("COUNTERFACTUAL"), "schema": "redrive.what-if/1"}
+        footing = document.pop("footing")
+        sys.stdout.write(json.dumps({**first, "item": document, "footing": footing}, allow_nan=False) + "\n")
+        return
+    for line in _told(report):
+        out.say(line)
+    if svg is not None:
+        out.say(f"picture: {printable(svg)}")
+    out.say(footing_line(report.footing))
+
+
+def _save(path: str, picture: str) -> None:
+    """Write the picture. Raises InvalidValue."""
+    from redrive.domain.errors import InvalidValue
+
+    try:
+        Path(path).write_text(picture, encoding="utf-8")
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise InvalidValue("--svg", path, f"a file that can be written ({reason})") from None
+
+
+def _told(report: "WhatIfReport") -> list[str]:
+    """The report in lines; its first word says what it is."""
+    between = f"positions {report.from_position + 1} to {report.to_position}"
+    lines = [report.COUNTERFACTUAL, "", f"{'':14} {'recorded':>12}  counterfactual ({between})"]
+    for name, label in (
+        ("attempts", "attempts"), ("retries", "of them again"), ("dead_letters", "dead letters"),
+        ("dispatches", "dispatches"), ("completed", "runs completed"),
+    ):  # fmt: skip
+        found = getattr(report, name)
+        lines.append(f"{label:14} {found.recorded:>12,}  {found.counterfactual}  ({_change(found.change)})")
+    lines += ["", *_recoveries(report), f"{report.runs_that_differ:,} runs would have gone another way."]
+    for run in report.runs[:SHOWN_RUNS]:
+        lines += ["", *_run(run)]
+    if report.runs_that_differ > SHOWN_RUNS:
+        lines += ["", f"{report.runs_that_differ - SHOWN_RUNS:,} more; --json tells of the first 200."]
+    if report.inexact_runs:
+        lines += ["", f"The bounds of {report.inexact_runs:,} runs are wide: too much is unknown to try every course."]
+    lines += ["", "What this rests on:", *(f"- {line}" for line in (*report.assumptions, *report.notes)), ""]
+    return lines
+
+
+def _change(change: "Bounds") -> str:
+    if change.low == change.high:
+        return f"{change.low:+,}" if change.low else "no change"
+    return f"{change.low:+,} to {change.high:+,}"
+
+
+def _recoveries(report: "WhatIfReport") -> list[str]:
+    found = report.recoveries
+    counts = {"earlier": found.earlier, "later": found.later, "earlier or later": found.undecided}
+    told = [f"{count:,} {word}" for word, count in counts.items() if count]
+    lines = []
+    if told:
+        lines.append(f"Runs that complete either way: {', '.join(told)}; in all {_later(found.later_ms)}.")
+    if found.gained.high:
+        lines.append(f"Runs that complete only so: {found.gained}.")
+    if found.lost.high:
+        lines.append(f"Runs that completed only as recorded: {found.lost}.")
+    return lines
+
+
+def _later(later: "Bounds") -> str:
+    def told(ms: int) -> str:
+        return f"{duration(abs(ms))} {'earlier' if ms < 0 else 'later'}"
+
+    return told(later.low) if later.low == later.high else f"from {told(later.low)} to {told(later.high)}"
+
+
+def _run(run: "RunDifference") -> list[str]:
+    ends = " or ".join(run.status)
+    head = f"run {run.run[:8]} ({printable(run.automation)}): {run.status_recorded} as recorded, {ends} so"
+    lines = [head]
+    if run.first is not None:
+        lines.append(f"  first at position {run.position}: {run.first.rule}{_of_node(run)}: {_fields(run)}")
+    else:
+        lines.append(f"  from position {run.position} on, where an event was dropped")
+    lines.append(f"  attempts {_change(run.attempts)}, dead letters {_change(run.dead_letters)}")
+    for label, names in (("saved", run.saved), ("unknown", run.unknown), ("nothing to act on", run.unused)):
+        if names:
+            more = f" and {len(names) - 6} more" if len(names) > 6 else ""
+            lines.append(f"  {label}: {printable(', '.join(names[:6]))}{more}")
+    return lines
+
+
+def _of_node(run: "RunDifference") -> str:
+    return f" of {printable(run.first.node)}" if run.first is not None and run.first.node else ""
+
+
+_TELLING = ("decision.verdict", "decision.next_retry_at_ms", "retry_after_ms", "count", "not_before_ms", "status")
+
+
+def _fields(run: "RunDifference") -> str:
+    """What differs, in a few words."""
+    assert run.first is not None
+    fields = run.first.fields
+    for name in _TELLING:
+        if name in fields:
+            return f"{name.rpartition('.')[2]} {fields[name][1]} instead of {fields[name][0]}"
+    if run.first.recomputed_topic is None:
+        return run.first.why or "nothing would be written"
+    return f"{run.first.recomputed_topic} instead of {run.first.topic or 'nothing'}"

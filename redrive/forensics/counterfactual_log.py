@@ -1,0 +1,147 @@
+"""Counterfactual logs: the recorded events of the runs that stay as they were, and the others' counterfactual ones, in
+a database of their own that is thrown away. The ordinary views are folded from them."""
+
+import shutil
+import sqlite3
+import tempfile
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from redrive.domain.event import Recorded
+from redrive.domain.identity import Tenant
+from redrive.ledger.mapper import decode, row_of
+from redrive.projections.queries import Queries
+from redrive.projections.view import CHUNK, View
+
+if TYPE_CHECKING:
+    from redrive.engine import Engine
+
+Side = Literal["lower", "upper"]
+_TABLES = """
+CREATE TABLE written (
+    number INTEGER PRIMARY KEY, side TEXT, at_ms INTEGER, stream TEXT, version INTEGER, topic TEXT, state BLOB,
+    tenant TEXT, correlation TEXT
+);
+CREATE TABLE parted (run TEXT PRIMARY KEY, position INTEGER);
+CREATE TABLE line (side TEXT, position INTEGER, recorded INTEGER, number INTEGER, PRIMARY KEY (side, position))
+WITHOUT ROWID;
+"""
+
+
+class CounterfactualLogs:
+    """Two logs that never were: *lower*, in which everything unknown fails, and *upper*, in which it succeeds."""
+
+    def __init__(self, engine: "Engine") -> None:
+        self._engine = engine
+        self.folder = Path(tempfile.mkdtemp(prefix="redrive-what-if-"))
+        self._db = sqlite3.connect(self.folder / "events.db", isolation_level=None, check_same_thread=False)
+        self._db.executescript("PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF; " + _TABLES)
+
+    def part(self, run: str, position: int) -> None:
+        """From *position* on, what was recorded of *run* does not hold."""
+        self._db.execute("INSERT OR IGNORE INTO parted VALUES (?, ?)", (run, position))
+
+    def keep(self, run: str, lower: Sequence[Recorded], upper: Sequence[Recorded]) -> None:
+        """Keep what would have been recorded of *run*."""
+        for side, events in (("lower", lower), ("upper", upper)):
+            rows = ((side, recorded.recorded_at_ms, *row_of(recorded)[:6]) for recorded in events)
+            self._db.executemany(
+                "INSERT INTO written (side, at_ms, stream, version, topic, state, tenant, correlation)"
+                " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+                rows,
+            )
+
+    def line_up(self, side: Side, until: int) -> None:
+        """Number the events of one log, by time; what is recorded stands in its recorded order."""
+        if self._db.execute("SELECT 1 FROM line WHERE side = ? LIMIT 1", (side,)).fetchone():
+            return
+        parted = dict(self._db.execute("SELECT run, position FROM parted"))
+        position = 0
+        waiting = self._db.execute(
+            "SELECT at_ms, number FROM written WHERE side = ? ORDER BY at_ms, number", (side,)
+        ).fetchall()
+        waiting.reverse()
+        self._db.execute("BEGIN")
+        for at, recorded_ms, correlation in self._recorded(until):
+            if parted.get(correlation, at + 1) <= at:
+                continue
+            while waiting and waiting[-1][0] < recorded_ms:
+                position += 1
+                self._db.execute("INSERT INTO line VALUES (?, ?, NULL, ?)", (side, position, waiting.pop()[1]))
+            position += 1
+            self._db.execute("INSERT INTO line VALUES (?, ?, ?, NULL)", (side, position, at))
+        while waiting:
+            position += 1
+            self._db.execute("INSERT INTO line VALUES (?, ?, NULL, ?)", (side, position, waiting.pop()[1]))
+        self._db.execute("COMMIT")
+
+    def _recorded(self, until: int) -> Iterator[tuple[int, int, str]]:
+        reader = self._engine.ledger.recorder.reader()
+        yield from reader.execute(
+            "SELECT position, recorded_at_ms, correlation FROM events WHERE position <= ? ORDER BY position", (until,)
+        )
+
+    def after(self, side: Side, after: int, until: int, limit: int) -> list[Recorded]:
+        """The events of one log beyond *after*."""
+        rows = self._db.execute(
+            "SELECT line.position, recorded, stream, version, topic, state, tenant, correlation, at_ms FROM line"
+            " LEFT JOIN written ON written.number = line.number"
+            " WHERE line.side = ? AND line.position > ? AND line.position <= ? ORDER BY line.position LIMIT ?",
+            (side, after, until, limit),
+        ).fetchall()
+        told = {r.position: r for r in self._engine.ledger.at_positions([row[1] for row in rows if row[1] is not None])}
+        found: list[Recorded] = []
+        for row in rows:
+            if row[1] is None:
+                found.append(decode(row[0], *row[2:]))
+            else:
+                recorded = told[row[1]]
+                recorded.position = row[0]
+                found.append(recorded)
+        return found
+
+    def last(self, side: Side) -> int:
+        """The last position of one log."""
+        return self._db.execute("SELECT max(position) FROM line WHERE side = ?", (side,)).fetchone()[0] or 0
+
+    def close(self) -> None:
+        """Throw everything away."""
+        self._db.close()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+
+class CounterfactualLog:
+    """One of the two, as views read a log."""
+
+    def __init__(self, logs: CounterfactualLogs, side: Side, id_: str) -> None:
+        self._logs, self._side, self.id = logs, side, id_
+
+    def replay(self, after: int = 0, until: int | None = None, batch: int = CHUNK) -> Iterator[list[Recorded]]:
+        """The log beyond position *after*, batch by batch."""
+        while events := self._logs.after(self._side, after, 2**62 if until is None else until, batch):
+            yield events
+            after = events[-1].position
+
+    def last_position(self) -> int:
+        """The last position."""
+        return self._logs.last(self._side)
+
+    def event_id_at(self, position: int) -> str | None:
+        """The id of the event at *position*."""
+        found = self._logs.after(self._side, position - 1, position, 1)
+        return found[0].event_id if found else None
+
+
+class CounterfactualViews(Queries):
+    """The ordinary views, folded over a log that never was: ``dead_letters()``, ``runs()``, ``queue("failed")``."""
+
+    def __init__(self, logs: CounterfactualLogs, side: Side, origin: str, until: int, tenant: Tenant | None) -> None:
+        logs.line_up(side, until)
+        log = CounterfactualLog(logs, side, f"COUNTERFACTUAL {side} of {origin}")
+        self.view = View(log, str(logs.folder / f"{side}.db"))
+        super().__init__(self.view, tenant)
+
+    def close(self) -> None:
+        """Close the view."""
+        self.view.close()

@@ -1,0 +1,329 @@
+"""What-if: recorded history decided again under another policy. Nothing is ever appended to the log."""
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
+
+from redrive.domain.errors import InvalidValue
+from redrive.domain.event import Recorded
+from redrive.domain.identity import Tenant
+from redrive.domain.records import LimitRemoved, LimitSet
+from redrive.domain.redrive_policy import RedrivePolicy
+from redrive.domain.run.events import RunRequeued, RunSubmitted
+from redrive.domain.run.state import Run
+from redrive.forensics.bounds import Amounts, Bounds, Courses, amounts_of, courses_of, exactly, spanning, widest
+from redrive.forensics.commits import decisions
+from redrive.forensics.counterfactual_log import CounterfactualLogs
+from redrive.forensics.course import Play
+from redrive.forensics.footing import footing
+from redrive.forensics.otherwise import OtherFlows, same_course
+from redrive.forensics.policy_file import WhatIfPolicy
+from redrive.forensics.recorded_policies import RecordedPolicies
+from redrive.forensics.replay_check import Difference, Progress, difference_of
+from redrive.forensics.retrial import Differs, Retrial, take, unreadable
+from redrive.forensics.script import Script, script_of
+from redrive.forensics.streams import Streams
+from redrive.forensics.what_if_report import (
+    ASSUMPTIONS,
+    LoadPoint,
+    Recoveries,
+    RunDifference,
+    WhatIfReport,
+    compared,
+)
+
+if TYPE_CHECKING:
+    from redrive.engine import Engine
+
+MOST_RUNS = 200
+MOST_NAMED = 50
+BUCKETS = 60
+WIDTHS_MS = (1_000, 5_000, 15_000, 60_000, 300_000, 900_000, 3_600_000, 14_400_000, 86_400_000, 604_800_000)
+
+
+class Inquiry:
+    """One pass over the log. *logs* keeps the counterfactual events of the runs that differ."""
+
+    def __init__(
+        self, engine: "Engine", policy: WhatIfPolicy, after: int, until: int, drop: Sequence[Recorded],
+        logs: CounterfactualLogs,
+    ) -> None:  # fmt: skip
+        self._engine, self._ledger, self._policy = engine, engine.ledger, policy
+        self._after, self._until, self._logs = after, until, logs
+        flow_of = self._ledger.committer.states.flow
+        self._flows = OtherFlows(policy, flow_of)
+        self._streams = Streams(self._ledger, self._flows.flow)
+        self._recorded_flow = lambda tenant, digest, _automation: flow_of(tenant, digest)
+        self._policies = RecordedPolicies(self._ledger)
+        self._latest: dict[tuple[Tenant, str], RedrivePolicy] = {}
+        self._dropped = {recorded.event_id for recorded in drop}
+        self._dropped_at = {recorded.position for recorded in drop}
+        self._width_ms = _width_of(engine, after, until)
+        self._parted: dict[str, int] = {}
+        self._recorded, self._same = Amounts(), Amounts()
+        self._low, self._high = Amounts(), Amounts()
+        self._open_runs: Counter[str] = Counter()
+        self._runs: list[RunDifference] = []
+        self._recoveries = Recoveries()
+        self._notes = [
+            f"position {r.position}: a limit was dropped, but limits are not part of the model"
+            for r in drop
+            if isinstance(r.event, (LimitSet, LimitRemoved))
+        ]
+        self._inexact = 0
+
+    def make(self, progress: Progress | None) -> WhatIfReport:
+        """Read the log and report."""
+        for together in decisions(self._ledger.replay(self._after, self._until)):
+            for recorded in together:
+                self._recorded.count(recorded, self._width_ms)
+            if together[0].correlation not in self._parted:
+                self._decide(together)
+                self._streams.shrink()
+            if progress is not None:
+                progress(together[-1].position, self._until)
+        return self._report()
+
+    def _decide(self, together: list[Recorded]) -> None:
+        run = together[0].correlation
+        if not self._dropped_at.isdisjoint(recorded.position for recorded in together):
+            if all(isinstance(recorded.event, (LimitSet, LimitRemoved)) for recorded in together):
+                return
+            self._part(run, together, None)
+            return
+        if unreadable(self._streams, together):
+            take(self._streams, together)
+        else:
+            again = Retrial(self._streams, together, self._flows.flow, same_course)
+            try:
+                again.try_again(self._policy_of(together), _nothing, _nothing)
+            except Differs as differs:
+                self._part(run, together, difference_of(differs, together))
+                return
+        for recorded in together:
+            self._same.count(recorded, self._width_ms)
+
+    def _policy_of(self, together: Sequence[Recorded]) -> Callable[[Run], RedrivePolicy]:
+        recorded = self._policies.of(together)
+        return lambda run: self._policy.redrive(run.automation, recorded(run))
+
+    def _part(self, run_id: str, together: list[Recorded], first: Difference | None) -> None:
+        """From here on the history of a run is another one."""
+        at = together[0].position
+        self._parted[run_id] = at
+        for stream in {recorded.stream for recorded in together} | {run_id}:
+            self._streams.forget(stream)
+        events = [r for batch in _correlated(self._engine, run_id, self._until) for r in batch]
+        rest = [recorded for recorded in events if recorded.position >= at]
+        recorded = amounts_of(rest, self._width_ms)
+        self._logs.part(run_id, at)
+        if isinstance(together[0].event, RunSubmitted) or not any(r.stream == run_id for r in events[:1] + events):
+            self._tell_gone(run_id, together, recorded)
+            return
+        script = script_of(events, at, self._recorded_flow, self._dropped)
+        courses = self._courses(run_id, events, at, script, together)
+        self._logs.keep(run_id, courses.first.events, courses.last.events)
+        self._tell(run_id, together, first, recorded, courses, len(script.asked))
+
+    def _courses(
+        self, run_id: str, events: list[Recorded], at: int, script: Script, together: list[Recorded]
+    ) -> Courses:
+        prefix = [recorded for recorded in events if recorded.position < at]
+        policy_of = self._policy_for(events)
+        began = together[0].occurred_at_ms
+        engine = together[0].engine
+
+        def play(choose: Callable[[int], bool]):  # type: ignore[no-untyped-def]
+            return Play(prefix, script, run_id, began, self._flows.flow, policy_of, choose, engine).play()  # type: ignore[arg-type]
+
+        later = {
+            (*key, nth) for key, tries in script.tried.items() for nth in range(script.begun.get(key, 0), len(tries))
+        }
+        return courses_of(play, self._width_ms, later)
+
+    def _policy_for(self, events: Sequence[Recorded]) -> Callable[[Run], RedrivePolicy]:
+        """The redrive policy of a run that parted: the recorded one, as far as the log names it, changed."""
+        named = self._policies.named(events)
+
+        def policy_of(run: Run) -> RedrivePolicy:
+            return self._policy.redrive(run.automation, named or self._engine.services.policy_of(run))
+
+        return policy_of
+
+    def _tell_gone(self, run_id: str, together: list[Recorded], recorded: Amounts) -> None:
+        """The run was dropped as a whole."""
+        first = together[0]
+        self._logs.keep(run_id, [], [])
+        if len(self._runs) < MOST_RUNS:
+            gone = exactly(0)
+            self._runs.append(
+                RunDifference(
+                    run=run_id, automation=getattr(first.event, "automation", ""), position=first.position,
+                    first=None, attempts=gone.minus(recorded.attempts), dead_letters=gone.minus(recorded.dead_letters),
+                    dispatches=gone.minus(recorded.dispatches), status_recorded="", status=("never submitted",),
+                    later_ms=None, saved=(), unknown=(), unused=(), exact=True,
+                )
+            )  # fmt: skip
+
+    def _tell(
+        self, run_id: str, together: list[Recorded], first: Difference | None, recorded: Amounts, courses: Courses,
+        asked: int,
+    ) -> None:  # fmt: skip
+        bounds = self._add(courses, recorded)
+        status = tuple(dict.fromkeys((courses.first.status, courses.last.status)))
+        later = None
+        finishes = [a.finished_ms for a in courses.amounts if a.completed]
+        if recorded.completed and recorded.finished_ms is not None and len(finishes) == len(courses.amounts):
+            later = spanning(at - recorded.finished_ms for at in finishes if at is not None)
+        self._recoveries = self._recoveries.with_run(
+            bool(recorded.completed), [bool(a.completed) for a in courses.amounts], later
+        )
+        run = self._streams.get(run_id, self._until + 1)
+        state = run.state if run is not None else None
+        self._streams.forget(run_id)
+        if len(self._runs) >= MOST_RUNS:
+            return
+        self._runs.append(
+            RunDifference(
+                run=run_id,
+                automation=state.automation if isinstance(state, Run) else "",
+                position=together[0].position,
+                first=first,
+                attempts=bounds["attempts"].minus(recorded.attempts),
+                dead_letters=bounds["dead_letters"].minus(recorded.dead_letters),
+                dispatches=bounds["dispatches"].minus(recorded.dispatches),
+                status_recorded=str(state.status) if isinstance(state, Run) else "",
+                status=status,
+                later_ms=later,
+                saved=_named(courses.saved),
+                unknown=_named(courses.unknown),
+                unused=tuple(f"{a.together[0].topic} at {a.together[0].position}" for a in courses.last.unused),
+                exact=courses.exact,
+            )
+        )
+
+    def _add(self, courses: Courses, recorded: Amounts) -> dict[str, Bounds]:
+        """Add what a run amounts to, at least and at most."""
+        bounds = {name: spanning(getattr(a, name) for a in courses.amounts) for name in _ADDED}
+        if not courses.exact:
+            self._inexact += 1
+            shared = amounts_of(courses.first.events[: courses.first.shared], self._width_ms)
+            bounds = _widened(bounds, courses, shared)
+        for name, found in bounds.items():
+            setattr(self._low, name, getattr(self._low, name) + found.low)
+            setattr(self._high, name, getattr(self._high, name) + found.high)
+        for name in ("load", "opened"):
+            for bucket in {bucket for a in courses.amounts for bucket in getattr(a, name)}:
+                found = spanning(getattr(a, name)[bucket] for a in courses.amounts)
+                getattr(self._low, name)[bucket] += found.low
+                getattr(self._high, name)[bucket] += found.high
+        return bounds
+
+    def _report(self) -> WhatIfReport:
+        def both(name: str) -> Bounds:
+            same = getattr(self._same, name)
+            return Bounds(low=same + getattr(self._low, name), high=same + getattr(self._high, name))
+
+        return WhatIfReport(
+            from_position=self._after,
+            to_position=self._until,
+            dropped=tuple(sorted(self._dropped_at)),
+            attempts=compared(self._recorded.attempts, both("attempts")),
+            retries=compared(self._recorded.retries, both("retries")),
+            dead_letters=compared(self._recorded.dead_letters, both("dead_letters")),
+            dispatches=compared(self._recorded.dispatches, both("dispatches")),
+            completed=compared(self._recorded.completed, both("completed")),
+            recoveries=self._recoveries,
+            runs_that_differ=len(self._parted),
+            runs=tuple(self._runs),
+            bucket_ms=self._width_ms,
+            load=self._load(),
+            inexact_runs=self._inexact,
+            assumptions=ASSUMPTIONS,
+            notes=tuple(self._notes),
+            footing=footing(self._engine, self._until),
+        )
+
+    def _load(self) -> tuple[LoadPoint, ...]:
+        """Load and dead letters by bucket; dead letters are counted up."""
+        buckets = sorted(
+            {*self._recorded.load, *self._recorded.opened, *self._high.load, *self._high.opened, *self._same.load}
+        )
+        if not buckets:
+            return ()
+        points, low, high, told = [], 0, 0, 0
+        for bucket in _filled(buckets):
+            told += self._recorded.opened[bucket]
+            low += self._same.opened[bucket] + self._low.opened[bucket]
+            high += self._same.opened[bucket] + self._high.opened[bucket]
+            same = self._same.load[bucket]
+            points.append(
+                LoadPoint(
+                    at_ms=bucket * self._width_ms,
+                    retries_recorded=self._recorded.load[bucket],
+                    retries=Bounds(low=same + self._low.load[bucket], high=same + self._high.load[bucket]),
+                    dead_letters_recorded=told,
+                    dead_letters=Bounds(low=low, high=high),
+                )
+            )
+        return tuple(points)
+
+
+_ADDED = ("attempts", "retries", "dead_letters", "dispatches", "completed")
+
+
+def _widened(bounds: dict[str, Bounds], courses: Courses, shared: Amounts) -> dict[str, Bounds]:
+    """Bounds that hold whatever the courses are that were not played; all of them begin with what is *shared*."""
+    events = [*courses.first.events, *courses.last.events]
+    generations = 1 + sum(isinstance(recorded.event, RunRequeued) for recorded in events)
+    nodes = len({key[0] for key in courses.unknown}) or 1
+    more = {"attempts": widest(nodes, generations), "dead_letters": nodes, "completed": 1}
+    more["retries"] = more["attempts"]
+    return {
+        name: Bounds(low=getattr(shared, name), high=found.high + more.get(name, 0)) for name, found in bounds.items()
+    } | {"completed": Bounds(low=shared.completed, high=1)}
+
+
+def _filled(buckets: Sequence[int]) -> Sequence[int]:
+    """Every bucket from the first to the last, unless there is a hole of years."""
+    first, last = buckets[0], buckets[-1]
+    return range(first, last + 1) if last - first <= 20 * BUCKETS else buckets
+
+
+def _named(attempts: set[tuple[str, int, int, int]]) -> tuple[str, ...]:
+    """Attempts in words: node, generation and number."""
+    found = sorted(attempts)[:MOST_NAMED]
+    return tuple(f"{node} #{number}" + (f" of generation {g}" if g > 1 else "") for node, g, number, _ in found)
+
+
+def _correlated(engine: "Engine", run: str, until: int):  # type: ignore[no-untyped-def]
+    after = 0
+    while page := engine.ledger.correlated(run, after, 5_000):
+        yield [recorded for recorded in page if recorded.position <= until]
+        after = page[-1].position
+
+
+def _width_of(engine: "Engine", after: int, until: int) -> int:
+    """The width of a bucket of time, so that there are about 60 of them."""
+    first = engine.ledger.read(after, 1)
+    last = engine.ledger.at_positions([until])
+    span = last[0].recorded_at_ms - first[0].recorded_at_ms if first and last else 0
+    return next((width for width in WIDTHS_MS if width * BUCKETS >= span), WIDTHS_MS[-1])
+
+
+def _nothing(_name: str) -> None:
+    """Nobody counts."""
+
+
+def dropped_events(engine: "Engine", drop: Sequence[object]) -> list[Recorded]:
+    """The events to leave out: by position, or by id. Raises InvalidValue."""
+    from redrive.forensics.positions import position_of
+
+    found: list[Recorded] = []
+    for one in drop:
+        at = position_of(engine.ledger, one).position  # type: ignore[arg-type]
+        event = engine.ledger.at_positions([at])
+        if not event:
+            raise InvalidValue("drop", one, "the position or the id of an event of this log")
+        found += event
+    return found

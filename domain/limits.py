@@ -165,6 +165,9 @@ class First(NamedTuple):
     kept: int = 0
 
 
+NOBODY = First()
+
+
 @dataclass(frozen=True, slots=True)
 class Gauge:
     """Where a limit stands: *used* now; *ahead*: how many older waiters have a right to what is free; *kept*: how

@@ -74,7 +74,9 @@ def claiming(claimant: Claimant, limit: int, most: int | None = 0) -> Callable[[
             if isinstance(won, Claim):
                 claims.append(won)
                 left = None if left is None else left - len(won.attempts)
-            held += won is True
+            if won is True:
+                held += 1
+                waiting += [row.run] if len(waiting) < limit else []
             if len(claims) == limit or (most and left is not None and left <= 0) or held >= MOST_HELD:
                 break
         if tx.limited:

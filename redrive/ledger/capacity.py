@@ -18,7 +18,7 @@ from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from heapq import merge
 
 from redrive.domain.identity import Principal, RunId, Tenant
-from redrive.domain.limits import UNLIMITED, Bucket, First, Gauge, Limit, Room, keys_of_run, room_for_one
+from redrive.domain.limits import NOBODY, UNLIMITED, Bucket, First, Gauge, Limit, Room, keys_of_run, room_for_one
 from redrive.domain.ports import START, Ahead, Due
 from redrive.domain.values import canonical_json
 from redrive.ledger.agenda_rows import ANY
@@ -77,11 +77,9 @@ class Capacity:
         limits = [self.book.limits[key] for key in keys if key in self.book.limits]
         if not limits:
             return UNLIMITED
-        return room_for_one(
-            (self.gauge(limit, (first or {}).get(limit.key, First())) for limit in limits), self._now_ms
-        )
+        return room_for_one((self.gauge(limit, (first or {}).get(limit.key, NOBODY)) for limit in limits), self._now_ms)
 
-    def gauge(self, limit: Limit, first: First = First()) -> Gauge:
+    def gauge(self, limit: Limit, first: First = NOBODY) -> Gauge:
         """Where a limit stands."""
         row = self.row(limit.key)
         return Gauge(limit, row.in_use, Bucket(row.level, row.refilled_ms), first.ahead, first.kept)

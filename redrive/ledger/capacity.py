@@ -170,9 +170,13 @@ class Capacity:
     ) -> int:
         """How many waiters other than *run* come first for a limit that this worker cannot execute, and that somebody
         else looked for just now; *before* limits it to those older than (due, created)."""
-        concerned: dict[RunId, list[Expectation]] = {}
-        for place in self._expected.all() if key in self.book.limits else ():
-            if place.run != run and self._concerns(place, key):
+        if key not in self.book.limits or (handlers is None and tenant is None):
+            return 0
+        places = self._expected.all()
+        others = {place.run for place in places if not place.is_for(tenant, handlers)} - {run}
+        concerned: dict[str, list[Expectation]] = {}
+        for place in places if others else ():
+            if place.run in others and self._concerns(place, key):
                 concerned.setdefault(place.run, []).append(place)
         return sum(
             not any(place.is_for(tenant, handlers) for place in places)

@@ -60,7 +60,7 @@ class Office:
         assert not self.waiting
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(st.lists(SUBMITS | LOOKS | LOOKS | ENDS, max_size=30))
 def test_nobody_passes_whom_somebody_looks_for(steps: list[tuple[str, int]]) -> None:
     """In whatever order they come; and in the end everybody was served."""

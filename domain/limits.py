@@ -6,7 +6,7 @@ worth *period_ms* units and every millisecond adds *tokens* units, so that nothi
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal, get_args
+from typing import Any, Literal, NamedTuple, get_args
 
 from redrive.domain.errors import InvalidValue
 from redrive.domain.identity import Tenant
@@ -19,6 +19,7 @@ TOTAL = "total"
 MAX_CONCURRENCY = 1_000_000
 MAX_TOKENS = 1_000_000
 MAX_PERIOD_MS = 30 * 86_400_000
+GIVES_WAY_MS = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,14 +157,27 @@ def token_at_ms(rate: Rate, bucket: Bucket, now_ms: int, tokens: int = 1) -> int
     return now.at_ms + -(-missing // rate.tokens)
 
 
+class First(NamedTuple):
+    """How many come first for a limit: *ahead*, older waiters that the same worker serves, and *kept*, those that
+    somebody else is about to start."""
+
+    ahead: int = 0
+    kept: int = 0
+
+
+NOBODY = First()
+
+
 @dataclass(frozen=True, slots=True)
 class Gauge:
-    """Where a limit stands: *used* now, and *ahead*: how many older waiters have a right to what is free."""
+    """Where a limit stands: *used* now; *ahead*: how many older waiters have a right to what is free; *kept*: how
+    many others what is free is kept for, for a moment."""
 
     limit: Limit
     used: int
     bucket: Bucket = field(default_factory=Bucket)
     ahead: int = 0
+    kept: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,14 +208,16 @@ def room_for_one(gauges: Iterable[Gauge], now_ms: int) -> Room:
     for gauge in gauges:
         limit = gauge.limit
         if limit.concurrency is not None:
-            fits = gauge.used + gauge.ahead < limit.concurrency
+            fits = gauge.used + gauge.ahead + gauge.kept < limit.concurrency
             use = LimitUse(limit.key, "concurrency", gauge.used + fits, limit.concurrency)
             (uses if fits else full).append(use)
         if limit.rate is not None:
             left, burst = tokens_in(limit.rate, gauge.bucket, now_ms), limit.rate.burst
-            fits = left > min(gauge.ahead, burst - 1)
+            behind = min(gauge.ahead, burst - 1)
+            fits = left > behind + gauge.kept
             (uses if fits else full).append(LimitUse(limit.key, "rate", burst - left + fits, burst))
             if not fits:
-                tokens_at.append(token_at_ms(limit.rate, gauge.bucket, now_ms, gauge.ahead + 1))
+                soonest = now_ms + GIVES_WAY_MS if left > behind else 0  # there are tokens, yet they are kept
+                tokens_at.append(max(soonest, token_at_ms(limit.rate, gauge.bucket, now_ms, gauge.ahead + 1)))
     waits = bool(full) and all(use.kind == "rate" for use in full)
     return Room(tuple(uses), tuple(full), max(tokens_at) if waits else None)

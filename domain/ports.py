@@ -10,7 +10,7 @@ from redrive.domain.effect.state import Effect
 from redrive.domain.event import Cause, Event, Recorded
 from redrive.domain.flow import Flow
 from redrive.domain.identity import SYSTEM, CompensationId, DeadLetterId, EffectId, PolicyId, Principal, RunId, Tenant
-from redrive.domain.limits import Limit, Room
+from redrive.domain.limits import First, Limit, Room
 from redrive.domain.records import LimitRemoved, LimitSet, NoteWritten, PolicyKind
 from redrive.domain.run.state import Run
 from redrive.domain.values import JsonValue
@@ -81,8 +81,8 @@ class Limits(Protocol):
     def set_by(self, key: str) -> Principal | None:
         """Who changed the limit with this key last, if there is one."""
 
-    def room(self, keys: Iterable[str], ahead: Mapping[str, int] | None = None) -> Room:
-        """Whether one more may run or start under the limits with these keys; *ahead*: who comes first."""
+    def room(self, keys: Iterable[str], first: Mapping[str, First] | None = None) -> Room:
+        """Whether one more may run or start under the limits with these keys; *first*: how many come first."""
 
     def reserve(self, keys: Iterable[str]) -> None:
         """Count something that this decision is about to append."""
@@ -98,6 +98,26 @@ class Limits(Protocol):
         run: str = "",
     ) -> int:
         """How many waiters that a worker could execute come first for a limit."""
+
+    def kept(
+        self,
+        key: str,
+        tenant: Tenant | None,
+        handlers: Container[str] | None,
+        *,
+        before: tuple[int, int] | None = None,
+        run: str = "",
+    ) -> int:
+        """How many waiters that a worker cannot execute, and that somebody else looked for just now, come first."""
+
+    def sought(self, handlers: Container[str] | None, run: RunId | None, most: int) -> list[RunId]:
+        """The oldest waiters of each line (or only *run*) that limits keep from a worker, at most *most* of each."""
+
+    def unexpected(self, runs: Iterable[RunId]) -> list[RunId]:
+        """Those of *runs* that nobody looked for just now."""
+
+    def expect(self, runs: Iterable[RunId]) -> None:
+        """Let others know that these are looked for."""
 
 
 class Transaction(Protocol):

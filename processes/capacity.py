@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from redrive.domain.errors import InvalidValue, LimitReached, NotFound
 from redrive.domain.event import Event
 from redrive.domain.identity import NodeId, Tenant
-from redrive.domain.limits import UNLIMITED, Limit, LimitUse, Room, Scope, key_of, keys_of_run, name_of
+from redrive.domain.limits import UNLIMITED, First, Limit, LimitUse, Room, Scope, key_of, keys_of_run, name_of
 from redrive.domain.ports import Ahead, Transaction
 from redrive.domain.records import LimitRemoved, LimitSet
 from redrive.domain.run.attempts import startable
@@ -34,9 +34,17 @@ class Starting:
     possible: bool = False
 
 
-def room_for_run(tx: Transaction, tenant: Tenant) -> Room:
-    """Whether one more run of *tenant* may be claimed."""
-    return tx.limits.room(keys_of_run(tenant)) if tx.limited else UNLIMITED
+def room_for_run(tx: Transaction, tenant: Tenant, starter: Starter | None = None) -> Room:
+    """Whether one more run of *tenant* may be claimed (by *starter*, who leaves what is free to older ones that
+    somebody else is about to claim)."""
+    if not tx.limited:
+        return UNLIMITED
+    keys = keys_of_run(tenant)
+    room = tx.limits.room(keys)
+    if starter is None or room.full or not room.uses:
+        return room
+    first = {key: First(0, tx.limits.kept(key, starter.tenant, starter.handlers, before=starter.place)) for key in keys}
+    return tx.limits.room(keys, first) if any(map(any, first.values())) else room
 
 
 def admit(tx: Transaction, run: Run, nodes: Sequence[NodeId], most: int | None, starter: Starter) -> Starting:
@@ -45,12 +53,12 @@ def admit(tx: Transaction, run: Run, nodes: Sequence[NodeId], most: int | None, 
         return Starting(dict.fromkeys(nodes[:most], ()), possible=bool(nodes))
     starting = Starting()
     full: dict[tuple[str, ...], Room] = {}
-    ahead: dict[str, int] = {}
+    first: dict[str, First] = {}
     for node in nodes:
         if most is not None and len(starting.nodes) >= max(most, 1):
             break
         keys = run.flow.nodes[node].limit_keys
-        room = full.get(keys) or _room(tx, run, keys, starter, ahead)
+        room = full.get(keys) or _room(tx, run, keys, starter, first)
         starting.rooms[node] = room
         if room.full:
             full[keys] = room
@@ -63,17 +71,19 @@ def admit(tx: Transaction, run: Run, nodes: Sequence[NodeId], most: int | None, 
     return starting
 
 
-def _room(tx: Transaction, run: Run, keys: tuple[str, ...], starter: Starter, ahead: dict[str, int]) -> Room:
+def _room(tx: Transaction, run: Run, keys: tuple[str, ...], starter: Starter, first: dict[str, First]) -> Room:
     room = tx.limits.room(keys)
     if room.full or not room.uses:
         return room
     who: Ahead = "all" if starter.place is None else "passed_over"
     for key in keys:
-        if key not in ahead:
-            ahead[key] = tx.limits.ahead(
-                key, starter.tenant, starter.handlers, who=who, before=starter.place, run=run.id
+        if key not in first:
+            asks = (key, starter.tenant, starter.handlers)
+            first[key] = First(
+                tx.limits.ahead(*asks, who=who, before=starter.place, run=run.id),
+                tx.limits.kept(*asks, before=starter.place, run=run.id),
             )
-    return tx.limits.room(keys, ahead) if any(ahead.values()) else room
+    return tx.limits.room(keys, first) if any(map(any, first.values())) else room
 
 
 def hold_back(tx: Transaction, run: Run, starting: Starting) -> Sequence[Event]:

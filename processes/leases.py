@@ -62,8 +62,10 @@ def claiming(claimant: Claimant, limit: int, most: int | None = 0) -> Callable[[
         claims: list[Claim] = []
         full: set[str] = set()
         left, held = most, 0
+        waiting: list[RunId] = []
         for row in _dues(tx, claimant, limit, full):
-            if (room := room_for_run(tx, row.tenant)).full:
+            if (room := room_for_run(tx, row.tenant, _starter(tx, claimant, row))).full:
+                waiting.append(row.run)
                 if any(use.limit == TOTAL for use in room.full):
                     break
                 full.add(str(row.tenant))
@@ -72,12 +74,32 @@ def claiming(claimant: Claimant, limit: int, most: int | None = 0) -> Callable[[
             if isinstance(won, Claim):
                 claims.append(won)
                 left = None if left is None else left - len(won.attempts)
-            held += won is True
+            if won is True:
+                held += 1
+                waiting += [row.run] if len(waiting) < limit else []
             if len(claims) == limit or (most and left is not None and left <= 0) or held >= MOST_HELD:
                 break
+        if tx.limited:
+            _look_for(tx, claimant, [*waiting, *tx.limits.sought(claimant.handlers, claimant.run, limit)])
         return claims
 
     return claim
+
+
+def _starter(tx: Transaction, claimant: Claimant, due: Due) -> Starter:
+    return Starter(tx.caller.tenant, claimant.handlers, (due.due_ms, due.created))
+
+
+def _look_for(tx: Transaction, claimant: Claimant, waiting: Sequence[RunId]) -> None:
+    """Tell who else serves a limit that these could start here, so that the oldest gets what is freed next."""
+
+    def could_start(id_: RunId) -> bool:
+        run = tx.find_run(id_) if tx.readable(id_) else None
+        if run is None or run.status is not Status.QUEUED:
+            return False
+        return any(claimant.can_execute(run, node) for node in startable(run, tx.now_ms))
+
+    tx.limits.expect(id_ for id_ in tx.limits.unexpected(waiting) if could_start(id_))
 
 
 def _dues(tx: Transaction, claimant: Claimant, page: int, full: Container[str]) -> Iterator[Due]:
@@ -107,7 +129,7 @@ def _claim_one(tx: Transaction, due: Due, claimant: Claimant, most: int | None) 
     nodes = [node for node in startable(run, tx.now_ms) if claimant.can_execute(run, node)]
     if claimant.handlers is not None and not nodes:
         return False
-    admitted = admit(tx, run, nodes, most, Starter(tx.caller.tenant, claimant.handlers, (due.due_ms, due.created)))
+    admitted = admit(tx, run, nodes, most, _starter(tx, claimant, due))
     try:
         if nodes and not admitted.possible:
             waits = hold_back(tx, run, admitted)

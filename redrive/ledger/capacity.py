@@ -7,7 +7,8 @@ limit has room, so that no wake-up can be lost, and one freed slot is offered to
 A *limit* says how many may run or start; its *room* is what it leaves. A *waiter* is a queued run that a limit holds
 back; a *line* holds the waiters of one limit, one tenant and one handler, the oldest first. A run that waits again
 before anything of it could start was *passed over*: its places are *reserving*, what is free is kept for it. The
-waiters that come first for what is free are *ahead*.
+waiters that come first for what is free are *ahead*, if the worker that asks could execute them; others, if somebody
+else looked for them just now, are *expected*, and what is free is *kept* for them.
 """
 
 import json
@@ -15,14 +16,14 @@ import sqlite3
 from collections import Counter
 from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from heapq import merge
-from typing import NamedTuple
 
 from redrive.domain.identity import Principal, RunId, Tenant
-from redrive.domain.limits import UNLIMITED, Bucket, Gauge, Limit, Room, keys_of_run, room_for_one
+from redrive.domain.limits import NOBODY, UNLIMITED, Bucket, First, Gauge, Limit, Room, keys_of_run, room_for_one
 from redrive.domain.ports import START, Ahead, Due
-from redrive.domain.run.state import Run, Status
 from redrive.domain.values import canonical_json
-from redrive.ledger.agenda_rows import ANY, MOST_NEEDS
+from redrive.ledger.agenda_rows import ANY
+from redrive.ledger.capacity_rows import CapacityRow, Line, WaiterRow
+from redrive.ledger.expected import Expectation, Expected
 from redrive.ledger.limit_book import LimitBook
 from redrive.ledger.mapper import tenant_named
 
@@ -35,74 +36,12 @@ _AHEAD: dict[Ahead, str] = {
 MOST_AHEAD = 64
 
 
-class CapacityRow(NamedTuple):
-    """What is in use of a limit, and what was in its bucket at *refilled_ms*."""
-
-    limit_key: str
-    in_use: int
-    level: int
-    refilled_ms: int
-
-
-class WaiterRow(NamedTuple):
-    """A run's place in a line. *blocking*: this limit holds it back; *reserving*: it was passed over, and what is
-    free of this limit is kept for it."""
-
-    run: str
-    line: str
-    due_ms: int
-    created: int
-    blocking: int
-    reserving: int
-
-
-class Line(NamedTuple):
-    """Who waits for one limit: a tenant's runs that one handler (ANY: look at the run) can go on with."""
-
-    limit_key: str
-    tenant: str
-    needs: str
-
-    @property
-    def text(self) -> str:
-        """As it stands in the table: lines of one limit lie together."""
-        return canonical_json(list(self)).decode()
-
-
-def usage_of(run: Run) -> Counter[str]:
-    """What a run uses: its claim counts for its tenant and in total, its running attempts for what they name."""
-    used: Counter[str] = Counter()
-    if run.status is Status.RUNNING and run.claim is not None:
-        used.update(keys_of_run(run.tenant))
-    for node in run.running:
-        used.update(run.flow.nodes[node].limit_keys)
-    return used
-
-
-def waiters_of(run: Run, created: int) -> tuple[WaiterRow, ...]:
-    """The places of a run that limits hold back, in the lines of every limit that its nodes wait for."""
-    if run.status is not Status.QUEUED or not run.held_by:
-        return ()
-    since = run.held_since_ms or 0
-    held, found = set(run.held_by), dict[Line, tuple[int, bool]]()
-    dues = {**dict.fromkeys(run.ready, since), **{node: max(since, due) for node, due in run.waiting.items()}}
-    for node, due in dues.items():
-        spec = run.flow.nodes[node]
-        if held.isdisjoint(spec.limit_keys):
-            continue
-        for key in spec.limit_keys:
-            if key in held or run.passed_over:
-                line = Line(key, str(run.tenant), spec.handled_by if len(found) < MOST_NEEDS else ANY)
-                found[line] = min(found.get(line, (due, False)), (due, False))[0], key in held
-    rows = ((line.text, due, blocking) for line, (due, blocking) in found.items())
-    return tuple(sorted(WaiterRow(run.id, *row[:2], created, row[2], run.passed_over) for row in rows))
-
-
 class Capacity:
     """The tables, through one connection, under the limits of one book."""
 
     def __init__(self, connection: sqlite3.Connection, book: LimitBook, now_ms: int) -> None:
         self._connection, self.book, self._now_ms = connection, book, now_ms
+        self._expected = Expected(connection, now_ms)
 
     def row(self, key: str) -> CapacityRow:
         """The row of a limit; where there is none, nothing is in use."""
@@ -133,17 +72,17 @@ class Capacity:
         """Who changed the limit with this key last, if there is one."""
         return self.book.set_by.get(key)
 
-    def room(self, keys: Iterable[str], ahead: Mapping[str, int] | None = None) -> Room:
-        """Whether one more may run or start under the limits with these keys."""
+    def room(self, keys: Iterable[str], first: Mapping[str, First] | None = None) -> Room:
+        """Whether one more may run or start under the limits with these keys; *first*: how many come first."""
         limits = [self.book.limits[key] for key in keys if key in self.book.limits]
         if not limits:
             return UNLIMITED
-        return room_for_one((self.gauge(limit, (ahead or {}).get(limit.key, 0)) for limit in limits), self._now_ms)
+        return room_for_one((self.gauge(limit, (first or {}).get(limit.key, NOBODY)) for limit in limits), self._now_ms)
 
-    def gauge(self, limit: Limit, ahead: int = 0) -> Gauge:
+    def gauge(self, limit: Limit, first: First = NOBODY) -> Gauge:
         """Where a limit stands."""
         row = self.row(limit.key)
-        return Gauge(limit, row.in_use, Bucket(row.level, row.refilled_ms), ahead)
+        return Gauge(limit, row.in_use, Bucket(row.level, row.refilled_ms), first.ahead, first.kept)
 
     def lines(
         self, tenant: Tenant | None, handlers: Container[str] | None, key: str | None = None
@@ -177,7 +116,7 @@ class Capacity:
         groups = [
             [(*row, line.tenant) for row in self._connection.execute(query, (text, self._now_ms, *after, limit))]
             for text, line in self.lines(tenant, handlers)
-            if line.tenant not in without and self._is_open(line.limit_key, tenant, handlers)
+            if line.tenant not in without and self._is_open(text, line.limit_key, tenant, handlers)
         ]
         found: dict[str, Due] = {}
         for due, created, run, owner in merge(*groups):
@@ -220,17 +159,67 @@ class Capacity:
         rooms = [self.room((other,)) for other in others]
         return not any(room.stopped or room.retry_at_ms is not None for room in rooms)
 
-    def _is_open(self, key: str, tenant: Tenant | None, handlers: Container[str] | None) -> bool:
+    def kept(
+        self,
+        key: str,
+        tenant: Tenant | None,
+        handlers: Container[str] | None,
+        *,
+        before: tuple[int, int] | None = None,
+        run: str = "",
+    ) -> int:
+        """How many waiters other than *run* come first for a limit that this worker cannot execute, and that somebody
+        else looked for just now; *before* limits it to those older than (due, created)."""
+        if key not in self.book.limits or (handlers is None and tenant is None):
+            return 0
+        places = self._expected.all()
+        others = {place.run for place in places if not place.is_for(tenant, handlers)} - {run}
+        concerned: dict[str, list[Expectation]] = {}
+        for place in places if others else ():
+            if place.run in others and self._concerns(place, key):
+                concerned.setdefault(place.run, []).append(place)
+        return sum(
+            not any(place.is_for(tenant, handlers) for place in places)
+            and (before is None or min(place.place for place in places) < before)
+            and self._lacks_only(key, places[0])
+            for places in concerned.values()
+        )
+
+    def _concerns(self, place: Expectation, key: str) -> bool:
+        """Whether somebody expected takes a slot of *key* next: of a limit of runs, when no other line holds it."""
+        if key not in keys_of_run(tenant_named(place.line.tenant)):
+            return place.line.limit_key == key
+        return not place.blocking or not self.room((place.line.limit_key,)).full
+
+    def _lacks_only(self, key: str, place: Expectation) -> bool:
+        """Whether a slot of *key* is what somebody expected waits for, apart from slots that will be freed."""
+        runs = [other for other in keys_of_run(tenant_named(place.line.tenant)) if other != key]
+        return not self.room(runs).full and self._can_come(place.run, key)
+
+    def first(
+        self,
+        key: str,
+        tenant: Tenant | None,
+        handlers: Container[str] | None,
+        before: tuple[int, int] | None,
+        run: str = "",
+    ) -> First:
+        """How many come first for the line of a limit: those that wait in another line, and who is expected."""
+        ahead = self.ahead(key, tenant, handlers, who="elsewhere", run=run)
+        return First(ahead, self.kept(key, tenant, handlers, before=before, run=run))
+
+    def _is_open(self, text: str, key: str, tenant: Tenant | None, handlers: Container[str] | None) -> bool:
         if key not in self.book.limits:
             return True
         if self.room((key,)).full:
             return False
-        return not self.room((key,), {key: self.ahead(key, tenant, handlers, who="elsewhere")}).full
+        place = next(iter(self._oldest_of(text, 1)), None)
+        return not self.room((key,), {key: self.first(key, tenant, handlers, place and place[:2])}).full
 
-    def allowed_ms(self, keys: Sequence[str], due_ms: int, ahead: Mapping[str, int] | None = None) -> int | None:
+    def allowed_ms(self, keys: Sequence[str], due_ms: int, first: Mapping[str, First] | None = None) -> int | None:
         """From when on limits allow what is due at a time: when there is no room, as soon as it is worth looking
         again; None when only an operator can change it."""
-        room = self.room(keys, ahead)
+        room = self.room(keys, first)
         if not room.full:
             return due_ms
         if room.stopped:
@@ -242,22 +231,31 @@ class Capacity:
         places = self.places_of(run) if run is not None else self._first_of_lines(tenant, handlers)
         dues: list[int | None] = []
         for line, due in places:
-            key, owner = line.limit_key, tenant_named(line.tenant)
-            kept = {key: self.ahead(key, tenant, handlers, who="elsewhere", run=run or "")}
-            allowed = self.allowed_ms((key,), due, kept)
-            dues.append(allowed if allowed is None else self.allowed_ms(keys_of_run(owner), allowed))
+            key = line.limit_key
+            first = {key: self.first(key, tenant, handlers, (due, 2**62), run or "")}
+            allowed = self.allowed_ms((key,), due, first)
+            dues.append(allowed if allowed is None else self.run_allowed_ms(line.tenant, allowed, tenant, handlers))
         return min((due for due in dues if due is not None), default=None)
 
+    def run_allowed_ms(
+        self, owner: str, due_ms: int, tenant: Tenant | None, handlers: Container[str] | None
+    ) -> int | None:
+        """From when on limits of runs allow a worker to claim a run of *owner* that is due at a time."""
+        keys = [key for key in keys_of_run(tenant_named(owner)) if key in self.book.limits]
+        first = {key: First(0, self.kept(key, tenant, handlers, before=(due_ms, 2**62))) for key in keys}
+        return self.allowed_ms(keys, due_ms, first)
+
     def _first_of_lines(self, tenant: Tenant | None, handlers: Container[str] | None) -> list[tuple[Line, int]]:
+        lines = self.lines(tenant, handlers)
+        return [(line, due) for text, line in lines for due, _, _ in self._oldest_of(text, 1)]
+
+    def _oldest_of(self, text: str, most: int) -> list[tuple[int, int, str]]:
+        """Who has waited longest in a line: (due, created, run), at most so many."""
         query = (
-            "SELECT due_ms FROM waiters INDEXED BY waiters_line WHERE line = ? AND blocking "
-            "ORDER BY due_ms, created LIMIT 1"
+            "SELECT due_ms, created, run FROM waiters INDEXED BY waiters_line WHERE line = ? AND blocking "
+            "ORDER BY due_ms, created LIMIT ?"
         )
-        found = []
-        for text, line in self.lines(tenant, handlers):
-            if row := self._connection.execute(query, (text,)).fetchone():
-                found.append((line, row[0]))
-        return found
+        return self._connection.execute(query, (text, most)).fetchall()
 
     def put(self, row: CapacityRow) -> None:
         """Write a row."""
@@ -270,6 +268,8 @@ class Capacity:
     def replace_waiters(self, run: str, rows: Sequence[WaiterRow]) -> None:
         """Put a run in these lines, and in no others."""
         self._connection.execute("DELETE FROM waiters WHERE run = ?", (run,))
+        if not rows:
+            self._expected.remove(run)
         self._connection.executemany("INSERT INTO waiters VALUES (?, ?, ?, ?, ?, ?)", rows)
 
     def replace_all(self, rows: Sequence[CapacityRow], waiters: Sequence[WaiterRow]) -> None:

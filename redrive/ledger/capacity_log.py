@@ -6,13 +6,14 @@ from sqlite3 import Connection
 from typing import NamedTuple
 
 from redrive.domain.identity import RunId, Tenant
-from redrive.domain.limits import Bucket, full_bucket, keys_of_run, taken
+from redrive.domain.limits import Bucket, full_bucket, taken
 from redrive.domain.run.state import Run
 from redrive.ledger.agenda import Agenda
-from redrive.ledger.capacity import Capacity, CapacityRow, WaiterRow, usage_of, waiters_of
+from redrive.ledger.capacity import Capacity
+from redrive.ledger.capacity_rows import CapacityRow, WaiterRow, usage_of, waiters_of
 from redrive.ledger.committer import Committer
 from redrive.ledger.limit_book import LimitBook, book_of
-from redrive.ledger.mapper import shown, tenant_named
+from redrive.ledger.mapper import shown
 from redrive.ledger.recorder import COLUMNS, LogRecorder
 from redrive.ledger.tally import tokens_taken
 
@@ -40,7 +41,7 @@ def next_work_ms(
         return agenda.next_of_run(run) if run else agenda.next_work_ms(tenant, handlers)
 
     def allowed(owner: str, due_ms: int) -> int | None:
-        return capacity.allowed_ms(keys_of_run(tenant_named(owner)), due_ms)
+        return capacity.run_allowed_ms(owner, due_ms, tenant, handlers)
 
     if run is None:
         due = agenda.next_work_ms(tenant, handlers, allowed)

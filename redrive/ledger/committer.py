@@ -231,7 +231,8 @@ class Committer:
     def _end(self, transactions: list[LedgerTransaction]) -> None:
         last = next((t.pending[-1] for t in reversed(transactions) if t.pending), None)
         if last is None:
-            self._connection.execute("ROLLBACK")
+            hints = any(transaction.hints for transaction in transactions)
+            self._connection.execute("COMMIT" if hints else "ROLLBACK")
         else:
             self._commit(last)
             for transaction in transactions:

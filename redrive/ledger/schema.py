@@ -81,6 +81,13 @@ CREATE TABLE IF NOT EXISTS tree_checkpoints (
     sealed_at_ms  INTEGER NOT NULL
 );
 
+CREATE TABLE IF NOT EXISTS expected (
+    run      TEXT PRIMARY KEY,
+    asked_ms INTEGER NOT NULL,
+    until_ms INTEGER NOT NULL
+) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS expected_asked ON expected (asked_ms, until_ms);
+
 CREATE TABLE meta (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 """
 

@@ -2,7 +2,7 @@
 
 import sqlite3
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Container, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -12,11 +12,15 @@ from redrive.domain.limits import Bucket, full_bucket, keys_of_run, taken
 from redrive.domain.ports import Due
 from redrive.domain.run.events import AttemptStarted, RunClaimed
 from redrive.domain.run.state import Run
-from redrive.ledger.capacity import Capacity, CapacityRow, WaiterRow, usage_of
+from redrive.ledger.capacity import Capacity
+from redrive.ledger.capacity_rows import CapacityRow, WaiterRow, usage_of
 from redrive.ledger.limit_book import LimitBook
 
 if TYPE_CHECKING:
     from redrive.ledger.committer import Committer
+
+
+MOST_SOUGHT = 256
 
 
 class LimitOwner(NamedTuple):
@@ -43,6 +47,7 @@ class Tally(Capacity):
         self._reserved: Counter[str] = Counter()
         self._delta: Counter[str] = Counter()
         self._tokens: Counter[str] = Counter()
+        self._looked_for: list[RunId] = []
 
     @property
     def active(self) -> bool:
@@ -88,6 +93,34 @@ class Tally(Capacity):
             for line, due in places
             if self.allowed_ms((line.limit_key,), due) == due and (tenant is None or str(tenant) == line.tenant)
         ][:1]
+
+    def sought(self, handlers: Container[str] | None, run: RunId | None, most: int) -> list[RunId]:
+        """The oldest waiters of each line (or only *run*) that limits keep from a worker, at most *most* of each: not
+        those that wait for an operator."""
+        if run is not None:
+            return [run] if any(due <= self._now_ms for _, due in self.places_of(run)) else []
+        rooms = ((text, self.room((line.limit_key,))) for text, line in self.lines(self._tenant, handlers))
+        return [
+            RunId(waiter)
+            for text, room in rooms
+            if room.full and not room.stopped
+            for due, _, waiter in self._oldest_of(text, most)
+            if due <= self._now_ms
+        ][:MOST_SOUGHT]
+
+    def unexpected(self, runs: Iterable[RunId]) -> list[RunId]:
+        """Those of *runs* that nobody looked for just now."""
+        return self._expected.stale(runs)
+
+    def expect(self, runs: Iterable[RunId]) -> None:
+        """Let others know that these are looked for."""
+        self._looked_for += runs
+
+    def flush_expected(self) -> bool:
+        """Write who is looked for; whether there is anybody."""
+        if self._looked_for:
+            self._expected.put(self._looked_for)
+        return bool(self._looked_for)
 
     def bring_waiters(self, run: str, rows: Sequence[WaiterRow]) -> None:
         """Put a run where its state says that it stands."""

@@ -25,7 +25,7 @@ from redrive.domain.ports import START, Caller, Due, Policy, Subject
 from redrive.domain.records import FlowRegistered, LimitRemoved, LimitSet, NoteWritten, PolicyKind, PolicyRegistered
 from redrive.domain.run.state import Run
 from redrive.ledger.agenda_rows import State, rows_of
-from redrive.ledger.capacity import waiters_of
+from redrive.ledger.capacity_rows import waiters_of
 from redrive.ledger.limit_book import LIMITS_STREAM
 from redrive.ledger.mapper import NewRow, row_of
 from redrive.ledger.reading import Reading
@@ -47,6 +47,7 @@ class LedgerTransaction(Reading):
         super().__init__(committer, caller, now_ms)
         self.pending: list[Recorded] = []
         self.registered: set[str] = set()
+        self.hints = False  # whether something was written that is no fact, yet worth a commit
         self._nonce = os.urandom(10).hex()  # asked of the system once: the ids of its events count on from it
         self._origin = self._cause = caller.cause or Cause("command", self._nonce)
         self._leads = True
@@ -177,6 +178,8 @@ class LedgerTransaction(Reading):
 
     def flush(self) -> None:
         """Insert what was appended, and bring the agenda up to it."""
+        if self._tally is not None:
+            self.hints = self._tally.flush_expected()
         if not self.pending:
             return
         unchanged = {stream: version for stream, version in self._read.items() if stream not in self._written}

@@ -1,0 +1,60 @@
+"""Fairness among real processes: two workers, each with a handler of its own, share a limit of one."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import redrive
+from redrive import Engine, Flow, Limit, Node
+from tests.engine.model import check_log, check_views
+from tests.processes.test_worker_processes import ROOT
+from tests.processes.workshop import ANA, until
+
+YOUNGER = 400
+
+
+@pytest.fixture
+def engine(tmp_path: Path) -> Iterator[Engine]:
+    """An engine on the real clock; log and views are sound at the end."""
+    with redrive.open(f"sqlite:///{tmp_path / 'log.db'}") as engine:
+        yield engine
+        check_log(engine)
+        check_views(engine)
+
+
+def serving(folder: Path, handler: str) -> subprocess.Popen[bytes]:
+    """A worker with this handler, in a process of its own."""
+    command = [sys.executable, "-m", "tests.processes.serving_process", f"sqlite:///{folder / 'log.db'}", str(folder)]
+    return subprocess.Popen([*command, handler], cwd=ROOT, env={**os.environ, "PYTHONPATH": str(ROOT)})
+
+
+def submit(engine: Engine, handler: str, number: int) -> list[str]:
+    """So many runs of one node that needs the mail."""
+    flow = Flow([Node("n", handler=handler, provider="mail")])
+    return [engine.local.submit(flow, automation=handler) for _ in range(number)]
+
+
+def started(engine: Engine) -> list[str]:
+    """The runs in the order of their starts."""
+    log = engine.ledger.read(0, 1_000_000)
+    return [event.stream for event in log if event.topic == "run.attempt-started"]
+
+
+@pytest.mark.parametrize("limit", [Limit("provider", "mail", 1), Limit("total", "", 1)], ids=lambda limit: limit.scope)
+def test_the_older_line_of_another_process_is_served(engine: Engine, tmp_path: Path, limit: Limit) -> None:
+    """Long before the other has done all its younger work."""
+    engine.set_limit(limit, **ANA)
+    submit(engine, "a", 1)
+    older = submit(engine, "b", 3)
+    submit(engine, "a", YOUNGER)
+    processes = [serving(tmp_path, handler) for handler in ("a", "b")]
+    until(lambda: len(list(tmp_path.glob("up.*"))) == 2, 60)
+    (tmp_path / "go").touch()
+    assert [process.wait(120) for process in processes] == [0, 0]
+    order = started(engine)
+    assert len(order) == YOUNGER + 4
+    assert max(map(order.index, older)) < YOUNGER // 2

@@ -47,7 +47,8 @@ def rows_of(state: State, created: int, engine: str, find_run: Callable[[RunId],
 def _rows_of_run(run: Run, created: int) -> tuple[AgendaRow, ...]:
     """A queued run is due once for each handler that can go on with it, a claimed one when its lease expires; wherever
     it stands, its timed waits are due when the first ends, its approvals when the first expires."""
-    return (*_timers_of_run(run, created), *_standing_of_run(run, created))
+    standing = _standing_of_run(run, created)
+    return (*_timers_of_run(run, created), *standing) if run.timers or run.approvals else standing
 
 
 def _timers_of_run(run: Run, created: int) -> tuple[AgendaRow, ...]:
@@ -61,26 +62,26 @@ def _timers_of_run(run: Run, created: int) -> tuple[AgendaRow, ...]:
 
 
 def _standing_of_run(run: Run, created: int) -> tuple[AgendaRow, ...]:
-    tenant = str(run.tenant)
+    id_, claim = run.id, run.claim
     if run.status is Status.QUEUED and run.due_ms is not None:  # what waits for room stands in lines, not here
-        dues = sorted(_dues(run, run.due_ms).items())
-        return tuple(AgendaRow(run.id, "run", due, created, tenant, needs, run.id) for needs, due in dues)
-    if run.status is Status.RUNNING and run.claim is not None:
-        holder = None if run.claim.holder is None else str(run.claim.holder)
-        return (AgendaRow(run.id, "lease", run.claim.expires_at_ms, created, tenant, "", run.id, 0, holder),)
+        dues, tenant = sorted(_dues(run, run.due_ms).items()), str(run.tenant)
+        return tuple([AgendaRow(id_, "run", due, created, tenant, needs, id_) for needs, due in dues])
+    if run.status is Status.RUNNING and claim is not None:
+        holder = None if claim.holder is None else str(claim.holder)
+        return (AgendaRow(id_, "lease", claim.expires_at_ms, created, str(run.tenant), "", id_, 0, holder),)
     return ()
 
 
 def _dues(run: Run, due_ms: int) -> dict[str, int]:
     """From when on each handler can go on with a queued run; when there are many, ANY from the earliest on."""
-    dues: dict[str, int] = {
-        run.flow.nodes[node].handled_by: due_ms for node in run.ready if not waits_for_room(run, node)
-    }
-    for node, due in run.waiting.items():
-        if waits_for_room(run, node):
+    dues: dict[str, int] = {}
+    nodes, held = run.flow.nodes, bool(run.held_by)
+    for node, due in (*dict.fromkeys(run.ready, due_ms).items(), *run.waiting.items()):
+        if held and waits_for_room(run, node):
             continue
-        name = run.flow.nodes[node].handled_by
-        dues[name] = min(dues.get(name, due), due)
+        name = nodes[node].handled_by
+        if (known := dues.get(name)) is None or due < known:
+            dues[name] = due
     return dues if len(dues) <= MOST_NEEDS else {ANY: min(dues.values())}
 
 

@@ -10,7 +10,7 @@ import sqlite3
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from typing import Generic, TypeVar, cast
+from typing import Any, Generic, TypeVar, cast
 
 from redrive.domain.errors import EngineClosed, StorageError
 from redrive.domain.event import Recorded
@@ -86,27 +86,28 @@ class Committer:
         self._lock = self.recorder.lock
         self._owner = 0
         self._pid = os.getpid()
-        self._queue: deque[Pending[object]] = deque()
+        self._queue: deque[Pending[Any]] = deque()
         self.commits = 0
         self.closed = False
 
     def transact(self, caller: Caller, command: Callable[[LedgerTransaction], T]) -> T:
         """Run one command and return its result once it is durable."""
         job = Pending(caller, command)
-        self.commit_together([job])
+        self.commit_together((job,))
         return job.result()
 
     def commit_together(self, jobs: Iterable[Pending[T]]) -> None:
         """Run *jobs* in as few transactions as possible; afterwards each knows its outcome."""
-        mine = cast("list[Pending[object]]", list(jobs))
+        mine: list[Pending[Any]] = list(jobs)
         if not mine:
             return
         self._require_usable()
         self._queue.extend(mine)
+        last = mine[-1]
         try:
-            while not mine[-1].done():
+            while not last._done:
                 with self._lock:
-                    if not mine[-1].done():
+                    if not last._done:
                         self._commit_some()
         except BaseException:
             self._withdraw(mine)
@@ -149,7 +150,7 @@ class Committer:
         if self._owner == threading.get_ident():
             raise RuntimeError("a command or a listener cannot run a command: the log is being written on its behalf")
 
-    def _withdraw(self, mine: list[Pending[object]]) -> None:
+    def _withdraw(self, mine: list[Pending[Any]]) -> None:
         """Take what was not begun off the queue: its caller is interrupted and learns no outcome."""
         with self._lock:
             for job in mine:
@@ -157,12 +158,13 @@ class Committer:
                     self._queue.remove(job)
 
     def _commit_some(self) -> None:
-        jobs: list[Pending[object]] = []
+        jobs: list[Pending[Any]] = []
         transactions: list[LedgerTransaction] = []
+        queue = self._queue
         try:
             self._owner = threading.get_ident()
-            while self._queue and len(jobs) < MOST_PER_COMMIT:
-                jobs.append(self._queue.popleft())
+            while queue and len(jobs) < MOST_PER_COMMIT:
+                jobs.append(queue.popleft())
             self._begin()
             for job in jobs:
                 self._decide(job, transactions)
@@ -175,7 +177,10 @@ class Committer:
             if not isinstance(error, Exception):
                 raise
         else:
-            self._after_commit([event for transaction in transactions for event in transaction.pending])
+            if len(transactions) == 1:
+                self._after_commit(transactions[0].pending)
+            else:
+                self._after_commit([event for transaction in transactions for event in transaction.pending])
         finally:
             self._owner = 0
             for job in jobs:
@@ -197,21 +202,19 @@ class Committer:
 
     def _begin(self) -> None:
         self._require_open()
-        self._connection.execute("BEGIN IMMEDIATE")
-        version = self._connection.execute("PRAGMA data_version").fetchone()[0]
-        changed = (version, self.recorder.appends)
+        execute = self._connection.execute
+        execute("BEGIN IMMEDIATE")
+        changed = (execute("PRAGMA data_version").fetchone()[0], self.recorder.appends)
         if changed != self._data_version or len(self.recorder.heads) > 100_000:
             self._data_version = changed
             self.states.foreign_changes += 1
             self.recorder.heads.clear()
             self.known_streams.clear()
             self.read_limits()
-            row = self._connection.execute(
-                "SELECT recorded_at_ms FROM events ORDER BY position DESC LIMIT 1"
-            ).fetchone()
+            row = execute("SELECT recorded_at_ms FROM events ORDER BY position DESC LIMIT 1").fetchone()
             self.recorded_at_ms = max(self.recorded_at_ms, row[0]) if row else self.recorded_at_ms
 
-    def _decide(self, job: Pending[object], transactions: list[LedgerTransaction]) -> None:
+    def _decide(self, job: Pending[Any], transactions: list[LedgerTransaction]) -> None:
         now = self.clock()
         self.recorded_at_ms = max(self.recorded_at_ms, now)
         transaction = LedgerTransaction(self, job.caller, now)
@@ -229,14 +232,18 @@ class Committer:
         job.settle(value)
 
     def _end(self, transactions: list[LedgerTransaction]) -> None:
-        last = next((t.pending[-1] for t in reversed(transactions) if t.pending), None)
+        last: Recorded | None = None
+        for transaction in transactions:
+            if transaction.pending:
+                last = transaction.pending[-1]
         if last is None:
             hints = any(transaction.hints for transaction in transactions)
             self._connection.execute("COMMIT" if hints else "ROLLBACK")
         else:
             self._commit(last)
             for transaction in transactions:
-                self.known_streams |= transaction.registered
+                if transaction.registered:
+                    self.known_streams |= transaction.registered
         self.states.shrink()
 
     def _commit(self, last: Recorded) -> None:

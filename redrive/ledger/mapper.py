@@ -13,6 +13,7 @@ from typing import Any
 import pydantic_core
 from eventsourcing.persistence import Mapper, StoredEvent
 from pydantic import TypeAdapter
+from pydantic_core import to_json
 from typing_extensions import TypedDict
 
 import redrive.domain.compensation.state
@@ -56,30 +57,45 @@ NewRow = tuple[str, int, str, bytes, str, str, int]
 
 
 def row_of(recorded: Recorded) -> NewRow:
-    """The columns of an event, as they are inserted: a tuple, because this is on the way of every commit."""
-    event, tenant = recorded.event, str(recorded.tenant)
-    if isinstance(event, UnknownEvent):
-        topic, state = event.topic, event.state
-    else:
-        topic, state = event.STORED_AS, _encode(recorded, event, tenant)
-    return recorded.stream, recorded.version, topic, state, tenant, recorded.correlation, recorded.recorded_at_ms
+    """The columns of an event, as they are inserted."""
+    return rows_of((recorded,))[0]
 
 
-def _encode(recorded: Recorded, event: Event, tenant: str) -> bytes:
-    actor, cause = recorded.actor, recorded.causation
-    return pydantic_core.to_json(
-        {
-            "id": recorded.event_id,
-            "at": recorded.occurred_at_ms,
-            "tenant": tenant,
-            "actor": (actor.kind, actor.id, actor.on_behalf_of),
-            "reason": recorded.reason,
-            "correlation": recorded.correlation,
-            "cause": None if cause is None else (cause.kind, cause.id),
-            "engine": recorded.engine,
-            "data": event,
-        }
-    )
+def rows_of(decided: Iterable[Recorded]) -> list[NewRow]:
+    """The columns of the events of one decision: they have one time, actor, reason and engine, and most of them one
+    tenant, correlation and cause, so that most of an envelope is encoded once. On the way of every commit."""
+    rows: list[NewRow] = []
+    tenant = correlation = cause = None
+    owner, head, caused, tail = "", b"", b"null", b""
+    for recorded in decided:
+        event = recorded.event
+        if recorded.tenant is not tenant or recorded.correlation != correlation:
+            tenant, correlation = recorded.tenant, recorded.correlation
+            owner = str(tenant)
+            head, tail = _envelope(recorded, owner)
+        if event.__class__ is UnknownEvent:
+            topic, state = event.topic, event.state
+        else:
+            if recorded.causation is not cause:
+                cause = recorded.causation
+                caused = to_json(None if cause is None else (cause.kind, cause.id))
+            topic, data = event.STORED_AS, event.__pydantic_serializer__.to_json(event)
+            state = b"".join((b'{"id":', to_json(recorded.event_id), head, caused, tail, data, b"}"))
+        rows.append((recorded.stream, recorded.version, topic, state, owner, correlation, recorded.recorded_at_ms))
+    return rows
+
+
+def _envelope(recorded: Recorded, tenant: str) -> tuple[bytes, bytes]:
+    """What stands in a state between the id and the cause, and between the cause and the data."""
+    actor = recorded.actor
+    between = {
+        "at": recorded.occurred_at_ms,
+        "tenant": tenant,
+        "actor": (actor.kind, actor.id, actor.on_behalf_of),
+        "reason": recorded.reason,
+        "correlation": recorded.correlation,
+    }
+    return b',%b,"cause":' % to_json(between)[1:-1], b',"engine":%b,"data":' % to_json(recorded.engine)
 
 
 def decode(
@@ -202,7 +218,7 @@ def _upcaster(cls: type[Event], version: int) -> Callable[[bytes], _Stored]:
     def decode_old(state: bytes) -> _Stored:
         body = pydantic_core.from_json(state)
         body["data"] = cls.upcast(body["data"], version)
-        return validate(pydantic_core.to_json(body))
+        return validate(to_json(body))
 
     return decode_old
 

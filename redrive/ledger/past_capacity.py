@@ -10,7 +10,8 @@ from redrive.domain.errors import NotFound
 from redrive.domain.identity import RunId
 from redrive.domain.limits import full_bucket, taken
 from redrive.domain.run.state import Run
-from redrive.ledger.capacity import Capacity, CapacityRow, usage_of, waiters_of
+from redrive.ledger.capacity import Capacity
+from redrive.ledger.capacity_rows import CapacityRow, usage_of, waiters_of
 from redrive.ledger.ledger import SqliteLedger
 from redrive.ledger.limit_book import LIMITS_STREAM, LimitBook, book_from
 from redrive.ledger.mapper import shown

@@ -72,9 +72,10 @@ class Reading:
         return entry.state if entry and isinstance(entry.state, kind) else None
 
     def _get(self, id_: str, kind: type[S], noun: str) -> S:
-        if (found := self._find(id_, kind)) is None:
+        entry = self._entry(id_)
+        if entry is None or not isinstance(entry.state, kind):
             raise NotFound(noun, id_)
-        return found
+        return entry.state
 
     def readable(self, id_: RunId | DeadLetterId | EffectId | CompensationId) -> bool:
         """Whether this version knows every event of a stream, so that it may be continued; also of one that has none
@@ -102,14 +103,15 @@ class Reading:
         if entry is None:
             return None
         tenant = self.caller.tenant
-        if tenant is not None and entry.state.tenant != tenant:
+        state = entry.state
+        if tenant is not None and state.tenant is not tenant and state.tenant != tenant:
             return None
         if stream not in self._written:
-            self._read[stream] = entry.state.version
+            self._read[stream] = state.version
         self._seen[stream] = entry
         return entry
 
     def _require(self, stream: str) -> Entry:
-        entry = self._entry(stream)
+        entry = self._seen.get(stream) or self._entry(stream)
         assert entry is not None, f"stream {stream} was not read before it was written"
         return entry

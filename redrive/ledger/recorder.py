@@ -4,7 +4,7 @@ import contextlib
 import os
 import sqlite3
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -118,7 +118,7 @@ class LogRecorder(SQLiteApplicationRecorder):
                 self.writer.execute("BEGIN IMMEDIATE")
                 row = self.writer.execute("SELECT recorded_at_ms FROM events ORDER BY position DESC LIMIT 1").fetchone()
                 rows = [_row_after(event, row[0] if row else 0) for event in stored_events]
-                last = self.insert(rows, unchanged or {})
+                last = self.insert(rows, sorted((unchanged or {}).items()))
                 self.writer.execute("COMMIT")
             finally:
                 self.heads.clear()
@@ -128,22 +128,24 @@ class LogRecorder(SQLiteApplicationRecorder):
                         self.writer.execute("ROLLBACK")
         return range(last - len(stored_events) + 1, last + 1)
 
-    def insert(self, rows: Sequence[NewRow], unchanged: Mapping[str, int]) -> int:
+    def insert(self, rows: Sequence[NewRow], unchanged: Iterable[tuple[str, int]]) -> int:
         """Insert within the open write transaction; the last position, which the others precede without a gap.
 
         Raises Conflict when a stream moved.
         """
-        for stream, version in sorted(unchanged.items()):
+        for stream, version in unchanged:
             if self.head(stream) != version:
                 raise Conflict(f"stream {stream} moved from version {version} to {self.head(stream)}")
         cursor, heads = self.writer.cursor(), self.heads
+        execute = cursor.execute
         for row in rows:
             stream, version = row[0], row[1]
-            head = heads[stream] if stream in heads else self.head(stream)
-            if head != version - 1:
-                raise Conflict(f"stream {stream} is at version {head}, not {version - 1}")
+            if stream not in heads:
+                self.head(stream)
+            if heads[stream] != version - 1:
+                raise Conflict(f"stream {stream} is at version {heads[stream]}, not {version - 1}")
             heads[stream] = version
-            cursor.execute(_INSERT, row)
+            execute(_INSERT, row)
         return cursor.lastrowid or 0
 
     def rows_of(self, stream: str, after: int, connection: sqlite3.Connection | None = None) -> list[Row]:

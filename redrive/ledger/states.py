@@ -32,7 +32,7 @@ MOST_FLOWS = 256
 BYTES_PER_NODE = 400
 BYTES_PER_STORED_BYTE = 3
 WRITTEN_ONCE = (FlowRegistered, PolicyRegistered, LimitSet, LimitRemoved, AnchorRecorded, NoteWritten)
-_QUIET = (dead_letter_events.DeadLetterNoted, dead_letter_events.DeadLetterHeld)
+_QUIET = frozenset({dead_letter_events.DeadLetterNoted, dead_letter_events.DeadLetterHeld})
 
 
 _EVOLVE: dict[type, Callable[[Any, Event], None]] = {
@@ -63,7 +63,7 @@ class Entry:
         """Fold one event."""
         _EVOLVE[self.state.__class__](self.state, event)
         self.head = event_id
-        if not isinstance(event, _QUIET):
+        if event.__class__ not in _QUIET:
             self.moved_by = event_id
 
     def require_writable(self) -> None:

@@ -24,10 +24,11 @@ from redrive.domain.identity import (
 from redrive.domain.ports import START, Caller, Due, Policy, Subject
 from redrive.domain.records import FlowRegistered, LimitRemoved, LimitSet, NoteWritten, PolicyKind, PolicyRegistered
 from redrive.domain.run.state import Run
-from redrive.ledger.agenda_rows import State, rows_of
+from redrive.ledger.agenda_rows import State
+from redrive.ledger.agenda_rows import rows_of as agenda_rows_of
 from redrive.ledger.capacity_rows import waiters_of
 from redrive.ledger.limit_book import LIMITS_STREAM
-from redrive.ledger.mapper import NewRow, row_of
+from redrive.ledger.mapper import NewRow, rows_of
 from redrive.ledger.reading import Reading
 from redrive.ledger.states import BYTES_PER_NODE, Entry, as_cause
 from redrive.ledger.tally import LimitOwner, Tally
@@ -45,11 +46,12 @@ class LedgerTransaction(Reading):
 
     def __init__(self, committer: "Committer", caller: Caller, now_ms: int) -> None:
         super().__init__(committer, caller, now_ms)
+        self.limited = committer.limit_book.version > 0
         self.pending: list[Recorded] = []
         self.registered: set[str] = set()
         self.hints = False  # whether something was written that is no fact, yet worth a commit
         self._nonce = os.urandom(10).hex()  # asked of the system once: the ids of its events count on from it
-        self._origin = self._cause = caller.cause or Cause("command", self._nonce)
+        self._origin = self._cause = caller.cause
         self._leads = True
         self._redrivable: dict[str, bool] = {}
         self._rows: list[NewRow] = []
@@ -72,7 +74,8 @@ class LedgerTransaction(Reading):
     def append_run(self, run: Run, *events: Event, cause: Cause | None = None) -> Run:
         """Append to a run's stream and return its new state."""
         entry = self._require(run.id)
-        self._redrivable.setdefault(run.id, run.redrivable)
+        if run.id not in self._redrivable:
+            self._redrivable[run.id] = run.redrivable
         if not self.limited:
             self._append(entry, events, run, cause)
             return run
@@ -100,11 +103,6 @@ class LedgerTransaction(Reading):
             self._ledger.states.begin(entry)
         self._append(entry, events, subject, None)
         return cast(S, entry.state)
-
-    @property
-    def limited(self) -> bool:
-        """Whether there ever was a limit; else nothing needs to be asked."""
-        return self._ledger.limit_book.version > 0
 
     @property
     def limits(self) -> Tally:
@@ -172,9 +170,7 @@ class LedgerTransaction(Reading):
 
     def encode(self) -> None:
         """Turn what was appended into rows, before anything reaches the database."""
-        for recorded in self.pending:
-            recorded.recorded_at_ms = self._ledger.recorded_at_ms
-        self._rows = [row_of(recorded) for recorded in self.pending]
+        self._rows = rows_of(self.pending)
 
     def flush(self) -> None:
         """Insert what was appended, and bring the agenda up to it."""
@@ -182,16 +178,19 @@ class LedgerTransaction(Reading):
             self.hints = self._tally.flush_expected()
         if not self.pending:
             return
-        unchanged = {stream: version for stream, version in self._read.items() if stream not in self._written}
-        last = self._ledger.recorder.insert(self._rows, unchanged)
-        position = last - len(self.pending)
+        written = self._written
+        unchanged = [read for read in self._read.items() if read[0] not in written]
+        position = self._ledger.recorder.insert(self._rows, unchanged) - len(self.pending)
+        sizes = dict.fromkeys(written, 0)
         for recorded, row in zip(self.pending, self._rows, strict=True):
             recorded.position = position = position + 1
-            if (entry := self._written.get(recorded.stream)) is not None:
-                entry.created = entry.created or position
-                self._ledger.states.grew(entry, len(row[3]))
+            if row[0] in sizes:
+                sizes[row[0]] += len(row[3])
+                if row[1] == 1:
+                    written[row[0]].created = position
         tally = self._tally if self._tally is not None and self._tally.concerned else None
-        for stream, entry in self._written.items():
+        for stream, entry in written.items():
+            self._ledger.states.grew(entry, sizes[stream])
             if tally is not None and isinstance(entry.state, Run):
                 tally.bring_waiters(entry.stream, waiters_of(entry.state, entry.created))
             self._bring_agenda(stream, entry)
@@ -207,16 +206,14 @@ class LedgerTransaction(Reading):
         if not events:
             return
         entry.require_writable()
-        self._written[entry.stream] = entry
+        stream, state = entry.stream, entry.state
+        self._written[stream] = entry
         for event in events:
-            recorded = self._record(entry.stream, entry.state.version + 1, event, subject, cause)
-            entry.apply(event, recorded.event_id)
+            entry.apply(event, self._record(stream, state.version + 1, event, subject, cause))
 
-    def _record(
-        self, stream: str, version: int, event: Event, subject: Subject, cause: Cause | None = None
-    ) -> Recorded:
-        caller = self.caller
-        id_ = EventId(f"{self._nonce}{len(self.pending):04x}")
+    def _record(self, stream: str, version: int, event: Event, subject: Subject, cause: Cause | None = None) -> EventId:
+        caller, ledger, pending = self.caller, self._ledger, self.pending
+        id_ = EventId(f"{self._nonce}{len(pending):04x}")
         recorded = Recorded(
             StreamId(stream),
             version,
@@ -227,13 +224,15 @@ class LedgerTransaction(Reading):
             subject.correlation,
             caller.actor,
             caller.reason,
-            cause or self._cause,
-            self._ledger.engine,
+            cause or self._cause or Cause("command", self._nonce),
+            ledger.engine,
+            0,
+            ledger.recorded_at_ms,
         )
         if self._leads and not isinstance(event, _REGISTERED):
             self._cause, self._leads = as_cause(id_), False  # of all that follow, until something else begins
-        self.pending.append(recorded)
-        return recorded
+        pending.append(recorded)
+        return id_
 
     def _is_new(self, stream: str) -> bool:
         """Whether a write-once stream is empty; from now on it is not."""
@@ -244,12 +243,12 @@ class LedgerTransaction(Reading):
 
     def _bring_agenda(self, stream: str, entry: Entry) -> None:
         state, agenda = entry.state, self._ledger.agenda
-        rows = rows_of(state, entry.created, self._ledger.engine, self.find_run)
-        if isinstance(state, Run):
+        rows, before = agenda_rows_of(state, entry.created, self._ledger.engine, self.find_run), entry.rows
+        if state.__class__ is Run:
             self._arm_letters(state)
-        if rows == entry.rows:
+        if rows == before:
             return
-        if entry.rows is None or (entry.rows and {row.needs for row in entry.rows} - {row.needs for row in rows}):
+        if before is None or (before and not {row.needs for row in rows}.issuperset([row.needs for row in before])):
             agenda.remove(stream)
         for row in rows:
             agenda.put(row)

@@ -40,6 +40,8 @@ _PUBLIC = {
         "NotFound",
         "NotRunning",
         "OutcomePending",
+        "PayloadDestroyed",
+        "PayloadLocked",
         "RedriveError",
         "Refused",
         "RetryUnavailable",
@@ -64,6 +66,8 @@ _PUBLIC = {
     ),
     "redrive.domain.limits": ("Limit", "LimitUse", "Rate"),
     "redrive.ledger.limit_status": ("LimitStatus",),
+    "redrive.privacy.models": ("KeyDestruction", "PrivacyStatus"),
+    "redrive.privacy.options": ("Privacy",),
     "redrive.domain.redaction": ("Redactor",),
     "redrive.domain.redrive_policy": ("RedrivePolicy",),
     "redrive.domain.retry_policy": (
@@ -145,6 +149,8 @@ if TYPE_CHECKING:
     from redrive.domain.errors import NotFound as NotFound
     from redrive.domain.errors import NotRunning as NotRunning
     from redrive.domain.errors import OutcomePending as OutcomePending
+    from redrive.domain.errors import PayloadDestroyed as PayloadDestroyed
+    from redrive.domain.errors import PayloadLocked as PayloadLocked
     from redrive.domain.errors import RedriveError as RedriveError
     from redrive.domain.errors import Refused as Refused
     from redrive.domain.errors import RetryUnavailable as RetryUnavailable
@@ -198,6 +204,9 @@ if TYPE_CHECKING:
     from redrive.http_effects import http_send as http_send
     from redrive.ledger.committer import Pending as Pending
     from redrive.ledger.limit_status import LimitStatus as LimitStatus
+    from redrive.privacy.models import KeyDestruction as KeyDestruction
+    from redrive.privacy.models import PrivacyStatus as PrivacyStatus
+    from redrive.privacy.options import Privacy as Privacy
     from redrive.processes.compensations import CompensationStanding as CompensationStanding
     from redrive.processes.compensations import CompensationTry as CompensationTry
     from redrive.processes.compensator import Compensate as Compensate

@@ -4,7 +4,7 @@ import random
 import time
 from collections.abc import Callable, Container, Mapping, Sequence
 from pathlib import Path
-from typing import Any, ParamSpec, Self, TypeVar
+from typing import TYPE_CHECKING, Any, ParamSpec, Self, TypeVar
 from urllib.parse import unquote
 
 from redrive import __version__
@@ -23,6 +23,8 @@ from redrive.forensic_engine import ForensicEngine
 from redrive.ledger.committer import Pending
 from redrive.ledger.ledger import SqliteLedger, refuse_in_batch
 from redrive.ledger.limit_status import LimitStatus, statuses
+from redrive.privacy.wiring import attach
+from redrive.private_engine import PrivateEngine
 from redrive.processes.capacity import changing_limit, removing_limit, setting_limit
 from redrive.processes.given import function_given, functions_given
 from redrive.processes.handout import Claim
@@ -38,13 +40,16 @@ from redrive.projections.view import View, view_path
 from redrive.tenant_effects import Actor
 from redrive.tenant_engine import TenantEngine
 
+if TYPE_CHECKING:
+    from redrive.privacy.options import Privacy
+
 P = ParamSpec("P")
 T = TypeVar("T")
 Listener = Callable[[Recorded], None]
 RedrivePolicies = RedrivePolicy | Callable[[Tenant, str], RedrivePolicy]
 
 
-class Engine(ForensicEngine):
+class Engine(ForensicEngine, PrivateEngine):
     """One log, for every tenant. Commands and queries live on ``for_tenant(…)``; ``local`` is the default tenant.
 
     Any number of threads may use it, and any number of processes may open the same log. Close it when done, or
@@ -128,6 +133,8 @@ class Engine(ForensicEngine):
         """Close the log and the views; commands are refused from now on."""
         self.views.close()
         self.ledger.close()
+        if self.sealing is not None:
+            self.sealing.keys.close()
 
     def __enter__(self) -> Self:
         return self
@@ -179,6 +186,7 @@ def open(  # noqa: A001, PLR0913  (redrive.open reads well; all have defaults)
     busy_timeout_ms: int = 10_000,
     cache_bytes: int = 268_435_456,
     limits: Sequence[Limit] = (),
+    privacy: "Privacy | None" = None,
 ) -> Engine:
     """Open a log, creating it when there is none.
 
@@ -189,7 +197,8 @@ def open(  # noqa: A001, PLR0913  (redrive.open reads well; all have defaults)
     *reconcilers* (operation → function) find out what became of effects whose outcome is unknown. *limits* are set
     where the log has another or none, and stay until they are removed; one that a human operator changed last stays as
     it is, with a warning `limit.kept`. *views* is the folder for the query views
-    (default: beside the log). Raises InvalidValue, StorageError.
+    (default: beside the log). *privacy* has payloads encrypted with a key per subject, from now on. Raises
+    InvalidValue, StorageError.
     """
     path = path_of(url)
     if not isinstance(limits, (list, tuple)):
@@ -218,15 +227,22 @@ def open(  # noqa: A001, PLR0913  (redrive.open reads well; all have defaults)
         reconcilers=asked,
     )
     folder = Path(path).parent if views is None else Path(views)
+    sealing = None
     try:
+        sealing = attach(ledger, privacy)
         for limit, command in setting:
             kept = ledger.transact(Caller(None, reason="given to redrive.open"), command)
             if kept != limit:
                 log.warning("limit.kept", limit=limit.key, kept=kept.document(), given=limit.document())
-        return Engine(ledger, services, View(ledger, view_path(str(folder / Path(path).name))))
+        view = View(ledger, view_path(str(folder / Path(path).name), locked=ledger.locked))
+        engine = Engine(ledger, services, view)
+        engine._take_keys(sealing)
     except BaseException:
         ledger.close()
+        if sealing is not None:
+            sealing.keys.close()
         raise
+    return engine
 
 
 def path_of(url: str) -> str:

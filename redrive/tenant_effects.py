@@ -222,11 +222,17 @@ class TenantEffects(TenantQueries):
     def _operate(self, command: Callable[[Transaction], T], actor: Actor, reason: str) -> T:
         return self._do(command, actor, self._redacted(reason_given(reason)))
 
-    def _do(self, command: Callable[[Transaction], T], actor: Actor | None, reason: str | None = None) -> T:
-        return self.engine.ledger.transact(self._caller(actor, reason), command)
+    def _do(
+        self,
+        command: Callable[[Transaction], T],
+        actor: Actor | None,
+        reason: str | None = None,
+        subject: str | None = None,
+    ) -> T:
+        return self.engine.ledger.transact(self._caller(actor, reason, subject), command)
 
-    def _caller(self, actor: Actor | None, reason: str | None = None) -> Caller:
-        return Caller(self.tenant, SYSTEM if actor is None else human(actor), reason)
+    def _caller(self, actor: Actor | None, reason: str | None = None, subject: str | None = None) -> Caller:
+        return Caller(self.tenant, SYSTEM if actor is None else human(actor), reason, subject=subject)
 
     def _report(self, standing: EffectStanding, actor: Actor | None, command: Callable[[Transaction], T]) -> T:
         """Within a run its worker reports; outside runs the holder is an actor's id, and the caller says whose."""

@@ -87,6 +87,7 @@ class Committer:
         self._owner = 0
         self._pid = os.getpid()
         self._queue: deque[Pending[object]] = deque()
+        self._seals = 0
         self.commits = 0
         self.closed = False
 
@@ -178,6 +179,9 @@ class Committer:
         if not self.recorder.is_there():
             raise StorageError(f"{self.recorder.path}: the file was moved or deleted; put it back, or open another log")
         self._connection.execute("BEGIN IMMEDIATE")
+        if (seals := self.recorder.seals) is not None and seals.generation != self._seals:
+            self._seals = seals.generation
+            self.states.forget_all()
         version = self._connection.execute("PRAGMA data_version").fetchone()[0]
         changed = (version, self.recorder.appends)
         if changed != self._data_version or len(self.recorder.heads) > 100_000:

@@ -90,8 +90,10 @@ class Engine(ForensicEngine, PrivateEngine):
 
     def tick(self) -> TickReport:
         """Reclaim what expired or is held by a dead process of this host, end timed waits, expire approvals, give up
-        on effects outside runs and on compensations whose lease ended (unknown from now on), then sweep."""
+        on effects outside runs and on compensations whose lease ended (unknown from now on), then sweep. What a
+        process that died left of a key's destruction is finished first."""
         refuse_in_batch("tick")
+        self._finish_destructions()
         return tick(self.services, self.tenant)
 
     def sweep(self) -> SweepReport:

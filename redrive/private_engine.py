@@ -55,10 +55,14 @@ class PrivateEngine:
     def _take_keys(self, sealing: "Sealing | None") -> None:
         """Seal and open payloads from now on; finish destructions that were interrupted. ``redrive.open`` does it."""
         self.sealing = sealing
-        if sealing is not None and sealing.keys.intents():
+        self._finish_destructions()
+
+    def _finish_destructions(self) -> None:
+        """Carry out what a process began that died meanwhile."""
+        if self.sealing is not None and self.sealing.keys.intents():
             from redrive.privacy.destruction import finish_destructions
 
-            finish_destructions(cast("Engine", self), sealing)
+            finish_destructions(cast("Engine", self), self.sealing)
 
     def _require_privacy(self, subject: object) -> None:
         """Raises InvalidValue for a *subject* that is no name, or where nothing would be sealed for it."""

@@ -156,6 +156,7 @@ class KeyStore:
         self._write(("UPDATE keys SET secret = ? WHERE id = ? AND secret IS NOT NULL", (noise, key_id)))
         query = "UPDATE keys SET secret = NULL, destroyed_ms = COALESCE(destroyed_ms, ?) WHERE id = ?"
         self._write((query, (now_ms, key_id)))
+        self._seen = -1  # what this process knows is old now
 
     def finish(self, key_id: str) -> None:
         """Everything that a destruction leads to is done."""

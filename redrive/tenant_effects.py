@@ -58,7 +58,7 @@ class TenantEffects(TenantQueries):
         unknown. A failure opens its dead letter at once. For the rest see ``Attempt.effect``.
 
         Raises what *send* raised; AttemptError when the gate withholds it or its outcome stays unknown; InFlight,
-        KeyReused, Compensated.
+        KeyReused, Compensated, PayloadDestroyed.
         """
         function_given(send, "send", "an EffectCall, or of nothing")
         wanted, caller = self._wanted(key, actor, operation, target, request, tolerate, compensation)
@@ -96,7 +96,7 @@ class TenantEffects(TenantQueries):
         When the standing is "intended", send, and report ``effect_succeeded``, ``effect_failed`` or
         ``effect_unknown``; otherwise it says why nothing is to be sent. *attempt* is None outside runs.
 
-        Raises NotRunning, StaleEpoch, StaleAttempt; InFlight, KeyReused, Compensated.
+        Raises NotRunning, StaleEpoch, StaleAttempt; InFlight, KeyReused, Compensated, PayloadDestroyed.
         """
         of = None if attempt is None else attempt.id
         wanted = wanted_effect(self.tenant, key, operation, target, request, tolerate, compensation, scope, of)

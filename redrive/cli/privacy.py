@@ -24,7 +24,7 @@ def privacy() -> None:
 @privacy.command(cls=Command)
 @pass_session
 def init(session: Session) -> None:
-    """Make the key store: from now on the payloads of new runs are encrypted.
+    """Make the key store: new runs are encrypted from now on.
 
     Every process that has the log open needs the setting from now on, and must be started anew. Done again, it changes
     nothing.
@@ -35,7 +35,7 @@ def init(session: Session) -> None:
 @privacy.command(cls=Command)
 @pass_session
 def show(session: Session) -> None:
-    """Tell where the keys are, how many there are, and how many were destroyed."""
+    """Tell where the keys are, and how many."""
     _tell(session, _engine(session).privacy_status())
 
 
@@ -44,9 +44,9 @@ def show(session: Session) -> None:
 @reasoned
 @pass_session
 def destroy(session: Session, subject: str, reason: str, actor: str) -> None:
-    """Destroy the key of a subject: nothing that it sealed can be read any more, by anybody, ever.
+    """Destroy the key of a subject, and with it what it sealed.
 
-    SUBJECT is the name under which payloads were submitted; without one it is the tenant (ORG/WS/DEPLOYMENT). Its
+    Nothing of it can be read any more, by anybody, ever. SUBJECT is the name under which payloads were submitted; without one it is the tenant (ORG/WS/DEPLOYMENT). Its
     unfinished runs are cancelled, its unsettled dead letters abandoned. Actor and reason stay readable: do not name
     the subject in them.
     """

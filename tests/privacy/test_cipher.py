@@ -17,7 +17,9 @@ def test_what_was_sealed_opens() -> None:
     assert b"secret" not in sealed
 
 
-@pytest.mark.parametrize("place", [("run-2", 3, "run.note-added/1"), ("run-1", 4, "run.note-added/1"), ("run-1", 3, "x/1")])
+@pytest.mark.parametrize(
+    "place", [("run-2", 3, "run.note-added/1"), ("run-1", 4, "run.note-added/1"), ("run-1", 3, "x/1")]
+)
 def test_what_was_moved_does_not_open(place: tuple[str, int, str]) -> None:
     """Another stream, another version, another topic."""
     cipher = Cipher(os.urandom(32))

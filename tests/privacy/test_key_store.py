@@ -88,7 +88,11 @@ def test_what_is_no_key_store_is_left_alone(tmp_path: Path) -> None:
     with sqlite3.connect(tmp_path / "other") as connection:
         connection.execute("CREATE TABLE t (x)")
     (tmp_path / "text").write_text("hello, this is no database at all" * 40)
-    for name, why in (("other", "not a redrive key store"), ("text", "cannot be used"), ("no/such", "cannot be opened")):
+    for name, why in (
+        ("other", "not a redrive key store"),
+        ("text", "cannot be used"),
+        ("no/such", "cannot be opened"),
+    ):
         if (tmp_path / name).exists():
             (tmp_path / name).chmod(0o600)
         with pytest.raises(StorageError, match=why):

@@ -233,7 +233,9 @@ def test_a_ciphertext_does_not_open_elsewhere(vault: Vault) -> None:
     forge(vault, "UPDATE events SET state = ? WHERE position = ?", rows[other][4], rows[other][0])
 
 
-@pytest.mark.parametrize("seal", [b"5", b"null", b"[]", b'{"key":5}', b'{"key":[],"box":""}', b'{"key":"x"}', b'"open"'])
+@pytest.mark.parametrize(
+    "seal", [b"5", b"null", b"[]", b'{"key":5}', b'{"key":[],"box":""}', b'{"key":"x"}', b'"open"']
+)
 def test_a_seal_that_makes_no_sense_is_no_crash(vault: Vault, seal: bytes) -> None:
     """Hostile bytes in the place of the seal: refused with a sentence, never a traceback of something else."""
     run = vault.filled()

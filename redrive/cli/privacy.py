@@ -46,9 +46,9 @@ def show(session: Session) -> None:
 def destroy(session: Session, subject: str, reason: str, actor: str) -> None:
     """Destroy the key of a subject, and with it what it sealed.
 
-    Nothing of it can be read any more, by anybody, ever. SUBJECT is the name under which payloads were submitted; without one it is the tenant (ORG/WS/DEPLOYMENT). Its
-    unfinished runs are cancelled, its unsettled dead letters abandoned. Actor and reason stay readable: do not name
-    the subject in them.
+    Nothing of it can be read any more, by anybody, ever. SUBJECT is the name under which payloads were submitted;
+    without one it is the tenant (ORG/WS/DEPLOYMENT). Its unfinished runs are cancelled, its unsettled dead letters
+    abandoned. Actor and reason stay readable: do not name the subject in them.
     """
     out = session.output
     done = _engine(session).destroy_key(subject, tenant=session.tenant, actor=actor, reason=reason)

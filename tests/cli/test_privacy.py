@@ -34,7 +34,7 @@ def test_a_key_store_is_made_and_shown(keyed: World) -> None:
 
 def test_a_key_is_destroyed(keyed: World) -> None:
     """With what was closed; the payload is gone from what every command prints."""
-    last = str(json.loads(keyed.run("--json", "log", "tail", "-n", "1").stdout)["item"]["position"])
+    last = str(json.loads(keyed.run("--json", "log", "tail", "-n", "1").stdout)["position"])
     assert "xyzzy" in keyed.run("log", "show", last).stdout
     done = keyed.json("privacy", "destroy", "ana", *WHY)["item"]
     assert sorted(done) == FROZEN["redrive.key-destroyed/1"]

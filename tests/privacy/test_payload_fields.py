@@ -55,7 +55,7 @@ def test_every_text_is_declared(cls: type[Event]) -> None:
 
 @pytest.mark.parametrize("cls", PAYLOADS, ids=lambda cls: cls.STORED_AS)
 def test_what_is_declared_is_there(cls: type[Event]) -> None:
-    """A path with a slip in it would seal nothing. (An effect's request may be of any type.)"""
+    """A path with a slip in it would seal nothing; the request of a compensation may be of any type."""
     found = {*leaves(cls, ""), "request.compensation.request", "plan.request"}
     assert {*PAYLOADS[cls].payload, *PAYLOADS[cls].digests} <= found
 

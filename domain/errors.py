@@ -14,7 +14,8 @@ RedriveError
 ├── NotFound                    unknown, or another tenant's: both look the same          CLI exit 4
 ├── Conflict                    another writer was first, again and again; try later      CLI exit 5
 ├── StorageError                disk full, locked, read-only, corrupted, newer schema     CLI exit 5
-│   └── EngineClosed · StreamDamaged
+│   └── EngineClosed · StreamDamaged · SealRefused
+├── AnchorFailed            nobody outside of the database could be told                CLI exit 5
 └── StreamUnreadable            marks StreamReadOnly, StreamDamaged, Payload…: left alone, all else works
 """
 
@@ -69,6 +70,18 @@ class EngineClosed(StorageError):
     """The engine was closed; commands and queries need an open one."""
 
     code = "engine-closed"
+
+
+class SealRefused(StorageError):
+    """The stored tree, its last checkpoint and the pinned one disagree: nothing was signed. Run ``redrive verify``."""
+
+    code = "seal-refused"
+
+
+class AnchorFailed(RedriveError):
+    """A checkpoint could not be told to somebody outside of the database; nothing was recorded."""
+
+    code = "anchor-failed"
 
 
 class Refused(RedriveError):

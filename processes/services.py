@@ -1,6 +1,6 @@
 """What the acting parts share: the ledger, the policies, the classifier, and who this process is."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from typing import TYPE_CHECKING, Protocol
@@ -20,9 +20,13 @@ if TYPE_CHECKING:
     from redrive.processes.outbox import Gate, Reconciler
 
 
+def _nothing() -> None:
+    """Nobody asked to be told."""
+
+
 @dataclass(frozen=True, slots=True)
 class Services:
-    """The engine's parts, for workers and tickers."""
+    """The engine's parts, for workers and tickers. *begin_work* is called when one of them begins."""
 
     ledger: Ledger
     policy_of: PolicyOf
@@ -32,6 +36,7 @@ class Services:
     holder: Holder | None
     gate: "Gate | None" = None
     reconcilers: "Mapping[str, Reconciler]" = field(default_factory=dict)
+    begin_work: Callable[[], None] = _nothing
 
     def failure(self, failure: Failure | BaseException) -> Failure:
         """*failure* as it is recorded: classified when it is an exception, and redacted."""

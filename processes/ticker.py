@@ -135,6 +135,7 @@ class Ticker:
 
     def run(self) -> None:
         """Tick until ``stop()``; a storage error is logged, and the next tick tries again."""
+        self._engine.services.begin_work()
         while True:
             try:
                 tick(self._engine.services, self._engine.tenant)

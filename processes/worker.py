@@ -106,6 +106,7 @@ class Worker:
         self.stop()
 
     def _work(self, idle: Callable[[], bool]) -> None:
+        self._services.begin_work()
         self._slots = Slots(self.name, self._handlers, lambda *ended: self._ended.put(ended))
         leave = self._ledger.subscribe(self._wake)
         self._next_tick = 0.0

@@ -26,6 +26,7 @@ _PUBLIC = {
     "redrive.domain.effect.state": ("EffectStatus",),
     "redrive.domain.errors": (
         "AttemptsRunning",
+        "AnchorFailed",
         "BudgetSpent",
         "Compensated",
         "Conflict",
@@ -45,6 +46,7 @@ _PUBLIC = {
         "RedriveError",
         "Refused",
         "RetryUnavailable",
+        "SealRefused",
         "StaleAttempt",
         "StaleEpoch",
         "StorageError",
@@ -52,6 +54,11 @@ _PUBLIC = {
         "StreamReadOnly",
         "StreamUnreadable",
     ),
+    "redrive.domain.records": ("AnchorRecorded",),
+    "redrive.evidence.anchors": ("Anchor", "CommandAnchor", "PinAnchor", "TimestampAnchor", "WitnessAnchor"),
+    "redrive.evidence.policy": ("VerifyPolicy", "read_verify_policy"),
+    "redrive.evidence.report": ("AnchorCheck", "Compared", "Finding", "VerifyReport", "VerifyResult"),
+    "redrive.evidence.store": ("StoredCheckpoint",),
     "redrive.domain.event": ("Cause", "Event", "Recorded", "UnknownEvent"),
     "redrive.domain.failure": ("Failure",),
     "redrive.domain.flow": ("Flow", "Node"),
@@ -134,6 +141,7 @@ if TYPE_CHECKING:
     from redrive.domain.dead_letter.state import Disposition as Disposition
     from redrive.domain.effect.request import Compensation as Compensation
     from redrive.domain.effect.state import EffectStatus as EffectStatus
+    from redrive.domain.errors import AnchorFailed as AnchorFailed
     from redrive.domain.errors import AttemptsRunning as AttemptsRunning
     from redrive.domain.errors import BudgetSpent as BudgetSpent
     from redrive.domain.errors import Compensated as Compensated
@@ -154,6 +162,7 @@ if TYPE_CHECKING:
     from redrive.domain.errors import RedriveError as RedriveError
     from redrive.domain.errors import Refused as Refused
     from redrive.domain.errors import RetryUnavailable as RetryUnavailable
+    from redrive.domain.errors import SealRefused as SealRefused
     from redrive.domain.errors import StaleAttempt as StaleAttempt
     from redrive.domain.errors import StaleEpoch as StaleEpoch
     from redrive.domain.errors import StorageError as StorageError
@@ -177,6 +186,7 @@ if TYPE_CHECKING:
     from redrive.domain.limits import Limit as Limit
     from redrive.domain.limits import LimitUse as LimitUse
     from redrive.domain.limits import Rate as Rate
+    from redrive.domain.records import AnchorRecorded as AnchorRecorded
     from redrive.domain.redaction import Redactor as Redactor
     from redrive.domain.redrive_policy import RedrivePolicy as RedrivePolicy
     from redrive.domain.retry_policy import Backoff as Backoff
@@ -199,6 +209,19 @@ if TYPE_CHECKING:
     from redrive.engine import Batch as Batch
     from redrive.engine import Engine as Engine
     from redrive.engine import open as open
+    from redrive.evidence.anchors import Anchor as Anchor
+    from redrive.evidence.anchors import CommandAnchor as CommandAnchor
+    from redrive.evidence.anchors import PinAnchor as PinAnchor
+    from redrive.evidence.anchors import TimestampAnchor as TimestampAnchor
+    from redrive.evidence.anchors import WitnessAnchor as WitnessAnchor
+    from redrive.evidence.policy import VerifyPolicy as VerifyPolicy
+    from redrive.evidence.policy import read_verify_policy as read_verify_policy
+    from redrive.evidence.report import AnchorCheck as AnchorCheck
+    from redrive.evidence.report import Compared as Compared
+    from redrive.evidence.report import Finding as Finding
+    from redrive.evidence.report import VerifyReport as VerifyReport
+    from redrive.evidence.report import VerifyResult as VerifyResult
+    from redrive.evidence.store import StoredCheckpoint as StoredCheckpoint
     from redrive.history import HistoryEntry as HistoryEntry
     from redrive.http_effects import http_reconcile as http_reconcile
     from redrive.http_effects import http_send as http_send

@@ -58,6 +58,10 @@ class AsyncEngine(Asynchronous[Engine]):
     privacy_status = awaited(Engine.privacy_status)
     tick = awaited(Engine.tick)
     sweep = awaited(Engine.sweep)
+    seal = awaited(Engine.seal)
+    await_sealed = awaited(Engine.await_sealed)
+    anchor = awaited(Engine.anchor)
+    verify = awaited(Engine.verify)
 
     async def close(self) -> None:
         """Begin nothing more, let what was asked for run to its end, then close the log and the views."""

@@ -19,6 +19,7 @@ from redrive.domain.redrive_policy import RedrivePolicy
 from redrive.domain.run.claims import DEFAULT_LEASE_MS
 from redrive.domain.run.state import Run
 from redrive.domain.values import MAX_INTEGER, clean_integer
+from redrive.evidence.custody import Custody
 from redrive.forensic_engine import ForensicEngine
 from redrive.ledger.committer import Pending
 from redrive.ledger.ledger import SqliteLedger, refuse_in_batch
@@ -58,10 +59,11 @@ class Engine(ForensicEngine, PrivateEngine):
 
     tenant: Tenant | None = None
 
-    def __init__(self, ledger: SqliteLedger, services: Services, views: View) -> None:
+    def __init__(self, ledger: SqliteLedger, services: Services, views: View, evidence: Custody | None = None) -> None:
         self.ledger = ledger
         self.services = services
         self.views = views
+        self.evidence = evidence or Custody(ledger)
 
     @property
     def local(self) -> TenantEngine:
@@ -132,7 +134,8 @@ class Engine(ForensicEngine, PrivateEngine):
         return self.ledger.now_ms()
 
     def close(self) -> None:
-        """Close the log and the views; commands are refused from now on."""
+        """Close the log and the views; commands are refused from now on. Who was sealing seals what is left."""
+        self.evidence.close()
         self.views.close()
         self.ledger.close()
         if self.sealing is not None:
@@ -188,6 +191,9 @@ def open(  # noqa: A001, PLR0913  (redrive.open reads well; all have defaults)
     busy_timeout_ms: int = 10_000,
     cache_bytes: int = 268_435_456,
     limits: Sequence[Limit] = (),
+    seal: bool | None = None,
+    key_file: str | None = None,
+    pin_file: str | None = None,
     privacy: "Privacy | None" = None,
 ) -> Engine:
     """Open a log, creating it when there is none.
@@ -199,8 +205,10 @@ def open(  # noqa: A001, PLR0913  (redrive.open reads well; all have defaults)
     *reconcilers* (operation → function) find out what became of effects whose outcome is unknown. *limits* are set
     where the log has another or none, and stay until they are removed; one that a human operator changed last stays as
     it is, with a warning `limit.kept`. *views* is the folder for the query views
-    (default: beside the log). *privacy* has payloads encrypted with a key per subject, from now on. Raises
-    InvalidValue, StorageError.
+    (default: beside the log). *seal*: whether what is new is sealed in the background, from the first event that this
+    engine commits (True), while a worker or a ticker runs (None), or never (False); with the key of *key_file*
+    (default: the user's, when there is one), and pinned to *pin_file* when it is given. *privacy* has payloads encrypted with
+    a key per subject, from now on. Raises InvalidValue, StorageError.
     """
     path = path_of(url)
     if not isinstance(limits, (list, tuple)):
@@ -218,6 +226,11 @@ def open(  # noqa: A001, PLR0913  (redrive.open reads well; all have defaults)
         busy_timeout_ms=busy_timeout_ms,
         listeners=[_one_by_one(listener) for listener in listeners],
     )
+    try:
+        evidence = Custody(ledger, seal=seal, key_file=key_file, pin_file=pin_file)
+    except BaseException:
+        ledger.close()
+        raise
     services = Services(
         ledger=ledger,
         policy_of=_policy_of(redrive_policy or RedrivePolicy()),
@@ -227,6 +240,7 @@ def open(  # noqa: A001, PLR0913  (redrive.open reads well; all have defaults)
         holder=this_process(),
         gate=gate,
         reconcilers=asked,
+        begin_work=evidence.begin,
     )
     folder = Path(path).parent if views is None else Path(views)
     sealing = None
@@ -237,7 +251,7 @@ def open(  # noqa: A001, PLR0913  (redrive.open reads well; all have defaults)
             if kept != limit:
                 log.warning("limit.kept", limit=limit.key, kept=kept.document(), given=limit.document())
         view = View(ledger, view_path(str(folder / Path(path).name), locked=ledger.locked))
-        engine = Engine(ledger, services, view)
+        engine = Engine(ledger, services, view, evidence)
         engine._take_keys(sealing)
     except BaseException:
         ledger.close()

@@ -1,5 +1,72 @@
-"""What an engine can tell of the past: nothing here writes to the log."""
+"""What an engine can tell of the past, and how it proves it: nothing here changes what happened."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, cast
+
+from redrive.domain.values import MAX_INTEGER, clean_integer
+
+if TYPE_CHECKING:
+    from redrive.domain.records import AnchorRecorded
+    from redrive.engine import Engine
+    from redrive.evidence.anchors import Anchor
+    from redrive.evidence.custody import Custody
+    from redrive.evidence.policy import VerifyPolicy
+    from redrive.evidence.report import VerifyReport
+    from redrive.evidence.store import StoredCheckpoint
+    from redrive.tenant_effects import Actor
 
 
 class ForensicEngine:
     """The forensic queries of an engine: about the whole log, for whoever may read all of it."""
+
+    evidence: "Custody"
+
+    def seal(self) -> "StoredCheckpoint | None":
+        """Seal every event there is, now; the checkpoint that covers them, None while the log is empty.
+
+        Raises SealRefused when the tree, its last checkpoint and the pinned one disagree; StorageError.
+        """
+        return self.evidence.seal()
+
+    def await_sealed(self, position: int | None = None, *, timeout_ms: int = 10_000) -> "StoredCheckpoint | None":
+        """Return once the event at *position* (None: the last one there is) is sealed: for an action that must not be
+        denied later. It seals by itself when nobody else does. Raises SealRefused, StorageError."""
+        if position is not None:
+            clean_integer(position, "position", 0, MAX_INTEGER)
+        return self.evidence.await_sealed(position, clean_integer(timeout_ms, "timeout_ms", 0, 86_400_000))
+
+    def anchor(self, anchor: "Anchor", *, actor: "Actor", reason: str) -> "AnchorRecorded":
+        """Seal the log, tell its last checkpoint to *anchor* (PinAnchor, CommandAnchor, WitnessAnchor,
+        TimestampAnchor), and record what came back. Raises AnchorFailed, InvalidValue, SealRefused, StorageError."""
+        from redrive.domain.identity import human
+        from redrive.domain.ports import Caller
+        from redrive.evidence.anchors import anchor as told
+        from redrive.ledger.ledger import refuse_in_batch
+        from redrive.processes.operations import reason_given
+
+        refuse_in_batch("anchor")
+        engine = cast("Engine", self)
+        why = engine.services.redactor.text(reason_given(reason))
+        return told(engine, anchor, Caller(None, human(actor), why))
+
+    def verify(
+        self,
+        policy: "VerifyPolicy | None" = None,
+        *,
+        checkpoints: Sequence[str | Path] = (),
+        views: bool = True,
+        agenda: bool = True,
+    ) -> "VerifyReport":
+        """Verify the whole log: rows against the sealed tree, the tree against what lies outside of the database,
+        views and agenda against the log.
+
+        *policy* says what is trusted and demanded (``redrive.read_verify_policy``); *checkpoints* are files with
+        checkpoints that were kept. Without *views* or *agenda*, these are not built anew. The result is VERIFIED only when
+        something outside of the database agrees. Raises InvalidValue, StorageError.
+        """
+        from redrive.evidence.policy import VerifyPolicy
+        from redrive.evidence.verification import verify
+
+        paths = [Path(path) for path in checkpoints]
+        return verify(cast("Engine", self), policy or VerifyPolicy(), checkpoints=paths, views=views, agenda=agenda)

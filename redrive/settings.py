@@ -33,6 +33,11 @@ class Settings(BaseModel):
     continue_after_recurrence: bool = Field(True, description="redrive policy: go on after a recurrence")
     key_store: str | None = Field(None, description="file of the keys that seal payloads; none: they are not sealed")
     master_key: str | None = Field(None, description="file of the key that wraps those in the key store")
+    seal: bool = Field(True, description="whether commands that write also seal the log")
+    key_file: str | None = Field(None, description="the key that signs checkpoints; none: ~/.config/redrive/keys.json")
+    pin_file: str | None = Field(
+        None, description="where the last checkpoint is pinned, outside of the log; none: nowhere"
+    )
     log_format: Literal["console", "json"] = Field("console", description="how log lines are written to stderr")
     log_level: Literal["debug", "info", "warning", "error"] = Field("warning", description="the least that is logged")
 

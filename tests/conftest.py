@@ -1,9 +1,12 @@
 """What all tests share."""
 
 import logging
+import os
 
 import pytest
 import structlog
+
+os.environ["XDG_CONFIG_HOME"] = "/nonexistent"  # whoever runs the tests may have a key: it signs nothing here
 
 
 @pytest.fixture(autouse=True)

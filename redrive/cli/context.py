@@ -70,6 +70,9 @@ class Session:
             cache_bytes=settings.cache_bytes,
             reconcilers=effect_reconcilers(),
             privacy=self._privacy(create),
+            seal=settings.seal,
+            key_file=settings.key_file,
+            pin_file=settings.pin_file,
         )
         click.get_current_context().find_root().call_on_close(engine.close)
         return engine

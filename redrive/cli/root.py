@@ -37,6 +37,10 @@ COMMANDS = {
     "privacy": "redrive.cli.privacy:privacy",
     "views": "redrive.cli.views:views",
     "log": "redrive.cli.log:log",
+    "seal": "redrive.cli.seal:seal",
+    "anchor": "redrive.cli.anchor:anchor",
+    "verify": "redrive.cli.verify:verify",
+    "keys": "redrive.cli.keys:keys",
 }
 
 

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 from pydantic import BaseModel, ConfigDict
 
 from redrive import __version__
+from redrive.evidence.notes import names_of
 from redrive.projections.fold import fingerprint
 
 if TYPE_CHECKING:
@@ -29,6 +30,18 @@ def footing(engine: "Engine", position: int) -> Footing:
     return Footing(origin=engine.ledger.id, position=position, seal=seal_status(engine, position), code=code)
 
 
-def seal_status(_engine: "Engine", _position: int) -> str:
-    """Whether the log up to *position* is covered by a checkpoint, and by a signed one."""
-    return "unsealed"
+def seal_status(engine: "Engine", position: int) -> str:
+    """Whether the log up to *position* is covered by a checkpoint, and by a signed one. It says what is stored:
+    whether that agrees with the rows, only ``verify`` tells."""
+    last = engine.evidence.store.last()
+    if last is None:
+        return "unsealed"
+    if position <= last.position:
+        signed_by = ", ".join(names_of(last.note))
+        return (
+            f"sealed by checkpoint {last.size} (signed by {signed_by})"
+            if signed_by
+            else f"sealed, unsigned: checkpoint {last.size}"
+        )
+    rest = position - last.position
+    return f"unsealed: {rest} event{'' if rest == 1 else 's'} after checkpoint {last.size}"

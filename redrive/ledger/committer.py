@@ -9,7 +9,7 @@ import os
 import sqlite3
 import threading
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from typing import Generic, TypeVar, cast
 
 from redrive.domain.errors import EngineClosed, StorageError
@@ -20,7 +20,7 @@ from redrive.ledger.application import LogApplication
 from redrive.ledger.limit_book import LimitBook, book_of
 from redrive.ledger.recorder import LogRecorder
 from redrive.ledger.states import States
-from redrive.ledger.storage_errors import STORAGE, storage_error
+from redrive.ledger.storage_errors import STORAGE, storage_error, storage_errors
 from redrive.ledger.transaction import LedgerTransaction
 
 T = TypeVar("T")
@@ -117,6 +117,23 @@ class Committer:
         """The writer's lock, for maintenance."""
         return self._lock
 
+    @contextlib.contextmanager
+    def writing(self) -> Iterator[sqlite3.Connection]:
+        """A short write transaction beside those of commands, on the connection that writes: another one would make
+        this process read again what it has in memory. Raises StorageError."""
+        self._require_usable()
+        with self._lock, storage_errors(self.recorder.path):
+            self._require_open()
+            self._connection.execute("BEGIN IMMEDIATE")
+            try:
+                yield self._connection
+                self._connection.execute("COMMIT")
+            except BaseException:
+                with contextlib.suppress(sqlite3.Error):
+                    if self._connection.in_transaction:
+                        self._connection.execute("ROLLBACK")
+                raise
+
     def rows_changed(self, subjects: Iterable[str]) -> None:
         """The agenda's rows of *subjects* were changed in bulk."""
         self.states.rows_changed(subjects)
@@ -173,11 +190,14 @@ class Committer:
             return error
         return StorageError(f"{self.recorder.path}: the commit was interrupted ({error!r}); look before trying again")
 
-    def _begin(self) -> None:
+    def _require_open(self) -> None:
         if self.closed:
             raise EngineClosed(f"{self.recorder.path}: the engine is closed")
         if not self.recorder.is_there():
             raise StorageError(f"{self.recorder.path}: the file was moved or deleted; put it back, or open another log")
+
+    def _begin(self) -> None:
+        self._require_open()
         self._connection.execute("BEGIN IMMEDIATE")
         if (seals := self.recorder.seals) is not None and seals.generation != self._seals:
             self._seals = seals.generation

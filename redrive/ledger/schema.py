@@ -8,7 +8,7 @@ from redrive.domain.errors import StorageError
 from redrive.ledger.storage_errors import storage_errors
 
 APPLICATION_ID = 0x72647276  # "rdrv"
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 
 _TABLES = """
 CREATE TABLE events (
@@ -59,6 +59,27 @@ CREATE TABLE IF NOT EXISTS waiters (
     PRIMARY KEY (run, line)
 ) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS waiters_line ON waiters (line, due_ms, created);
+
+CREATE TABLE IF NOT EXISTS tree_leaves (
+    leaf_index INTEGER PRIMARY KEY,
+    position   INTEGER NOT NULL
+);
+
+CREATE TABLE IF NOT EXISTS tree_tiles (
+    level  INTEGER NOT NULL,
+    tile   INTEGER NOT NULL,
+    hashes BLOB NOT NULL,
+    PRIMARY KEY (level, tile)
+);
+
+CREATE TABLE IF NOT EXISTS tree_checkpoints (
+    size          INTEGER PRIMARY KEY,
+    previous_size INTEGER NOT NULL UNIQUE,
+    position      INTEGER NOT NULL,
+    root          BLOB NOT NULL,
+    note          TEXT NOT NULL,
+    sealed_at_ms  INTEGER NOT NULL
+);
 
 CREATE TABLE meta (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 """
@@ -141,7 +162,7 @@ def _create(connection: sqlite3.Connection, path: str) -> None:
 
 
 def _upgrade(connection: sqlite3.Connection) -> None:
-    """Add the tables that version 1 did not have; they begin empty, for it knew no limits."""
+    """Add the tables that older versions did not have; they begin empty: no limits, nothing sealed."""
     if connection.execute("PRAGMA user_version").fetchone()[0] >= SCHEMA_VERSION:
         return
     connection.execute("BEGIN IMMEDIATE")

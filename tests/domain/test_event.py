@@ -14,7 +14,7 @@ from redrive.domain.effect.state import evolve as evolve_effect
 from redrive.domain.errors import InvalidValue, NotFound, RedriveError, Refused
 from redrive.domain.event import CATALOGUE, Event, Evolve, Recorded, UnknownEvent
 from redrive.domain.identity import EventId, StreamId, Tenant
-from redrive.domain.records import FlowRegistered, KeyDestroyed, LimitRemoved, LimitSet, PolicyRegistered
+from redrive.domain.records import AnchorRecorded, FlowRegistered, KeyDestroyed, LimitRemoved, LimitSet, PolicyRegistered
 from redrive.domain.retry_policy import RetryPolicy
 from redrive.domain.run import events as runs
 from redrive.domain.run.evolution import evolve as evolve_run
@@ -129,6 +129,7 @@ def test_the_other_topics_are_stable_too() -> None:
     assert LimitSet.STORED_AS == "engine.limit-set/1"
     assert LimitRemoved.STORED_AS == "engine.limit-removed/1"
     assert KeyDestroyed.STORED_AS == "log.key-destroyed/1"
+    assert AnchorRecorded.STORED_AS == "log.anchor-recorded/1"
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,1 @@
+"""Trees, notes, seals, and what verifying them finds."""

@@ -1,0 +1,87 @@
+"""All of what evidence one engine keeps: its tree, its keys, its pin, and who seals."""
+
+import time
+from pathlib import Path
+
+from redrive.domain.errors import InvalidValue, SealRefused, StorageError
+from redrive.evidence.keys import KeyFile, default_key_file
+from redrive.evidence.merkle import TiledTree
+from redrive.evidence.pins import PinFile
+from redrive.evidence.sealer import Sealer
+from redrive.evidence.sealing import Sealing, origin_of
+from redrive.evidence.sqlite_store import SqliteEvidence
+from redrive.evidence.store import StoredCheckpoint
+from redrive.ledger.ledger import SqliteLedger, refuse_in_batch
+
+
+class Custody:
+    """The evidence of one log. *seal*: True from the first event on, None while a worker works, False only on
+    demand. Raises InvalidValue for a key file that was named and is not there."""
+
+    def __init__(
+        self,
+        ledger: SqliteLedger,
+        *,
+        seal: bool | None = False,
+        key_file: str | None = None,
+        pin_file: str | None = None,
+    ) -> None:
+        if seal is not None and not isinstance(seal, bool):
+            raise InvalidValue("seal", seal, "True, False, or None: while a worker works")
+        self._ledger = ledger
+        self._seal = seal
+        self.origin = origin_of(ledger.id)
+        self.store = SqliteEvidence(ledger)
+        self.keys = KeyFile(_path(key_file, "key_file") if key_file is not None else default_key_file())
+        self.pin = None if pin_file is None else PinFile(_path(pin_file, "pin_file"))
+        if key_file is not None and not self.keys.read():
+            raise InvalidValue("key_file", key_file, "a file with a key; redrive keys init creates it")
+        clock = ledger.now_ms
+        self.sealing = Sealing(self.store, self.store, origin=self.origin, clock=clock, keys=self.keys, pin=self.pin)
+        self._sealer = Sealer(self.sealing, ledger.subscribe)
+        if seal:
+            self._sealer.arm()
+
+    def begin(self) -> None:
+        """Somebody begins to work: seal from now on, unless the host said that it must not be done."""
+        if self._seal is not False:
+            self._sealer.begin()
+
+    def tree(self) -> TiledTree:
+        """The stored tree, for proofs."""
+        return TiledTree(self.store.tile)
+
+    def seal(self) -> StoredCheckpoint | None:
+        """Seal every event there is. Raises SealRefused, StorageError."""
+        refuse_in_batch("seal")
+        return self.sealing.seal()
+
+    def await_sealed(self, position: int | None, timeout_ms: int) -> StoredCheckpoint | None:
+        """The checkpoint that covers *position* (None: every event there is), once it is written."""
+        refuse_in_batch("await_sealed")
+        target = self._ledger.last_position() if position is None else position
+        end = time.monotonic() + timeout_ms / 1_000
+        while True:
+            last = self.store.last()
+            if target <= (last.position if last else 0):
+                return last
+            if self._ledger.last_position() < target:
+                raise InvalidValue("position", target, "a position of the log")
+            try:
+                self.sealing.seal()
+            except SealRefused:
+                raise
+            except StorageError:
+                if time.monotonic() >= end:
+                    raise
+                time.sleep(0.05)
+
+    def close(self) -> None:
+        """Seal what is left, when this process has been sealing."""
+        self._sealer.close()
+
+
+def _path(text: str, field: str) -> Path:
+    if not isinstance(text, str) or not text or "\x00" in text:
+        raise InvalidValue(field, text, "the path of a file")
+    return Path(text).expanduser()

@@ -1,0 +1,195 @@
+"""Sealing: hash what is new, check what is there, write and sign a checkpoint.
+
+Rows are read and hashed outside of any transaction. One short transaction then writes leaves, tiles and checkpoint,
+after it has made sure that nobody sealed in between; so a crash leaves all of a seal, or nothing.
+"""
+
+import contextlib
+import threading
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from typing import NamedTuple, Protocol
+
+from redrive.domain.errors import InvalidValue, SealRefused
+from redrive.evidence.leaves import leaf_of_row
+from redrive.evidence.merkle import HASH_BYTES, TILE_WIDTH, Frontier, TiledTree, TreeDamaged
+from redrive.evidence.notes import Checkpoint, Note, Signer, Verifier, parse_checkpoint, parse_note, signed, verified_by
+from redrive.evidence.store import Addition, Outrun, StoredCheckpoint, StoredRow, StoredRows, TreeStore
+
+MOST_PER_CHECKPOINT = 4_096
+MOST_OUTRUN = 100
+
+
+class Keys(Protocol):
+    """The keys of who seals."""
+
+    def signers(self, last: Note | None) -> Sequence[Signer]:
+        """Who signs the checkpoint after *last*: nobody when there is no key, two after a rotation."""
+
+    def verifiers(self) -> Sequence[Verifier]:
+        """The public keys, old ones too."""
+
+
+class Pin(Protocol):
+    """The last checkpoint as it is kept outside of the database."""
+
+    def read(self) -> Checkpoint | None:
+        """What is pinned. Raises SealRefused when that cannot be told."""
+
+    def advance(self, note: str) -> None:
+        """Pin a later checkpoint; an earlier one changes nothing."""
+
+
+class _Sealed(NamedTuple):
+    last: StoredCheckpoint | None
+    more: bool
+
+
+def origin_of(ledger_id: str) -> str:
+    """The first line of every checkpoint of a log."""
+    return f"redrive/{ledger_id}"
+
+
+class Sealing:
+    """Seals one log. Any number of processes may do so at a time: each goes on from what the others wrote."""
+
+    def __init__(
+        self, rows: StoredRows, tree: TreeStore, *, origin: str, clock: Callable[[], int], keys: Keys, pin: Pin | None
+    ) -> None:
+        self._rows, self._tree, self._keys, self._pin = rows, tree, keys, pin
+        self._origin, self._clock = origin, clock
+        self._lock = threading.Lock()
+        self._mine = ""
+        self._greatest = 0
+
+    def seal(self) -> StoredCheckpoint | None:
+        """Seal every event there is; the checkpoint that covers them, None while the log is empty.
+
+        Raises SealRefused when tree, checkpoint and pin disagree, StorageError.
+        """
+        with self._lock:
+            for _ in range(MOST_OUTRUN):
+                with contextlib.suppress(Outrun):
+                    while (sealed := self._seal_some()).more:
+                        pass
+                    return sealed.last
+        raise SealRefused("other processes seal this log faster than this one can: leave it to them")
+
+    def _seal_some(self) -> "_Sealed":
+        """Write one checkpoint, if there is anything to seal. Raises Outrun, SealRefused."""
+        pinned = self._pin.read() if self._pin else None  # before the tree: what is pinned was in it by then
+        last = self._tree.last()
+        self._require_forward(last)
+        rows = self._rows.rows_after(last.position if last else 0, MOST_PER_CHECKPOINT)
+        if not rows and self._is_known(last, pinned):
+            return _Sealed(last, more=False)
+        try:
+            frontier = self._checked(last, pinned)
+        except SealRefused:
+            if self._tree.last() != last:
+                raise Outrun from None  # it was looked at while another sealer wrote
+            raise
+        if rows:
+            last = self._add(last, frontier, rows)
+        self._settled(last)
+        return _Sealed(last, more=bool(rows))
+
+    def _is_known(self, last: StoredCheckpoint | None, pinned: Checkpoint | None) -> bool:
+        """Whether this process has found sound what is there, and pinned it."""
+        if last is None:
+            return pinned is None
+        if self._pin is not None and (pinned is None or (pinned.size, pinned.root) != (last.size, last.root)):
+            return False
+        return last.note == self._mine
+
+    def _require_forward(self, last: StoredCheckpoint | None) -> None:
+        size = last.size if last else 0
+        if size < self._greatest:
+            raise SealRefused(
+                f"the tree went back from {self._greatest} leaves to {size} while this process had it open"
+            )
+
+    def _settled(self, last: StoredCheckpoint | None) -> None:
+        """Remember what was written or found sound, and pin it."""
+        if last is None:
+            return
+        self._mine, self._greatest = last.note, last.size
+        if self._pin is not None:
+            self._pin.advance(last.note)
+
+    def _checked(self, last: StoredCheckpoint | None, pinned: Checkpoint | None) -> Frontier:
+        """The tree's right edge. Raises SealRefused when what is stored, or pinned, disagrees."""
+        size = last.size if last else 0
+        tree = TiledTree(self._tree.tile)
+        try:
+            frontier = tree.frontier(size)
+            pinned_root = tree.root(pinned.size) if pinned and pinned.size <= size else None
+        except TreeDamaged as damaged:
+            raise SealRefused(f"{damaged}: run redrive verify") from None
+        if last is not None:
+            self._require_sound(last, frontier)
+        if self._tree.leaf_count() != size:
+            raise SealRefused(f"the tree has {self._tree.leaf_count()} leaves, its last checkpoint {size}")
+        if pinned is not None:
+            self._require_pinned(pinned, size, pinned_root)
+        return frontier
+
+    def _require_sound(self, last: StoredCheckpoint, frontier: Frontier) -> None:
+        if frontier.root() != last.root:
+            raise SealRefused(f"the stored tiles do not lead to the root of checkpoint {last.size}: run redrive verify")
+        if last.note == self._mine:
+            return
+        try:
+            note = parse_note(last.note)
+            found = parse_checkpoint(note.text)
+            verified_by(note, self._keys.verifiers())
+        except InvalidValue as error:
+            raise SealRefused(f"checkpoint {last.size} is not what was signed: {error}") from None
+        if found != Checkpoint(self._origin, last.size, last.root):
+            raise SealRefused(f"the note of checkpoint {last.size} says something else than its row")
+
+    def _require_pinned(self, pinned: Checkpoint, size: int, root: bytes | None) -> None:
+        if pinned.origin != self._origin:
+            raise SealRefused(f"the pin file is of {pinned.origin}, not of {self._origin}")
+        if pinned.size > size:
+            raise SealRefused(
+                f"the pin file knows a checkpoint of {pinned.size} leaves, the log only {size}: it was cut, or an old "
+                "copy was restored"
+            )
+        if root != pinned.root:
+            raise SealRefused(f"the log was rewritten: its first {pinned.size} leaves are not those that were pinned")
+
+    def _add(self, last: StoredCheckpoint | None, frontier: Frontier, rows: Sequence[StoredRow]) -> StoredCheckpoint:
+        size = last.size if last else 0
+        try:
+            tiles = self._appended(frontier, rows)
+        except (ValueError, TypeError) as error:
+            raise SealRefused(f"a row beyond leaf {size} is not what a ledger writes: {error}") from None
+        root, position = frontier.root(), rows[-1][0]
+        signers = self._keys.signers(parse_note(last.note) if last else None)
+        next_key = signers[-1].verifier if len(signers) > 1 else None
+        note = signed(Checkpoint(self._origin, frontier.size, root).text(next_key), signers)
+        checkpoint = StoredCheckpoint(frontier.size, size, position, root, str(note), self._clock())
+        self._tree.add(Addition(checkpoint, [row[0] for row in rows], tiles))
+        return checkpoint
+
+    def _appended(self, frontier: Frontier, rows: Sequence[StoredRow]) -> dict[tuple[int, int], bytes]:
+        """Append the leaves of *rows*; the tiles that change, in full."""
+        added: dict[int, list[bytes]] = defaultdict(list)
+        counts = [frontier.size]
+        while counts[-1]:
+            counts.append(counts[-1] // TILE_WIDTH)
+        append = frontier.append
+        for row in rows:
+            for level, node in enumerate(append(leaf_of_row(row))):
+                added[level].append(node)
+        tiles: dict[tuple[int, int], bytes] = {}
+        for level, nodes in added.items():
+            count = counts[level] if level < len(counts) else 0
+            first, offset = divmod(count, TILE_WIDTH)
+            known = self._tree.tile(level, first)[: offset * HASH_BYTES] if offset else b""
+            hashes = known + b"".join(nodes)
+            step = TILE_WIDTH * HASH_BYTES
+            for n, at in enumerate(range(0, len(hashes), step)):
+                tiles[level, first + n] = hashes[at : at + step]
+        return tiles

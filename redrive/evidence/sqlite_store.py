@@ -1,0 +1,91 @@
+"""The rows and the tree of a log in SQLite: the one module of evidence that knows which database it is."""
+
+import sqlite3
+from collections.abc import Sequence
+from typing import Any
+
+from redrive.evidence.store import Addition, Outrun, StoredCheckpoint, StoredRow
+from redrive.ledger.ledger import SqliteLedger
+from redrive.ledger.recorder import COLUMNS
+from redrive.ledger.storage_errors import storage_errors
+
+_CHECKPOINT = "SELECT size, previous_size, position, root, note, sealed_at_ms FROM tree_checkpoints"
+
+
+class SqliteEvidence:
+    """``StoredRows`` and ``TreeStore`` of one SQLite log. Reading uses the connection of the calling thread."""
+
+    def __init__(self, ledger: SqliteLedger) -> None:
+        self._ledger = ledger
+
+    def rows_after(self, position: int, limit: int) -> Sequence[StoredRow]:
+        """At most *limit* rows beyond *position*, in log order."""
+        query = f"SELECT {COLUMNS} FROM events WHERE position > ? ORDER BY position LIMIT ?"
+        with storage_errors(self._ledger.path):
+            connection = self._ledger.recorder.reader()
+            try:
+                return connection.execute(query, (position, limit)).fetchall()
+            except sqlite3.OperationalError as error:
+                if "decode" not in str(error):
+                    raise
+            connection.text_factory = _text  # a text is no UTF-8: show it all the same, a leaf will not match
+            try:
+                return connection.execute(query, (position, limit)).fetchall()
+            finally:
+                connection.text_factory = str
+
+    def last_position(self) -> int:
+        """The last position of the log, 0 when it is empty."""
+        return self._ledger.last_position()
+
+    def last(self) -> StoredCheckpoint | None:
+        """The checkpoint with the greatest size."""
+        row = self._one(f"{_CHECKPOINT} ORDER BY size DESC LIMIT 1")
+        return StoredCheckpoint(*row) if row else None
+
+    def checkpoints(self, after: int, limit: int) -> Sequence[StoredCheckpoint]:
+        """At most *limit* checkpoints of more than *after* leaves, by size."""
+        with storage_errors(self._ledger.path):
+            rows = self._ledger.recorder.reader().execute(
+                f"{_CHECKPOINT} WHERE size > ? ORDER BY size LIMIT ?", (after, limit)
+            )
+            return [StoredCheckpoint(*row) for row in rows.fetchall()]
+
+    def tile(self, level: int, tile: int) -> bytes:
+        """The hashes of a tile, none when it is not there."""
+        row = self._one("SELECT hashes FROM tree_tiles WHERE level = ? AND tile = ?", level, tile)
+        return row[0] if row and isinstance(row[0], bytes) else b""
+
+    def leaves(self, start: int, limit: int) -> Sequence[tuple[int, int]]:
+        """At most *limit* pairs of leaf index and position, from index *start* on."""
+        query = "SELECT leaf_index, position FROM tree_leaves WHERE leaf_index >= ? ORDER BY leaf_index LIMIT ?"
+        with storage_errors(self._ledger.path):
+            return self._ledger.recorder.reader().execute(query, (start, limit)).fetchall()
+
+    def leaf_count(self) -> int:
+        """One more than the greatest leaf index."""
+        row = self._one("SELECT leaf_index FROM tree_leaves ORDER BY leaf_index DESC LIMIT 1")
+        return int(row[0]) + 1 if row else 0
+
+    def add(self, addition: Addition) -> None:
+        """Write a seal in one transaction. Raises Outrun, StorageError."""
+        point = addition.checkpoint
+        leaves = list(enumerate(addition.positions, start=point.previous_size))
+        tiles = [(level, tile, hashes) for (level, tile), hashes in addition.tiles.items()]
+        values = (point.size, point.previous_size, point.position, point.root, point.note, point.sealed_at_ms)
+        with self._ledger.committer.writing() as writer:
+            size = writer.execute("SELECT max(size) FROM tree_checkpoints").fetchone()[0] or 0
+            if size != point.previous_size:
+                raise Outrun(f"the tree has {size} leaves, not {point.previous_size}")
+            writer.execute("INSERT INTO tree_checkpoints VALUES (?, ?, ?, ?, ?, ?)", values)
+            writer.executemany("INSERT INTO tree_leaves VALUES (?, ?)", leaves)
+            writer.executemany("INSERT OR REPLACE INTO tree_tiles VALUES (?, ?, ?)", tiles)
+
+    def _one(self, query: str, *values: int) -> tuple[Any, ...] | None:
+        with storage_errors(self._ledger.path):
+            row: tuple[Any, ...] | None = self._ledger.recorder.reader().execute(query, values).fetchone()
+            return row
+
+
+def _text(raw: bytes) -> str:
+    return raw.decode("utf-8", "surrogateescape")

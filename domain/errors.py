@@ -9,13 +9,14 @@ RedriveError
 │   ├── LimitReached                                    concurrency and rate
 │   ├── RetryUnavailable · BudgetSpent                  dead letters
 │   ├── InFlight · OutcomePending · Compensated                       effects
+│   ├── PayloadDestroyed · PayloadLocked                encryption per subject
 │   └── StreamReadOnly          holds an event of a newer version
 ├── NotFound                    unknown, or another tenant's: both look the same          CLI exit 4
 ├── Conflict                    another writer was first, again and again; try later      CLI exit 5
 ├── StorageError                disk full, locked, read-only, corrupted, newer schema     CLI exit 5
 │   └── EngineClosed · StreamDamaged · SealRefused · ReadOnlyLog
 ├── AnchorFailed            nobody outside of the database could be told                CLI exit 5
-└── StreamUnreadable            marks StreamReadOnly and StreamDamaged: left alone, all else works
+└── StreamUnreadable            marks StreamReadOnly, StreamDamaged, Payload…: left alone, all else works
 """
 
 from typing import ClassVar
@@ -252,6 +253,27 @@ class StreamReadOnly(Refused, StreamUnreadable):
     def __init__(self, stream: str, topic: str) -> None:
         self.stream, self.topic = stream, topic
         super().__init__(f"stream {stream} holds the unknown event {_shown(topic)}: read-only in this version")
+
+
+class PayloadDestroyed(Refused, StreamUnreadable):
+    """What the work needs is gone: the key of its subject was destroyed. It can still be cancelled and closed."""
+
+    code = "payload-destroyed"
+
+    def __init__(self, stream: str) -> None:
+        self.stream = stream
+        super().__init__(f"the payload of {stream} is destroyed with its key: nothing is executed, sent or compared")
+
+
+class PayloadLocked(Refused, StreamUnreadable):
+    """A payload is sealed with a key that is not here: nothing can be decided about it."""
+
+    code = "payload-locked"
+
+    def __init__(self, stream: str, key: str = "", store: str = "") -> None:
+        self.stream, self.key, self.store = stream, key, store
+        where = f"key {key} is not in {store}" if key else "its key is not here"
+        super().__init__(f"the payload of {stream} is sealed and {where}: open the log with its key store")
 
 
 def _shown(value: object, most: int = 120) -> str:

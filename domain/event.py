@@ -56,6 +56,9 @@ class UnknownEvent:
     state: bytes
 
 
+SealState = Literal["", "locked", "destroyed"]
+"""Of a payload as it was read: at hand (or never sealed), sealed with a key that is not here, or destroyed."""
+
 CauseKind = Literal["event", "command", "timer", "external"]
 
 
@@ -71,7 +74,7 @@ class Cause:
 class Recorded:
     """An event with its envelope. It is wrapped once and reused when a commit is tried again, so that
     *event_id* tells a lost acknowledgement from a rival. Times are UTC milliseconds; the ledger gives
-    *position* and *recorded_at_ms* (never backwards)."""
+    *position* and *recorded_at_ms* (never backwards), and *seal* when the payload cannot be read."""
 
     stream: StreamId
     version: int
@@ -86,6 +89,7 @@ class Recorded:
     engine: str = ""
     position: int = 0
     recorded_at_ms: int = 0
+    seal: SealState = ""
 
     @property
     def originator_id(self) -> str:

@@ -24,12 +24,14 @@ Leased = Literal["effect", "compensating"]
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """On whose behalf a command runs: *tenant* limits what it sees (None: the engine itself, which sees all)."""
+    """On whose behalf a command runs: *tenant* limits what it sees (None: the engine itself, which sees all);
+    *subject* is whom the payload of what it begins is about."""
 
     tenant: Tenant | None
     actor: Principal = SYSTEM
     reason: str | None = None
     cause: Cause | None = None
+    subject: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,7 +190,7 @@ class Transaction(Protocol):
         """Whether this version knows every event of a stream, so that it may be continued; also of one that has none
         yet. What it does not know is left alone."""
 
-    def require_writable(self, stream: str) -> None:
+    def require_writable(self, stream: str, events: Sequence[Event] = ()) -> None:
         """Raises StreamReadOnly when a stream that was read holds an event that this version does not know."""
 
     def moved_by(self, id_: DeadLetterId) -> Cause:

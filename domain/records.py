@@ -29,6 +29,20 @@ class PolicyRegistered(Event):
     body: CleanJson
 
 
+class KeyDestroyed(Event):
+    """The key that sealed payloads of a subject is gone; they cannot be read any more, by anybody.
+
+    *subject* is an HMAC of the subject's name: whoever has the key store can tell which name it was.
+    """
+
+    TOPIC: ClassVar[str] = "log.key-destroyed"
+
+    key: str
+    subject: str
+    created_at_ms: int
+    destroyed_at_ms: int
+
+
 class LimitSet(Event):
     """An operator, or the host, set a limit; it holds from the next transaction on. The body is the limit."""
 

@@ -4,12 +4,13 @@ import uuid
 from collections.abc import Callable
 from typing import Any
 
-from redrive.domain.errors import InvalidValue, KeyReused
+from redrive.domain.errors import InvalidValue, KeyReused, PayloadDestroyed
 from redrive.domain.flow import Flow
 from redrive.domain.identity import RunId, Tenant, run_id_of
 from redrive.domain.ports import Transaction
 from redrive.domain.run.events import RunSubmitted
 from redrive.domain.run.stateful_waits import begin_ready
+from redrive.domain.sealing import KEYED
 from redrive.domain.values import clean_json, clean_name, digest
 
 
@@ -18,7 +19,8 @@ def submission(
 ) -> Callable[[Transaction], RunId]:
     """A command that submits a run of *flow*, or finds the run that *key* named before.
 
-    Raises InvalidValue here, KeyReused when the key came with another flow or input.
+    Raises InvalidValue here, KeyReused when the key came with another flow or input, PayloadDestroyed when that cannot
+    be told any more.
     """
     if not isinstance(flow, Flow):
         raise InvalidValue("flow", flow, "a Flow, such as Flow([Node('fetch')])")
@@ -31,6 +33,8 @@ def submission(
     def submit(tx: Transaction) -> RunId:
         known = tx.find_run(id_)
         if known is not None:
+            if known.content.startswith(KEYED):
+                raise PayloadDestroyed(id_)
             if known.content != content:
                 raise KeyReused(str(key), "flow or input")
             return known.id

@@ -1,9 +1,10 @@
 """A rehearsal: a command is given to the rules as it would be, and stops where it would begin to write."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, NoReturn
 
 from redrive.domain.errors import Refused, StreamUnreadable
+from redrive.domain.event import Event
 from redrive.domain.ports import Transaction
 
 
@@ -26,19 +27,19 @@ class Rehearsal:
 
     def append_run(self, run: Any, *events: Any, **_cause: Any) -> Any:
         """Stop here, unless there is nothing to append."""
-        return self._stop(run.id) if events else run
+        return self._stop(run.id, events) if events else run
 
     def append_dead_letter(self, id_: str, _subject: Any, *events: Any) -> Any:
         """As ``append_run``."""
-        return self._stop(id_) if events else self._tx.dead_letter(id_)  # type: ignore[arg-type]  # an id is a text
+        return self._stop(id_, events) if events else self._tx.dead_letter(id_)  # type: ignore[arg-type]  # an id is a text
 
     def append_effect(self, id_: str, _subject: Any, *events: Any) -> Any:
         """As ``append_run``."""
-        return self._stop(id_) if events else self._tx.effect(id_)  # type: ignore[arg-type]
+        return self._stop(id_, events) if events else self._tx.effect(id_)  # type: ignore[arg-type]
 
     def append_compensation(self, id_: str, _subject: Any, *events: Any) -> Any:
         """As ``append_run``."""
-        return self._stop(id_) if events else self._tx.compensation(id_)  # type: ignore[arg-type]
+        return self._stop(id_, events) if events else self._tx.compensation(id_)  # type: ignore[arg-type]
 
     def begin_run(self, *_given: Any) -> NoReturn:
         """A new run may always begin."""
@@ -47,8 +48,8 @@ class Rehearsal:
     def register_policy(self, *_given: Any) -> None:
         """No decision."""
 
-    def _stop(self, stream: str) -> NoReturn:
-        self._tx.require_writable(stream)
+    def _stop(self, stream: str, events: Sequence[Event]) -> NoReturn:
+        self._tx.require_writable(stream, events)
         raise _WouldWriteError
 
 

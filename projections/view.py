@@ -10,6 +10,7 @@ from sqlite_utils import Database
 
 from redrive.domain.errors import StorageError
 from redrive.domain.event import Recorded
+from redrive.domain.records import KeyDestroyed
 from redrive.projections import fold
 from redrive.projections.batch import Batch, collector_paused
 from redrive.projections.graphs import Graphs
@@ -41,9 +42,14 @@ class Source(Protocol):
         """The id of the event at *position*, None when there is none."""
 
 
-def view_path(log_path: str) -> str:
-    """Where the live view of the log at *log_path* lies: each version of this code has its own."""
-    return f"{log_path}.views-{fold.fingerprint()[:8]}.db"
+def view_path(log_path: str, *, locked: bool = False) -> str:
+    """Where the live view of the log at *log_path* lies: each version of this code has its own, and so have readers
+    without the keys of sealed payloads (*locked*)."""
+    return f"{log_path}.views-{fold.fingerprint()[:8]}{'-locked' if locked else ''}.db"
+
+
+class _PayloadGoneError(Exception):
+    """A key was destroyed: what was folded with it must not stay in the file."""
 
 
 class View:
@@ -206,15 +212,18 @@ class View:
     def _fold_some(self) -> bool:
         """Fold one transaction's worth; whether there may be more."""
         writer = self._file.writer
-        with transaction(writer):
-            _, position, event_id, _ = _state_of(writer)
-            self._position = position
-            target = self._target()
-            if position == target:
-                return False
-            why = self._departure(position, event_id)
-            if why is None:
-                self._fold_from(writer, position, target, MOST_PER_TRANSACTION)
+        try:
+            with transaction(writer):
+                _, position, event_id, _ = _state_of(writer)
+                self._position = position
+                target = self._target()
+                if position == target:
+                    return False
+                why = self._departure(position, event_id)
+                if why is None:
+                    self._fold_from(writer, position, target, MOST_PER_TRANSACTION, anew=False)
+        except _PayloadGoneError:
+            why = "a key was destroyed"
         if why is not None:
             log.warning("view.rebuild", path=self.path, why=why)
             self._rebuild()
@@ -232,6 +241,8 @@ class View:
                     new = [recorded for recorded in events if position < recorded.position <= most]
                     gap = bool(new) and new[0].position != position + 1
                     if new and not gap:
+                        gap = any(recorded.event.__class__ is KeyDestroyed for recorded in new)
+                    if new and not gap:
                         batch = Batch(writer, self._graphs)
                         fold.fold(batch, new)
                         _finish(batch, new[-1])
@@ -239,8 +250,11 @@ class View:
             if gap:
                 self._catch_up()
 
-    def _fold_from(self, connection: sqlite3.Connection, position: int, target: int, most: int) -> int:
-        """Fold the log beyond *position* in the open transaction, *most* events or a few more."""
+    def _fold_from(
+        self, connection: sqlite3.Connection, position: int, target: int, most: int, *, anew: bool = True
+    ) -> int:
+        """Fold the log beyond *position* in the open transaction, *most* events or a few more. Raises
+        _PayloadGoneError when a key was destroyed there, and the view is not folded anew."""
         batch, last = Batch(connection, self._graphs), None
         with collector_paused():  # it would look at the rows of the batch again and again
             for events in self._source.replay(position, target, CHUNK):
@@ -249,6 +263,8 @@ class View:
                     break
         if last is None:
             raise StorageError(f"the log ends before its position {target}")
+        if not anew and any(topic == KeyDestroyed.TOPIC for _, topic in batch.events):
+            raise _PayloadGoneError
         _finish(batch, last)
         return last.position
 

@@ -55,6 +55,8 @@ _PUBLIC = {
         "NotRunning",
         "OutcomePending",
         "ReadOnlyLog",
+        "PayloadDestroyed",
+        "PayloadLocked",
         "RedriveError",
         "Refused",
         "RetryUnavailable",
@@ -88,6 +90,8 @@ _PUBLIC = {
     ),
     "redrive.domain.limits": ("Limit", "LimitUse", "Rate"),
     "redrive.ledger.limit_status": ("LimitStatus",),
+    "redrive.privacy.models": ("KeyDestruction", "PrivacyStatus"),
+    "redrive.privacy.options": ("Privacy",),
     "redrive.domain.redaction": ("Redactor",),
     "redrive.domain.redrive_policy": ("RedrivePolicy",),
     "redrive.domain.retry_policy": (
@@ -170,6 +174,8 @@ if TYPE_CHECKING:
     from redrive.domain.errors import NotFound as NotFound
     from redrive.domain.errors import NotRunning as NotRunning
     from redrive.domain.errors import OutcomePending as OutcomePending
+    from redrive.domain.errors import PayloadDestroyed as PayloadDestroyed
+    from redrive.domain.errors import PayloadLocked as PayloadLocked
     from redrive.domain.errors import ReadOnlyLog as ReadOnlyLog
     from redrive.domain.errors import RedriveError as RedriveError
     from redrive.domain.errors import Refused as Refused
@@ -266,6 +272,9 @@ if TYPE_CHECKING:
     from redrive.http_effects import http_send as http_send
     from redrive.ledger.committer import Pending as Pending
     from redrive.ledger.limit_status import LimitStatus as LimitStatus
+    from redrive.privacy.models import KeyDestruction as KeyDestruction
+    from redrive.privacy.models import PrivacyStatus as PrivacyStatus
+    from redrive.privacy.options import Privacy as Privacy
     from redrive.processes.compensations import CompensationStanding as CompensationStanding
     from redrive.processes.compensations import CompensationTry as CompensationTry
     from redrive.processes.compensator import Compensate as Compensate

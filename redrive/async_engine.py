@@ -54,6 +54,8 @@ class AsyncEngine(Asynchronous[Engine]):
     change_limit = awaited(Engine.change_limit)
     remove_limit = awaited(Engine.remove_limit)
     limits = awaited(Engine.limits)
+    destroy_key = awaited(Engine.destroy_key)
+    privacy_status = awaited(Engine.privacy_status)
     tick = awaited(Engine.tick)
     sweep = awaited(Engine.sweep)
     seal = awaited(Engine.seal)

@@ -4,7 +4,7 @@ import random
 import time
 from collections.abc import Callable, Container, Mapping, Sequence
 from pathlib import Path
-from typing import Any, ParamSpec, Self, TypeVar
+from typing import TYPE_CHECKING, Any, ParamSpec, Self, TypeVar
 from urllib.parse import unquote
 
 from redrive import __version__
@@ -25,6 +25,8 @@ from redrive.forensic_engine import ForensicEngine
 from redrive.ledger.committer import Pending
 from redrive.ledger.ledger import SqliteLedger, refuse_in_batch
 from redrive.ledger.limit_status import LimitStatus, statuses
+from redrive.privacy.wiring import attach
+from redrive.private_engine import PrivateEngine
 from redrive.processes.capacity import changing_limit, removing_limit, setting_limit
 from redrive.processes.given import function_given, functions_given
 from redrive.processes.handout import Claim
@@ -40,13 +42,16 @@ from redrive.projections.view import View, view_path
 from redrive.tenant_effects import Actor
 from redrive.tenant_engine import TenantEngine
 
+if TYPE_CHECKING:
+    from redrive.privacy.options import Privacy
+
 P = ParamSpec("P")
 T = TypeVar("T")
 Listener = Callable[[Recorded], None]
 RedrivePolicies = RedrivePolicy | Callable[[Tenant, str], RedrivePolicy]
 
 
-class Engine(EvidenceEngine, ForensicEngine):
+class Engine(EvidenceEngine, ForensicEngine, PrivateEngine):
     """One log, for every tenant. Commands and queries live on ``for_tenant(…)``; ``local`` is the default tenant.
 
     Any number of threads may use it, and any number of processes may open the same log. Close it when done, or
@@ -88,8 +93,10 @@ class Engine(EvidenceEngine, ForensicEngine):
 
     def tick(self) -> TickReport:
         """Reclaim what expired or is held by a dead process of this host, end timed waits, expire approvals, give up
-        on effects outside runs and on compensations whose lease ended (unknown from now on), then sweep."""
+        on effects outside runs and on compensations whose lease ended (unknown from now on), then sweep. What a
+        process that died left of a key's destruction is finished first."""
         refuse_in_batch("tick")
+        self._finish_destructions()
         return tick(self.services, self.tenant)
 
     def sweep(self) -> SweepReport:
@@ -132,6 +139,8 @@ class Engine(EvidenceEngine, ForensicEngine):
         self.evidence.close()
         self.views.close()
         self.ledger.close()
+        if self.sealing is not None:
+            self.sealing.keys.close()
 
     def __enter__(self) -> Self:
         return self
@@ -186,6 +195,7 @@ def open(  # noqa: A001, PLR0913  (redrive.open reads well; all have defaults)
     seal: bool | None = None,
     key_file: str | None = None,
     pin_file: str | None = None,
+    privacy: "Privacy | None" = None,
 ) -> Engine:
     """Open a log, creating it when there is none.
 
@@ -198,8 +208,8 @@ def open(  # noqa: A001, PLR0913  (redrive.open reads well; all have defaults)
     it is, with a warning `limit.kept`. *views* is the folder for the query views
     (default: beside the log). *seal*: whether what is new is sealed in the background, from the first event that this
     engine commits (True), while a worker or a ticker runs (None), or never (False); with the key of *key_file*
-    (default: the user's, when there is one), and pinned to *pin_file* when it is given. Raises InvalidValue,
-    StorageError.
+    (default: the user's, when there is one), and pinned to *pin_file* when it is given. *privacy* has payloads encrypted with
+    a key per subject, from now on. Raises InvalidValue, StorageError.
     """
     path = path_of(url)
     if not isinstance(limits, (list, tuple)):
@@ -234,15 +244,22 @@ def open(  # noqa: A001, PLR0913  (redrive.open reads well; all have defaults)
         begin_work=evidence.begin,
     )
     folder = Path(path).parent if views is None else Path(views)
+    sealing = None
     try:
+        sealing = attach(ledger, privacy)
         for limit, command in setting:
             kept = ledger.transact(Caller(None, reason="given to redrive.open"), command)
             if kept != limit:
                 log.warning("limit.kept", limit=limit.key, kept=kept.document(), given=limit.document())
-        return Engine(ledger, services, View(ledger, view_path(str(folder / Path(path).name))), evidence)
+        view = View(ledger, view_path(str(folder / Path(path).name), locked=ledger.locked))
+        engine = Engine(ledger, services, view, evidence)
+        engine._take_keys(sealing)
     except BaseException:
         ledger.close()
+        if sealing is not None:
+            sealing.keys.close()
         raise
+    return engine
 
 
 def path_of(url: str) -> str:

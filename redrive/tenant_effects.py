@@ -58,7 +58,7 @@ class TenantEffects(TenantQueries):
         unknown. A failure opens its dead letter at once. For the rest see ``Attempt.effect``.
 
         Raises what *send* raised; AttemptError when the gate withholds it or its outcome stays unknown; InFlight,
-        KeyReused, Compensated.
+        KeyReused, Compensated, PayloadDestroyed.
         """
         function_given(send, "send", "an EffectCall, or of nothing")
         wanted, caller = self._wanted(key, actor, operation, target, request, tolerate, compensation)
@@ -96,7 +96,7 @@ class TenantEffects(TenantQueries):
         When the standing is "intended", send, and report ``effect_succeeded``, ``effect_failed`` or
         ``effect_unknown``; otherwise it says why nothing is to be sent. *attempt* is None outside runs.
 
-        Raises NotRunning, StaleEpoch, StaleAttempt; InFlight, KeyReused, Compensated.
+        Raises NotRunning, StaleEpoch, StaleAttempt; InFlight, KeyReused, Compensated, PayloadDestroyed.
         """
         of = None if attempt is None else attempt.id
         wanted = wanted_effect(self.tenant, key, operation, target, request, tolerate, compensation, scope, of)
@@ -222,11 +222,17 @@ class TenantEffects(TenantQueries):
     def _operate(self, command: Callable[[Transaction], T], actor: Actor, reason: str) -> T:
         return self._do(command, actor, self._redacted(reason_given(reason)))
 
-    def _do(self, command: Callable[[Transaction], T], actor: Actor | None, reason: str | None = None) -> T:
-        return self.engine.ledger.transact(self._caller(actor, reason), command)
+    def _do(
+        self,
+        command: Callable[[Transaction], T],
+        actor: Actor | None,
+        reason: str | None = None,
+        subject: str | None = None,
+    ) -> T:
+        return self.engine.ledger.transact(self._caller(actor, reason, subject), command)
 
-    def _caller(self, actor: Actor | None, reason: str | None = None) -> Caller:
-        return Caller(self.tenant, SYSTEM if actor is None else human(actor), reason)
+    def _caller(self, actor: Actor | None, reason: str | None = None, subject: str | None = None) -> Caller:
+        return Caller(self.tenant, SYSTEM if actor is None else human(actor), reason, subject=subject)
 
     def _report(self, standing: EffectStanding, actor: Actor | None, command: Callable[[Transaction], T]) -> T:
         """Within a run its worker reports; outside runs the holder is an actor's id, and the caller says whose."""

@@ -33,8 +33,9 @@ if TYPE_CHECKING:
 class TenantEngine(TenantEffects):
     """The engine, for one tenant. *actor* is who acts: a name, or a Principal that the host authenticated.
 
-    Every command raises InvalidValue for what it cannot accept, NotFound for what this tenant does not have, and
-    StreamReadOnly when a newer version has written to what it would continue.
+    Every command raises InvalidValue for what it cannot accept, NotFound for what this tenant does not have,
+    StreamReadOnly when a newer version has written to what it would continue, PayloadLocked when that is sealed with a
+    key that is not here, and PayloadDestroyed when it would have work done with a payload whose key is destroyed.
     """
 
     def submit(
@@ -45,12 +46,17 @@ class TenantEngine(TenantEffects):
         key: str | None = None,
         input: Any = None,  # noqa: A002  (the word of the field)
         actor: Actor | None = None,
+        subject: str | None = None,
     ) -> RunId:
-        """Submit a run of *flow*; the same *key* of the same *automation* gives the same run.
+        """Submit a run of *flow*; the same *key* of the same *automation* gives the same run. *subject*: whom its
+        payloads are about, in a log with ``Privacy``; they are encrypted with the subject's key.
 
-        Raises InvalidValue; KeyReused when the key came with another flow or input.
+        Raises InvalidValue; KeyReused when the key came with another flow or input, PayloadDestroyed when that cannot
+        be told any more.
         """
-        return self._do(submission(self.tenant, flow, automation, key, input), actor)
+        if subject is not None:
+            self.engine._require_privacy(subject)
+        return self._do(submission(self.tenant, flow, automation, key, input), actor, subject=subject)
 
     def claim(
         self,

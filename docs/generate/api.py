@@ -21,6 +21,7 @@ GROUPS: dict[str, tuple[str, ...]] = {
         "RedrivePolicy",
         "Limit",
         "Rate",
+        "Privacy",
     ),
     "Executing": (
         "Worker",
@@ -74,6 +75,8 @@ GROUPS: dict[str, tuple[str, ...]] = {
         "DeadLetterGroup",
         "LetterStanding",
         "LimitStatus",
+        "PrivacyStatus",
+        "KeyDestruction",
         "LimitUse",
         "Counts",
         "HistoryEntry",

@@ -8,6 +8,7 @@ from pydantic import BaseModel
 from docs.generate.markdown import code, prose, table, type_of
 from redrive.effect_detail import CompensationDetail, EffectDetail, EffectOutcome, EffectTry
 from redrive.history import HistoryEntry
+from redrive.privacy.models import KeyDestruction, PrivacyStatus
 from redrive.projections.models import (
     CompensationSummary,
     DeadLetterGroup,
@@ -154,6 +155,8 @@ PRINTED = {
             ("rate", "null, or an object with `tokens`, `period_ms`, `burst`"),
         ],
     ),
+    "privacy": Printed("item", "`privacy init`, `privacy show`", PrivacyStatus),
+    "key-destroyed": Printed("item", "`privacy destroy`", KeyDestruction),
     "views": Printed("item", "`views status`", ViewStatus),
     "views-rebuilt": Printed(
         "item",
@@ -180,6 +183,8 @@ MODELS: tuple[type[BaseModel], ...] = (
     CompensationDetail,
     HistoryEntry,
     ViewStatus,
+    PrivacyStatus,
+    KeyDestruction,
 )
 
 

@@ -32,12 +32,15 @@ ADVICE = {
     "in-flight": ("Wait for the outcome; in a handler let it pass: the attempt fails and is made again.", "guarantees"),
     "compensated": ("Leave it: it was, or will be, made good for. To do it after all, take another key.", "guarantees"),
     "outcome-pending": ("Report what became of the effect first: succeeded, failed or unknown.", "guarantees"),
+    "payload-destroyed": ("Nothing can be done with it but close it: cancel, abandon, ignore.", "privacy"),
+    "payload-locked": ("Open the log with its key store: `redrive.Privacy`, or the setting `key_store`.", "privacy"),
     "stream-read-only": ("Use the newer version of redrive that wrote to it; all else goes on here.", "history"),
 }
 PAGES = {
     "fencing": "[Fencing](../explanation/fencing.md)",
     "guarantees": "[Guarantees](../explanation/guarantees.md)",
     "states": "[States](states.md)",
+    "privacy": "[Erasing personal data](../how-to/erase-personal-data.md)",
     "limits": "[Limits](../how-to/limit-concurrency-and-rate.md)",
     "dead": "[Dead letters](../explanation/dead-letters.md)",
     "backoff": "[Backoff and budget](../explanation/backoff-and-budget.md)",

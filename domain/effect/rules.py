@@ -3,12 +3,13 @@
 from redrive.domain.effect import events as e
 from redrive.domain.effect.request import EffectRequest, Receipt
 from redrive.domain.effect.state import Effect, EffectStatus, report_digest
-from redrive.domain.errors import InFlight, InvalidValue, KeyReused, NotAllowed
+from redrive.domain.errors import InFlight, InvalidValue, KeyReused, NotAllowed, PayloadDestroyed
 from redrive.domain.event import Event
 from redrive.domain.failure import OUTCOME_UNKNOWN, Failure
 from redrive.domain.identity import EffectId
 from redrive.domain.run.attempts import AttemptId
 from redrive.domain.run.state import NodeStatus, Run, Status
+from redrive.domain.sealing import KEYED
 
 OUTSIDE_LEASE_MS = 300_000
 OUTCOMES = ("succeeded", "did_not_happen", "still_unknown")
@@ -34,9 +35,12 @@ def has_passed(effect: Effect, run: Run | None) -> bool:
 
 
 def is_done(effect: Effect, request: EffectRequest) -> bool:
-    """Whether it succeeded, so that its stored receipt answers. Raises KeyReused for another request."""
+    """Whether it succeeded, so that its stored receipt answers. Raises KeyReused for another request,
+    PayloadDestroyed when what was asked cannot be told any more."""
     if effect.status is not EffectStatus.SUCCEEDED:
         return False
+    if effect.done_digest.startswith(KEYED):
+        raise PayloadDestroyed(effect.id)
     if effect.done_digest != request.digest:
         raise KeyReused(request.key, "request")
     return True

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from redrive.domain.identity import Tenant
     from redrive.engine import Engine
     from redrive.forensics.past import Past
+    from redrive.privacy.options import Privacy
     from redrive.settings import Settings
     from redrive.tenant_engine import TenantEngine
     from redrive.tenant_queries import TenantQueries
@@ -75,6 +76,7 @@ class Session:
             busy_timeout_ms=settings.busy_timeout_ms,
             cache_bytes=settings.cache_bytes,
             reconcilers=effect_reconcilers(),
+            privacy=self._privacy(create),
             seal=settings.seal,
             key_file=settings.key_file,
             pin_file=settings.pin_file,
@@ -93,6 +95,21 @@ class Session:
         self.output = replace(self.output, advises=False)
         self.last_words = lambda: tell_bundle(self.output, path, engine)
         return engine
+
+    def _privacy(self, create: bool) -> "Privacy | None":
+        """Where the keys are, when a setting says so; only what creates logs creates key stores."""
+        from redrive.domain.errors import InvalidValue
+
+        store, master = self.settings.key_store, self.settings.master_key
+        if store is None:
+            return None
+        from pathlib import Path
+
+        from redrive.privacy.options import Privacy
+
+        if not create and not Path(store).exists():
+            raise InvalidValue("setting key_store", store, "a file that exists: `redrive privacy init` makes one")
+        return Privacy(store, master_key=master)
 
     def tenant_engine(self, *, create: bool = False) -> "TenantEngine":
         """The log as one tenant sees it: the one that was named, or the default one."""

@@ -12,9 +12,12 @@ from redrive.cli.options import Command, acted
 @click.argument("flow_file")
 @click.option("--key", help="The same key of the same automation gives the same run, however often.")
 @click.option("--input", "text", metavar="JSON", help="The run's input.")
+@click.option("--subject", help="Whom the payloads are about: they are encrypted with the subject's key.")
 @acted
 @pass_session
-def submit(session: Session, flow_file: str, key: str | None, text: str | None, actor: str) -> None:
+def submit(
+    session: Session, flow_file: str, key: str | None, text: str | None, subject: str | None, actor: str
+) -> None:
     """Put a run of a workflow file into the queue.
 
     Prints the run's id; a worker executes it. A file whose nodes can only be simulated is refused.
@@ -28,7 +31,7 @@ def submit(session: Session, flow_file: str, key: str | None, text: str | None, 
     require_executable(file, flow_file)
     acme, out = session.tenant_engine(create=True), session.output
     before = acme.engine.ledger.last_position()
-    id_ = acme.submit(file.flow, automation=file.automation, key=key, input=run_input, actor=actor)
+    id_ = acme.submit(file.flow, automation=file.automation, key=key, input=run_input, actor=actor, subject=subject)
     new = acme.engine.ledger.last_position() > before
     if out.json:
         out.item("submitted", {"run_id": id_, "automation": file.automation, "key": key, "new": new})

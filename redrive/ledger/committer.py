@@ -87,6 +87,7 @@ class Committer:
         self._owner = 0
         self._pid = os.getpid()
         self._queue: deque[Pending[Any]] = deque()
+        self._seals = 0
         self.commits = 0
         self.closed = False
 
@@ -204,6 +205,9 @@ class Committer:
         self._require_open()
         execute = self._connection.execute
         execute("BEGIN IMMEDIATE")
+        if (seals := self.recorder.seals) is not None and seals.generation != self._seals:
+            self._seals = seals.generation
+            self.states.forget_all()
         changed = (execute("PRAGMA data_version").fetchone()[0], self.recorder.appends)
         if changed != self._data_version or len(self.recorder.heads) > 100_000:
             self._data_version = changed

@@ -2,9 +2,10 @@
 
 from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from contextvars import ContextVar
+from operator import attrgetter
 from typing import Any, TypeVar, cast
 
-from redrive.domain.errors import InvalidValue, NotFound
+from redrive.domain.errors import InvalidValue, NotFound, StorageError
 from redrive.domain.event import Recorded
 from redrive.domain.identity import RunId, Tenant
 from redrive.domain.ports import START, Caller, Due, Leased, Timer
@@ -24,6 +25,7 @@ from redrive.ledger.transaction import LedgerTransaction
 from redrive.projections.logs import log
 
 T = TypeVar("T")
+_SEAL = attrgetter("seal")
 Subscriber = Callable[[Sequence[Recorded]], None]
 _collecting: ContextVar[list[Pending[Any]] | None] = ContextVar("redrive_batch", default=None)
 
@@ -40,7 +42,8 @@ def refuse_in_batch(call: str) -> None:
 
 
 class SqliteLedger:
-    """An append-only log in one SQLite file, shared by any number of threads and processes."""
+    """An append-only log in one SQLite file, shared by any number of threads and processes. *locked*: it has sealed
+    payloads, and was opened without their keys."""
 
     def __init__(
         self,
@@ -55,6 +58,7 @@ class SqliteLedger:
         listeners: Sequence[Subscriber] = (),
     ) -> None:
         self.path = path
+        self.locked = False
         self._clock = clock
         self._subscribers: tuple[Subscriber, ...] = tuple(listeners)
         self._application = LogApplication(path, busy_timeout_ms=busy_timeout_ms, durable=durable)
@@ -116,7 +120,10 @@ class SqliteLedger:
     def replay(self, after: int = 0, until: int | None = None, batch: int = 256) -> Iterator[list[Recorded]]:
         """The log beyond position *after*, batch by batch, so small that it fits the processor's cache."""
         while rows := self.recorder.rows_after(after, batch, until):
-            yield shown(rows)
+            events = shown(rows)
+            if self.recorder.seals is None and not self.locked and any(map(_SEAL, events)):
+                raise StorageError(f"{self.path}: payloads are sealed since this process opened the log: open it anew")
+            yield events
             after = rows[-1][0]
 
     def correlated(self, correlation: str, after: int, limit: int) -> list[Recorded]:
@@ -258,7 +265,7 @@ class SqliteLedger:
 
     def _decoded(self, query: str, values: Sequence[Any]) -> list[Recorded]:
         with storage_errors(self.path):
-            rows = self.recorder.reader().execute(query, values).fetchall()
+            rows = self.recorder.as_read(self.recorder.reader().execute(query, values).fetchall())
         return shown(rows)
 
     def _tell(self, events: list[Recorded]) -> None:

@@ -8,7 +8,7 @@ import contextlib
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache, lru_cache
-from typing import Any
+from typing import Any, NotRequired
 
 import pydantic_core
 from eventsourcing.persistence import Mapper, StoredEvent
@@ -22,7 +22,7 @@ import redrive.domain.effect.state
 import redrive.domain.records
 import redrive.domain.run.evolution  # noqa: F401  (the catalogue is complete once these are imported)
 from redrive.domain.errors import InvalidValue, StorageError, StreamDamaged
-from redrive.domain.event import CATALOGUE, Cause, Event, Recorded, UnknownEvent
+from redrive.domain.event import CATALOGUE, Cause, Event, Recorded, SealState, UnknownEvent
 from redrive.domain.identity import EventId, Principal, StreamId, Tenant
 
 
@@ -126,9 +126,26 @@ def decode(
             body["engine"],
             position,
             recorded_at_ms,
+            _seal_of(body["sealed"]) if "sealed" in body else "",
         )
     except (ValueError, TypeError, LookupError, AttributeError) as error:  # an upcaster's as well
-        raise StreamDamaged(f"event {stream} version {version} ({topic}) cannot be read: {error}") from error
+        raise StreamDamaged(
+            f"event {stream} version {version} ({topic}) cannot be read: {_why(state, error)}"
+        ) from error
+
+
+def _why(state: object, error: Exception) -> str:
+    """What is wrong with a state: ``redrive.privacy`` says so where a sealed payload does not decrypt."""
+    with contextlib.suppress(ValueError, TypeError, LookupError):
+        seal = pydantic_core.from_json(state)["sealed"]  # type: ignore[arg-type]
+        if isinstance(seal, str) and seal.startswith("damaged: "):
+            return seal.removeprefix("damaged: ")
+    return str(error)
+
+
+def _seal_of(seal: object) -> SealState:
+    """Why the payload of a state cannot be read: ``redrive.privacy`` leaves the seal where it has no key."""
+    return "destroyed" if seal == "destroyed" else "locked"
 
 
 def event_id_of(state: bytes) -> EventId:
@@ -192,6 +209,7 @@ class _Stored(TypedDict):
     cause: tuple[Any, str] | None
     engine: str
     data: Any
+    sealed: NotRequired[Any]
 
 
 @cache

@@ -1,12 +1,13 @@
 """What one decision reads: states under the write lock, and which of them must not have moved when it is written."""
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, TypeVar
 
 from redrive.domain.compensation.state import CompensationState
 from redrive.domain.dead_letter.state import DeadLetter
 from redrive.domain.effect.state import Effect
 from redrive.domain.errors import InvalidValue, NotFound, StreamUnreadable
-from redrive.domain.event import Cause
+from redrive.domain.event import Cause, Event
 from redrive.domain.identity import CompensationId, DeadLetterId, EffectId, RunId
 from redrive.domain.ports import Caller
 from redrive.domain.run.state import Run
@@ -84,11 +85,12 @@ class Reading:
             entry = self._entry(id_)
         except StreamUnreadable:
             return False
-        return entry is None or not entry.unknown
+        return entry is None or not (entry.unknown or entry.destroyed)
 
-    def require_writable(self, stream: str) -> None:
-        """Raises StreamReadOnly when a stream that was read holds an event that this version does not know."""
-        self._require(stream).require_writable()
+    def require_writable(self, stream: str, events: Sequence[Event] = ()) -> None:
+        """Raises StreamReadOnly when a stream that was read holds an event that this version does not know,
+        PayloadDestroyed when *events* would have work done with a payload that is gone."""
+        self._require(stream).require_writable(events)
 
     def moved_by(self, id_: DeadLetterId) -> Cause:
         """The last event that changed a dead letter, as a cause."""

@@ -6,7 +6,7 @@ import sqlite3
 import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from eventsourcing.persistence import Notification, StoredEvent
 from eventsourcing.sqlite import SQLiteApplicationRecorder, SQLiteDatastore
@@ -28,6 +28,20 @@ _STATE = "SELECT state FROM events WHERE originator_id = ? AND originator_versio
 Row = tuple[Any, ...]
 
 
+class Seals(Protocol):
+    """Seals payloads on their way into the log, and opens them on their way out."""
+
+    @property
+    def generation(self) -> int:
+        """Rises when keys may have gone."""
+
+    def seal(self, rows: Sequence[NewRow], subject: str | None) -> list[NewRow]:
+        """The rows as they are to be stored."""
+
+    def opened(self, rows: list[Row]) -> list[Row]:
+        """The rows as they were before they were sealed."""
+
+
 class LogRecorder(SQLiteApplicationRecorder):
     """The committer appends within its transaction on *writer*, under *lock*; versions follow the head without a
     hole."""
@@ -43,6 +57,7 @@ class LogRecorder(SQLiteApplicationRecorder):
         self.lock = threading.Lock()
         self.heads: dict[str, int] = {}
         self.appends = 0
+        self.seals: Seals | None = None
 
     def open(self, path: str, *, busy_timeout_ms: int, durable: bool) -> None:
         """Connect to the log at *path*."""
@@ -118,6 +133,7 @@ class LogRecorder(SQLiteApplicationRecorder):
                 self.writer.execute("BEGIN IMMEDIATE")
                 row = self.writer.execute("SELECT recorded_at_ms FROM events ORDER BY position DESC LIMIT 1").fetchone()
                 rows = [_row_after(event, row[0] if row else 0) for event in stored_events]
+                rows = rows if self.seals is None else self.seals.seal(rows, None)
                 last = self.insert(rows, sorted((unchanged or {}).items()))
                 self.writer.execute("COMMIT")
             finally:
@@ -153,13 +169,18 @@ class LogRecorder(SQLiteApplicationRecorder):
         if not stream.isascii():
             stream = stream.encode("utf-8", "replace").decode()  # SQLite takes no lone surrogates
         query = f"SELECT {COLUMNS} FROM events WHERE originator_id = ? AND originator_version > ? ORDER BY 3"
-        return (connection or self.reader()).execute(query, (stream, after)).fetchall()
+        return self.as_read((connection or self.reader()).execute(query, (stream, after)).fetchall())
 
     def rows_after(self, position: int, limit: int, until: int | None = None) -> list[Row]:
         """At most *limit* rows beyond *position*, in log order, none beyond *until*."""
         query = f"SELECT {COLUMNS} FROM events WHERE position > ? AND position <= ? ORDER BY position LIMIT ?"
         with storage_errors(self.path):
-            return self.reader().execute(query, (position, 2**62 if until is None else until, limit)).fetchall()
+            rows = self.reader().execute(query, (position, 2**62 if until is None else until, limit)).fetchall()
+            return self.as_read(rows)
+
+    def as_read(self, rows: list[Row]) -> list[Row]:
+        """Rows of the table as they are read: with their payloads, where the log has keys."""
+        return rows if self.seals is None else self.seals.opened(rows)
 
     def select_events(
         self,

@@ -3,7 +3,7 @@
 import sqlite3
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,14 +16,30 @@ from redrive.domain.dead_letter.state import evolve as evolve_dead_letter
 from redrive.domain.effect import events as effect_events
 from redrive.domain.effect.state import Effect
 from redrive.domain.effect.state import evolve as evolve_effect
-from redrive.domain.errors import InvalidFlow, StreamDamaged, StreamReadOnly, StreamUnreadable
+from redrive.domain.errors import (
+    InvalidFlow,
+    PayloadDestroyed,
+    PayloadLocked,
+    StreamDamaged,
+    StreamReadOnly,
+    StreamUnreadable,
+)
 from redrive.domain.event import Cause, Event, Recorded, UnknownEvent
 from redrive.domain.flow import Flow
 from redrive.domain.identity import EventId, FlowDigest, Tenant, flow_stream_of
-from redrive.domain.records import AnchorRecorded, FlowRegistered, LimitRemoved, LimitSet, NoteWritten, PolicyRegistered
+from redrive.domain.records import (
+    AnchorRecorded,
+    FlowRegistered,
+    KeyDestroyed,
+    LimitRemoved,
+    LimitSet,
+    NoteWritten,
+    PolicyRegistered,
+)
 from redrive.domain.run import events as run_events
 from redrive.domain.run.evolution import evolve as evolve_run
 from redrive.domain.run.state import Run
+from redrive.domain.sealing import EXECUTING
 from redrive.ledger.agenda_rows import AgendaRow, State
 from redrive.ledger.mapper import decode
 from redrive.ledger.recorder import LogRecorder, Row
@@ -31,7 +47,7 @@ from redrive.ledger.recorder import LogRecorder, Row
 MOST_FLOWS = 256
 BYTES_PER_NODE = 400
 BYTES_PER_STORED_BYTE = 3
-WRITTEN_ONCE = (FlowRegistered, PolicyRegistered, LimitSet, LimitRemoved, AnchorRecorded, NoteWritten)
+WRITTEN_ONCE = (FlowRegistered, PolicyRegistered, LimitSet, LimitRemoved, AnchorRecorded, NoteWritten, KeyDestroyed)
 _QUIET = frozenset({dead_letter_events.DeadLetterNoted, dead_letter_events.DeadLetterHeld})
 
 
@@ -58,6 +74,7 @@ class Entry:
     moved_by: EventId = EventId("")
     head: EventId = EventId("")
     unknown: str = ""
+    destroyed: bool = False
 
     def apply(self, event: Event, event_id: EventId) -> None:
         """Fold one event."""
@@ -66,10 +83,13 @@ class Entry:
         if event.__class__ not in _QUIET:
             self.moved_by = event_id
 
-    def require_writable(self) -> None:
-        """Raises StreamReadOnly when the stream holds an event that this version does not know."""
+    def require_writable(self, events: Sequence[Event] = ()) -> None:
+        """Raises StreamReadOnly when the stream holds an event that this version does not know, PayloadDestroyed when
+        *events* would have work done with a payload that is gone."""
         if self.unknown:
             raise StreamReadOnly(self.stream, self.unknown)
+        if self.destroyed and any(event.__class__ in EXECUTING for event in events):
+            raise PayloadDestroyed(self.stream)
 
 
 class States:
@@ -99,7 +119,7 @@ class States:
             if head > entry.state.version:
                 rows = self._recorder.rows_of(stream, entry.state.version, self._recorder.writer)
                 entry.rows = None
-                self._fold(entry, [decode(*row) for row in rows], rows)
+                self._fold(entry, [_required(decode(*row)) for row in rows], rows)
             entry.checked = self.foreign_changes
         return entry
 
@@ -121,6 +141,11 @@ class States:
         entry = self._entries.pop(stream, None)
         if entry is not None:
             self._bytes -= entry.size
+
+    def forget_all(self) -> None:
+        """Drop everything: what was read may not be used any more."""
+        self._entries.clear()
+        self._bytes = 0
 
     def rows_changed(self, subjects: Iterable[str]) -> None:
         """The agenda's rows of *subjects* were changed in bulk: what is remembered of them is void."""
@@ -190,7 +215,7 @@ class States:
         if not rows:
             self._recorder.heads[stream] = 0  # the first event of a new stream need not look again
             return None
-        events = [decode(*row) for row in rows]
+        events = [_required(decode(*row)) for row in rows]
         if isinstance(events[0].event, WRITTEN_ONCE):
             return None
         entry = Entry(
@@ -226,6 +251,8 @@ class States:
                 entry.state.version += 1  # what follows an unknown event cannot be understood
             else:
                 self._apply(entry, recorded)
+        if any(recorded.seal for recorded in events):
+            entry.destroyed = True
         entry.head = events[-1].event_id
         if entry.state.id != entry.stream:
             raise StreamDamaged(f"stream {entry.stream} cannot be read: its first event names {entry.state.id}")
@@ -251,6 +278,13 @@ class States:
     def _keep(self, entry: Entry) -> None:
         self._entries[entry.stream] = entry
         self._bytes += entry.size
+
+
+def _required(recorded: Recorded) -> Recorded:
+    """An event that a decision rests on. Raises PayloadLocked when its payload is sealed and the key not here."""
+    if recorded.seal == "locked":
+        raise PayloadLocked(recorded.stream)
+    return recorded
 
 
 def as_cause(event_id: EventId) -> Cause:

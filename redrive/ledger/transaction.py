@@ -168,9 +168,18 @@ class LedgerTransaction(Reading):
         """The dead letters of *run* whose dispatch is due."""
         return self._ledger.agenda.dead_letters(run, self.now_ms)
 
+    def append_once(self, tenant: Tenant, stream: StreamId, event: Event) -> bool:
+        """Write a stream of one event; False when it was written before."""
+        if not self._is_new(stream):
+            return False
+        self._record(stream, 1, event, LimitOwner(tenant, stream))
+        return True
+
     def encode(self) -> None:
         """Turn what was appended into rows, before anything reaches the database."""
         self._rows = rows_of(self.pending)
+        if (seals := self._ledger.recorder.seals) is not None:
+            self._rows = seals.seal(self._rows, self.caller.subject)
 
     def flush(self) -> None:
         """Insert what was appended, and bring the agenda up to it."""
@@ -205,7 +214,7 @@ class LedgerTransaction(Reading):
     def _append(self, entry: Entry, events: Sequence[Event], subject: Subject, cause: Cause | None) -> None:
         if not events:
             return
-        entry.require_writable()
+        entry.require_writable(events)
         stream, state = entry.stream, entry.state
         self._written[stream] = entry
         for event in events:

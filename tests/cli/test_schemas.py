@@ -16,6 +16,9 @@ EFFECT_SCHEMAS = {
 }
 """Those that a log with effects prints; see test_effect_schemas."""
 
+PRIVACY_SCHEMAS = {"redrive.privacy/1", "redrive.key-destroyed/1"}
+"""Those that a log with a key store prints; see test_privacy."""
+
 COMMANDS = [
     ["runs"],
     ["show", "{blocked}"],
@@ -67,7 +70,7 @@ def test_published_names_stay(world: World, command: list[str]) -> None:
 def test_every_published_schema_is_still_printed(world: World) -> None:
     """By one of the commands above."""
     printed = {document["schema"] for command in COMMANDS for document in documents(world, command)}
-    others = {"redrive.error/1", "redrive.submitted/1", "redrive.limits/1", *EFFECT_SCHEMAS}
+    others = {"redrive.error/1", "redrive.submitted/1", "redrive.limits/1", *EFFECT_SCHEMAS, *PRIVACY_SCHEMAS}
     assert printed == set(FROZEN) - others
 
 

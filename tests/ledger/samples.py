@@ -22,7 +22,15 @@ from redrive.domain.identity import (
     Tenant,
 )
 from redrive.domain.limits import Limit, LimitUse, Rate
-from redrive.domain.records import AnchorRecorded, FlowRegistered, LimitRemoved, LimitSet, NoteWritten, PolicyRegistered
+from redrive.domain.records import (
+    AnchorRecorded,
+    FlowRegistered,
+    KeyDestroyed,
+    LimitRemoved,
+    LimitSet,
+    NoteWritten,
+    PolicyRegistered,
+)
 from redrive.domain.retry_policy import Mode, RetryDecision, Verdict
 from redrive.domain.run import events as runs
 from redrive.domain.run import wait_events as stateful
@@ -171,6 +179,7 @@ SAMPLES: list[Event] = [
     FlowRegistered(flow=FlowDigest("f00d"), document=JSON),
     PolicyRegistered(policy=POLICY, kind="retry", body=JSON),
     PolicyRegistered(policy=POLICY, kind="redrive", body=None),
+    KeyDestroyed(key="0a" * 16, subject="0b" * 16, created_at_ms=1, destroyed_at_ms=1_000),
     LimitSet(limit=Limit("resource", "bank/é", 2, Rate(3, 1_000, 5))),
     LimitSet(limit=Limit("total", "", 0)),
     AnchorRecorded(kind="witness", name="w", size=3, checkpoint="o\n3\n=\n", evidence="— w é\n", at_ms=1_700),

@@ -1,0 +1,1 @@
+"""Payloads encrypted per subject, and keys that can be destroyed."""

@@ -1,0 +1,139 @@
+"""Destroying a key: the intent is durable first, then the key is gone, then the log says so, then every copy goes.
+
+Each step may be done again: whoever opens the log after a crash finishes what was begun. The key goes under the log's
+write lock, so that nothing is sealed with it afterwards, by any process; the event follows in the same lock.
+"""
+
+import json
+import shutil
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from redrive.domain.errors import NotFound, Refused
+from redrive.domain.identity import DeadLetterId, Principal, RunId, Tenant
+from redrive.domain.ports import Caller, Transaction
+from redrive.domain.records import KeyDestroyed
+from redrive.ledger.storage_errors import storage_errors
+from redrive.ledger.transaction import LedgerTransaction
+from redrive.privacy.key_store import Intent
+from redrive.privacy.models import KeyDestruction
+from redrive.privacy.sealing import Sealing, key_stream_of
+from redrive.processes.operations import abandoning, cancelling
+from redrive.projections.view_file import ViewFile
+
+if TYPE_CHECKING:
+    from redrive.engine import Engine
+
+WHY_CLOSED = "the key of its payload was destroyed"
+_TOGETHER = 250
+_SEALED_WITH = (
+    "SELECT originator_id, tenant FROM events WHERE originator_version = 1 AND originator_id = correlation "
+    "AND (topic LIKE 'run.submitted/%' OR topic LIKE 'effect.%') AND instr(state, CAST(? AS BLOB)) > 0"
+)
+
+
+def destroy_key(
+    engine: "Engine", sealing: Sealing, tenant: Tenant, subject: str, actor: Principal, reason: str
+) -> KeyDestruction:
+    """Destroy the key of a subject. Raises NotFound when it has none (any more)."""
+    keys = sealing.keys
+    key = keys.in_use(keys.subject_of(tenant, subject))
+    if key is None:
+        raise NotFound("key of subject", subject)
+    by = json.dumps([actor.kind, actor.id, actor.on_behalf_of])
+    intent = Intent(key, str(tenant), by, reason, engine.now_ms())
+    keys.intend(intent)
+    return _carry_out(engine, sealing, intent)
+
+
+def finish_destructions(engine: "Engine", sealing: Sealing) -> list[KeyDestruction]:
+    """Carry out what a process that died, or a full disk, left unfinished."""
+    return [_carry_out(engine, sealing, intent) for intent in sealing.keys.intents()]
+
+
+def _carry_out(engine: "Engine", sealing: Sealing, intent: Intent) -> KeyDestruction:
+    tenant, ledger, keys = Tenant.parse(intent.tenant), engine.ledger, sealing.keys
+
+    def destroy(tx: LedgerTransaction) -> None:
+        keys.destroy(intent.key, tx.now_ms)
+        sealing.forget_keys()
+        key = keys.key(intent.key)
+        assert key is not None
+        assert key.destroyed_ms is not None
+        event = KeyDestroyed(
+            key=key.id, subject=key.subject, created_at_ms=key.created_ms, destroyed_at_ms=key.destroyed_ms
+        )
+        tx.append_once(tenant, key_stream_of(key.id), event)
+
+    ledger.transact(Caller(None, Principal(*json.loads(intent.actor)), intent.reason), destroy)
+    with ledger.committer.under_lock():
+        ledger.committer.states.forget_all()
+    engine.views.catch_up()
+    removed = _remove_copies(engine.views.path)
+    sealed = _sealed_with(engine, intent.key)
+    cancelled = _close(engine, [(run, cancelling(RunId(run), engine.services.policy_of)) for run, _ in sealed])
+    abandoned = _close(engine, [(id_, abandoning(id_, None)) for id_ in _unsettled(engine, sealed)])
+    keys.finish(intent.key)
+    said = ledger.stream(key_stream_of(intent.key))[0]
+    assert isinstance(said.event, KeyDestroyed)
+    return KeyDestruction(
+        key=intent.key,
+        subject=said.event.subject,
+        destroyed_at_ms=said.event.destroyed_at_ms,
+        position=said.position,
+        cancelled=cancelled,
+        abandoned=abandoned,
+        removed=removed,
+    )
+
+
+def _remove_copies(view: str | None) -> tuple[str, ...]:
+    """Remove what other versions of the code, as-of queries and interrupted rebuilds keep beside the view. They are
+    made anew when they are asked for; a process that is making one at this moment fails, once."""
+    if view is None:
+        return ()
+    live = Path(view)
+    stem = live.name.rpartition(".views-")[0] + ".views-"
+    removed = []
+    for found in sorted(live.parent.iterdir()):
+        own = found.name == live.name or found.name.startswith((f"{live.name}-", f"{live.name}.lock"))
+        if own or not found.name.startswith(stem) or found.name.endswith(".lock"):
+            continue
+        if found.is_dir():
+            shutil.rmtree(found, ignore_errors=True)
+        elif found.suffix == ".db":
+            ViewFile.discard(str(found))
+        else:
+            found.unlink(missing_ok=True)
+        removed.append(found.name)
+    return tuple(removed)
+
+
+def _sealed_with(engine: "Engine", key: str) -> list[tuple[str, Tenant]]:
+    """The runs, and the effects outside runs, whose payloads a key sealed."""
+    ledger = engine.ledger
+    with storage_errors(ledger.path):
+        rows = ledger.recorder.reader().execute(_SEALED_WITH, (key,)).fetchall()
+    return [(str(id_), Tenant.parse(tenant)) for id_, tenant in rows]
+
+
+def _unsettled(engine: "Engine", sealed: Sequence[tuple[str, Tenant]]) -> Iterator[DeadLetterId]:
+    query = "SELECT id FROM dead_letters WHERE settled = 0 AND (run_id = ? OR effect_id = ?)"
+    for id_, _ in sealed:
+        for (letter,) in engine.views.rows(query, (id_, id_)):
+            yield DeadLetterId(letter)
+
+
+def _close(engine: "Engine", commands: Sequence[tuple[str, Callable[[Transaction], object]]]) -> int:
+    """Carry out what is still possible of *commands*; how many were."""
+    caller, done = Caller(None, reason=WHY_CLOSED), 0
+    for start in range(0, len(commands), _TOGETHER):
+        jobs = [(caller, command) for _, command in commands[start : start + _TOGETHER]]
+        for pending in engine.ledger.transact_together(jobs):
+            try:
+                pending.result()
+                done += 1
+            except (Refused, NotFound):  # finished, or settled: nothing is to be closed
+                continue
+    return done

@@ -1,0 +1,73 @@
+"""How a log and its key store find each other when the log is opened."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from redrive.domain.errors import InvalidValue, StorageError
+from redrive.domain.identity import Tenant
+from redrive.ledger.ledger import SqliteLedger
+from redrive.ledger.storage_errors import storage_errors
+from redrive.projections.logs import log
+
+if TYPE_CHECKING:
+    from redrive.privacy.key_store import KeyStore
+    from redrive.privacy.options import Privacy
+    from redrive.privacy.sealing import Sealing
+
+_META = "key_store"
+
+
+def key_store_id(ledger: SqliteLedger) -> str | None:
+    """The id of the key store that the log was first opened with; None when nothing was ever sealed."""
+    with storage_errors(ledger.path):
+        row = ledger.recorder.reader().execute("SELECT value FROM meta WHERE name = ?", (_META,)).fetchone()
+    return None if row is None else str(row[0])
+
+
+def attach(ledger: SqliteLedger, privacy: "Privacy | None") -> "Sealing | None":
+    """Have the ledger seal and open payloads. Without *privacy*, a log with sealed payloads is only readable in part.
+
+    Raises InvalidValue, StorageError when the key store is missing, or another log's.
+    """
+    known = key_store_id(ledger)
+    if privacy is None:
+        ledger.locked = known is not None
+        if ledger.locked:
+            log.warning("privacy.locked", path=ledger.path, key_store=known)
+        return None
+    from redrive.privacy.key_store import KeyStore
+    from redrive.privacy.options import Privacy
+    from redrive.privacy.sealing import Sealing
+
+    if not isinstance(privacy, Privacy):
+        raise InvalidValue("privacy", privacy, "a Privacy, such as redrive.Privacy(keys='ops.keys.db')")
+    if known is not None and not Path(privacy.keys).exists():
+        raise StorageError(
+            f"{privacy.keys}: the key store of this log is missing; without it nothing sealed is readable"
+        )
+    keys = KeyStore(privacy.keys, privacy.master_key)
+    try:
+        if known is None:
+            known = _paired(ledger, keys.id)
+        _require_same(keys, known)
+        sealing = Sealing(ledger.recorder, keys, privacy.subject_of or _tenant, ledger.now_ms)
+    except BaseException:
+        keys.close()
+        raise
+    ledger.recorder.seals = sealing
+    return sealing
+
+
+def _require_same(keys: "KeyStore", known: str) -> None:
+    if known != keys.id:
+        raise StorageError(f"{keys.path}: this is the key store of another log (its id is not {known})")
+
+
+def _paired(ledger: SqliteLedger, key_store: str) -> str:
+    with ledger.committer.under_lock(), storage_errors(ledger.path):
+        ledger.recorder.writer.execute("INSERT OR IGNORE INTO meta VALUES (?, ?)", (_META, key_store))
+    return key_store_id(ledger) or key_store
+
+
+def _tenant(tenant: Tenant, _automation: str) -> str:
+    return str(tenant)

@@ -1,0 +1,75 @@
+"""What an engine does about the keys of sealed payloads."""
+
+from typing import TYPE_CHECKING, cast
+
+from redrive.domain.errors import InvalidValue
+from redrive.domain.identity import Tenant, human
+from redrive.domain.values import clean_name
+from redrive.ledger.ledger import refuse_in_batch
+from redrive.processes.operations import reason_given
+from redrive.tenant_effects import Actor
+
+if TYPE_CHECKING:
+    from redrive.engine import Engine
+    from redrive.privacy.models import KeyDestruction, PrivacyStatus
+    from redrive.privacy.sealing import Sealing
+
+
+class PrivateEngine:
+    """The operators' commands about payloads that are encrypted per subject."""
+
+    sealing: "Sealing | None" = None
+
+    def destroy_key(self, subject: str, *, tenant: Tenant | None = None, actor: Actor, reason: str) -> "KeyDestruction":
+        """Destroy the key of a *subject* of a *tenant* (default: local/default/default): nothing that it sealed can be
+        read any more, here or in any copy of the log. Unfinished runs of the subject are cancelled, its unsettled dead
+        letters abandoned. *actor* and *reason* stay readable: do not name the subject in them.
+
+        Raises InvalidValue without a key store; NotFound when the subject has no key (any more).
+        """
+        from redrive.privacy.destruction import destroy_key
+
+        refuse_in_batch("destroy_key")
+        name, told = clean_name(subject, "subject"), reason_given(reason)
+        if tenant is not None and not isinstance(tenant, Tenant):
+            raise InvalidValue("tenant", tenant, "a Tenant, for example redrive.Tenant('acme', 'billing', 'prod')")
+        engine, sealing = cast("Engine", self), self._sealing()
+        told = engine.services.redactor.text(told)
+        return destroy_key(engine, sealing, tenant or Tenant(), name, human(actor), told)
+
+    def privacy_status(self) -> "PrivacyStatus":
+        """The key store of the log, and how many keys it has. Raises InvalidValue without one."""
+        from redrive.privacy.models import PrivacyStatus
+
+        keys = self._sealing().keys
+        found = keys.keys()
+        return PrivacyStatus(
+            path=keys.path,
+            id=keys.id,
+            wrapped=keys.wrapped,
+            keys=len(found),
+            destroyed=sum(key.destroyed_ms is not None for key in found),
+            unfinished=len(keys.intents()),
+        )
+
+    def _take_keys(self, sealing: "Sealing | None") -> None:
+        """Seal and open payloads from now on; finish destructions that were interrupted. ``redrive.open`` does it."""
+        self.sealing = sealing
+        self._finish_destructions()
+
+    def _finish_destructions(self) -> None:
+        """Carry out what a process began that died meanwhile."""
+        if self.sealing is not None and self.sealing.keys.intents():
+            from redrive.privacy.destruction import finish_destructions
+
+            finish_destructions(cast("Engine", self), self.sealing)
+
+    def _require_privacy(self, subject: object) -> None:
+        """Raises InvalidValue for a *subject* that is no name, or where nothing would be sealed for it."""
+        clean_name(subject, "subject")
+        self._sealing()
+
+    def _sealing(self) -> "Sealing":
+        if self.sealing is None:
+            raise InvalidValue("privacy", None, "an engine opened with redrive.Privacy (setting key_store)")
+        return self.sealing

@@ -1,0 +1,1 @@
+"""Payloads encrypted per subject, and keys that are destroyed."""

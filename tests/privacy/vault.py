@@ -1,0 +1,60 @@
+"""A shop whose payloads are sealed, and a search for what must not be found in any of its files."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from redrive import Failure, Privacy, RunId
+from redrive.privacy import destruction
+from tests.engine.outworld import Till
+from tests.processes.workshop import ACME, ANA, beside, policy
+
+CANARY = "xyzzy-canary"
+ERASE: dict[str, Any] = {"actor": "dpo", "reason": "request 17"}
+FLOW = beside("a", retry=policy(1))
+
+
+class Vault(Till):
+    """An engine with a key store beside its log, in a folder of its own."""
+
+    def __init__(self, folder: Path, **options: Any) -> None:
+        (folder / "data").mkdir(exist_ok=True)
+        self.keys = folder / "keys.db"
+        super().__init__(folder / "data" / "log.db", privacy=Privacy(str(self.keys)), **options)
+
+    def found(self, text: str = CANARY) -> list[str]:
+        """The files beside the log that hold *text*."""
+        files = sorted(path for path in self.path.parent.rglob("*") if path.is_file())
+        return [path.name for path in files if text.encode() in path.read_bytes()]
+
+    def filled(self, subject: str | None = "ana", key: str = "k", **more: Any) -> RunId:
+        """A run that has failed: its input, a request, a receipt, a reason and a note hold the canary."""
+        run = self.submit(FLOW, key=key, subject=subject, input={"who": f"{CANARY}-input"}, **more)
+        attempt = self.claim().attempts[0]
+        attempt.effect(
+            "pay", operation="POST /payments", request={"iban": f"{CANARY}-request"}, send=lambda: f"{CANARY}-receipt"
+        )
+        self.acme.fail_attempt(attempt, Failure("broken", f"{CANARY}-reason", final=True))
+        self.acme.note(run, f"{CANARY}-note", actor="ana")
+        self.acme.pause(run, actor="ana", reason=f"{CANARY}-why")
+        self.engine.views.catch_up()
+        return run
+
+    def destroy(self, subject: str = "ana") -> Any:
+        """Destroy the key of a subject."""
+        return self.engine.destroy_key(subject, tenant=ACME, **ERASE)
+
+    def destroy_only(self, subject: str = "ana") -> None:
+        """Destroy a key, and close nothing that is unfinished: what others see in the midst of it."""
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(destruction, "_close", lambda *_: 0)
+            self.destroy(subject)
+
+    def stored(self) -> list[tuple[Any, ...]]:
+        """The rows of the log as they lie in the file."""
+        return self.engine.ledger.recorder.writer.execute("SELECT * FROM events ORDER BY position").fetchall()
+
+    def resume(self, run: RunId) -> None:
+        """An operator's command that needs no payload."""
+        self.acme.resume(run, **ANA)

@@ -286,5 +286,5 @@ def test_frontiers_do_not_share_nodes() -> None:
     """A copy goes on by itself."""
     one = Frontier()
     other = one.copy()
-    other.append(b"x" * 32)
+    other.extend([b"x" * 32])
     assert (one.size, other.size) == (0, 1)

@@ -32,7 +32,7 @@ MOST_SHOWN = 10
 def verify(
     session: Session, policy: Path | None, checkpoints: tuple[Path, ...], skip_views: bool, skip_agenda: bool
 ) -> int:
-    """Tell whether anything in the log was changed after it was sealed.
+    """Tell whether the log is what was sealed.
 
     Exit code 0: VERIFIED, something outside of the database agrees; 1: TAMPERED; 2: SELF-CONSISTENT, but nothing
     outside vouches for it; 3: STALE, too much is not sealed; 4: INCOMPLETE, something could not be checked.

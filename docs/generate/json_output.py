@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from pydantic import BaseModel
 
 from docs.generate.markdown import code, prose, table, type_of
-from redrive.domain.records import AnchorRecorded
 from redrive.effect_detail import CompensationDetail, EffectDetail, EffectOutcome, EffectTry
-from redrive.evidence.report import VerifyReport
+from redrive.evidence.report import AnchorCheck, Compared, Finding, VerifyReport
+from redrive.forensics.footing import Footing
 from redrive.history import HistoryEntry
 from redrive.projections.models import (
     CompensationSummary,
@@ -177,7 +177,19 @@ PRINTED = {
         ],
     ),
     "verification": Printed("item", "`verify`", VerifyReport),
-    "anchors": Printed("items", "`anchor`", AnchorRecorded),
+    "anchors": Printed(
+        "items",
+        "`anchor`",
+        None,
+        [
+            ("kind", "text: `pin`, `command`, `witness` or `timestamp`"),
+            ("name", "text"),
+            ("size", "integer"),
+            ("checkpoint", "text"),
+            ("evidence", "text"),
+            ("at_ms", "integer, ms, or null"),
+        ],
+    ),
     "keys": Printed(
         "items",
         "`keys`",
@@ -203,6 +215,11 @@ MODELS: tuple[type[BaseModel], ...] = (
     CompensationDetail,
     HistoryEntry,
     ViewStatus,
+    VerifyReport,
+    Finding,
+    AnchorCheck,
+    Compared,
+    Footing,
 )
 
 

@@ -208,8 +208,8 @@ def open(  # noqa: A001, PLR0913  (redrive.open reads well; all have defaults)
     it is, with a warning `limit.kept`. *views* is the folder for the query views
     (default: beside the log). *seal*: whether what is new is sealed in the background, from the first event that this
     engine commits (True), while a worker or a ticker runs (None), or never (False); with the key of *key_file*
-    (default: the user's, when there is one), and pinned to *pin_file* when it is given. *privacy* has payloads encrypted with
-    a key per subject, from now on. Raises InvalidValue, StorageError.
+    (default: the user's, when there is one), and pinned to *pin_file* when it is given. *privacy* has
+    payloads encrypted with a key per subject, from now on. Raises InvalidValue, StorageError.
     """
     path = path_of(url)
     if not isinstance(limits, (list, tuple)):

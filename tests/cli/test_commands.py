@@ -22,6 +22,7 @@ PROMISED = {
     *("limits list", "limits set", "limits remove", "demo"),
     *("diff", "first", "views checkpoint"),
     *("privacy init", "privacy show", "privacy destroy"),
+    *("seal", "anchor", "verify", "keys init", "keys rotate", "keys show"),
 }
 
 

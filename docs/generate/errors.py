@@ -36,7 +36,7 @@ def exit_codes() -> str:
             (failures.DONE, "Done. For `redrive run`: the run completed."),
             (
                 failures.RUN_DID_NOT_SUCCEED,
-                "`redrive run`: the run is not finished, failed, or has dead letters. `redrive first`: it was violated.",
+                "`redrive run`: the run failed, has dead letters, or is not finished. `redrive first`: a violation.",
             ),
             (failures.USAGE, "The command line, a setting or a file makes no sense; nothing was written."),
             (

@@ -36,7 +36,7 @@ def exit_codes() -> str:
             (failures.DONE, "Done. For `redrive run`: the run completed."),
             (
                 failures.RUN_DID_NOT_SUCCEED,
-                "`redrive run`: the run finished with dead letters, failed, or is not finished.",
+                "`redrive run`: the run failed, has dead letters, or is not finished. `redrive first`: a violation.",
             ),
             (failures.USAGE, "The command line, a setting or a file makes no sense; nothing was written."),
             (

@@ -8,7 +8,10 @@ from pydantic import BaseModel
 from docs.generate.markdown import code, prose, table, type_of
 from redrive.effect_detail import CompensationDetail, EffectDetail, EffectOutcome, EffectTry
 from redrive.evidence.report import AnchorCheck, Compared, Finding, VerifyReport
+from redrive.forensics.diff import ColumnChange, Responsible, RowChange, ViewDiff
+from redrive.forensics.first import Flip, InvariantReport
 from redrive.forensics.footing import Footing
+from redrive.forensics.positions import ClockRegression, Position
 from redrive.history import HistoryEntry
 from redrive.privacy.models import KeyDestruction, PrivacyStatus
 from redrive.projections.models import (
@@ -199,6 +202,18 @@ PRINTED = {
         None,
         [("verifier", "text: a verifier key"), ("created_ms", "integer, ms"), ("signs", "true or false")],
     ),
+    "view-checkpoints": Printed(
+        "item",
+        "`views checkpoint`",
+        None,
+        [("folder", "text"), ("positions", "list of integers"), ("size_bytes", "integer, bytes")],
+    ),
+    "diff": Printed("item", "`diff`", ViewDiff),
+    "first": Printed("item", "`first`", InvariantReport),
+    "invariants": Printed(
+        "items", "`first --list`", None, [("name", "text"), ("promises", "text: what it says"), ("sql", "text")]
+    ),
+    "footing": Printed("stream", "the last line of `history --at`", Footing),
     "error": Printed(
         "stream", "any, on standard error", None, [("code", "text, see the table of errors"), ("message", "text")]
     ),
@@ -210,6 +225,15 @@ MODELS: tuple[type[BaseModel], ...] = (
     QueueEntry,
     DeadLetterSummary,
     DeadLetterGroup,
+    ViewDiff,
+    RowChange,
+    ColumnChange,
+    Responsible,
+    InvariantReport,
+    Flip,
+    Position,
+    ClockRegression,
+    Footing,
     EffectSummary,
     EffectDetail,
     EffectTry,

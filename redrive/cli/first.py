@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 import click
 
 from redrive.cli.context import Session, pass_session
+from redrive.cli.failures import RUN_DID_NOT_SUCCEED
 from redrive.cli.options import Command
 from redrive.cli.output import printable
 from redrive.cli.past import folding, tell_end
@@ -14,7 +15,6 @@ from redrive.cli.times import absolute
 if TYPE_CHECKING:
     from redrive.forensics.first import Flip, InvariantReport
 
-VIOLATED = 1
 MOST_SHOWN = 20
 _NAMED = (Column("name"), Column("promises", elastic=True), Column("sql", wide=True, elastic=True))
 
@@ -50,7 +50,7 @@ def first(
     else:
         _print(session, found)
         tell_end(session, found.footing, found.start, found.end)
-    return VIOLATED if found.first is not None else None
+    return RUN_DID_NOT_SUCCEED if found.first is not None else None
 
 
 def _print_named(session: Session) -> None:

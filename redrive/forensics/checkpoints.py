@@ -3,8 +3,9 @@
 They lie beside the live view, in a folder of its name, and each says in its own table which log it was folded from,
 up to which event, and by which code: one that does not fit is passed over and written anew. They are made by whoever
 folds the past (``engine.at``, or ``redrive views checkpoint``), never by a command. Those who fold leave one behind at
-every multiple of *every* events. When there are more than ``MOST``, or they take more than ``MOST_BYTES``, every
-second one goes, so that those that stay are evenly spread over the log.
+every multiple of *every* events, or of twice as many, and so on, where the log is so long that there would be more than
+``MOST``. When there are too many all the same, or they take more than ``MOST_BYTES``, every second one goes, so that
+those that stay are evenly spread over the log.
 """
 
 import contextlib
@@ -49,9 +50,13 @@ class ViewCheckpoints:
         return []
 
     def stops(self, after: int, until: int) -> Iterator[int]:
-        """The positions beyond *after*, up to *until*, at which one is to be left behind."""
+        """The positions beyond *after*, up to *until*, at which one is to be left behind: as far apart as leaves room
+        for all of them."""
         if self.folder is not None:
-            yield from range(after - after % self.every + self.every, until + 1, self.every)
+            step = self.every
+            while until // step > MOST:
+                step *= 2
+            yield from range(after - after % step + step, until + 1, step)
 
     def copy_nearest(self, position: int, to: Path) -> int:
         """Copy the last sound one at or before *position* to *to*; its position, 0 when there is none."""

@@ -17,7 +17,7 @@ from redrive.domain.errors import InvalidValue
 from redrive.domain.identity import Tenant
 from redrive.domain.values import MAX_INTEGER
 from redrive.ledger.ledger import SqliteLedger
-from redrive.ledger.moments import at_or_before, position_of_event, recorded_by, times, times_at
+from redrive.ledger.moments import at_or_before, covered_by, position_of_event, recorded_by, times, times_at
 
 ACCEPTED = (
     "pos:N, time:T (ISO 8601 with a zone, such as 2026-11-22T05:44:00Z, or milliseconds since 1970), "
@@ -107,9 +107,9 @@ def clock_regressions(ledger: SqliteLedger, after: int, until: int, most: int) -
     return tuple(found)
 
 
-def checkpoints_beginning(_ledger: SqliteLedger) -> CheckpointLookup:
+def checkpoints_beginning(ledger: SqliteLedger) -> CheckpointLookup:
     """How the checkpoints of this log are looked up. A log that has none finds none."""
-    return lambda _text: ()
+    return lambda text: covered_by(ledger.recorder, text)
 
 
 def _told(ledger: SqliteLedger, asked: str, position: int, regressions: tuple[ClockRegression, ...] = ()) -> Position:

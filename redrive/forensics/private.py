@@ -67,7 +67,7 @@ class PrivateView:
             for stop in stops:
                 prefix.until = stop
                 view.catch_up()
-                if checkpoints.every and stop % checkpoints.every == 0:
+                if stop and checkpoints.every and stop % checkpoints.every == 0:
                     checkpoints.keep(view, stop)
         except BaseException:
             view.close()

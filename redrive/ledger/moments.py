@@ -1,5 +1,6 @@
 """Places in the log by other names: by time, by event, and where the clocks of those who wrote stepped back."""
 
+from base64 import b64encode
 from collections.abc import Iterator
 from typing import NamedTuple
 
@@ -48,6 +49,20 @@ def position_of_event(recorder: LogRecorder, id_: str, tenant: str | None) -> in
             if event_id_of(state) == id_ and tenant in (None, owner):
                 return int(position)
     return None
+
+
+def covered_by(recorder: LogRecorder, text: str) -> list[int]:
+    """The positions that the checkpoints cover whose root begins with *text*, in hex or in base64; in order."""
+    with storage_errors(recorder.path):
+        reader = recorder.reader()
+        if not reader.execute("SELECT 1 FROM sqlite_master WHERE name = 'tree_checkpoints'").fetchone():
+            return []
+        found = reader.execute("SELECT position, root FROM tree_checkpoints ORDER BY position")
+        return [
+            int(position)
+            for position, root in found
+            if root.hex().startswith(text.lower()) or b64encode(root).decode().startswith(text)
+        ]
 
 
 def times(recorder: LogRecorder, after: int, until: int) -> Iterator[Times]:

@@ -92,7 +92,7 @@ CALLS: dict[str, Callable[[TenantEngine, Ours], Any]] = {
     "resume_plan": lambda t, o: [t.resume_plan(o.run)],
     "counts": lambda t, o: t.counts(),
     "limits": lambda t, o: t.limits(),
-    "at": lambda t, o: [answers(t.at("now")), answers(t.at("pos:20"))],
+    "at": lambda t, o: answers(t.at("now")),
     "history": lambda t, o: t.history(o.run),
     "whole_history": lambda t, o: list(t.whole_history(o.run)),
     "timeline": lambda t, o: t.timeline(o.run),

@@ -122,6 +122,36 @@ def test_a_predicate_sees_each_event_and_the_views_after_it(engine: redrive.Engi
     assert flips(asked) == naive(engine, "SELECT * FROM runs WHERE status = 'running'")
 
 
+def test_a_predicate_that_asks_seldom_is_answered_in_full(
+    engine: redrive.Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What was not folded for want of a question is folded when one comes."""
+    monkeypatch.setattr("redrive.forensics.watching.MOST_PENDING", 3)
+    counted: list[tuple[int, int]] = []
+
+    def holds(event: redrive.Recorded, look: redrive.Look) -> bool:
+        if event.position % 10 == 7:
+            counted.append((event.position, look.rows("SELECT sum(n) FROM counts WHERE kind = 'event'")[0][0]))
+        return True
+
+    assert engine.first(holds).total == 0
+    assert counted
+    assert all(position == events for position, events in counted)
+
+
+def test_settled_is_judged_where_commands_end(engine: redrive.Engine) -> None:
+    """Amid the events that one command appended nothing is said: nobody can have seen the views there."""
+    ids = [event.event_id[:-4] for event in engine.ledger.read()]
+    ends = [0, *(n for n, id_ in enumerate(ids, 1) if n == len(ids) or ids[n] != id_)]
+    for sql in (*ROWS[:6], *QUERIES[:4]):
+        report, told = engine.first(sql, settled=True), list[bool]()
+        for violated in (verdicts(engine)[sql][end] for end in ends):
+            if violated != (told[-1] if told else False):
+                told.append(violated)
+        assert [flip.violated for flip in report.flips] == told
+        assert report.settled
+
+
 def test_asked_every_so_often_it_says_so(engine: redrive.Engine) -> None:
     """Approximate on request: only where it was asked."""
     sql = "SELECT * FROM runs WHERE status = 'running'"

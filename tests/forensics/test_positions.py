@@ -1,5 +1,6 @@
 """Positions: by place, by time, by event; and clocks that step back."""
 
+from base64 import b64encode
 from pathlib import Path
 
 import pytest
@@ -73,6 +74,21 @@ def test_checkpoints_are_looked_up_by_whoever_has_them(engine: redrive.Engine) -
     assert position_of(engine.ledger, "cp:abcdef1", checkpoints=lookup).position == 5
     with pytest.raises(redrive.InvalidValue, match="2 checkpoints begin so"):
         position_of(engine.ledger, "cp:abcdef", checkpoints=lookup)
+
+
+def test_the_checkpoints_of_the_log_are_found(engine: redrive.Engine) -> None:
+    """By the beginning of their root, in hex or in base64."""
+    writer = engine.ledger.recorder.writer
+    writer.execute(
+        "CREATE TABLE IF NOT EXISTS tree_checkpoints (size INTEGER PRIMARY KEY, previous_size INTEGER, "
+        "position INTEGER, root BLOB, note TEXT, sealed_at_ms INTEGER)"
+    )
+    root = bytes(range(160, 192))
+    writer.execute("INSERT INTO tree_checkpoints VALUES (7, 0, 7, ?, '', 0)", (root,))
+    for text in (root.hex(), root.hex()[:6], root.hex()[:9].upper(), b64encode(root).decode(), "oKGio6Sl"):
+        assert position_of(engine.ledger, f"cp:{text}").position == 7
+    with pytest.raises(redrive.InvalidValue, match="the root hash of a checkpoint"):
+        engine.at("cp:oKGio6SL")
 
 
 def _rewrite_times(engine: redrive.Engine, recorded: object) -> None:

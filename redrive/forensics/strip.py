@@ -5,7 +5,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from redrive.forensics.axis import Axis, axis_of, lasting
-from redrive.forensics.picture import chosen_lanes, clock_of
+from redrive.forensics.picture import chosen_lanes
+from redrive.forensics.picture_parts import clock_of
 from redrive.forensics.timeline import WAITS, Timeline, TimelineEntry
 
 BROKEN = 5

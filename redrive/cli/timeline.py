@@ -35,7 +35,9 @@ STYLES = {
 @click.option("--theme", type=Word("auto", "light", "dark"), default="auto", help="Of the picture.  [default: auto]")
 @pass_session
 def timeline(session: Session, key: str, correlated: bool, at: str | None, svg: str | None, theme: str) -> None:
-    """Show what happened to something on a scale of time: attempts, waits, dead letters, what people did.
+    """Show what happened to something on a scale of time.
+
+    Attempts, waits, effects, dead letters and what people did, as lanes of bars and then in lines.
 
     KEY is the id of a run, dead letter, effect or compensation. Long gaps are left out and marked; failures alike in a
     row are told once. `redrive history` has every event.

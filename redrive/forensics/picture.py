@@ -51,7 +51,7 @@ def svg_of(timeline: Timeline, theme: Theme = "auto") -> str:
     of_lane: dict[str, list[TimelineEntry]] = defaultdict(list)
     for entry in timeline.entries:
         of_lane[entry.lane].append(entry)
-    shown, rest = chosen_lanes(timeline.lanes)
+    shown, rest = chosen_lanes(timeline)
     for n, lane in enumerate(shown):
         _lane(canvas, lane, of_lane[lane.name], n)
     if rest:
@@ -64,21 +64,18 @@ def svg_of(timeline: Timeline, theme: Theme = "auto") -> str:
     return _document(canvas, theme, [*_head(timeline), *grid, *canvas.parts, *breaks])
 
 
-def chosen_lanes(
-    lanes: Sequence[TimelineLane], most: int = MOST_LANES
-) -> tuple[list[TimelineLane], list[TimelineLane]]:
-    """The lanes to draw, and the others: the run, those in trouble, then the first ones, in their order."""
+def chosen_lanes(timeline: Timeline, most: int = MOST_LANES) -> tuple[list[TimelineLane], list[TimelineLane]]:
+    """The lanes to draw, and the others: the run, where it has spans, those in trouble, then the first ones; in their
+    order."""
+    of_run = any(one.lane == "" and not one.is_moment for one in timeline.entries)
+    lanes = [lane for lane in timeline.lanes if lane.name or of_run]
     order = sorted(
         range(len(lanes)),
         key=lambda n: (lanes[n].name != "", not lanes[n].dead_letter_ms, not lanes[n].failed, n),
     )
     chosen = set(order[:most])
-    drawn = [lane for n, lane in enumerate(lanes) if n in chosen and (_is_busy(lane) or lane.name == "")]
-    return drawn, [lane for n, lane in enumerate(lanes) if n not in chosen]
-
-
-def _is_busy(lane: TimelineLane) -> bool:
-    return True if lane.name else lane.waited_ms > 0
+    rest = [lane for n, lane in enumerate(lanes) if n not in chosen]
+    return [lane for n, lane in enumerate(lanes) if n in chosen], rest
 
 
 def _document(canvas: Canvas, theme: Theme, parts: list[str]) -> str:

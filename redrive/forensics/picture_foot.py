@@ -22,9 +22,10 @@ from redrive.forensics.timeline import TimelineEntry
 MOST_PEOPLE = 16
 _LEGEND = (
     ("succeeded", "succeeded", 12), ("failed", "failed", 12), ("interrupted", "interrupted", 12),
-    ("running", "running", 12), ("backoff", "backoff", THIN), ("claim", "claimed by a worker", 10), ("queue", "waits for a worker", THIN),
-    ("limit", "waits for room", THIN), ("asked", "approval, timed wait", THIN), ("pause", "paused", THIN),
-    ("letter", "dead letter", THIN), ("doubt", "outcome unknown", THIN), ("stopped", "stopped", THIN),
+    ("running", "running", 12), ("backoff", "backoff", THIN), ("claim", "claimed by a worker", 10),
+    ("queue", "waits for a worker", THIN), ("limit", "waits for room", THIN), ("asked", "approval, timed wait", THIN),
+    ("pause", "paused", THIN), ("letter", "dead letter", THIN), ("doubt", "outcome unknown", THIN),
+    ("stopped", "stopped", THIN),
 )  # fmt: skip
 
 

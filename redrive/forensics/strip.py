@@ -40,7 +40,7 @@ def rows_of(timeline: Timeline, width: int) -> list[Row]:
     did."""
     times = {ms for one in timeline.entries for ms in (one.begin_ms, one.end_ms) if ms is not None}
     axis = axis_of(times | {timeline.begin_ms, timeline.end_ms}, width=float(width - 1), broken=float(BROKEN))
-    shown, rest = chosen_lanes(timeline.lanes, MOST_LANES)
+    shown, rest = chosen_lanes(timeline, MOST_LANES)
     of_lane: dict[str, list[TimelineEntry]] = {lane.name: [] for lane in shown}
     for entry in timeline.entries:
         if entry.lane in of_lane:

@@ -64,7 +64,8 @@ TROUBLE = frozenset({"dead_letter", "doubt", "stopped"})
 
 
 class TimelineLane(BaseModel):
-    """A lane: a node, the run itself (empty *name*) or an effect outside runs, with sums over its spans. *standing*
+    """A lane: a node, the run itself (empty *name*) or an effect outside runs, with sums over its
+    spans, up to the end of the timeline for those that are not over. *standing*
     is how its last attempt ended, or ``running``."""
 
     model_config = ConfigDict(frozen=True)

@@ -21,6 +21,7 @@ PROMISED = {
     *("compensations rerun", "views rebuild", "views status", "log tail", "log show", "approve", "deny"),
     *("limits list", "limits set", "limits remove", "demo"),
     *("diff", "first", "views checkpoint"),
+    *("timeline", "why", "blast", "note"),
 }
 
 

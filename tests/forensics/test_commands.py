@@ -2,6 +2,7 @@
 
 import json
 import os
+import sqlite3
 from pathlib import Path
 from typing import Any
 
@@ -109,3 +110,31 @@ def test_the_same_incident_gives_the_same_report(tmp_path: Path) -> None:
         printed.append(run(it, "timeline", it.run[:8]).stdout)
         it.engine.close()
     assert printed[0] == printed[1] != printed[2]
+
+
+def test_a_terminal_without_these_signs_gets_others(incident: Incident) -> None:
+    """Lanes stay as wide as they are."""
+    url = f"sqlite:///{incident.engine.ledger.path}"
+    runner = CliRunner(charset="ascii")
+    out = runner.invoke(cli, ["--db", url, "timeline", incident.run[:8]], env={"COLUMNS": "110"}).output
+    (lane,) = [line for line in out.splitlines() if line.startswith("publish")]
+    assert set(lane[35:]) <= set("x+#.: ")
+    assert "x failed" in out
+
+
+def test_what_a_newer_version_wrote_is_shown_and_not_guessed(incident: Incident) -> None:
+    """The timeline and blast show it as unknown; what it changed cannot be known, so why refuses to say."""
+    log = sqlite3.connect(incident.engine.ledger.path)
+    (version,) = log.execute(
+        "SELECT max(originator_version) FROM events WHERE originator_id = ?", [incident.run]
+    ).fetchone()
+    state = json.dumps({"id": "e" * 24, "at": 1, "data": {"to": "moon"}}).encode()
+    row = (incident.run, version + 1, "run.teleported/7", state, "local/default/default", incident.run, incident.now[0])
+    log.execute(f"INSERT INTO events VALUES (NULL, {', '.join('?' * 7)})", row)
+    log.commit()
+    log.close()
+    assert "run.teleported/7: of a version not known here" in run(incident, "timeline", incident.run[:8]).stdout
+    assert "run.teleported" in run(incident, "why", incident.run[:8]).stdout
+    assert "run.teleported" in run(incident, "blast", "4", "--all").stdout
+    assert run(incident, "why", f"{incident.run}.status").exit_code == 3
+    assert run(incident, "why", f"{incident.run}.status", "--at", "pos:40").exit_code == 0

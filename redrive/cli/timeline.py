@@ -89,7 +89,7 @@ def print_timeline(session: "Session", told: "Timeline") -> None:
     for row in rows:
         _print_row(out, row)
     for text in wrap(_legend(rows), max(out.width, NARROWEST) - NAME - COUNT - 2):
-        out.say(f"{'':{NAME + COUNT + 2}}{plain(text.replace(chr(160), ' '))}")
+        out.say(" " * (NAME + COUNT + 2) + plain(text.replace(chr(160), " ")))
     out.say()
     day = ""
     for line in lines_of(told):

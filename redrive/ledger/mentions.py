@@ -1,4 +1,4 @@
-"""Reading for those who look back: the first event of a stream, and events that mention a name, which no index finds."""
+"""Reading for those who look back: the first event of a stream, and events that mention a name."""
 
 from collections.abc import Iterator
 

@@ -8,10 +8,15 @@ from pydantic import BaseModel
 from docs.generate.markdown import code, prose, table, type_of
 from redrive.effect_detail import CompensationDetail, EffectDetail, EffectOutcome, EffectTry
 from redrive.evidence.report import AnchorCheck, Compared, Finding, VerifyReport
+from redrive.forensics.blast import Blast, BlastEvent
+from redrive.forensics.decisions import PolicyUsed
 from redrive.forensics.diff import ColumnChange, Responsible, RowChange, ViewDiff
 from redrive.forensics.first import Flip, InvariantReport
 from redrive.forensics.footing import Footing
 from redrive.forensics.positions import ClockRegression, Position
+from redrive.forensics.roots import Root
+from redrive.forensics.timeline import Timeline, TimelineEntry, TimelineLane
+from redrive.forensics.why import Why, WhyStep
 from redrive.history import HistoryEntry
 from redrive.privacy.models import KeyDestruction, PrivacyStatus
 from redrive.projections.models import (
@@ -119,6 +124,10 @@ PRINTED = {
         ],
     ),
     "event": Printed("stream", "`history`, `log tail`; an item of `log show`", HistoryEntry),
+    "timeline": Printed("item", "`timeline`", Timeline),
+    "why": Printed("item", "`why`", Why),
+    "blast": Printed("item", "`blast`", Blast),
+    "noted": Printed("item", "`note`", None, [("subject", "text"), ("id", "text"), ("text", "text, redacted")]),
     "tick": Printed(
         "item",
         "`tick`",
@@ -241,6 +250,16 @@ MODELS: tuple[type[BaseModel], ...] = (
     CompensationSummary,
     CompensationDetail,
     HistoryEntry,
+    Timeline,
+    TimelineLane,
+    TimelineEntry,
+    Why,
+    WhyStep,
+    PolicyUsed,
+    Root,
+    Blast,
+    BlastEvent,
+    Footing,
     ViewStatus,
     PrivacyStatus,
     KeyDestruction,

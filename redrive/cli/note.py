@@ -13,10 +13,11 @@ from redrive.cli.output import printable
 @reasoned
 @pass_session
 def note(session: Session, key: str, text: str, actor: str, reason: str) -> None:
-    """Write something down about a run, a dead letter, an effect, a compensation or an event.
+    """Write something down about anything in the log.
 
-    KEY is an id, or `pos:N` for the event at a position. The note is an event of its own, with who and why: histories
-    and timelines show it, searches find it, and nothing is decided by it.
+    KEY is the id of a run, a dead letter, an effect or a compensation, or `pos:N` for the event at a position. The
+    note is an event of its own, with who and why: histories and timelines show it, searches find it, and nothing is
+    decided by it.
     """
     from redrive.cli.ids import named
 

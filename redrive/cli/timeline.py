@@ -1,5 +1,7 @@
 """``redrive timeline``: what happened to one thing, as lanes of bars, as lines, or as a picture."""
 
+import sys
+from itertools import groupby
 from textwrap import wrap
 from typing import TYPE_CHECKING
 
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
 
 NARROWEST, WIDEST = 70, 180
 NAME, COUNT = 18, 15
+ASCII = str.maketrans("█✓✗░·┄‖▬▒▪━▲⁞╷≈", "#+x.,-|=%o_^:|~")
 STYLES = {
     "failed": "red", "denied": "red", "expired": "red", "stopped": "red", "interrupted": "yellow",
     "unknown": "yellow", "doubt": "yellow", "succeeded": "green", "approved": "green", "attempt": "blue",
@@ -35,7 +38,9 @@ STYLES = {
 @click.option("--theme", type=Word("auto", "light", "dark"), default="auto", help="Of the picture.  [default: auto]")
 @pass_session
 def timeline(session: Session, key: str, correlated: bool, at: str | None, svg: str | None, theme: str) -> None:
-    """Show what happened to something on a scale of time: attempts, waits, dead letters, what people did.
+    """Show what happened to something on a scale of time.
+
+    Attempts, waits, effects, dead letters and what people did, as lanes of bars and then in lines.
 
     KEY is the id of a run, dead letter, effect or compensation. Long gaps are left out and marked; failures alike in a
     row are told once. `redrive history` has every event.
@@ -84,7 +89,7 @@ def print_timeline(session: "Session", told: "Timeline") -> None:
     for row in rows:
         _print_row(out, row)
     for text in wrap(_legend(rows), max(out.width, NARROWEST) - NAME - COUNT - 2):
-        out.say(f"{'':{NAME + COUNT + 2}}{text}".replace("\u00a0", " "))
+        out.say(" " * (NAME + COUNT + 2) + plain(text.replace(chr(160), " ")))
     out.say()
     day = ""
     for line in lines_of(told):
@@ -101,6 +106,15 @@ def print_timeline(session: "Session", told: "Timeline") -> None:
     tell_end(session, told.footing)
 
 
+def plain(text: str) -> str:
+    """Signs that this terminal has: letters and marks where it knows only ASCII."""
+    try:
+        text.encode(sys.stdout.encoding or "ascii")
+    except UnicodeEncodeError:
+        return text.translate(ASCII)
+    return text
+
+
 def _legend(rows: "list[Row]") -> str:
     from redrive.forensics.strip import LEGEND
 
@@ -114,12 +128,12 @@ def _print_row(out: "Output", row: "Row") -> None:
     name = shortened(printable(row.name), NAME).ljust(NAME)
     head = f"{name} {row.count.rjust(COUNT)} "
     if not out.terminal:
-        out.say((head + "".join(char for char, _ in row.cells)).rstrip())
+        out.say((head + plain("".join(char for char, _ in row.cells))).rstrip())
         return
     from rich.console import Console
     from rich.text import Text
 
     told = Text(head)
-    for char, kind in row.cells:
-        told.append(char, STYLES.get(kind, ""))
+    for style, cells in groupby(row.cells, key=lambda cell: STYLES.get(cell[1], "")):
+        told.append(plain("".join(char for char, _ in cells)), style)
     Console(width=max(out.width, NARROWEST), highlight=False).print(told, no_wrap=True, overflow="crop")

@@ -17,7 +17,7 @@ from redrive.domain.event import Recorded, UnknownEvent
 from redrive.domain.run.events import RunSubmitted
 from redrive.domain.run.evolution import evolve as evolve_run
 from redrive.domain.run.state import Run
-from redrive.forensics.subjects import Found
+from redrive.forensics.subjects import Found, own_events
 
 if TYPE_CHECKING:
     from redrive.ledger.ledger import SqliteLedger
@@ -67,7 +67,7 @@ def field_named(ledger: "SqliteLedger", of: Found, name: str) -> Getter:
     """What reads the field *name* of a state: ``status``, ``nodes.publish.status``. Raises InvalidValue."""
     if of.kind == "run" and name.startswith("nodes."):
         node, _, part = name.removeprefix("nodes.").rpartition(".")
-        first = of.own[0].event
+        first = of.first.event
         known = ledger.committer.states.flow(of.tenant, first.flow).nodes if isinstance(first, RunSubmitted) else {}
         if node not in known:
             raise InvalidValue("field", name, _accepted("nodes.NODE.FIELD with a node of its flow", node, known))
@@ -91,7 +91,7 @@ def changes(ledger: "SqliteLedger", of: Found, getter: Getter) -> Iterator[tuple
     stream is of a version that is not known here, for what it changed cannot be known."""
     state = _blank(ledger, of)
     before: Any = None
-    for one in of.own:
+    for one in own_events(ledger, of):
         if isinstance(one.event, UnknownEvent):
             raise StreamReadOnly(one.stream, one.event.topic)
         try:
@@ -105,7 +105,7 @@ def changes(ledger: "SqliteLedger", of: Found, getter: Getter) -> Iterator[tuple
 
 
 def _blank(ledger: "SqliteLedger", of: Found) -> Any:
-    first = of.own[0].event
+    first = of.first.event
     if isinstance(first, RunSubmitted):
         return Run(flow=ledger.committer.states.flow(of.tenant, first.flow), tenant=of.tenant)
     if isinstance(first, UnknownEvent):

@@ -2,14 +2,25 @@
 
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass, field
-from datetime import UTC, datetime
 
 from redrive.domain.errors import InvalidValue
-from redrive.forensics.axis import Axis, axis_of, lasting
+from redrive.forensics.axis import axis_of, lasting
+from redrive.forensics.picture_foot import legend, list_people, mark_people
 from redrive.forensics.picture_parts import (
+    ATTEMPT,
+    BROKEN,
+    HEAD,
+    LEFT,
+    PLOT,
+    RIGHT,
+    ROW,
+    THIN,
+    WIDTH,
+    Canvas,
     Theme,
     bars_of,
+    clock_of,
+    diamond,
     label,
     line,
     rect,
@@ -17,40 +28,13 @@ from redrive.forensics.picture_parts import (
     shortened,
     style,
     told,
-    told_one,
     worst,
-)
+)  # fmt: skip
 from redrive.forensics.timeline import WAITS, Timeline, TimelineEntry, TimelineLane
 
-WIDTH, LEFT, RIGHT = 1200, 210, 24
-PLOT = WIDTH - LEFT - RIGHT
-BROKEN = 56
-HEAD = 104
 MOST_LANES = 40
-MOST_PEOPLE = 16
-ATTEMPT, THIN, ROW = 16, 5, 9
 LETTERS = 34
 _WAIT = {"backoff": "backoff", "queue": "queue", "limit": "limit", "pause": "pause"}
-_LEGEND = (
-    ("succeeded", "succeeded", 12), ("failed", "failed", 12), ("interrupted", "interrupted", 12),
-    ("running", "running", 12), ("backoff", "backoff", THIN), ("queue", "waits for a worker", THIN),
-    ("limit", "waits for room", THIN), ("asked", "approval, timed wait", THIN), ("pause", "paused", THIN),
-    ("letter", "dead letter", THIN), ("doubt", "outcome unknown", THIN), ("stopped", "stopped", THIN),
-)  # fmt: skip
-
-
-@dataclass
-class Canvas:
-    """The picture so far, and where the next lane begins."""
-
-    timeline: Timeline
-    axis: Axis
-    top: float = HEAD
-    parts: list[str] = field(default_factory=list)
-
-    def place(self, ms: int) -> float:
-        """Where a time lies."""
-        return LEFT + self.axis.place(ms)
 
 
 def svg_of(timeline: Timeline, theme: Theme = "auto") -> str:
@@ -67,34 +51,31 @@ def svg_of(timeline: Timeline, theme: Theme = "auto") -> str:
     of_lane: dict[str, list[TimelineEntry]] = defaultdict(list)
     for entry in timeline.entries:
         of_lane[entry.lane].append(entry)
-    shown, rest = chosen_lanes(timeline.lanes)
+    shown, rest = chosen_lanes(timeline)
     for n, lane in enumerate(shown):
         _lane(canvas, lane, of_lane[lane.name], n)
     if rest:
         _others(canvas, [entry for lane in rest for entry in of_lane[lane.name]], len(rest))
     bottom = canvas.top
-    people = _people(canvas, bottom)
+    people = mark_people(canvas, bottom)
     grid, breaks = _grid(canvas, bottom), _breaks(canvas, bottom)
-    _list_people(canvas, people)
-    _legend(canvas)
+    list_people(canvas, people)
+    legend(canvas)
     return _document(canvas, theme, [*_head(timeline), *grid, *canvas.parts, *breaks])
 
 
-def chosen_lanes(
-    lanes: Sequence[TimelineLane], most: int = MOST_LANES
-) -> tuple[list[TimelineLane], list[TimelineLane]]:
-    """The lanes to draw, and the others: the run, those in trouble, then the first ones, in their order."""
+def chosen_lanes(timeline: Timeline, most: int = MOST_LANES) -> tuple[list[TimelineLane], list[TimelineLane]]:
+    """The lanes to draw, and the others: the run, where it has spans, those in trouble, then the first ones; in their
+    order."""
+    of_run = any(one.lane == "" and not one.is_moment for one in timeline.entries)
+    lanes = [lane for lane in timeline.lanes if lane.name or of_run]
     order = sorted(
         range(len(lanes)),
         key=lambda n: (lanes[n].name != "", not lanes[n].dead_letter_ms, not lanes[n].failed, n),
     )
     chosen = set(order[:most])
-    drawn = [lane for n, lane in enumerate(lanes) if n in chosen and (_is_busy(lane) or lane.name == "")]
-    return drawn, [lane for n, lane in enumerate(lanes) if n not in chosen]
-
-
-def _is_busy(lane: TimelineLane) -> bool:
-    return True if lane.name else lane.waited_ms > 0
+    rest = [lane for n, lane in enumerate(lanes) if n not in chosen]
+    return [lane for n, lane in enumerate(lanes) if n in chosen], rest
 
 
 def _document(canvas: Canvas, theme: Theme, parts: list[str]) -> str:
@@ -142,14 +123,6 @@ def _head(timeline: Timeline) -> list[str]:
     ]
 
 
-def clock_of(ms: int, form: str = "%Y-%m-%d %H:%M:%S") -> str:
-    """The UTC time; what no calendar holds is told in milliseconds."""
-    try:
-        return datetime.fromtimestamp(ms / 1_000, UTC).strftime(form)
-    except (OverflowError, ValueError, OSError):
-        return f"{ms} ms"
-
-
 def _grid(canvas: Canvas, bottom: float) -> list[str]:
     parts, day = [], clock_of(canvas.timeline.begin_ms, "%m-%d")
     for place, ms in canvas.axis.ticks(82):
@@ -190,13 +163,15 @@ def _lane(canvas: Canvas, lane: TimelineLane, entries: list[TimelineEntry], n: i
     _bars(canvas, [one for one in entries if one.kind == "attempt"], main, ATTEMPT)
     below = main + ATTEMPT + 3
     if effects:
+        canvas.parts.append(label(LEFT - 12, below + 8, "effects", "muted small end"))
         _bars(canvas, effects, below, 8)
         below += ROW + 3
     if letters:
+        canvas.parts.append(label(LEFT - 12, below + 8, "dead letter", "muted small end"))
         _bars(canvas, letters, below, 6)
     for bar in bars_of(moments, canvas.axis, canvas.timeline.end_ms):
         kind = "unknown" if any(one.kind == "unknown" for one in bar.entries) else "letter" if letters else "other"
-        canvas.parts.append(_diamond(LEFT + bar.left, main - 2, kind, told(bar.entries, begin_ms)))
+        canvas.parts.append(diamond(LEFT + bar.left, main - 2, kind, told(bar.entries, begin_ms)))
     canvas.top += height
 
 
@@ -236,11 +211,6 @@ def _kind(entries: Sequence[TimelineEntry]) -> str:
     return {"dead_letter": "letter"}.get(kind, kind)
 
 
-def _diamond(place: float, top: float, kind: str, title: str) -> str:
-    shape = f'<path class="{kind}" d="M{place:.1f} {top - 4:g}l4 4l-4 4l-4 -4z">'
-    return f"{shape}<title>{title}</title></path>"
-
-
 def _others(canvas: Canvas, entries: list[TimelineEntry], lanes: int) -> None:
     """The lanes that have no room, as one: how many attempts ran at a time."""
     steps: dict[float, int] = defaultdict(int)
@@ -271,77 +241,3 @@ def _others(canvas: Canvas, entries: list[TimelineEntry], lanes: int) -> None:
             f'L{LEFT + levels[-1][0]:.1f} {floor:g}z"><title>{title}</title></path>'
         )
     canvas.top += height
-
-
-def _people(canvas: Canvas, bottom: float) -> list[TimelineEntry]:
-    """What people did, as numbers on the lanes; those at nearly one place share a mark."""
-    people = [one for one in canvas.timeline.entries if one.kind in ("operator", "note")]
-    clusters: list[tuple[float, list[int]]] = []
-    for n, one in enumerate(people, 1):
-        place = canvas.place(one.begin_ms)
-        if clusters and place - clusters[-1][0] < 24:
-            clusters[-1][1].append(n)
-        else:
-            clusters.append((place, [n]))
-    if clusters:
-        canvas.top = bottom + 30
-    for place, numbers in clusters:
-        text = str(numbers[0]) if len(numbers) == 1 else f"{numbers[0]}–{numbers[-1]}"
-        wide = 12 + 6 * len(text)
-        title = " | ".join(told_one(people[n - 1], canvas.timeline.begin_ms) for n in numbers[:5])
-        canvas.parts += [
-            line(place, HEAD - 4, place, bottom + 6, "reach"),
-            rect(place - wide / 2, bottom + 6, wide, 17, "person", title),
-            label(place, bottom + 18, text, "count"),
-        ]
-    return people
-
-
-def _list_people(canvas: Canvas, people: Sequence[TimelineEntry]) -> None:
-    """Who did what, when and why, below the lanes."""
-    if not people:
-        return
-    canvas.parts.append(label(24, canvas.top + 16, "What people did", "bold"))
-    canvas.top += 24
-    for n, one in enumerate(people[:MOST_PEOPLE], 1):
-        top = canvas.top + 14
-        who = (one.actor or "").partition(":")[2]
-        what = f"note: {one.what}" if one.kind == "note" else one.what
-        lane = f"{one.lane}: " if one.lane else ""
-        why = f" — {one.reason}" if one.reason else ""
-        canvas.parts += [
-            label(42, top, str(n), "muted end"),
-            label(
-                54,
-                top,
-                f"{clock_of(one.begin_ms, '%H:%M:%S')}  +{lasting(one.begin_ms - canvas.timeline.begin_ms)}",
-                "muted",
-            ),
-            label(LEFT, top, who, "bold", 14),
-            label(LEFT + 100, top, f"{lane}{what}{why}", "", 140),
-        ]
-        canvas.top += 19
-    if len(people) > MOST_PEOPLE:
-        canvas.parts.append(label(LEFT, canvas.top + 14, f"and {len(people) - MOST_PEOPLE:,} more", "muted"))
-        canvas.top += 19
-    canvas.top += 4
-
-
-def _legend(canvas: Canvas) -> None:
-    """What the bars mean: only those that occur."""
-    drawn = "".join(canvas.parts)
-    place, top = 24.0, canvas.top + 22
-    for kind, words, height in _LEGEND:
-        if f'class="{kind}"' not in drawn and f'class="{kind} still"' not in drawn:
-            continue
-        wide = 34 + 6.6 * len(words)
-        if place + wide > WIDTH - RIGHT:
-            place, top = 24.0, top + 20
-        canvas.parts += [rect(place, top - 4 - height / 2, 16, height, kind), label(place + 22, top, words, "muted")]
-        place += wide
-    foot = canvas.timeline.footing
-    canvas.top = top + 20
-    if foot is not None:
-        text = f"{foot.origin} at position {foot.position}, {foot.seal}; {foot.code}"
-        canvas.parts.append(label(24, canvas.top + 6, text, "muted small"))
-        canvas.top += 18

@@ -3,13 +3,19 @@
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from html import escape
 from typing import Literal
 
 from redrive.forensics.axis import Axis, lasting
-from redrive.forensics.timeline import TimelineEntry
+from redrive.forensics.timeline import Timeline, TimelineEntry
 
 Theme = Literal["auto", "light", "dark"]
+WIDTH, LEFT, RIGHT = 1200, 210, 24
+PLOT = WIDTH - LEFT - RIGHT
+BROKEN = 56
+HEAD = 104
+ATTEMPT, THIN, ROW = 16, 5, 9
 NARROW = 3.0
 LEAST = 2.0
 
@@ -69,7 +75,7 @@ def shortened(text: str, most: int) -> str:
 def rect(place: float, top: float, width: float, height: float, kind: str, title: str = "") -> str:
     """A bar; *title* is what a pointer on it tells, already safe."""
     shape = f'<rect x="{place:.1f}" y="{top:g}" width="{max(width, LEAST):.1f}" height="{height:g}" class="{kind}"'
-    rounded = ' rx="2"' if width > 5 and height > 6 else ""
+    rounded = f' rx="{8 if kind == "person" else 2}"' if width > 5 and height > 6 else ""
     return f"{shape}{rounded}><title>{title}</title></rect>" if title else f"{shape}{rounded}/>"
 
 
@@ -148,3 +154,31 @@ def told_one(entry: TimelineEntry, begin_ms: int) -> str:
     parts = [entry.lane, entry.what, entry.outcome if entry.outcome not in (entry.what, None) else "", took,
              entry.cause, who, f"at +{lasting(entry.begin_ms - begin_ms)}, {where}"]  # fmt: skip
     return safe(" · ".join(str(part) for part in parts if part), 700)
+
+
+@dataclass
+class Canvas:
+    """The picture so far, and where the next lane begins."""
+
+    timeline: Timeline
+    axis: Axis
+    top: float = HEAD
+    parts: list[str] = field(default_factory=list)
+
+    def place(self, ms: int) -> float:
+        """Where a time lies."""
+        return LEFT + self.axis.place(ms)
+
+
+def clock_of(ms: int, form: str = "%Y-%m-%d %H:%M:%S") -> str:
+    """The UTC time; what no calendar holds is told in milliseconds."""
+    try:
+        return datetime.fromtimestamp(ms / 1_000, UTC).strftime(form)
+    except (OverflowError, ValueError, OSError):
+        return f"{ms} ms"
+
+
+def diamond(place: float, top: float, kind: str, title: str) -> str:
+    """A moment."""
+    shape = f'<path class="{kind}" d="M{place:.1f} {top - 4:g}l4 4l-4 4l-4 -4z">'
+    return f"{shape}<title>{title}</title></path>"

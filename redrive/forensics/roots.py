@@ -2,7 +2,7 @@
 
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, computed_field
 
 from redrive.domain.event import Recorded
 from redrive.domain.run.events import RunClaimed, RunQueued
@@ -13,7 +13,7 @@ RootKind = Literal["person", "timer", "worker", "external", "host", "unseen"]
 class Root(BaseModel):
     """What no event caused. *kind*: a person, a timer, a worker's report or claim, something external, the host
     program, or ``unseen``: the log names an event that is not in it, or not yours to see. *who* is the actor, *reason*
-    what was given, *id* the command's or timer's name in the log."""
+    what was given, *id* the command's or timer's name in the log. *sentence* says it in words."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -22,6 +22,7 @@ class Root(BaseModel):
     reason: str | None
     id: str
 
+    @computed_field  # type: ignore[prop-decorator]
     @property
     def sentence(self) -> str:
         """In words."""

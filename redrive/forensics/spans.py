@@ -46,7 +46,7 @@ def timeline_of(
         events=n,
         events_by_topic=dict(sorted(story.topics.items())),
         clock_regressions=story.regressions,
-        lanes=_lanes(story, entries),
+        lanes=_lanes(story, entries, last.recorded_at_ms if last else 0),
         entries=entries,
     )
 
@@ -58,13 +58,14 @@ def _leave_open(story: Story, last: Recorded | None) -> None:
             draft.fields["begin_ms"] = max(draft.fields["begin_ms"], min(draft.due_ms, last.recorded_at_ms))
 
 
-def _lanes(story: Story, entries: Iterable[TimelineEntry]) -> tuple[TimelineLane, ...]:
+def _lanes(story: Story, entries: Iterable[TimelineEntry], end_ms: int) -> tuple[TimelineLane, ...]:
     sums: dict[str, dict[str, Any]] = {
         name: {"attempts": 0, "failed": 0, "standing": None, "busy_ms": 0, "waited_ms": 0, "dead_letter_ms": 0}
         for name in story.lanes
     }
     for entry in entries:
-        told, took = sums[entry.lane], entry.duration_ms or 0
+        told = sums[entry.lane]
+        took = (end_ms if entry.end_ms is None else entry.end_ms) - entry.begin_ms
         if entry.kind == "attempt":
             told["attempts"] += 1
             told["failed"] += entry.outcome in ("failed", "interrupted")

@@ -5,7 +5,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from redrive.forensics.axis import Axis, axis_of, lasting
-from redrive.forensics.picture import chosen_lanes, clock_of
+from redrive.forensics.picture import chosen_lanes
+from redrive.forensics.picture_parts import clock_of
 from redrive.forensics.timeline import WAITS, Timeline, TimelineEntry
 
 BROKEN = 5
@@ -39,7 +40,7 @@ def rows_of(timeline: Timeline, width: int) -> list[Row]:
     did."""
     times = {ms for one in timeline.entries for ms in (one.begin_ms, one.end_ms) if ms is not None}
     axis = axis_of(times | {timeline.begin_ms, timeline.end_ms}, width=float(width - 1), broken=float(BROKEN))
-    shown, rest = chosen_lanes(timeline.lanes, MOST_LANES)
+    shown, rest = chosen_lanes(timeline, MOST_LANES)
     of_lane: dict[str, list[TimelineEntry]] = {lane.name: [] for lane in shown}
     for entry in timeline.entries:
         if entry.lane in of_lane:

@@ -1,6 +1,6 @@
 """What a key names in the log, and which events are its story. Another tenant's key is not found."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from heapq import merge
 from typing import TYPE_CHECKING
@@ -13,6 +13,7 @@ from redrive.domain.run.events import RunQueued
 from redrive.domain.values import clean_name
 from redrive.forensics.timeline import Subject
 from redrive.ledger.limit_book import LIMITS_STREAM
+from redrive.ledger.mentions import first_of
 
 if TYPE_CHECKING:
     from redrive.ledger.ledger import SqliteLedger
@@ -26,12 +27,12 @@ CALLED = "run, dead letter, effect or compensation"
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """What a key names: its *kind*, its own events up to a position, and the run (or effect outside runs) it
-    belongs to."""
+    """What a key names: its *kind*, its *first* event, and the run (or effect outside runs) it belongs to; looked at
+    up to position *until*."""
 
     key: str
     kind: Subject
-    own: tuple[Recorded, ...]
+    first: Recorded
     correlation: str
     tenant: Tenant
     until: int
@@ -43,21 +44,27 @@ def found(ledger: "SqliteLedger", tenant: Tenant | None, key: str, until: int) -
     Raises NotFound.
     """
     clean_name(key, "key")
-    own = tuple(one for one in ledger.stream(key) if one.position <= until and tenant in (None, one.tenant))
-    kind = KINDS.get(own[0].topic.partition(".")[0]) if own else None
-    if kind is None:
+    first = first_of(ledger.recorder, key)
+    kind = KINDS.get(first.topic.partition(".")[0]) if first else None
+    if first is None or kind is None or first.position > until or tenant not in (None, first.tenant):
         raise NotFound(CALLED, key)
-    return Found(key, kind, own, own[0].correlation, own[0].tenant, until)
+    return Found(key, kind, first, first.correlation, first.tenant, until)
+
+
+def own_events(ledger: "SqliteLedger", of: Found) -> list[Recorded]:
+    """The events of its own stream."""
+    return [one for one in ledger.stream(of.key) if one.position <= of.until and one.tenant == of.tenant]
 
 
 def story(ledger: "SqliteLedger", of: Found, *, correlated: bool) -> Iterator[Recorded]:
     """The events of what was found, in log order: a run's with its effects, dead letters and compensations; of those,
     their own. *correlated*: with all of the run they belong to, and of the limits that held it back."""
     if not correlated and of.kind != "run":
-        return merge(of.own, _notes(ledger, of), key=lambda one: one.position)
+        own = own_events(ledger, of)
+        return merge(own, _notes(ledger, of, own), key=lambda one: one.position)
     if not correlated:
         return whole(ledger, of.correlation, of.tenant, of.until)
-    told = {one.position: one for one in of.own}
+    told = {one.position: one for one in own_events(ledger, of)}
     told.update((one.position, one) for one in whole(ledger, of.correlation, of.tenant, of.until))
     cited = {use.limit for one in told.values() if isinstance(one.event, RunQueued) for use in one.event.limits}
     told.update((one.position, one) for one in _changes_of(ledger, cited, of))
@@ -76,9 +83,9 @@ def whole(ledger: "SqliteLedger", correlation: str, tenant: Tenant | None, until
         after = page[-1].position
 
 
-def _notes(ledger: "SqliteLedger", of: Found) -> Iterator[Recorded]:
+def _notes(ledger: "SqliteLedger", of: Found, events: Iterable[Recorded]) -> Iterator[Recorded]:
     """What was written down about it, or about one of its events."""
-    own = {of.key, *(one.event_id for one in of.own)}
+    own = {of.key, *(one.event_id for one in events)}
     for one in ledger.stream(note_stream_of(of.tenant, of.correlation)):
         if isinstance(one.event, NoteWritten) and one.event.id in own and one.position <= of.until:
             yield one

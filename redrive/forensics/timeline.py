@@ -24,7 +24,8 @@ class TimelineEntry(BaseModel):
     *lane* is the node, ``effect KEY`` outside runs, and empty for the run itself. *position* and *end_position* are
     those of the events that began and ended it. *outcome* is how it ended, *cause* what began or ended it, in words
     of the log; *number* and *lifetime* are those of an attempt, *number* the try of an effect. *id* names the effect,
-    dead letter or compensation. *what* is for people; so is *cause*.
+    dead letter or compensation. *what* is for people; so is *cause*. *duration_ms* is how long it
+    took, null while it is not over.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -63,7 +64,8 @@ TROUBLE = frozenset({"dead_letter", "doubt", "stopped"})
 
 
 class TimelineLane(BaseModel):
-    """A lane: a node, the run itself (empty *name*) or an effect outside runs, with sums over its spans. *standing*
+    """A lane: a node, the run itself (empty *name*) or an effect outside runs, with sums over its
+    spans, up to the end of the timeline for those that are not over. *standing*
     is how its last attempt ended, or ``running``."""
 
     model_config = ConfigDict(frozen=True)

@@ -17,7 +17,7 @@ from redrive.forensics.footing import Footing
 from redrive.forensics.lineage import lineage_of
 from redrive.forensics.neighbours import children_of, elsewhere
 from redrive.forensics.roots import Root, root_of
-from redrive.forensics.subjects import found, whole
+from redrive.forensics.subjects import found, own_events, whole
 from redrive.history import HistoryEntry, entry_of
 
 if TYPE_CHECKING:
@@ -65,9 +65,10 @@ def why_of(ledger: "SqliteLedger", tenant: Tenant | None, asked: str, until: int
     after: Any = None
     if dot:
         told = deque(changes(ledger, of, field_named(ledger, of, name)), maxlen=1)
-        changed, before, after = told[0] if told else (of.own[0], None, None)
+        changed, before, after = told[0] if told else (of.first, None, None)
     else:
-        changed = next((one for one in reversed(of.own) if not isinstance(one.event, _NOTES)), of.own[-1])
+        own = own_events(ledger, of)
+        changed = next((one for one in reversed(own) if not isinstance(one.event, _NOTES)), own[-1])
     return Why(
         key=key,
         subject=of.kind,

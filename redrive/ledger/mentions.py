@@ -1,4 +1,4 @@
-"""Events that mention a name anywhere in what is stored of them: for what no index answers."""
+"""Reading for those who look back: the first event of a stream, and events that mention a name."""
 
 from collections.abc import Iterator
 
@@ -24,3 +24,12 @@ def mentions(recorder: LogRecorder, name: str, after: int, until: int) -> Iterat
         if len(rows) < _CHUNK:
             return
         after = rows[-1][0]
+
+
+def first_of(recorder: LogRecorder, stream: str) -> Recorded | None:
+    """The first event of a stream, however long it is."""
+    name = stream.encode("utf-8", "replace").decode()  # SQLite takes no lone surrogates
+    query = f"SELECT {COLUMNS} FROM events WHERE originator_id = ? ORDER BY originator_version LIMIT 1"
+    with storage_errors(recorder.path):
+        rows = recorder.reader().execute(query, (name,)).fetchall()
+    return shown(rows)[0] if rows else None

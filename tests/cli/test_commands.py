@@ -23,6 +23,7 @@ PROMISED = {
     *("diff", "first", "views checkpoint"),
     *("privacy init", "privacy show", "privacy destroy"),
     *("seal", "anchor", "verify", "keys init", "keys rotate", "keys show"),
+    *("timeline", "why", "blast", "note"),
 }
 
 

@@ -63,7 +63,7 @@ def test_a_picture_needs_nothing_from_outside(incident: Incident) -> None:
         "svg", "title", "desc", "style", "rect", "line", "text", "path", "g"
     }  # fmt: skip
     assert svg.count("http") == svg.count("http://www.w3.org/2000/svg")
-    assert not [name for one in root.iter() for name in one.keys() if name.startswith("on") or "href" in name]
+    assert not [name for one in root.iter() for name in one.attrib if name.startswith("on") or "href" in name]
 
 
 def test_a_picture_is_the_same_every_time(incident: Incident) -> None:

@@ -10,11 +10,12 @@ from redrive.domain.effect import events as ee
 from redrive.domain.effect.state import Effect
 from redrive.domain.errors import NotFound, Refused
 from redrive.domain.event import Event, Recorded
-from redrive.domain.failure import Failure
+from redrive.domain.failure import EXECUTION_ERROR, PROVIDER_TRANSIENT, Failure
 from redrive.domain.identity import SYSTEM, EventId, NodeId, Principal, RunId, StreamId, Tenant
 from redrive.domain.ports import Caller, Subject
+from redrive.domain.retry_policy import RetryDecision
 from redrive.domain.run import events as e
-from redrive.domain.run.attempts import AttemptId, start_attempt, startable
+from redrive.domain.run.attempts import AttemptId, decide, start_attempt, startable
 from redrive.domain.run.claims import DEFAULT_LEASE_MS, claim_run
 from redrive.domain.run.state import FINAL, Run, Status
 from redrive.forensics.commands import Given, NoClassifier, command_of
@@ -29,6 +30,12 @@ from redrive.processes.sweep import redriving
 WORKER = "counterfactual"
 MOST_STEPS = 1_000_000
 NEVER = 2**62
+FAILS, SUCCEEDS, SUCCEEDS_AT_LAST, FAILS_AT_ONCE = range(4)
+"""What becomes of a node in a generation, from the first attempt on whose outcome is unknown: every attempt fails; this
+one succeeds; the last that its policy allows does; or, where nothing tells how the node fails, it fails for good at
+once. Anything between is between these."""
+USUAL = (PROVIDER_TRANSIENT, EXECUTION_ERROR)
+Choose = Callable[[int], int]
 
 
 @dataclass(slots=True)
@@ -44,13 +51,13 @@ class Started:
 
 @dataclass(slots=True)
 class Course:
-    """What a run would have come to: the events since the histories part. *choices* are the unknown outcomes as they
-    were chosen; the first *shared* events come before any (None: there was none). *unused* is what operators asked for
+    """What a run would have come to: the events since the histories part. *choices* are what was chosen of
+    how many, wherever something is unknown; the first *shared* events come before any (None: there was none). *unused* is what operators asked for
     and found nothing to act on."""
 
     events: list[Recorded] = field(default_factory=list)
     started: list[Started] = field(default_factory=list)
-    choices: list[bool] = field(default_factory=list)
+    choices: list[tuple[int, int]] = field(default_factory=list)
     unused: list[Asked] = field(default_factory=list)
     status: str = ""
     finished_ms: int | None = None
@@ -86,7 +93,7 @@ class Play:
 
     def __init__(
         self, prefix: Sequence[Recorded], script: Script, run: RunId, begin_ms: int, flow_of: FlowOf,
-        policy_of: PolicyOf, choose: Callable[[int], bool], engine: str,
+        policy_of: PolicyOf, choose: Choose, engine: str,
     ) -> None:  # fmt: skip
         self.engine = engine
         self.streams: dict[str, Stream] = {}
@@ -101,7 +108,8 @@ class Play:
         state = self.streams[run].state
         assert isinstance(state, Run)
         self.run = state
-        self._ends: dict[NodeId, tuple[int, Tried | None, bool]] = {}
+        self._ends: dict[NodeId, tuple[int, Tried | None]] = {}
+        self._fates: dict[tuple[NodeId, int], int] = {}
         self._begun = dict(script.begun)
         self._ready = dict(script.ready_ms)
         self._news: dict[str, list[int]] = {}
@@ -174,11 +182,11 @@ class Play:
             key = (node, self.run.generation, state.number)
             if tried is None:
                 self.course.started.append(Started(key, self._begun.get(key, 1) - 1, False, state.started_ms, False))
-                self._ends[node] = (state.started_ms + self._duration(node), None, self._chosen())
+                self._ends[node] = (state.started_ms + self._duration(node), None)
             elif tried.end is None:
-                self._ends[node] = (NEVER, tried, False)
+                self._ends[node] = (NEVER, tried)
             else:
-                self._ends[node] = (tried.began_ms + tried.duration_ms, tried, False)
+                self._ends[node] = (tried.began_ms + tried.duration_ms, tried)
 
     def _next_start(self) -> int | None:
         """When the next node starts; a queued run is claimed then."""
@@ -223,32 +231,124 @@ class Play:
         again = event.lifetime > 1
         self.course.started.append(Started(key, nth, tried is not None, now, again))
         if tried is None:
-            self._ends[node] = (now + self._duration(node), None, self._chosen())
+            self._ends[node] = (now + self._duration(node), None)
         else:
-            self._ends[node] = (NEVER if tried.end is None else now + tried.duration_ms, tried, False)
+            self._ends[node] = (NEVER if tried.end is None else now + tried.duration_ms, tried)
 
     def _duration(self, node: NodeId) -> int:
         return self._script.durations.get(node, 0)
 
-    def _chosen(self) -> bool:
+    def _unknown_end(self, node: NodeId) -> Failure | None:
+        """How an attempt ends of which nothing is known: chosen once for the node's generation."""
+        failure = self._failure(node)
+        last = self._judged(node, failure).terminal
+        fate = self._fates.get((node, self.run.generation))
+        if fate is None:
+            fate = self._fates[node, self.run.generation] = self._chosen(node, last)
+        if fate == SUCCEEDS or (fate == SUCCEEDS_AT_LAST and last):
+            return None
+        return replace(failure, final=True) if fate == FAILS_AT_ONCE else failure
+
+    def _chosen(self, node: NodeId, last: bool) -> int:
+        fates = [FAILS, SUCCEEDS]
+        if not last:
+            fates.append(SUCCEEDS_AT_LAST)
+            if node not in self._script.failures:
+                fates.append(FAILS_AT_ONCE)
         if self.course.shared is None:
             self.course.shared = len(self.course.events)
-        succeeds = self._choose(len(self.course.choices))
-        self.course.choices.append(succeeds)
-        return succeeds
+        place = self._choose(len(self.course.choices))
+        self.course.choices.append((place, len(fates)))
+        return fates[place]
+
+    def _failure(self, node: NodeId) -> Failure:
+        """How a further attempt of *node* would fail: as it did last. One that never failed fails as the run did, or
+        in another way that is tried again."""
+        known = self._script.failures.get(node)
+        if known is not None:
+            return known
+        likely = [self._script.last_failure, *(Failure(name, "unknown") for name in USUAL)]
+        return next((f for f in likely if not self._judged(node, f).terminal), likely[0])
+
+    def _judged(self, node: NodeId, failure: Failure) -> RetryDecision:
+        return decide(self.run, node, failure, now_ms=self._now, draw=0.5)
+
+    def _next_start(self) -> int | None:
+        """When the next node starts; a queued run is claimed then."""
+        run = self.run
+        if run.pause_requested or run.stopped_by is not None or run.status not in (Status.QUEUED, Status.RUNNING):
+            return None
+        if run.status is Status.QUEUED and run.due_ms is None and not run.held_by:
+            return None
+        return min((self._start_at(node) for node in (*run.ready, *run.waiting)), default=None)
+
+    def _start_at(self, node: NodeId) -> int:
+        run = self.run
+        key = (node, run.generation, run.nodes[node].next_number)
+        tried = self._script.outcome(key, self._begun.get(key, 0))
+        ready = self._ready.get(node, self._now)
+        due = run.waiting.get(node, ready)
+        return max(ready + (tried.delay_ms if tried is not None else 0), due, self._now)
+
+    def _start(self) -> None:
+        run, now = self.run, self._now
+        paper = self._paper()
+        if run.status is Status.QUEUED:
+            try:
+                claimed = claim_run(run, worker=WORKER, holder=None, lease_ms=DEFAULT_LEASE_MS, now_ms=now)
+            except Refused:  # it is due later than its nodes
+                self._now = max(now + 1, run.due_ms or now + 1)
+                return
+            paper.append_run(run, claimed)
+        for node in startable(run, now):
+            if self._start_at(node) <= now:
+                self._start_node(paper, node)
+
+    def _start_node(self, paper: Paper, node: NodeId) -> None:
+        run, now = self.run, self._now
+        event = start_attempt(run, node, epoch=run.epoch, now_ms=now)
+        key = (node, run.generation, event.number)
+        nth = self._begun.get(key, 0)
+        self._begun[key] = nth + 1
+        paper.append_run(run, event)
+        self._ready.pop(node, None)
+        tried = self._script.outcome(key, nth)
+        again = event.lifetime > 1
+        self.course.started.append(Started(key, nth, tried is not None, now, again))
+        if tried is None:
+            self._ends[node] = (now + self._duration(node), None)
+        else:
+            self._ends[node] = (NEVER if tried.end is None else now + tried.duration_ms, tried)
+
+    def _duration(self, node: NodeId) -> int:
+        return self._script.durations.get(node, 0)
+
+    def _succeeds(self, node: NodeId) -> bool:
+        """Whether an attempt succeeds of which nothing is known: chosen once for the node's generation."""
+        failure, state = self._script.failure(node), self.run.nodes[node]
+        last = decide(self.run, node, failure, now_ms=self._now, draw=0.5).terminal
+        fate = self._fates.get((node, self.run.generation))
+        if fate is None:
+            if self.course.shared is None:
+                self.course.shared = len(self.course.events)
+            of = 2 if last else 3
+            fate = self._choose(len(self.course.choices))
+            self.course.choices.append((fate, of))
+            self._fates[node, self.run.generation] = fate
+        assert state.status is NodeStatus.RUNNING
+        return fate == SUCCEEDS or (fate == SUCCEEDS_AT_LAST and last)
 
     def _end(self, node: NodeId) -> None:
-        _, tried, succeeds = self._ends.pop(node)
+        _, tried = self._ends.pop(node)
         run, state = self.run, self.run.nodes[node]
         attempt = AttemptId(run.id, node, state.number, state.lifetime, run.epoch)
         if node not in run.running:
             return
         if tried is None:
-            command: Any = (
-                reports.completing(attempt, None, self._policy_of)
-                if succeeds
-                else reports.failing(attempt, self._script.failure(node), self._policy_of, NoClassifier())
-            )
+            failure = self._unknown_end(node)
+            command: Any = reports.completing(attempt, None, self._policy_of)
+            if failure is not None:
+                command = reports.failing(attempt, failure, self._policy_of, NoClassifier())
             self._do(command)
             return
         for effect in tried.effects:

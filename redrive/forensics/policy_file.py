@@ -103,6 +103,11 @@ class WhatIfPolicy(Strict):
                 policy = policy if change is None else change.of(policy)
         return policy
 
+    def most_attempts(self, automation: str, policy: RetryPolicy) -> int:
+        """How many attempts a node with *policy* may have in a generation, however it fails."""
+        classes = {"", *(name for section in self._sections(automation) for name in section.failure_classes)}
+        return max(self.retry(automation, name, policy).max_attempts for name in classes)
+
     def redrive(self, automation: str, policy: RedrivePolicy) -> RedrivePolicy:
         """What would have been in force for the sweep instead of *policy*."""
         for section in self._sections(automation):

@@ -74,10 +74,6 @@ class Script:
         tries = self.tried.get(key, ())
         return tries[nth] if nth < len(tries) else None
 
-    def failure(self, node: NodeId) -> Failure:
-        """How a further attempt of *node* would fail: as it did last, or as the run did."""
-        return self.failures.get(node, self.last_failure)
-
 
 def script_of(events: Sequence[Recorded], parts_at: int, flow_of: FlowOf, dropped: Container[str]) -> Script:
     """The script of a run by all its *events*; the histories part at position *parts_at*. What was *dropped* (ids of

@@ -2,23 +2,25 @@
 
 from collections import Counter
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from redrive.domain.dead_letter.events import DeadLetterRetryRequested, RetryBudgetGranted
 from redrive.domain.errors import InvalidValue
 from redrive.domain.event import Recorded
-from redrive.domain.identity import Tenant
+from redrive.domain.identity import RunId, Tenant
 from redrive.domain.records import LimitRemoved, LimitSet
 from redrive.domain.redrive_policy import RedrivePolicy
 from redrive.domain.run.events import RunRequeued, RunSubmitted
 from redrive.domain.run.state import Run
-from redrive.forensics.bounds import Amounts, Bounds, Courses, amounts_of, courses_of, exactly, spanning, widest
+from redrive.forensics.bounds import Amounts, Bounds, Courses, amounts_of, courses_of, exactly, spanning
 from redrive.forensics.commits import decisions
 from redrive.forensics.counterfactual_log import CounterfactualLogs
-from redrive.forensics.course import Play
+from redrive.forensics.course import Choose, Course, Play
 from redrive.forensics.footing import footing
 from redrive.forensics.otherwise import OtherFlows, same_course
 from redrive.forensics.policy_file import WhatIfPolicy
-from redrive.forensics.recorded_policies import RecordedPolicies
+from redrive.forensics.recorded_policies import PATIENT, RecordedPolicies
 from redrive.forensics.replay_check import Difference, Progress, difference_of
 from redrive.forensics.retrial import Differs, Retrial, take, unreadable
 from redrive.forensics.script import Script, script_of
@@ -38,7 +40,17 @@ if TYPE_CHECKING:
 MOST_RUNS = 200
 MOST_NAMED = 50
 BUCKETS = 60
+_WANTS_A_RETRY = (DeadLetterRetryRequested, RetryBudgetGranted)
 WIDTHS_MS = (1_000, 5_000, 15_000, 60_000, 300_000, 900_000, 3_600_000, 14_400_000, 86_400_000, 604_800_000)
+
+
+@dataclass(frozen=True, slots=True)
+class Widest:
+    """No course of a run can have more than this."""
+
+    nodes: int
+    dispatches: int
+    attempts: int
 
 
 class Inquiry:
@@ -123,7 +135,7 @@ class Inquiry:
         script = script_of(events, at, self._recorded_flow, self._dropped)
         courses = self._courses(run_id, events, at, script, together)
         self._logs.keep(run_id, courses.first.events, courses.last.events)
-        self._tell(run_id, together, first, recorded, courses, len(script.asked))
+        self._tell(run_id, together, first, recorded, courses, self._widest(events, at, script))
 
     def _courses(
         self, run_id: str, events: list[Recorded], at: int, script: Script, together: list[Recorded]
@@ -133,8 +145,10 @@ class Inquiry:
         began = together[0].occurred_at_ms
         engine = together[0].engine
 
-        def play(choose: Callable[[int], bool]):  # type: ignore[no-untyped-def]
-            return Play(prefix, script, run_id, began, self._flows.flow, policy_of, choose, engine).play()  # type: ignore[arg-type]
+        def play(choose: Choose) -> Course:
+            return Play(
+                prefix, script, RunId(run_id), began, self._flows.flow, policy_of, choose, engine
+            ).play()
 
         later = {
             (*key, nth)
@@ -142,6 +156,23 @@ class Inquiry:
             for nth in range(script.begun.get(key, 0), len(tries))
         }
         return courses_of(play, self._width_ms, later)
+
+    def _widest(self, events: Sequence[Recorded], at: int, script: Script) -> Widest:
+        """What bounds a run that has too many courses to play them all: every node fails as often as it may, in as
+        many generations as were asked for."""
+        submitted = next(r for r in events if isinstance(r.event, RunSubmitted))
+        assert isinstance(submitted.event, RunSubmitted)
+        automation = submitted.event.automation
+        flow = self._recorded_flow(submitted.tenant, submitted.event.flow, automation)
+        policy = self._policy.redrive(automation, self._policies.named(events) or PATIENT)
+        wanted = [r.event for asked in script.asked for r in asked.together]
+        wanted += [r.event for r in events if r.position < at and isinstance(r.event, _WANTS_A_RETRY)]
+        recovers = sum(isinstance(event, RunRequeued) for event in wanted)
+        granted = sum(event.granted for event in wanted if isinstance(event, RetryBudgetGranted))
+        requests = sum(isinstance(event, _WANTS_A_RETRY) for event in wanted)
+        dispatches = min(requests * policy.max_dispatches + granted, 10_000)
+        each = sum(self._policy.most_attempts(automation, node.retry) for node in flow.nodes.values())
+        return Widest(len(flow), dispatches, each * (1 + recovers + dispatches))
 
     def _policy_for(self, events: Sequence[Recorded]) -> Callable[[Run], RedrivePolicy]:
         """The redrive policy of a run that parted: the recorded one, as far as the log names it, changed."""
@@ -169,9 +200,9 @@ class Inquiry:
 
     def _tell(
         self, run_id: str, together: list[Recorded], first: Difference | None, recorded: Amounts, courses: Courses,
-        asked: int,
+        widest: Widest,
     ) -> None:  # fmt: skip
-        bounds = self._add(courses, recorded)
+        bounds = self._add(courses, widest)
         status = tuple(dict.fromkeys((courses.first.status, courses.last.status)))
         later = None
         finishes = [a.finished_ms for a in courses.amounts if a.completed]
@@ -204,22 +235,31 @@ class Inquiry:
             )
         )
 
-    def _add(self, courses: Courses, recorded: Amounts) -> dict[str, Bounds]:
+    def _add(self, courses: Courses, widest: Widest) -> dict[str, Bounds]:
         """Add what a run amounts to, at least and at most."""
         bounds = {name: spanning(getattr(a, name) for a in courses.amounts) for name in _ADDED}
         if not courses.exact:
             self._inexact += 1
             shared = amounts_of(courses.first.events[: courses.first.shared], self._width_ms)
-            bounds = _widened(bounds, courses, shared)
+            bounds = _widened(bounds, shared, widest)
         for name, found in bounds.items():
             setattr(self._low, name, getattr(self._low, name) + found.low)
             setattr(self._high, name, getattr(self._high, name) + found.high)
-        for name in ("load", "opened"):
-            for bucket in {bucket for a in courses.amounts for bucket in getattr(a, name)}:
-                found = spanning(getattr(a, name)[bucket] for a in courses.amounts)
-                getattr(self._low, name)[bucket] += found.low
-                getattr(self._high, name)[bucket] += found.high
+        for bucket in {bucket for a in courses.amounts for bucket in a.load}:
+            found = spanning(a.load[bucket] for a in courses.amounts)
+            self._low.load[bucket] += found.low
+            self._high.load[bucket] += found.high
+        self._add_opened([a.opened for a in courses.amounts])
         return bounds
+
+    def _add_opened(self, opened: Sequence[Counter[int]]) -> None:
+        """Dead letters are counted up: of each course up to each bucket, and then the least and the most."""
+        before = exactly(0)
+        for bucket in sorted({bucket for of in opened for bucket in of}):
+            found = spanning(sum(n for at, n in of.items() if at <= bucket) for of in opened)
+            self._low.opened[bucket] += found.low - before.low
+            self._high.opened[bucket] += found.high - before.high
+            before = found
 
     def _report(self) -> WhatIfReport:
         def both(name: str) -> Bounds:
@@ -274,16 +314,16 @@ class Inquiry:
 _ADDED = ("attempts", "retries", "dead_letters", "dispatches", "completed")
 
 
-def _widened(bounds: dict[str, Bounds], courses: Courses, shared: Amounts) -> dict[str, Bounds]:
+def _widened(bounds: dict[str, Bounds], shared: Amounts, widest: Widest) -> dict[str, Bounds]:
     """Bounds that hold whatever the courses are that were not played; all of them begin with what is *shared*."""
-    events = [*courses.first.events, *courses.last.events]
-    generations = 1 + sum(isinstance(recorded.event, RunRequeued) for recorded in events)
-    nodes = len({key[0] for key in courses.unknown}) or 1
-    more = {"attempts": widest(nodes, generations), "dead_letters": nodes, "completed": 1}
-    more["retries"] = more["attempts"]
-    return {
-        name: Bounds(low=getattr(shared, name), high=found.high + more.get(name, 0)) for name, found in bounds.items()
-    } | {"completed": Bounds(low=shared.completed, high=1)}
+    high = {
+        "attempts": shared.attempts + widest.attempts,
+        "retries": shared.retries + widest.attempts,
+        "dead_letters": shared.dead_letters + widest.nodes,
+        "dispatches": shared.dispatches + widest.dispatches,
+        "completed": 1,
+    }
+    return {name: Bounds(low=getattr(shared, name), high=max(high[name], bounds[name].high)) for name in bounds}
 
 
 def _filled(buckets: Sequence[int]) -> Sequence[int]:

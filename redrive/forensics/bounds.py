@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict
 from redrive.domain.dead_letter.events import DeadLetterOpened, DeadLetterRetryDispatched
 from redrive.domain.event import Recorded
 from redrive.domain.run.events import AttemptStarted, RunBlocked, RunCompleted, RunFailed
-from redrive.forensics.course import FAILS, SUCCEEDS, Choose, Course
+from redrive.forensics.paper import FAILS, SUCCEEDS, Choose, Course
 
 MOST_COURSES = 32
 MOST_CHOICES = 6
@@ -46,6 +46,10 @@ def spanning(numbers: Iterable[int]) -> Bounds:
     """From the least to the greatest."""
     found = list(numbers)
     return Bounds(low=min(found, default=0), high=max(found, default=0))
+
+
+Named = tuple[str, int, int, int]
+"""An attempt: node, generation, number, and the how-manieth try with these."""
 
 
 @dataclass(slots=True)
@@ -98,17 +102,15 @@ class Courses:
     last: Course
     amounts: list[Amounts]
     exact: bool
-    saved: set[tuple[str, int, int, int]]
-    unknown: set[tuple[str, int, int, int]]
+    saved: set[Named]
+    unknown: set[Named]
 
 
-def courses_of(
-    play: Callable[[Choose], Course], width_ms: int, recorded: set[tuple[str, int, int, int]]
-) -> Courses:
+def courses_of(play: Callable[[Choose], Course], width_ms: int, recorded: set[Named]) -> Courses:
     """Play every course of a run, or so many that its history is long. *recorded* are the attempts that it made since
     the histories part."""
     first = play(lambda _place: FAILS)
-    saved, unknown = set(recorded), set[tuple[str, int, int, int]]()
+    saved, unknown = set(recorded), set[Named]()
     amounts: list[Amounts] = []
 
     def note(course: Course) -> None:

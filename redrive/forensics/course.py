@@ -1,17 +1,17 @@
 """Another course of a run: the ordinary commands, on paper, with recorded outcomes where there are any."""
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
-from redrive.domain.dead_letter import events as de
+import redrive.forensics.effect_commands  # noqa: F401  (its commands are known once it is imported)
 from redrive.domain.dead_letter.state import DeadLetter
 from redrive.domain.effect import events as ee
 from redrive.domain.effect.state import Effect
 from redrive.domain.errors import NotFound, Refused
 from redrive.domain.event import Event, Recorded
 from redrive.domain.failure import EXECUTION_ERROR, PROVIDER_TRANSIENT, Failure
-from redrive.domain.identity import SYSTEM, EventId, NodeId, Principal, RunId, StreamId, Tenant
+from redrive.domain.identity import SYSTEM, EventId, NodeId, Principal, RunId, StreamId
 from redrive.domain.ports import Caller, Subject
 from redrive.domain.retry_policy import RetryDecision
 from redrive.domain.run import events as e
@@ -19,8 +19,8 @@ from redrive.domain.run.attempts import AttemptId, decide, start_attempt, starta
 from redrive.domain.run.claims import DEFAULT_LEASE_MS, claim_run
 from redrive.domain.run.state import FINAL, Run, Status
 from redrive.forensics.commands import Given, NoClassifier, command_of
-from redrive.forensics.on_paper import OnPaper, S
-from redrive.forensics.script import Asked, Key, Script, Tried, news_of
+from redrive.forensics.paper import FAILS, FAILS_AT_ONCE, SUCCEEDS, SUCCEEDS_AT_LAST, Choose, Course, Paper, Started
+from redrive.forensics.script import Asked, Script, Tried, news_of
 from redrive.forensics.streams import FlowOf, Stream, blank
 from redrive.ledger.agenda_rows import rows_of
 from redrive.processes import reports, timers
@@ -30,62 +30,7 @@ from redrive.processes.sweep import redriving
 WORKER = "counterfactual"
 MOST_STEPS = 1_000_000
 NEVER = 2**62
-FAILS, SUCCEEDS, SUCCEEDS_AT_LAST, FAILS_AT_ONCE = range(4)
-"""What becomes of a node in a generation, from the first attempt on whose outcome is unknown: every attempt fails; this
-one succeeds; the last that its policy allows does; or, where nothing tells how the node fails, it fails for good at
-once. Anything between is between these."""
 USUAL = (PROVIDER_TRANSIENT, EXECUTION_ERROR)
-Choose = Callable[[int], int]
-
-
-@dataclass(slots=True)
-class Started:
-    """An attempt of a counterfactual course: *known* when its outcome was recorded."""
-
-    key: Key
-    nth: int
-    known: bool
-    at_ms: int
-    again: bool
-
-
-@dataclass(slots=True)
-class Course:
-    """What a run would have come to: the events since the histories part. *choices* are what was chosen of
-    how many, wherever something is unknown; the first *shared* events come before any (None: there was none). *unused* is what operators asked for
-    and found nothing to act on."""
-
-    events: list[Recorded] = field(default_factory=list)
-    started: list[Started] = field(default_factory=list)
-    choices: list[tuple[int, int]] = field(default_factory=list)
-    unused: list[Asked] = field(default_factory=list)
-    status: str = ""
-    finished_ms: int | None = None
-    given_up: bool = False
-    shared: int | None = None
-
-
-class Paper(OnPaper):
-    """A transaction on paper that writes down what is appended."""
-
-    def __init__(self, play: "Play", caller: Caller, now_ms: int, draw: float = 0.5) -> None:
-        super().__init__(caller, now_ms, play.engine)
-        self._play, self._draw = play, draw
-
-    def stream_of(self, id_: str) -> Stream | None:
-        """A stream as of now."""
-        return self._play.streams.get(id_)
-
-    def draw(self) -> float:
-        """The die as it was recorded; the middle where it never fell."""
-        return self._draw
-
-    def _append(self, id_: str, subject: Subject, kind: type[S], events: Sequence[Event]) -> S:
-        for event in events:
-            self._play.write(id_, subject, kind, event, self.caller, self.now_ms)
-        stream = self._play.streams[id_]
-        assert isinstance(stream.state, kind)
-        return stream.state
 
 
 class Play:
@@ -273,71 +218,6 @@ class Play:
     def _judged(self, node: NodeId, failure: Failure) -> RetryDecision:
         return decide(self.run, node, failure, now_ms=self._now, draw=0.5)
 
-    def _next_start(self) -> int | None:
-        """When the next node starts; a queued run is claimed then."""
-        run = self.run
-        if run.pause_requested or run.stopped_by is not None or run.status not in (Status.QUEUED, Status.RUNNING):
-            return None
-        if run.status is Status.QUEUED and run.due_ms is None and not run.held_by:
-            return None
-        return min((self._start_at(node) for node in (*run.ready, *run.waiting)), default=None)
-
-    def _start_at(self, node: NodeId) -> int:
-        run = self.run
-        key = (node, run.generation, run.nodes[node].next_number)
-        tried = self._script.outcome(key, self._begun.get(key, 0))
-        ready = self._ready.get(node, self._now)
-        due = run.waiting.get(node, ready)
-        return max(ready + (tried.delay_ms if tried is not None else 0), due, self._now)
-
-    def _start(self) -> None:
-        run, now = self.run, self._now
-        paper = self._paper()
-        if run.status is Status.QUEUED:
-            try:
-                claimed = claim_run(run, worker=WORKER, holder=None, lease_ms=DEFAULT_LEASE_MS, now_ms=now)
-            except Refused:  # it is due later than its nodes
-                self._now = max(now + 1, run.due_ms or now + 1)
-                return
-            paper.append_run(run, claimed)
-        for node in startable(run, now):
-            if self._start_at(node) <= now:
-                self._start_node(paper, node)
-
-    def _start_node(self, paper: Paper, node: NodeId) -> None:
-        run, now = self.run, self._now
-        event = start_attempt(run, node, epoch=run.epoch, now_ms=now)
-        key = (node, run.generation, event.number)
-        nth = self._begun.get(key, 0)
-        self._begun[key] = nth + 1
-        paper.append_run(run, event)
-        self._ready.pop(node, None)
-        tried = self._script.outcome(key, nth)
-        again = event.lifetime > 1
-        self.course.started.append(Started(key, nth, tried is not None, now, again))
-        if tried is None:
-            self._ends[node] = (now + self._duration(node), None)
-        else:
-            self._ends[node] = (NEVER if tried.end is None else now + tried.duration_ms, tried)
-
-    def _duration(self, node: NodeId) -> int:
-        return self._script.durations.get(node, 0)
-
-    def _succeeds(self, node: NodeId) -> bool:
-        """Whether an attempt succeeds of which nothing is known: chosen once for the node's generation."""
-        failure, state = self._script.failure(node), self.run.nodes[node]
-        last = decide(self.run, node, failure, now_ms=self._now, draw=0.5).terminal
-        fate = self._fates.get((node, self.run.generation))
-        if fate is None:
-            if self.course.shared is None:
-                self.course.shared = len(self.course.events)
-            of = 2 if last else 3
-            fate = self._choose(len(self.course.choices))
-            self.course.choices.append((fate, of))
-            self._fates[node, self.run.generation] = fate
-        assert state.status is NodeStatus.RUNNING
-        return fate == SUCCEEDS or (fate == SUCCEEDS_AT_LAST and last)
-
     def _end(self, node: NodeId) -> None:
         _, tried = self._ends.pop(node)
         run, state = self.run, self.run.nodes[node]
@@ -438,5 +318,3 @@ class Play:
 
 def _draw_of(event: Any) -> float:
     return event.decision.draw if isinstance(event, (e.AttemptFailed, e.AttemptInterrupted)) else 0.5
-
-

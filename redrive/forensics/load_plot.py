@@ -31,14 +31,18 @@ def load_plot(report: WhatIfReport) -> str:
     """The picture of *report*, as an SVG document."""
     points = report.load
     parts = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}" width="{WIDTH}" height="{HEIGHT}"'
-        ' role="img" aria-labelledby="title note">',
+        (
+            f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}" width="{WIDTH}" height="{HEIGHT}"'
+            ' role="img" aria-labelledby="title note">'
+        ),
         f'<title id="title">COUNTERFACTUAL {escape(_title(report))}</title>',
         f'<desc id="note">{escape(_note(report))}</desc>',
         f"<style>{_STYLE}</style>",
         f'<rect class="back" width="{WIDTH}" height="{HEIGHT}" rx="8"/>',
-        f'<text x="{LEFT}" y="38" class="title"><tspan class="warn">COUNTERFACTUAL</tspan>'
-        f'<tspan class="ink" dx="8">{escape(_title(report))}</tspan></text>',
+        (
+            f'<text x="{LEFT}" y="38" class="title"><tspan class="warn">COUNTERFACTUAL</tspan>'
+            f'<tspan class="ink" dx="8">{escape(_title(report))}</tspan></text>'
+        ),
         f'<text x="{LEFT}" y="60" class="soft">{escape(_note(report))}</text>',
         *_legend(),
     ]
@@ -75,7 +79,8 @@ def _title(report: WhatIfReport) -> str:
 
 def _note(report: WhatIfReport) -> str:
     differ = f"{report.runs_that_differ:,} run{'' if report.runs_that_differ == 1 else 's'} would have gone another way"
-    return f"Recorded history decided again under another policy: {differ}. A band spans what cannot be known."
+    drawn = f" Of {report.inexact_runs:,}, only some courses are drawn." if report.inexact_runs else ""
+    return f"Recorded history decided again: {differ}. A band spans what cannot be known.{drawn}"
 
 
 def _legend() -> list[str]:
@@ -97,7 +102,10 @@ def _panel(
     highest, ticks = _ticks(max(max(row) for row in found))
     bottom = top + PANEL
     x = _across(points, report.bucket_ms)
-    y = lambda value: bottom - PANEL * value / highest  # noqa: E731
+
+    def y(value: float) -> float:
+        return bottom - PANEL * value / highest
+
     day = datetime.fromtimestamp(points[0].at_ms / 1000, UTC)
     parts = [
         f'<text x="{LEFT}" y="{top - 14}" class="head ink">{escape(head)}</text>',
@@ -105,9 +113,7 @@ def _panel(
     ]
     for tick in ticks:
         parts.append(f'<path d="M{LEFT} {y(tick):.1f}H{WIDTH - RIGHT}" class="{"axis" if tick == 0 else "grid"}"/>')
-        parts.append(
-            f'<text x="{LEFT - 8}" y="{y(tick) + 4:.1f}" text-anchor="end" class="soft tick">{tick:,}</text>'
-        )
+        parts.append(f'<text x="{LEFT - 8}" y="{y(tick) + 4:.1f}" text-anchor="end" class="soft tick">{tick:,}</text>')
     if bars:
         for point, (recorded, _, _) in zip(points, found, strict=True):
             if recorded:

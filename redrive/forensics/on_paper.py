@@ -1,3 +1,4 @@
+# ruff: noqa: ARG002  (a transaction on paper takes what a real one takes)
 """A transaction on paper: what the use cases need from a ledger, over states that are nobody's truth."""
 
 from collections.abc import Container, Iterable, Mapping, Sequence
@@ -9,10 +10,9 @@ from redrive.domain.effect.state import Effect
 from redrive.domain.errors import NotFound
 from redrive.domain.event import Cause, Event
 from redrive.domain.flow import Flow
-from redrive.domain.identity import CompensationId, DeadLetterId, EffectId, RunId, Tenant
+from redrive.domain.identity import CompensationId, DeadLetterId, EffectId, Principal, RunId, Tenant
 from redrive.domain.limits import UNLIMITED, Limit, Room
 from redrive.domain.ports import START, Ahead, Caller, Due, Policy, Subject
-from redrive.domain.identity import Principal
 from redrive.domain.records import LimitRemoved, LimitSet, PolicyKind
 from redrive.domain.run.state import Run
 from redrive.forensics.streams import Stream

@@ -36,7 +36,7 @@ class OtherRetryPolicy(RetryPolicy):
                 known[failure_class] = choose(failure_class)
             return known[failure_class]
 
-        other._choose = chosen  # noqa: SLF001 - its own class makes it
+        other._choose = chosen
         return other
 
     def decide(

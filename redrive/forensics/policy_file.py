@@ -19,9 +19,7 @@ from redrive.flow_files.strict import Strict, validated
 
 MAX_BYTES = 1024 * 1024
 
-Dispatches = Annotated[
-    int, Field(ge=1, le=1_000), BeforeValidator(lambda value: clean_integer(value, "", 1, 1_000))
-]
+Dispatches = Annotated[int, Field(ge=1, le=1_000), BeforeValidator(lambda value: clean_integer(value, "", 1, 1_000))]
 
 
 def _classes(value: object) -> object:

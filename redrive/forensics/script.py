@@ -198,7 +198,7 @@ class _Reading:
 
 def news_of(stream: str, event: object) -> str:
     """What *event* is news about, for people who react: a dead letter, a run that ended badly, an approval."""
-    if isinstance(event, _LETTER_NEWS) or isinstance(event, _RUN_NEWS):
+    if isinstance(event, (_LETTER_NEWS, _RUN_NEWS)):
         return stream
     return f"{stream} {event.node}" if isinstance(event, w.ApprovalRequested) else ""
 

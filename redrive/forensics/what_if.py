@@ -2,29 +2,28 @@
 
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from redrive.domain.dead_letter.events import DeadLetterRetryRequested, RetryBudgetGranted
-from redrive.domain.errors import InvalidValue
 from redrive.domain.event import Recorded
 from redrive.domain.identity import RunId, Tenant
 from redrive.domain.records import LimitRemoved, LimitSet
 from redrive.domain.redrive_policy import RedrivePolicy
-from redrive.domain.run.events import RunRequeued, RunSubmitted
+from redrive.domain.run.events import RunSubmitted
 from redrive.domain.run.state import Run
-from redrive.forensics.bounds import Amounts, Bounds, Courses, amounts_of, courses_of, exactly, spanning
+from redrive.forensics.bounds import Amounts, Bounds, Courses, Named, amounts_of, courses_of, exactly, spanning
 from redrive.forensics.commits import decisions
 from redrive.forensics.counterfactual_log import CounterfactualLogs
-from redrive.forensics.course import Choose, Course, Play
+from redrive.forensics.course import Play
 from redrive.forensics.footing import footing
 from redrive.forensics.otherwise import OtherFlows, same_course
+from redrive.forensics.paper import Choose, Course
 from redrive.forensics.policy_file import WhatIfPolicy
-from redrive.forensics.recorded_policies import PATIENT, RecordedPolicies
+from redrive.forensics.recorded_policies import RecordedPolicies
 from redrive.forensics.replay_check import Difference, Progress, difference_of
 from redrive.forensics.retrial import Differs, Retrial, take, unreadable
 from redrive.forensics.script import Script, script_of
 from redrive.forensics.streams import Streams
+from redrive.forensics.what_if_extent import BUCKETS, Widest, correlated, widened, widest_of, width_of
 from redrive.forensics.what_if_report import (
     ASSUMPTIONS,
     LoadPoint,
@@ -39,18 +38,6 @@ if TYPE_CHECKING:
 
 MOST_RUNS = 200
 MOST_NAMED = 50
-BUCKETS = 60
-_WANTS_A_RETRY = (DeadLetterRetryRequested, RetryBudgetGranted)
-WIDTHS_MS = (1_000, 5_000, 15_000, 60_000, 300_000, 900_000, 3_600_000, 14_400_000, 86_400_000, 604_800_000)
-
-
-@dataclass(frozen=True, slots=True)
-class Widest:
-    """No course of a run can have more than this."""
-
-    nodes: int
-    dispatches: int
-    attempts: int
 
 
 class Inquiry:
@@ -70,7 +57,7 @@ class Inquiry:
         self._latest: dict[tuple[Tenant, str], RedrivePolicy] = {}
         self._dropped = {recorded.event_id for recorded in drop}
         self._dropped_at = {recorded.position for recorded in drop}
-        self._width_ms = _width_of(engine, after, until)
+        self._width_ms = width_of(self._ledger, after, until)
         self._parted: dict[str, int] = {}
         self._recorded, self._same = Amounts(), Amounts()
         self._low, self._high = Amounts(), Amounts()
@@ -125,7 +112,7 @@ class Inquiry:
         self._parted[run_id] = at
         for stream in {recorded.stream for recorded in together} | {run_id}:
             self._streams.forget(stream)
-        events = [r for batch in _correlated(self._engine, run_id, self._until) for r in batch]
+        events = list(correlated(self._ledger, run_id, self._until))
         rest = [recorded for recorded in events if recorded.position >= at]
         recorded = amounts_of(rest, self._width_ms)
         self._logs.part(run_id, at)
@@ -134,8 +121,15 @@ class Inquiry:
             return
         script = script_of(events, at, self._recorded_flow, self._dropped)
         courses = self._courses(run_id, events, at, script, together)
-        self._logs.keep(run_id, courses.first.events, courses.last.events)
-        self._tell(run_id, together, first, recorded, courses, self._widest(events, at, script))
+        self._logs.keep(courses.first.events, courses.last.events)
+        self._tell(
+            run_id,
+            together,
+            first,
+            recorded,
+            courses,
+            widest_of(events, at, script, self._policy, self._policies, self._ledger),
+        )
 
     def _courses(
         self, run_id: str, events: list[Recorded], at: int, script: Script, together: list[Recorded]
@@ -146,33 +140,12 @@ class Inquiry:
         engine = together[0].engine
 
         def play(choose: Choose) -> Course:
-            return Play(
-                prefix, script, RunId(run_id), began, self._flows.flow, policy_of, choose, engine
-            ).play()
+            return Play(prefix, script, RunId(run_id), began, self._flows.flow, policy_of, choose, engine).play()
 
-        later = {
-            (*key, nth)
-            for key, tries in script.tried.items()
-            for nth in range(script.begun.get(key, 0), len(tries))
+        later: set[Named] = {
+            (*key, nth) for key, tries in script.tried.items() for nth in range(script.begun.get(key, 0), len(tries))
         }
         return courses_of(play, self._width_ms, later)
-
-    def _widest(self, events: Sequence[Recorded], at: int, script: Script) -> Widest:
-        """What bounds a run that has too many courses to play them all: every node fails as often as it may, in as
-        many generations as were asked for."""
-        submitted = next(r for r in events if isinstance(r.event, RunSubmitted))
-        assert isinstance(submitted.event, RunSubmitted)
-        automation = submitted.event.automation
-        flow = self._recorded_flow(submitted.tenant, submitted.event.flow, automation)
-        policy = self._policy.redrive(automation, self._policies.named(events) or PATIENT)
-        wanted = [r.event for asked in script.asked for r in asked.together]
-        wanted += [r.event for r in events if r.position < at and isinstance(r.event, _WANTS_A_RETRY)]
-        recovers = sum(isinstance(event, RunRequeued) for event in wanted)
-        granted = sum(event.granted for event in wanted if isinstance(event, RetryBudgetGranted))
-        requests = sum(isinstance(event, _WANTS_A_RETRY) for event in wanted)
-        dispatches = min(requests * policy.max_dispatches + granted, 10_000)
-        each = sum(self._policy.most_attempts(automation, node.retry) for node in flow.nodes.values())
-        return Widest(len(flow), dispatches, each * (1 + recovers + dispatches))
 
     def _policy_for(self, events: Sequence[Recorded]) -> Callable[[Run], RedrivePolicy]:
         """The redrive policy of a run that parted: the recorded one, as far as the log names it, changed."""
@@ -186,7 +159,7 @@ class Inquiry:
     def _tell_gone(self, run_id: str, together: list[Recorded], recorded: Amounts) -> None:
         """The run was dropped as a whole."""
         first = together[0]
-        self._logs.keep(run_id, [], [])
+        self._logs.keep([], [])
         if len(self._runs) < MOST_RUNS:
             gone = exactly(0)
             self._runs.append(
@@ -241,7 +214,7 @@ class Inquiry:
         if not courses.exact:
             self._inexact += 1
             shared = amounts_of(courses.first.events[: courses.first.shared], self._width_ms)
-            bounds = _widened(bounds, shared, widest)
+            bounds = widened(bounds, shared, widest)
         for name, found in bounds.items():
             setattr(self._low, name, getattr(self._low, name) + found.low)
             setattr(self._high, name, getattr(self._high, name) + found.high)
@@ -314,58 +287,17 @@ class Inquiry:
 _ADDED = ("attempts", "retries", "dead_letters", "dispatches", "completed")
 
 
-def _widened(bounds: dict[str, Bounds], shared: Amounts, widest: Widest) -> dict[str, Bounds]:
-    """Bounds that hold whatever the courses are that were not played; all of them begin with what is *shared*."""
-    high = {
-        "attempts": shared.attempts + widest.attempts,
-        "retries": shared.retries + widest.attempts,
-        "dead_letters": shared.dead_letters + widest.nodes,
-        "dispatches": shared.dispatches + widest.dispatches,
-        "completed": 1,
-    }
-    return {name: Bounds(low=getattr(shared, name), high=max(high[name], bounds[name].high)) for name in bounds}
-
-
 def _filled(buckets: Sequence[int]) -> Sequence[int]:
     """Every bucket from the first to the last, unless there is a hole of years."""
     first, last = buckets[0], buckets[-1]
     return range(first, last + 1) if last - first <= 20 * BUCKETS else buckets
 
 
-def _named(attempts: set[tuple[str, int, int, int]]) -> tuple[str, ...]:
+def _named(attempts: set[Named]) -> tuple[str, ...]:
     """Attempts in words: node, generation and number."""
     found = sorted(attempts)[:MOST_NAMED]
     return tuple(f"{node} #{number}" + (f" of generation {g}" if g > 1 else "") for node, g, number, _ in found)
 
 
-def _correlated(engine: "Engine", run: str, until: int):  # type: ignore[no-untyped-def]
-    after = 0
-    while page := engine.ledger.correlated(run, after, 5_000):
-        yield [recorded for recorded in page if recorded.position <= until]
-        after = page[-1].position
-
-
-def _width_of(engine: "Engine", after: int, until: int) -> int:
-    """The width of a bucket of time, so that there are about 60 of them."""
-    first = engine.ledger.read(after, 1)
-    last = engine.ledger.at_positions([until])
-    span = last[0].recorded_at_ms - first[0].recorded_at_ms if first and last else 0
-    return next((width for width in WIDTHS_MS if width * BUCKETS >= span), WIDTHS_MS[-1])
-
-
 def _nothing(_name: str) -> None:
     """Nobody counts."""
-
-
-def dropped_events(engine: "Engine", drop: Sequence[object]) -> list[Recorded]:
-    """The events to leave out: by position, or by id. Raises InvalidValue."""
-    from redrive.forensics.positions import position_of
-
-    found: list[Recorded] = []
-    for one in drop:
-        at = position_of(engine.ledger, one).position  # type: ignore[arg-type]
-        event = engine.ledger.at_positions([at])
-        if not event:
-            raise InvalidValue("drop", one, "the position or the id of an event of this log")
-        found += event
-    return found

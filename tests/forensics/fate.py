@@ -62,9 +62,7 @@ class Life:
         self.now, self.fate, self.cares = START_MS, fate, cares
         base = redrive.RedrivePolicy()
         policy = base if other is None else other.redrive("fate", base)
-        self.engine = redrive.open(
-            f"sqlite:///{path}", clock=lambda: self.now, dice=lambda: 0.5, redrive_policy=policy
-        )
+        self.engine = redrive.open(f"sqlite:///{path}", clock=lambda: self.now, dice=lambda: 0.5, redrive_policy=policy)
         self.acme = self.engine.local
         self.keys = {
             self.acme.submit(fate.flow(other), automation="fate", key=str(run)): str(run) for run in range(fate.runs)

@@ -171,5 +171,3 @@ def test_states_that_were_dropped_are_read_again(shop: Shop, monkeypatch: pytest
     shop.acme.claim_many(9, worker="w", start=True)
     monkeypatch.setattr("redrive.forensics.streams.MOST_EVENTS", 1)
     assert replayed(shop).same
-
-

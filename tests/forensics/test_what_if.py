@@ -206,9 +206,7 @@ def test_the_bounds_hold_what_really_happens(
 @pytest.mark.slow
 @settings(max_examples=15, deadline=None, suppress_health_check=list(HealthCheck))
 @given(fate=FATES)
-def test_under_the_recorded_policy_history_is_what_it_was(
-    tmp_path_factory: pytest.TempPathFactory, fate: Fate
-) -> None:
+def test_under_the_recorded_policy_history_is_what_it_was(tmp_path_factory: pytest.TempPathFactory, fate: Fate) -> None:
     """No difference, and the replay check finds none either; also when the policy is written out in full."""
     full = fate.policy().model_dump(mode="json", exclude={"version"})
     with Life(fate, tmp_path_factory.mktemp("fate") / "log.db").live() as engine:

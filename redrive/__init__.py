@@ -10,6 +10,10 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 _PUBLIC = {
+    "redrive.forensics.counterfactual": ("WhatIf",),
+    "redrive.forensics.policy_file": ("WhatIfPolicy",),
+    "redrive.forensics.replay_check": ("Difference", "ReplayReport"),
+    "redrive.forensics.what_if_report": ("WhatIfReport",),
     "redrive.async_engine": ("AsyncBatch", "AsyncEngine", "open_async"),
     "redrive.async_tenant": ("AsyncTenantEngine", "AsyncView"),
     "redrive.engine": ("Batch", "Engine", "open"),
@@ -122,8 +126,8 @@ if TYPE_CHECKING:
     from redrive.async_engine import open_async as open_async
     from redrive.async_tenant import AsyncTenantEngine as AsyncTenantEngine
     from redrive.async_tenant import AsyncView as AsyncView
-    from redrive.domain.classifier import DEFAULT_RULES as DEFAULT_RULES
     from redrive.domain.classifier import Classifier as Classifier
+    from redrive.domain.classifier import DEFAULT_RULES as DEFAULT_RULES
     from redrive.domain.classifier import Rule as Rule
     from redrive.domain.compensation.state import CompensationStatus as CompensationStatus
     from redrive.domain.dead_letter.judge import Act as Act
@@ -193,6 +197,11 @@ if TYPE_CHECKING:
     from redrive.engine import Batch as Batch
     from redrive.engine import Engine as Engine
     from redrive.engine import open as open
+    from redrive.forensics.counterfactual import WhatIf as WhatIf
+    from redrive.forensics.policy_file import WhatIfPolicy as WhatIfPolicy
+    from redrive.forensics.replay_check import Difference as Difference
+    from redrive.forensics.replay_check import ReplayReport as ReplayReport
+    from redrive.forensics.what_if_report import WhatIfReport as WhatIfReport
     from redrive.history import HistoryEntry as HistoryEntry
     from redrive.http_effects import http_reconcile as http_reconcile
     from redrive.http_effects import http_send as http_send
@@ -226,8 +235,8 @@ if TYPE_CHECKING:
     from redrive.processes.resume_plan import ResumePlan as ResumePlan
     from redrive.processes.sweep import SweepAct as SweepAct
     from redrive.processes.sweep import SweepReport as SweepReport
-    from redrive.processes.ticker import Ticker as Ticker
     from redrive.processes.ticker import TickReport as TickReport
+    from redrive.processes.ticker import Ticker as Ticker
     from redrive.processes.timers import TimerAct as TimerAct
     from redrive.processes.timers import TimerReport as TimerReport
     from redrive.processes.worker import Worker as Worker

@@ -57,6 +57,8 @@ class AsyncEngine(Asynchronous[Engine]):
     tick = awaited(Engine.tick)
     sweep = awaited(Engine.sweep)
     at = awaited(Engine.at)
+    replay_check = awaited(Engine.replay_check)
+    what_if = awaited(Engine.what_if)
 
     async def close(self) -> None:
         """Begin nothing more, let what was asked for run to its end, then close the log and the views."""

@@ -54,6 +54,7 @@ GROUPS: dict[str, tuple[str, ...]] = {
         "CompensationStanding",
         "Compensate",
     ),
+    "Decided again": ("ReplayReport", "Difference", "WhatIf", "WhatIfPolicy", "WhatIfReport"),
     "Failures and decisions": (
         "Failure",
         "RetryDecision",

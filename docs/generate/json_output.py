@@ -154,6 +154,44 @@ PRINTED = {
             ("rate", "null, or an object with `tokens`, `period_ms`, `burst`"),
         ],
     ),
+    "replay-check": Printed(
+        "item",
+        "`replay --check`",
+        None,
+        [
+            ("from_position", "integer"),
+            ("to_position", "integer"),
+            ("events", "integer: how many were read"),
+            ("checked", "object: decisions made again, by rule"),
+            ("given", "object: what was taken as recorded, by why"),
+            ("differences", "object: decisions that differ, by rule"),
+            ("first", "null, or the first difference: `position`, `stream`, `version`, `run`, `node`, `rule`, `topic`, "
+             "`recorded`, `recomputed`, `recomputed_topic`, `fields` (by path: recorded and recomputed), `inputs`, `why`"),
+            ("unknown_events", "integer"),
+        ],
+    ),
+    "what-if": Printed(
+        "item",
+        "`what-if`; its first key is `COUNTERFACTUAL`",
+        None,
+        [
+            ("from_position", "integer"),
+            ("to_position", "integer"),
+            ("dropped", "list of integers: positions"),
+            ("attempts, retries, dead_letters, dispatches, completed", "objects with `recorded` (integer), "
+             "`counterfactual` and `change` (bounds: `low`, `high`)"),
+            ("recoveries", "object: runs `earlier`, `later`, `same`, `undecided` (integers), `gained`, `lost`, "
+             "`later_ms` (bounds)"),
+            ("runs_that_differ", "integer"),
+            ("runs", "list of the first 200: `run`, `automation`, `position`, `first` (as in redrive.replay-check/1), "
+             "`attempts`, `dead_letters`, `dispatches` (bounds of the change), `status_recorded`, `status`, `later_ms`, "
+             "`saved`, `unknown`, `unused` (lists of texts), `exact`"),
+            ("bucket_ms", "integer, ms"),
+            ("load", "list of objects: `at_ms`, `retries_recorded`, `retries`, `dead_letters_recorded`, `dead_letters`"),
+            ("inexact_runs", "integer"),
+            ("assumptions, notes", "lists of texts"),
+        ],
+    ),
     "views": Printed("item", "`views status`", ViewStatus),
     "views-rebuilt": Printed(
         "item",

@@ -1,7 +1,6 @@
 """``redrive what-if``: recorded history decided again under another policy, on paper."""
 
-import json
-import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,7 +9,8 @@ import click
 from redrive.cli.context import Session, pass_session
 from redrive.cli.options import Command
 from redrive.cli.output import printable
-from redrive.cli.replay import footing_line, meter
+from redrive.cli.past import footing_line
+from redrive.cli.replay import meter
 from redrive.cli.times import duration
 
 if TYPE_CHECKING:
@@ -44,9 +44,8 @@ def what_if(session: Session, policy: str | None, from_: str | None, drop: tuple
             _save(svg, answer.svg())
     if out.json:
         document = report.model_dump(mode="json")
-        first = {"COUNTERFACTUAL": document.pop("COUNTERFACTUAL"), "schema": "redrive.what-if/1"}
-        footing = document.pop("footing")
-        sys.stdout.write(json.dumps({**first, "item": document, "footing": footing}, allow_nan=False) + "\n")
+        ahead = {"COUNTERFACTUAL": document.pop("COUNTERFACTUAL")}
+        replace(out, footing=document.pop("footing")).item("what-if", document, ahead)
         return
     for line in _told(report):
         out.say(line)

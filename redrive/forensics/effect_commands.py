@@ -35,7 +35,7 @@ def _admitted(recorded: Recorded, event: e.EffectAdmitted, _policy_of: PolicyOf)
 @by(ee.EffectIntended)
 def _intended(recorded: Recorded, event: ee.EffectIntended, _policy_of: PolicyOf) -> Rule:
     def intend(tx: Transaction) -> None:
-        effect, run, attempt = _sender(tx, event, recorded)
+        effect, run, attempt = _sender(tx, event)
         intent = effect_rules.intend(effect, event.effect, event.request, run, attempt, event.holder, now_ms=tx.now_ms)
         tx.append_effect(event.effect, run or effects.Outside(recorded.tenant, event.effect), intent)
 
@@ -45,14 +45,14 @@ def _intended(recorded: Recorded, event: ee.EffectIntended, _policy_of: PolicyOf
 @by(ee.EffectWithheld)
 def _withheld(recorded: Recorded, event: ee.EffectWithheld, _policy_of: PolicyOf) -> Rule:
     def withhold(tx: Transaction) -> None:
-        effect, run, attempt = _sender(tx, event, recorded)
+        effect, run, attempt = _sender(tx, event)
         told = effect_rules.withhold(effect, event.effect, event.request, run, attempt, event.why, now_ms=tx.now_ms)
         tx.append_effect(event.effect, run or effects.Outside(recorded.tenant, event.effect), told)
 
     return Rule("withhold effect", withhold)
 
 
-def _sender(tx: Transaction, event: Any, _recorded: Recorded) -> tuple[Any, Run | None, AttemptId | None]:
+def _sender(tx: Transaction, event: Any) -> tuple[Any, Run | None, AttemptId | None]:
     """The effect as it is, and the run and attempt that send it. Raises NotRunning, StaleEpoch, StaleAttempt."""
     if event.run is None:
         return tx.find_effect(event.effect), None, None

@@ -75,7 +75,7 @@ def _told(report: "WhatIfReport") -> list[str]:
     ):  # fmt: skip
         found = getattr(report, name)
         lines.append(f"{label:14} {found.recorded:>12,}  {found.counterfactual}  ({_change(found.change)})")
-    lines += ["", *_recoveries(report), f"{report.runs_that_differ:,} runs would have gone another way."]
+    lines += ["", *_recoveries(report), _differing(report.runs_that_differ)]
     for run in report.runs[:SHOWN_RUNS]:
         lines += ["", *_run(run)]
     if report.runs_that_differ > SHOWN_RUNS:
@@ -86,10 +86,15 @@ def _told(report: "WhatIfReport") -> list[str]:
     return lines
 
 
+def _differing(runs: int) -> str:
+    return f"{runs:,} run{'' if runs == 1 else 's'} would have gone another way."
+
+
 def _change(change: "Bounds") -> str:
-    if change.low == change.high:
-        return f"{change.low:+,}" if change.low else "no change"
-    return f"{change.low:+,} to {change.high:+,}"
+    low, high = (f"{number:+,}" if number else "0" for number in (change.low, change.high))
+    if low == high:
+        return "no change" if low == "0" else low
+    return f"{low} to {high}"
 
 
 def _recoveries(report: "WhatIfReport") -> list[str]:

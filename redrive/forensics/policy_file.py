@@ -132,7 +132,8 @@ def read_policy_file(path: str | os.PathLike[str]) -> WhatIfPolicy:
     """The policy in the file at *path*, YAML or JSON. Raises InvalidValue, naming file and field."""
     file = Path(path)
     try:
-        raw = file.open("rb").read(MAX_BYTES + 1)
+        with file.open("rb") as opened:
+            raw = opened.read(MAX_BYTES + 1)
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
         raise InvalidValue("policy file", str(file), f"a file that can be read ({reason})") from None

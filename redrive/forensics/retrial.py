@@ -18,7 +18,7 @@ from redrive.forensics.streams import FlowOf, Stream, Streams
 from redrive.processes.letters import PolicyOf
 
 Same = Callable[[Event, Event], bool]
-_WRITTEN_ONCE = frozenset((FlowRegistered, PolicyRegistered))
+_WRITTEN_ONCE: frozenset[type] = frozenset((FlowRegistered, PolicyRegistered))
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,7 +148,7 @@ def take(streams: Streams, together: Sequence[Recorded]) -> None:
     """Fold a decision as it was recorded, without making it again."""
     before = together[0].position
     for recorded in together:
-        if recorded.event.__class__ in _WRITTEN_ONCE:
+        if isinstance(recorded.event, FlowRegistered | PolicyRegistered):
             continue
         if recorded.version == 1:
             streams.begin(recorded)

@@ -81,7 +81,10 @@ def _told(report: "WhatIfReport") -> list[str]:
     if report.runs_that_differ > SHOWN_RUNS:
         lines += ["", f"{report.runs_that_differ - SHOWN_RUNS:,} more; --json tells of the first 200."]
     if report.inexact_runs:
-        lines += ["", f"The bounds of {report.inexact_runs:,} runs are wide: too much is unknown to try every course."]
+        lines += [
+            "",
+            f"Runs with wide bounds, because too much is unknown to try every course: {report.inexact_runs:,}.",
+        ]
     lines += ["", "What this rests on:", *(f"- {line}" for line in (*report.assumptions, *report.notes)), ""]
     return lines
 

@@ -1,13 +1,15 @@
 """How far a what-if reaches: which events it is about, and what no course of a run can exceed."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from redrive.domain.dead_letter.events import DeadLetterRetryRequested, RetryBudgetGranted
 from redrive.domain.errors import InvalidValue
 from redrive.domain.event import Recorded
-from redrive.domain.run.events import RunRequeued, RunSubmitted
+from redrive.domain.flow import Flow
+from redrive.domain.retry_policy import RetryPolicy
+from redrive.domain.run.events import AttemptSucceeded, RunRequeued, RunSubmitted
 from redrive.forensics.bounds import Amounts, Bounds
 from redrive.forensics.policy_file import WhatIfPolicy
 from redrive.forensics.positions import Asked, position_of
@@ -62,8 +64,26 @@ def widest_of(
     granted = sum(event.granted for event in wanted if isinstance(event, RetryBudgetGranted))
     requests = sum(isinstance(event, _WANTS_A_RETRY) for event in wanted)
     dispatches = min(requests * redrive.max_dispatches + granted, MOST_DISPATCHES)
+    if not (recovers or dispatches or any(isinstance(r.event, RunRequeued) for r in events)):
+        return _in_one_generation(events, at, script, flow, lambda own: policy.most_attempts(automation, own))
     each = sum(policy.most_attempts(automation, node.retry) for node in flow.nodes.values())
     return Widest(len(flow), dispatches, each * (1 + recovers + dispatches))
+
+
+def _in_one_generation(
+    events: Sequence[Recorded], at: int, script: Script, flow: Flow, most: Callable[[RetryPolicy], int]
+) -> Widest:
+    """What succeeded before does not run again; a recorded success ends a node, and one at once excludes a failure."""
+    done = {r.event.node for r in events if r.position < at and isinstance(r.event, AttemptSucceeded)}
+    success = {
+        key[0]: key[2]
+        for key, tries in script.tried.items()
+        if any(isinstance(tried.end, AttemptSucceeded) for tried in tries)
+    }
+    tries = {node: sum(len(found) for key, found in script.tried.items() if key[0] == node) for node in success}
+    left = [node for node in flow.nodes if node not in done]
+    attempts = sum(tries.get(node) or most(flow.nodes[node].retry) for node in left)
+    return Widest(sum(success.get(node) != 1 for node in left), 0, attempts)
 
 
 def correlated(ledger: "SqliteLedger", run: str, until: int) -> Iterator[Recorded]:

@@ -83,7 +83,7 @@ def _told(report: "WhatIfReport") -> list[str]:
     if report.inexact_runs:
         lines += [
             "",
-            f"Runs with wide bounds, because too much is unknown to try every course: {report.inexact_runs:,}.",
+            f"Runs with wide bounds, as too much is unknown to try every course: {report.inexact_runs:,}.",
         ]
     lines += ["", "What this rests on:", *(f"- {line}" for line in (*report.assumptions, *report.notes)), ""]
     return lines

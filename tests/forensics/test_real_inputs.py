@@ -37,8 +37,8 @@ def test_more_attempts_of_a_large_workflow_have_bounds(tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path / 'log.db'}"
     words = ["--db", url, "run", str(file), "--simulate", "--failure-rate", "0.4", "--time-scale", "0.00001"]
     CliRunner().invoke(cli, words)
-    with redrive.open(url) as engine:
-        with engine.what_if({"version": 1, "default": {"retry": {"max_attempts": 9}}}) as answer:
-            found = answer.report.attempts
-            assert found.recorded < found.counterfactual.low < found.counterfactual.high <= 9 * 120
-            assert answer.report.inexact_runs == 1
+    other = {"version": 1, "default": {"retry": {"max_attempts": 9}}}
+    with redrive.open(url) as engine, engine.what_if(other) as answer:
+        found = answer.report.attempts
+        assert found.recorded < found.counterfactual.low < found.counterfactual.high <= 9 * 120
+        assert answer.report.inexact_runs == 1

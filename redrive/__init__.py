@@ -10,6 +10,10 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 _PUBLIC = {
+    "redrive.forensics.counterfactual": ("WhatIf",),
+    "redrive.forensics.policy_file": ("WhatIfPolicy",),
+    "redrive.forensics.replay_check": ("Difference", "ReplayReport"),
+    "redrive.forensics.what_if_report": ("WhatIfReport",),
     "redrive.async_engine": ("AsyncBatch", "AsyncEngine", "open_async"),
     "redrive.async_tenant": ("AsyncTenantEngine", "AsyncView"),
     "redrive.engine": ("Batch", "Engine", "open"),
@@ -246,6 +250,7 @@ if TYPE_CHECKING:
     from redrive.evidence.store import StoredCheckpoint as StoredCheckpoint
     from redrive.forensics.blast import Blast as Blast
     from redrive.forensics.blast import BlastEvent as BlastEvent
+    from redrive.forensics.counterfactual import WhatIf as WhatIf
     from redrive.forensics.decisions import PolicyUsed as PolicyUsed
     from redrive.forensics.diff import ColumnChange as ColumnChange
     from redrive.forensics.diff import Responsible as Responsible
@@ -258,13 +263,17 @@ if TYPE_CHECKING:
     from redrive.forensics.past import Past as Past
     from redrive.forensics.past import TenantPast as TenantPast
     from redrive.forensics.picture import svg_of as svg_of
+    from redrive.forensics.policy_file import WhatIfPolicy as WhatIfPolicy
     from redrive.forensics.positions import ClockRegression as ClockRegression
     from redrive.forensics.positions import Position as Position
+    from redrive.forensics.replay_check import Difference as Difference
+    from redrive.forensics.replay_check import ReplayReport as ReplayReport
     from redrive.forensics.roots import Root as Root
     from redrive.forensics.timeline import Timeline as Timeline
     from redrive.forensics.timeline import TimelineEntry as TimelineEntry
     from redrive.forensics.timeline import TimelineLane as TimelineLane
     from redrive.forensics.watching import Look as Look
+    from redrive.forensics.what_if_report import WhatIfReport as WhatIfReport
     from redrive.forensics.why import Why as Why
     from redrive.forensics.why import WhyStep as WhyStep
     from redrive.history import HistoryEntry as HistoryEntry

@@ -69,6 +69,8 @@ class AsyncEngine(Asynchronous[Engine]):
     blast = awaited(Engine.blast)
     diff = awaited(Engine.diff)
     first = awaited(Engine.first)
+    replay_check = awaited(Engine.replay_check)
+    what_if = awaited(Engine.what_if)
 
     async def close(self) -> None:
         """Begin nothing more, let what was asked for run to its end, then close the log and the views."""

@@ -24,6 +24,7 @@ PARTS = {
     "retry-policy": "docs.generate.policies:retry",
     "settings": "docs.generate.settings:table_of_settings",
     "views": "docs.generate.views:tables",
+    "what-if-policy": "docs.generate.what_if_policy:keys",
 }
 MARK = re.compile(r"^<!-- generated: ([a-z-]+) -->$", re.MULTILINE)
 

@@ -55,6 +55,7 @@ GROUPS: dict[str, tuple[str, ...]] = {
         "CompensationStanding",
         "Compensate",
     ),
+    "Decided again": ("ReplayReport", "Difference", "WhatIf", "WhatIfPolicy", "WhatIfReport"),
     "Failures and decisions": (
         "Failure",
         "RetryDecision",

@@ -52,11 +52,12 @@ def _table(model: type[BaseModel]) -> str:
         assert meaning, f"{model.__name__}.{name} has no description"
         needed = "yes" if field.is_required() else ""
         shown = field.alias or name
-        rows.append((code(shown), needed, _accepted(schema["properties"][shown]), meaning))
+        rows.append((code(shown), needed, accepted(schema["properties"][shown]), meaning))
     return table(("key", "required", "accepted", "meaning"), rows)
 
 
-def _accepted(spec: dict[str, Any]) -> str:
+def accepted(spec: dict[str, Any]) -> str:
+    """What a key takes, in words."""
     for one in (spec, *spec.get("anyOf", ())):
         if "const" in one:
             return str(one["const"])

@@ -45,6 +45,16 @@ _OPTIONS = (
     "list of objects with `subject` (run, dead_letter, effect, compensation), `id`, `node`, `status`, `action`, "
     "`possible`, `why_not` (null, or what the command is refused with), `command`"
 )
+_DIFFERENCE = (
+    "null, or an object: `position`, `stream`, `version`, `run`, `node`, `rule`, `topic`, `recorded`, `recomputed`, "
+    "`recomputed_topic`, `fields` (by path: recorded and recomputed), `inputs`, `why`"
+)
+_COMPARED = "objects with `recorded` (integer), `counterfactual` and `change` (bounds: `low`, `high`)"
+_RUN_DIFFERENCE = (
+    "list of the first 200: `run`, `automation`, `position`, `first` (as in redrive.replay-check/1), `attempts`, "
+    "`dead_letters`, `dispatches` (bounds of the change), `status_recorded`, `status`, `later_ms`, `saved`, `unknown`, "
+    "`unused` (lists of texts), `exact`"
+)
 PRINTED = {
     "demo": Printed(
         "item",
@@ -171,6 +181,37 @@ PRINTED = {
     ),
     "privacy": Printed("item", "`privacy init`, `privacy show`", PrivacyStatus),
     "key-destroyed": Printed("item", "`privacy destroy`", KeyDestruction),
+    "replay-check": Printed(
+        "item",
+        "`replay --check`",
+        None,
+        [
+            ("from_position, to_position", "integers"),
+            ("events", "integer: how many were read"),
+            ("checked", "object: decisions made again, by rule"),
+            ("given", "object: what was taken as recorded, by why"),
+            ("differences", "object: decisions that differ, by rule"),
+            ("first", _DIFFERENCE),
+            ("unknown_events", "integer"),
+        ],
+    ),
+    "what-if": Printed(
+        "item",
+        "`what-if`; its first key is `COUNTERFACTUAL`",
+        None,
+        [
+            ("from_position, to_position", "integers"),
+            ("dropped", "list of integers: positions"),
+            ("attempts, retries, dead_letters, dispatches, completed", _COMPARED),
+            ("recoveries", "object: runs `earlier`, `later`, `same`, `undecided`; bounds `gained`, `lost`, `later_ms`"),
+            ("runs_that_differ", "integer"),
+            ("runs", _RUN_DIFFERENCE),
+            ("bucket_ms", "integer, ms"),
+            ("load", "list of `at_ms`, `retries_recorded`, `retries`, `dead_letters_recorded`, `dead_letters`"),
+            ("inexact_runs", "integer"),
+            ("assumptions, notes", "lists of texts"),
+        ],
+    ),
     "views": Printed("item", "`views status`", ViewStatus),
     "views-rebuilt": Printed(
         "item",

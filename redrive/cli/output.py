@@ -48,9 +48,10 @@ class Output:
         listed = {"items": [document_of(item) for item in items], "cursor": cursor}
         self._json({"schema": f"redrive.{schema}/1", **listed, **self._footed})
 
-    def item(self, schema: str, item: object) -> None:
-        """A single object, as JSON."""
-        self._json({"schema": f"redrive.{schema}/1", "item": document_of(item), **self._footed})
+    def item(self, schema: str, item: object, ahead: Mapping[str, object] | None = None) -> None:
+        """A single object, as JSON; *ahead* is what a reader must meet first."""
+        first = {**(ahead or {}), "schema": f"redrive.{schema}/1"}
+        self._json({**first, "item": document_of(item), **self._footed})
 
     def entry(self, schema: str, entry: object) -> None:
         """An object of a stream, as JSON on a line of its own."""

@@ -1,9 +1,9 @@
 """``redrive replay --check``: whether the code of today decides as it was decided."""
 
 import json
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import click
@@ -11,9 +11,9 @@ import click
 from redrive.cli.context import Session, pass_session
 from redrive.cli.options import Command
 from redrive.cli.output import Output, printable
+from redrive.cli.past import footing_line
 
 if TYPE_CHECKING:
-    from redrive.forensics.footing import Footing
     from redrive.forensics.replay_check import Difference, ReplayReport
 
 DIFFERS = 1
@@ -35,9 +35,7 @@ def replay(session: Session, check: bool, from_: str | None, to: str | None) -> 
         report = engine.replay_check(from_, to, progress=progress)
     if out.json:
         document = report.model_dump(mode="json")
-        footing = document.pop("footing")
-        schema = {"schema": "redrive.replay-check/1"}
-        sys.stdout.write(json.dumps({**schema, "item": document, "footing": footing}, allow_nan=False) + "\n")
+        replace(out, footing=document.pop("footing")).item("replay-check", document)
     else:
         for line in _told(report):
             out.say(line)
@@ -73,11 +71,6 @@ def _difference(first: "Difference") -> list[str]:
             lines.append(f"  {printable(path)}: {printable(told, 400)}")
     lines += [f"  input {name}: {printable(json.dumps(value), 300)}" for name, value in first.inputs.items()]
     return lines
-
-
-def footing_line(footing: "Footing") -> str:
-    """What a report stands on, as its last line."""
-    return f"log {footing.origin}, position {footing.position}, {footing.seal}, {footing.code}"
 
 
 @contextmanager

@@ -1,7 +1,6 @@
 """``redrive what-if``: recorded history decided again under another policy, on paper."""
 
-import json
-import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,7 +9,8 @@ import click
 from redrive.cli.context import Session, pass_session
 from redrive.cli.options import Command
 from redrive.cli.output import printable
-from redrive.cli.replay import footing_line, meter
+from redrive.cli.past import footing_line
+from redrive.cli.replay import meter
 from redrive.cli.times import duration
 
 if TYPE_CHECKING:
@@ -44,9 +44,8 @@ def what_if(session: Session, policy: str | None, from_: str | None, drop: tuple
             _save(svg, answer.svg())
     if out.json:
         document = report.model_dump(mode="json")
-        first = {"COUNTERFACTUAL": document.pop("COUNTERFACTUAL"), "schema": "redrive.what-if/1"}
-        footing = document.pop("footing")
-        sys.stdout.write(json.dumps({**first, "item": document, "footing": footing}, allow_nan=False) + "\n")
+        ahead = {"COUNTERFACTUAL": document.pop("COUNTERFACTUAL")}
+        replace(out, footing=document.pop("footing")).item("what-if", document, ahead)
         return
     for line in _told(report):
         out.say(line)
@@ -76,21 +75,29 @@ def _told(report: "WhatIfReport") -> list[str]:
     ):  # fmt: skip
         found = getattr(report, name)
         lines.append(f"{label:14} {found.recorded:>12,}  {found.counterfactual}  ({_change(found.change)})")
-    lines += ["", *_recoveries(report), f"{report.runs_that_differ:,} runs would have gone another way."]
+    lines += ["", *_recoveries(report), _differing(report.runs_that_differ)]
     for run in report.runs[:SHOWN_RUNS]:
         lines += ["", *_run(run)]
     if report.runs_that_differ > SHOWN_RUNS:
         lines += ["", f"{report.runs_that_differ - SHOWN_RUNS:,} more; --json tells of the first 200."]
     if report.inexact_runs:
-        lines += ["", f"The bounds of {report.inexact_runs:,} runs are wide: too much is unknown to try every course."]
+        lines += [
+            "",
+            f"Runs with wide bounds, as too much is unknown to try every course: {report.inexact_runs:,}.",
+        ]
     lines += ["", "What this rests on:", *(f"- {line}" for line in (*report.assumptions, *report.notes)), ""]
     return lines
 
 
+def _differing(runs: int) -> str:
+    return f"{runs:,} run{'' if runs == 1 else 's'} would have gone another way."
+
+
 def _change(change: "Bounds") -> str:
-    if change.low == change.high:
-        return f"{change.low:+,}" if change.low else "no change"
-    return f"{change.low:+,} to {change.high:+,}"
+    low, high = (f"{number:+,}" if number else "0" for number in (change.low, change.high))
+    if low == high:
+        return "no change" if low == "0" else low
+    return f"{low} to {high}"
 
 
 def _recoveries(report: "WhatIfReport") -> list[str]:

@@ -8,12 +8,13 @@ from pydantic import BaseModel, ConfigDict
 
 from redrive.domain.dead_letter.events import DeadLetterOpened, DeadLetterRetryDispatched
 from redrive.domain.event import Recorded
-from redrive.domain.retry_policy import MAX_ATTEMPTS
 from redrive.domain.run.events import AttemptStarted, RunBlocked, RunCompleted, RunFailed
-from redrive.forensics.course import Course
+from redrive.forensics.paper import FAILS, SUCCEEDS, Choose, Course
 
-MOST_COURSES = 200
-MOST_EVENTS = 40_000
+MOST_COURSES = 32
+MOST_CHOICES = 6
+"""With more in the first course, there are too many courses to play them all."""
+MOST_EVENTS = 20_000
 """Of one run, over all its courses that are played."""
 
 
@@ -45,6 +46,10 @@ def spanning(numbers: Iterable[int]) -> Bounds:
     """From the least to the greatest."""
     found = list(numbers)
     return Bounds(low=min(found, default=0), high=max(found, default=0))
+
+
+Named = tuple[str, int, int, int]
+"""An attempt: node, generation, number, and the how-manieth try with these."""
 
 
 @dataclass(slots=True)
@@ -97,17 +102,15 @@ class Courses:
     last: Course
     amounts: list[Amounts]
     exact: bool
-    saved: set[tuple[str, int, int, int]]
-    unknown: set[tuple[str, int, int, int]]
+    saved: set[Named]
+    unknown: set[Named]
 
 
-def courses_of(
-    play: Callable[[Callable[[int], bool]], Course], width_ms: int, recorded: set[tuple[str, int, int, int]]
-) -> Courses:
+def courses_of(play: Callable[[Choose], Course], width_ms: int, recorded: set[Named]) -> Courses:
     """Play every course of a run, or so many that its history is long. *recorded* are the attempts that it made since
     the histories part."""
-    first = play(lambda _place: False)
-    saved, unknown = set(recorded), set[tuple[str, int, int, int]]()
+    first = play(lambda _place: FAILS)
+    saved, unknown = set(recorded), set[Named]()
     amounts: list[Amounts] = []
 
     def note(course: Course) -> None:
@@ -121,32 +124,30 @@ def courses_of(
     note(first)
     last, exact = first, True
     if first.choices:
-        last = play(lambda _place: True)
+        last = play(lambda _place: SUCCEEDS)
         note(last)
         most = max(4, min(MOST_COURSES, MOST_EVENTS // (len(first.events) + len(last.events) + 1)))
-        path: list[bool] | None = first.choices
-        while (path := _next(path)) is not None:
+        path: list[int] | None
+        before = first.choices
+        exact = len(before) <= MOST_CHOICES
+        while exact and (path := _next(before)) is not None:
             if len(amounts) >= most:
                 exact = False
                 break
             course = play(_along(path))
             note(course)
-            path = course.choices
+            before = course.choices
     return Courses(first, last, amounts, exact, saved, unknown)
 
 
-def _next(path: Sequence[bool]) -> list[bool] | None:
-    """The next way through the unknown: the last failure becomes a success, and what came after is open again."""
-    for place in range(len(path) - 1, -1, -1):
-        if not path[place]:
-            return [*path[:place], True]
+def _next(choices: Sequence[tuple[int, int]]) -> list[int] | None:
+    """The next way through the unknown: the last choice that has another, and what came after is open again."""
+    for place in range(len(choices) - 1, -1, -1):
+        chosen, of = choices[place]
+        if chosen < of - 1:
+            return [*(choice for choice, _ in choices[:place]), chosen + 1]
     return None
 
 
-def _along(path: Sequence[bool]) -> Callable[[int], bool]:
-    return lambda place: place < len(path) and path[place]
-
-
-def widest(nodes: int, generations: int) -> int:
-    """No course has more attempts than this many: for when there are too many courses to play."""
-    return nodes * MAX_ATTEMPTS * max(1, generations)
+def _along(path: Sequence[int]) -> Choose:
+    return lambda place: path[place] if place < len(path) else FAILS

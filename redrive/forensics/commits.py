@@ -1,12 +1,17 @@
 """Commands as the log shows them: the events that one decision wrote together."""
 
 from collections.abc import Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING
 
 from redrive.domain.dead_letter.events import DeadLetterHeld, DeadLetterResolved, RetryExhausted
 from redrive.domain.event import Recorded
 from redrive.domain.records import PolicyRegistered
 from redrive.domain.run.events import RunRequeued
 
+if TYPE_CHECKING:
+    from redrive.ledger.ledger import SqliteLedger
+
+WINDOW = 256
 NONCE = 20
 """The ids of the events of one transaction begin with the same 20 digits and count on from 0000."""
 _BEFORE_A_REQUEUE = (PolicyRegistered, RetryExhausted, DeadLetterHeld, DeadLetterResolved)
@@ -27,6 +32,22 @@ def decisions(batches: Iterable[Sequence[Recorded]]) -> Iterator[list[Recorded]]
             together.append(recorded)
     if together:
         yield together
+
+
+def end_of_decision(ledger: "SqliteLedger", position: int) -> int:
+    """The last position of the decision that wrote the event at *position*: no decision is looked at in half."""
+    if position <= 0:
+        return 0
+    window, last = WINDOW, ledger.last_position()
+    while True:
+        after, until = max(0, position - window), min(position + window, last)
+        for together in decisions(ledger.replay(after, until)):
+            if together[-1].position >= position:
+                break
+        begun = after == 0 or together[0].position > after + 1
+        if begun and (until == last or together[-1].position < until):
+            return together[-1].position
+        window *= 8
 
 
 def _belongs(recorded: Recorded, together: Sequence[Recorded]) -> bool:

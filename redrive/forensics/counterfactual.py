@@ -5,10 +5,13 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Self
 
 from redrive.domain.identity import Tenant
+from redrive.forensics.commits import end_of_decision
 from redrive.forensics.counterfactual_log import CounterfactualLogs, CounterfactualViews
 from redrive.forensics.policy_file import policy_given
-from redrive.forensics.what_if import Inquiry, dropped_events
+from redrive.forensics.what_if import Inquiry
+from redrive.forensics.what_if_extent import dropped_events
 from redrive.forensics.what_if_report import WhatIfReport
+from redrive.projections.batch import collector_paused
 
 if TYPE_CHECKING:
     from redrive.engine import Engine
@@ -65,11 +68,13 @@ def what_if(
 
     wanted = policy_given(policy)
     after = 0 if from_ is None else position_of(engine.ledger, from_).position
-    dropped = dropped_events(engine, drop)
+    dropped = dropped_events(engine.ledger, drop)
     logs = CounterfactualLogs(engine)
     try:
+        after = end_of_decision(engine.ledger, after)
         inquiry = Inquiry(engine, wanted, after, engine.ledger.last_position(), dropped, logs)
-        return WhatIf(engine, logs, inquiry.make(progress))
+        with collector_paused():
+            return WhatIf(engine, logs, inquiry.make(progress))
     except BaseException:
         logs.close()
         raise

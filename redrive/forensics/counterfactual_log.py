@@ -42,8 +42,8 @@ class CounterfactualLogs:
         """From *position* on, what was recorded of *run* does not hold."""
         self._db.execute("INSERT OR IGNORE INTO parted VALUES (?, ?)", (run, position))
 
-    def keep(self, run: str, lower: Sequence[Recorded], upper: Sequence[Recorded]) -> None:
-        """Keep what would have been recorded of *run*."""
+    def keep(self, lower: Sequence[Recorded], upper: Sequence[Recorded]) -> None:
+        """Keep what would have been recorded of a run."""
         for side, events in (("lower", lower), ("upper", upper)):
             rows = ((side, recorded.recorded_at_ms, *row_of(recorded)[:6]) for recorded in events)
             self._db.executemany(

@@ -1,23 +1,26 @@
 """Another course of a run: the ordinary commands, on paper, with recorded outcomes where there are any."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import replace
 from typing import Any
 
+import redrive.forensics.effect_commands  # noqa: F401  (its commands are known once it is imported)
 from redrive.domain.dead_letter.state import DeadLetter
 from redrive.domain.effect import events as ee
 from redrive.domain.effect.state import Effect
 from redrive.domain.errors import NotFound, Refused
 from redrive.domain.event import Event, Recorded
+from redrive.domain.failure import EXECUTION_ERROR, PROVIDER_TRANSIENT, Failure
 from redrive.domain.identity import SYSTEM, EventId, NodeId, Principal, RunId, StreamId
 from redrive.domain.ports import Caller, Subject
+from redrive.domain.retry_policy import RetryDecision
 from redrive.domain.run import events as e
-from redrive.domain.run.attempts import AttemptId, start_attempt, startable
+from redrive.domain.run.attempts import AttemptId, decide, start_attempt, startable
 from redrive.domain.run.claims import DEFAULT_LEASE_MS, claim_run
 from redrive.domain.run.state import FINAL, Run, Status
 from redrive.forensics.commands import Given, NoClassifier, command_of
-from redrive.forensics.on_paper import OnPaper, S
-from redrive.forensics.script import Asked, Key, Script, Tried, news_of
+from redrive.forensics.paper import FAILS, FAILS_AT_ONCE, SUCCEEDS, SUCCEEDS_AT_LAST, Choose, Course, Paper, Started
+from redrive.forensics.script import Asked, Script, Tried, news_of
 from redrive.forensics.streams import FlowOf, Stream, blank
 from redrive.ledger.agenda_rows import rows_of
 from redrive.processes import reports, timers
@@ -27,56 +30,7 @@ from redrive.processes.sweep import redriving
 WORKER = "counterfactual"
 MOST_STEPS = 1_000_000
 NEVER = 2**62
-
-
-@dataclass(slots=True)
-class Started:
-    """An attempt of a counterfactual course: *known* when its outcome was recorded."""
-
-    key: Key
-    nth: int
-    known: bool
-    at_ms: int
-    again: bool
-
-
-@dataclass(slots=True)
-class Course:
-    """What a run would have come to: the events since the histories part. *choices* are the unknown outcomes as they
-    were chosen; the first *shared* events come before any (None: there was none). *unused* is what operators asked for
-    and found nothing to act on."""
-
-    events: list[Recorded] = field(default_factory=list)
-    started: list[Started] = field(default_factory=list)
-    choices: list[bool] = field(default_factory=list)
-    unused: list[Asked] = field(default_factory=list)
-    status: str = ""
-    finished_ms: int | None = None
-    given_up: bool = False
-    shared: int | None = None
-
-
-class Paper(OnPaper):
-    """A transaction on paper that writes down what is appended."""
-
-    def __init__(self, play: "Play", caller: Caller, now_ms: int, draw: float = 0.5) -> None:
-        super().__init__(caller, now_ms, play.engine)
-        self._play, self._draw = play, draw
-
-    def stream_of(self, id_: str) -> Stream | None:
-        """A stream as of now."""
-        return self._play.streams.get(id_)
-
-    def draw(self) -> float:
-        """The die as it was recorded; the middle where it never fell."""
-        return self._draw
-
-    def _append(self, id_: str, subject: Subject, kind: type[S], events: Sequence[Event]) -> S:
-        for event in events:
-            self._play.write(id_, subject, kind, event, self.caller, self.now_ms)
-        stream = self._play.streams[id_]
-        assert isinstance(stream.state, kind)
-        return stream.state
+USUAL = (PROVIDER_TRANSIENT, EXECUTION_ERROR)
 
 
 class Play:
@@ -84,7 +38,7 @@ class Play:
 
     def __init__(
         self, prefix: Sequence[Recorded], script: Script, run: RunId, begin_ms: int, flow_of: FlowOf,
-        policy_of: PolicyOf, choose: Callable[[int], bool], engine: str,
+        policy_of: PolicyOf, choose: Choose, engine: str,
     ) -> None:  # fmt: skip
         self.engine = engine
         self.streams: dict[str, Stream] = {}
@@ -99,7 +53,8 @@ class Play:
         state = self.streams[run].state
         assert isinstance(state, Run)
         self.run = state
-        self._ends: dict[NodeId, tuple[int, Tried | None, bool]] = {}
+        self._ends: dict[NodeId, tuple[int, Tried | None]] = {}
+        self._fates: dict[tuple[NodeId, int], int] = {}
         self._begun = dict(script.begun)
         self._ready = dict(script.ready_ms)
         self._news: dict[str, list[int]] = {}
@@ -172,11 +127,11 @@ class Play:
             key = (node, self.run.generation, state.number)
             if tried is None:
                 self.course.started.append(Started(key, self._begun.get(key, 1) - 1, False, state.started_ms, False))
-                self._ends[node] = (state.started_ms + self._duration(node), None, self._chosen())
+                self._ends[node] = (state.started_ms + self._duration(node), None)
             elif tried.end is None:
-                self._ends[node] = (NEVER, tried, False)
+                self._ends[node] = (NEVER, tried)
             else:
-                self._ends[node] = (tried.began_ms + tried.duration_ms, tried, False)
+                self._ends[node] = (tried.began_ms + tried.duration_ms, tried)
 
     def _next_start(self) -> int | None:
         """When the next node starts; a queued run is claimed then."""
@@ -221,32 +176,59 @@ class Play:
         again = event.lifetime > 1
         self.course.started.append(Started(key, nth, tried is not None, now, again))
         if tried is None:
-            self._ends[node] = (now + self._duration(node), None, self._chosen())
+            self._ends[node] = (now + self._duration(node), None)
         else:
-            self._ends[node] = (NEVER if tried.end is None else now + tried.duration_ms, tried, False)
+            self._ends[node] = (NEVER if tried.end is None else now + tried.duration_ms, tried)
 
     def _duration(self, node: NodeId) -> int:
         return self._script.durations.get(node, 0)
 
-    def _chosen(self) -> bool:
+    def _unknown_end(self, node: NodeId) -> Failure | None:
+        """How an attempt ends of which nothing is known: chosen once for the node's generation."""
+        failure = self._failure(node)
+        last = self._judged(node, failure).terminal
+        fate = self._fates.get((node, self.run.generation))
+        if fate is None:
+            fate = self._fates[node, self.run.generation] = self._chosen(node, last)
+        if fate == SUCCEEDS or (fate == SUCCEEDS_AT_LAST and last):
+            return None
+        return replace(failure, final=True) if fate == FAILS_AT_ONCE else failure
+
+    def _chosen(self, node: NodeId, last: bool) -> int:
+        fates = [FAILS, SUCCEEDS]
+        if not last:
+            fates.append(SUCCEEDS_AT_LAST)
+            if node not in self._script.failures:
+                fates.append(FAILS_AT_ONCE)
         if self.course.shared is None:
             self.course.shared = len(self.course.events)
-        succeeds = self._choose(len(self.course.choices))
-        self.course.choices.append(succeeds)
-        return succeeds
+        place = self._choose(len(self.course.choices))
+        self.course.choices.append((place, len(fates)))
+        return fates[place]
+
+    def _failure(self, node: NodeId) -> Failure:
+        """How a further attempt of *node* would fail: as it did last. One that never failed fails as the run did, or
+        in another way that is tried again."""
+        known = self._script.failures.get(node)
+        if known is not None:
+            return known
+        likely = [self._script.last_failure, *(Failure(name, "unknown") for name in USUAL)]
+        return next((f for f in likely if not self._judged(node, f).terminal), likely[0])
+
+    def _judged(self, node: NodeId, failure: Failure) -> RetryDecision:
+        return decide(self.run, node, failure, now_ms=self._now, draw=0.5)
 
     def _end(self, node: NodeId) -> None:
-        _, tried, succeeds = self._ends.pop(node)
+        _, tried = self._ends.pop(node)
         run, state = self.run, self.run.nodes[node]
         attempt = AttemptId(run.id, node, state.number, state.lifetime, run.epoch)
         if node not in run.running:
             return
         if tried is None:
-            command: Any = (
-                reports.completing(attempt, None, self._policy_of)
-                if succeeds
-                else reports.failing(attempt, self._script.failure(node), self._policy_of, NoClassifier())
-            )
+            failure = self._unknown_end(node)
+            command: Any = reports.completing(attempt, None, self._policy_of)
+            if failure is not None:
+                command = reports.failing(attempt, failure, self._policy_of, NoClassifier())
             self._do(command)
             return
         for effect in tried.effects:

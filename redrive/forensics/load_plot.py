@@ -8,7 +8,7 @@ from xml.sax.saxutils import escape
 from redrive.forensics.what_if_report import LoadPoint, WhatIfReport
 
 WIDTH, LEFT, RIGHT = 960, 64, 28
-PANEL, TOP, GAP = 190, 118, 66
+PANEL, TOP, GAP = 190, 136, 70
 HEIGHT = TOP + 2 * PANEL + GAP + 74
 
 _STYLE = """
@@ -17,7 +17,7 @@ _STYLE = """
   .band { fill: #2563eb; fill-opacity: .22 } .edge { fill: none; stroke: #2563eb; stroke-width: 1.75 }
   .bar { fill: #c3cad3 } .line { fill: none; stroke: #5b6675; stroke-width: 2 }
   text { font: 12px system-ui, -apple-system, "Segoe UI", Roboto, "DejaVu Sans", sans-serif }
-  .title { font-size: 18px; font-weight: 650 } .head { font-size: 13.5px; font-weight: 600 }
+  .title { font-size: 16px; font-weight: 650 } .head { font-size: 13.5px; font-weight: 600 }
   .tick { font-size: 11px; font-variant-numeric: tabular-nums }
   @media (prefers-color-scheme: dark) {
     .back { fill: #11161d } .ink { fill: #e8edf3 } .soft { fill: #9aa7b6 } .warn { fill: #fdba74 }
@@ -31,14 +31,18 @@ def load_plot(report: WhatIfReport) -> str:
     """The picture of *report*, as an SVG document."""
     points = report.load
     parts = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}" width="{WIDTH}" height="{HEIGHT}"'
-        ' role="img" aria-labelledby="title note">',
+        (
+            f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}" width="{WIDTH}" height="{HEIGHT}"'
+            ' role="img" aria-labelledby="title note">'
+        ),
         f'<title id="title">COUNTERFACTUAL {escape(_title(report))}</title>',
         f'<desc id="note">{escape(_note(report))}</desc>',
         f"<style>{_STYLE}</style>",
         f'<rect class="back" width="{WIDTH}" height="{HEIGHT}" rx="8"/>',
-        f'<text x="{LEFT}" y="38" class="title"><tspan class="warn">COUNTERFACTUAL</tspan>'
-        f'<tspan class="ink" dx="8">{escape(_title(report))}</tspan></text>',
+        (
+            f'<text x="{LEFT}" y="38" class="title"><tspan class="warn">COUNTERFACTUAL</tspan>'
+            f'<tspan class="ink" dx="8">{escape(_title(report))}</tspan></text>'
+        ),
         f'<text x="{LEFT}" y="60" class="soft">{escape(_note(report))}</text>',
         *_legend(),
     ]
@@ -68,18 +72,19 @@ def _letters(point: LoadPoint) -> tuple[int, int, int]:
 def _title(report: WhatIfReport) -> str:
     letters, retries = report.dead_letters, report.retries
     return (
-        f"{letters.counterfactual} dead letters instead of {letters.recorded:,}, "
-        f"{retries.counterfactual} retries instead of {retries.recorded:,}"
+        f"{letters.counterfactual} dead letters (recorded: {letters.recorded:,}), "
+        f"{retries.counterfactual} retries (recorded: {retries.recorded:,})"
     )
 
 
 def _note(report: WhatIfReport) -> str:
     differ = f"{report.runs_that_differ:,} run{'' if report.runs_that_differ == 1 else 's'} would have gone another way"
-    return f"Recorded history decided again under another policy: {differ}. A band spans what cannot be known."
+    drawn = f" Of {report.inexact_runs:,}, only some courses are drawn." if report.inexact_runs else ""
+    return f"Recorded history decided again: {differ}. A band spans what cannot be known.{drawn}"
 
 
 def _legend() -> list[str]:
-    y = 86
+    y = 90
     return [
         f'<rect x="{LEFT}" y="{y - 10}" width="14" height="12" rx="2" class="bar"/>',
         f'<text x="{LEFT + 20}" y="{y}" class="ink">recorded</text>',
@@ -97,8 +102,15 @@ def _panel(
     highest, ticks = _ticks(max(max(row) for row in found))
     bottom = top + PANEL
     x = _across(points, report.bucket_ms)
-    y = lambda value: bottom - PANEL * value / highest  # noqa: E731
-    parts = [f'<text x="{LEFT}" y="{top - 12}" class="head ink">{escape(head)}</text>']
+
+    def y(value: float) -> float:
+        return bottom - PANEL * value / highest
+
+    day = datetime.fromtimestamp(points[0].at_ms / 1000, UTC)
+    parts = [
+        f'<text x="{LEFT}" y="{top - 14}" class="head ink">{escape(head)}</text>',
+        f'<text x="{WIDTH - RIGHT}" y="{top - 14}" text-anchor="end" class="soft tick">from {day:%Y-%m-%d}, UTC</text>',
+    ]
     for tick in ticks:
         parts.append(f'<path d="M{LEFT} {y(tick):.1f}H{WIDTH - RIGHT}" class="{"axis" if tick == 0 else "grid"}"/>')
         parts.append(f'<text x="{LEFT - 8}" y="{y(tick) + 4:.1f}" text-anchor="end" class="soft tick">{tick:,}</text>')
@@ -164,9 +176,7 @@ def _times(points: Sequence[LoadPoint], x: Callable[[float], float], bottom: flo
         at = first + (last - first) * nth // 6
         told = datetime.fromtimestamp(at / 1000, UTC)
         short = f"{told:%H:%M:%S}" if last - first < 3_600_000 else f"{told:%H:%M}"
-        text = (
-            f"{told:%Y-%m-%d} {short}" if nth == 0 else f"{told:%m-%d %H:%M}" if last - first > 172_800_000 else short
-        )
+        text = f"{told:%m-%d %H:%M}" if last - first > 86_400_000 else short
         anchor = "start" if nth == 0 else "end" if nth == 6 else "middle"
         parts.append(f'<path d="M{x(at):.1f} {bottom}v5" class="axis"/>')
         parts.append(f'<text x="{x(at):.1f}" y="{bottom + 19}" text-anchor="{anchor}" class="soft tick">{text}</text>')

@@ -1,3 +1,4 @@
+# ruff: noqa: ARG002  (a transaction on paper takes what a real one takes)
 """A transaction on paper: what the use cases need from a ledger, over states that are nobody's truth."""
 
 from collections.abc import Container, Iterable, Mapping, Sequence

@@ -101,6 +101,11 @@ class WhatIfPolicy(Strict):
                 policy = policy if change is None else change.of(policy)
         return policy
 
+    def most_attempts(self, automation: str, policy: RetryPolicy) -> int:
+        """How many attempts a node with *policy* may have in a generation, however it fails."""
+        classes = {"", *(name for section in self._sections(automation) for name in section.failure_classes)}
+        return max(self.retry(automation, name, policy).max_attempts for name in classes)
+
     def redrive(self, automation: str, policy: RedrivePolicy) -> RedrivePolicy:
         """What would have been in force for the sweep instead of *policy*."""
         for section in self._sections(automation):
@@ -127,7 +132,8 @@ def read_policy_file(path: str | os.PathLike[str]) -> WhatIfPolicy:
     """The policy in the file at *path*, YAML or JSON. Raises InvalidValue, naming file and field."""
     file = Path(path)
     try:
-        raw = file.open("rb").read(MAX_BYTES + 1)
+        with file.open("rb") as opened:
+            raw = opened.read(MAX_BYTES + 1)
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
         raise InvalidValue("policy file", str(file), f"a file that can be read ({reason})") from None

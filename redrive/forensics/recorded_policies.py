@@ -66,6 +66,6 @@ class RecordedPolicies:
         if not isinstance(event, PolicyRegistered) or not isinstance(event.body, dict):
             return None
         try:
-            return RedrivePolicy(**event.body)
+            return RedrivePolicy.model_validate(event.body)
         except (ValueError, TypeError):
             return None

@@ -8,12 +8,13 @@ from pydantic import BaseModel, ConfigDict, JsonValue
 
 from redrive.domain.errors import InvalidValue
 from redrive.domain.event import Event, Recorded, UnknownEvent
-from redrive.forensics.commits import decisions
+from redrive.forensics.commits import decisions, end_of_decision
 from redrive.forensics.footing import Footing, footing
 from redrive.forensics.positions import Asked, position_of
 from redrive.forensics.recorded_policies import RecordedPolicies
 from redrive.forensics.retrial import Differs, Retrial, take, unreadable
 from redrive.forensics.streams import Streams, recorded_flows
+from redrive.projections.batch import collector_paused
 
 if TYPE_CHECKING:
     from redrive.engine import Engine
@@ -73,7 +74,9 @@ def replay_check_between(
     until = engine.ledger.last_position() if to is None else position_of(engine.ledger, to).position
     if until < after:
         raise InvalidValue("to", to, f"a moment that is not before pos:{after}, where the check begins")
-    return replay_check(engine, after, until, progress)
+    after, until = end_of_decision(engine.ledger, after), end_of_decision(engine.ledger, until)
+    with collector_paused():
+        return replay_check(engine, after, until, progress)
 
 
 def replay_check(engine: "Engine", after: int, until: int, progress: Progress | None = None) -> ReplayReport:

@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import redrive.forensics.effect_commands  # noqa: F401  (its commands are known once it is imported)
 from redrive.domain.errors import NotFound, Refused
 from redrive.domain.event import Event, Recorded, UnknownEvent
 from redrive.domain.flow import Flow
@@ -11,13 +12,13 @@ from redrive.domain.identity import DeadLetterId, FlowDigest, RunId, Tenant
 from redrive.domain.ports import Caller, Subject
 from redrive.domain.records import FlowRegistered, PolicyRegistered
 from redrive.domain.run.events import AttemptFailed, AttemptInterrupted
-from redrive.forensics.commands import REGISTERED, Given, command_of
+from redrive.forensics.commands import Given, command_of
 from redrive.forensics.on_paper import OnPaper, S
 from redrive.forensics.streams import FlowOf, Stream, Streams
 from redrive.processes.letters import PolicyOf
 
 Same = Callable[[Event, Event], bool]
-_WRITTEN_ONCE = frozenset((FlowRegistered, PolicyRegistered))
+_WRITTEN_ONCE: frozenset[type] = frozenset((FlowRegistered, PolicyRegistered))
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +104,7 @@ class Retrial(OnPaper):
         self._streams.folded(recorded.stream, self._before, recorded.event, recorded.event_id)
         self.at += 1
 
-    def _append(self, id_: str, subject: Subject, kind: type[S], events: Sequence[Event]) -> S:
+    def _append(self, id_: str, _subject: Subject, kind: type[S], events: Sequence[Event]) -> S:
         stream = None
         for event in events:
             recorded = self._together[self._skip()] if self._skip() < len(self._together) else None
@@ -135,9 +136,9 @@ def unreadable(streams: Streams, together: Sequence[Recorded]) -> bool:
         if isinstance(recorded.event, UnknownEvent):
             return True
         for id_ in (recorded.stream, recorded.correlation):
-            if recorded.version == 1 and id_ == recorded.stream:
+            if (recorded.version == 1 and id_ == recorded.stream) or recorded.event.__class__ in _WRITTEN_ONCE:
                 continue
-            stream = streams.get(id_, before) if recorded.event.__class__ not in REGISTERED else None
+            stream = streams.get(id_, before)
             if stream is not None and (stream.unknown or stream.state is None):
                 return True
     return False
@@ -147,7 +148,7 @@ def take(streams: Streams, together: Sequence[Recorded]) -> None:
     """Fold a decision as it was recorded, without making it again."""
     before = together[0].position
     for recorded in together:
-        if recorded.event.__class__ in _WRITTEN_ONCE:
+        if isinstance(recorded.event, FlowRegistered | PolicyRegistered):
             continue
         if recorded.version == 1:
             streams.begin(recorded)

@@ -74,10 +74,6 @@ class Script:
         tries = self.tried.get(key, ())
         return tries[nth] if nth < len(tries) else None
 
-    def failure(self, node: NodeId) -> Failure:
-        """How a further attempt of *node* would fail: as it did last, or as the run did."""
-        return self.failures.get(node, self.last_failure)
-
 
 def script_of(events: Sequence[Recorded], parts_at: int, flow_of: FlowOf, dropped: Container[str]) -> Script:
     """The script of a run by all its *events*; the histories part at position *parts_at*. What was *dropped* (ids of
@@ -202,7 +198,7 @@ class _Reading:
 
 def news_of(stream: str, event: object) -> str:
     """What *event* is news about, for people who react: a dead letter, a run that ended badly, an approval."""
-    if isinstance(event, _LETTER_NEWS) or isinstance(event, _RUN_NEWS):
+    if isinstance(event, (_LETTER_NEWS, _RUN_NEWS)):
         return stream
     return f"{stream} {event.node}" if isinstance(event, w.ApprovalRequested) else ""
 

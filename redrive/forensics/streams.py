@@ -1,4 +1,4 @@
-"""The states of streams as they stood before a position: folded as the log is read, read again when they were dropped."""
+"""The states of streams as they stood before a position: folded as the log is read, read again once dropped."""
 
 from collections import OrderedDict
 from collections.abc import Callable

@@ -4,25 +4,26 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
-from redrive.domain.errors import InvalidValue
 from redrive.domain.event import Recorded
-from redrive.domain.identity import Tenant
+from redrive.domain.identity import RunId, Tenant
 from redrive.domain.records import LimitRemoved, LimitSet
 from redrive.domain.redrive_policy import RedrivePolicy
-from redrive.domain.run.events import RunRequeued, RunSubmitted
+from redrive.domain.run.events import RunSubmitted
 from redrive.domain.run.state import Run
-from redrive.forensics.bounds import Amounts, Bounds, Courses, amounts_of, courses_of, exactly, spanning, widest
+from redrive.forensics.bounds import Amounts, Bounds, Courses, Named, amounts_of, courses_of, exactly, spanning
 from redrive.forensics.commits import decisions
 from redrive.forensics.counterfactual_log import CounterfactualLogs
 from redrive.forensics.course import Play
 from redrive.forensics.footing import footing
 from redrive.forensics.otherwise import OtherFlows, same_course
+from redrive.forensics.paper import Choose, Course
 from redrive.forensics.policy_file import WhatIfPolicy
 from redrive.forensics.recorded_policies import RecordedPolicies
 from redrive.forensics.replay_check import Difference, Progress, difference_of
 from redrive.forensics.retrial import Differs, Retrial, take, unreadable
 from redrive.forensics.script import Script, script_of
 from redrive.forensics.streams import Streams
+from redrive.forensics.what_if_extent import BUCKETS, Widest, correlated, widened, widest_of, width_of
 from redrive.forensics.what_if_report import (
     ASSUMPTIONS,
     LoadPoint,
@@ -37,8 +38,6 @@ if TYPE_CHECKING:
 
 MOST_RUNS = 200
 MOST_NAMED = 50
-BUCKETS = 60
-WIDTHS_MS = (1_000, 5_000, 15_000, 60_000, 300_000, 900_000, 3_600_000, 14_400_000, 86_400_000, 604_800_000)
 
 
 class Inquiry:
@@ -58,7 +57,7 @@ class Inquiry:
         self._latest: dict[tuple[Tenant, str], RedrivePolicy] = {}
         self._dropped = {recorded.event_id for recorded in drop}
         self._dropped_at = {recorded.position for recorded in drop}
-        self._width_ms = _width_of(engine, after, until)
+        self._width_ms = width_of(self._ledger, after, until)
         self._parted: dict[str, int] = {}
         self._recorded, self._same = Amounts(), Amounts()
         self._low, self._high = Amounts(), Amounts()
@@ -113,7 +112,7 @@ class Inquiry:
         self._parted[run_id] = at
         for stream in {recorded.stream for recorded in together} | {run_id}:
             self._streams.forget(stream)
-        events = [r for batch in _correlated(self._engine, run_id, self._until) for r in batch]
+        events = list(correlated(self._ledger, run_id, self._until))
         rest = [recorded for recorded in events if recorded.position >= at]
         recorded = amounts_of(rest, self._width_ms)
         self._logs.part(run_id, at)
@@ -122,8 +121,15 @@ class Inquiry:
             return
         script = script_of(events, at, self._recorded_flow, self._dropped)
         courses = self._courses(run_id, events, at, script, together)
-        self._logs.keep(run_id, courses.first.events, courses.last.events)
-        self._tell(run_id, together, first, recorded, courses, len(script.asked))
+        self._logs.keep(courses.first.events, courses.last.events)
+        self._tell(
+            run_id,
+            together,
+            first,
+            recorded,
+            courses,
+            widest_of(events, at, script, self._policy, self._policies, self._ledger),
+        )
 
     def _courses(
         self, run_id: str, events: list[Recorded], at: int, script: Script, together: list[Recorded]
@@ -133,10 +139,10 @@ class Inquiry:
         began = together[0].occurred_at_ms
         engine = together[0].engine
 
-        def play(choose: Callable[[int], bool]):  # type: ignore[no-untyped-def]
-            return Play(prefix, script, run_id, began, self._flows.flow, policy_of, choose, engine).play()  # type: ignore[arg-type]
+        def play(choose: Choose) -> Course:
+            return Play(prefix, script, RunId(run_id), began, self._flows.flow, policy_of, choose, engine).play()
 
-        later = {
+        later: set[Named] = {
             (*key, nth) for key, tries in script.tried.items() for nth in range(script.begun.get(key, 0), len(tries))
         }
         return courses_of(play, self._width_ms, later)
@@ -153,7 +159,7 @@ class Inquiry:
     def _tell_gone(self, run_id: str, together: list[Recorded], recorded: Amounts) -> None:
         """The run was dropped as a whole."""
         first = together[0]
-        self._logs.keep(run_id, [], [])
+        self._logs.keep([], [])
         if len(self._runs) < MOST_RUNS:
             gone = exactly(0)
             self._runs.append(
@@ -167,9 +173,9 @@ class Inquiry:
 
     def _tell(
         self, run_id: str, together: list[Recorded], first: Difference | None, recorded: Amounts, courses: Courses,
-        asked: int,
+        widest: Widest,
     ) -> None:  # fmt: skip
-        bounds = self._add(courses, recorded)
+        bounds = self._add(courses, widest)
         status = tuple(dict.fromkeys((courses.first.status, courses.last.status)))
         later = None
         finishes = [a.finished_ms for a in courses.amounts if a.completed]
@@ -202,22 +208,31 @@ class Inquiry:
             )
         )
 
-    def _add(self, courses: Courses, recorded: Amounts) -> dict[str, Bounds]:
+    def _add(self, courses: Courses, widest: Widest) -> dict[str, Bounds]:
         """Add what a run amounts to, at least and at most."""
         bounds = {name: spanning(getattr(a, name) for a in courses.amounts) for name in _ADDED}
         if not courses.exact:
             self._inexact += 1
             shared = amounts_of(courses.first.events[: courses.first.shared], self._width_ms)
-            bounds = _widened(bounds, courses, shared)
+            bounds = widened(bounds, shared, widest)
         for name, found in bounds.items():
             setattr(self._low, name, getattr(self._low, name) + found.low)
             setattr(self._high, name, getattr(self._high, name) + found.high)
-        for name in ("load", "opened"):
-            for bucket in {bucket for a in courses.amounts for bucket in getattr(a, name)}:
-                found = spanning(getattr(a, name)[bucket] for a in courses.amounts)
-                getattr(self._low, name)[bucket] += found.low
-                getattr(self._high, name)[bucket] += found.high
+        for bucket in {bucket for a in courses.amounts for bucket in a.load}:
+            found = spanning(a.load[bucket] for a in courses.amounts)
+            self._low.load[bucket] += found.low
+            self._high.load[bucket] += found.high
+        self._add_opened([a.opened for a in courses.amounts])
         return bounds
+
+    def _add_opened(self, opened: Sequence[Counter[int]]) -> None:
+        """Dead letters are counted up: of each course up to each bucket, and then the least and the most."""
+        before = exactly(0)
+        for bucket in sorted({bucket for of in opened for bucket in of}):
+            found = spanning(sum(n for at, n in of.items() if at <= bucket) for of in opened)
+            self._low.opened[bucket] += found.low - before.low
+            self._high.opened[bucket] += found.high - before.high
+            before = found
 
     def _report(self) -> WhatIfReport:
         def both(name: str) -> Bounds:
@@ -272,58 +287,17 @@ class Inquiry:
 _ADDED = ("attempts", "retries", "dead_letters", "dispatches", "completed")
 
 
-def _widened(bounds: dict[str, Bounds], courses: Courses, shared: Amounts) -> dict[str, Bounds]:
-    """Bounds that hold whatever the courses are that were not played; all of them begin with what is *shared*."""
-    events = [*courses.first.events, *courses.last.events]
-    generations = 1 + sum(isinstance(recorded.event, RunRequeued) for recorded in events)
-    nodes = len({key[0] for key in courses.unknown}) or 1
-    more = {"attempts": widest(nodes, generations), "dead_letters": nodes, "completed": 1}
-    more["retries"] = more["attempts"]
-    return {
-        name: Bounds(low=getattr(shared, name), high=found.high + more.get(name, 0)) for name, found in bounds.items()
-    } | {"completed": Bounds(low=shared.completed, high=1)}
-
-
 def _filled(buckets: Sequence[int]) -> Sequence[int]:
     """Every bucket from the first to the last, unless there is a hole of years."""
     first, last = buckets[0], buckets[-1]
     return range(first, last + 1) if last - first <= 20 * BUCKETS else buckets
 
 
-def _named(attempts: set[tuple[str, int, int, int]]) -> tuple[str, ...]:
+def _named(attempts: set[Named]) -> tuple[str, ...]:
     """Attempts in words: node, generation and number."""
     found = sorted(attempts)[:MOST_NAMED]
     return tuple(f"{node} #{number}" + (f" of generation {g}" if g > 1 else "") for node, g, number, _ in found)
 
 
-def _correlated(engine: "Engine", run: str, until: int):  # type: ignore[no-untyped-def]
-    after = 0
-    while page := engine.ledger.correlated(run, after, 5_000):
-        yield [recorded for recorded in page if recorded.position <= until]
-        after = page[-1].position
-
-
-def _width_of(engine: "Engine", after: int, until: int) -> int:
-    """The width of a bucket of time, so that there are about 60 of them."""
-    first = engine.ledger.read(after, 1)
-    last = engine.ledger.at_positions([until])
-    span = last[0].recorded_at_ms - first[0].recorded_at_ms if first and last else 0
-    return next((width for width in WIDTHS_MS if width * BUCKETS >= span), WIDTHS_MS[-1])
-
-
 def _nothing(_name: str) -> None:
     """Nobody counts."""
-
-
-def dropped_events(engine: "Engine", drop: Sequence[object]) -> list[Recorded]:
-    """The events to leave out: by position, or by id. Raises InvalidValue."""
-    from redrive.forensics.positions import position_of
-
-    found: list[Recorded] = []
-    for one in drop:
-        at = position_of(engine.ledger, one).position  # type: ignore[arg-type]
-        event = engine.ledger.at_positions([at])
-        if not event:
-            raise InvalidValue("drop", one, "the position or the id of an event of this log")
-        found += event
-    return found

@@ -11,12 +11,11 @@ from redrive.forensics.replay_check import Difference
 BANNER = "COUNTERFACTUAL: none of this happened. Recorded history was decided again under another policy."
 ASSUMPTIONS = (
     "A recorded outcome is used again only for the same attempt: node, generation, number.",
-    "Attempts that were never made have unknown outcomes: bounds span every way in which they could have ended.",
-    "An unknown failure is of the class of the node's last recorded failure, or else of the run's.",
-    "An attempt takes as long as it took, and starts as late as it did after it could; an unknown one takes as long as "
-    "the node's last attempt and starts at once. Dice that never fell show the middle.",
-    "Runs do not touch each other: limits, queues and the number of workers are not part of the model. An interrupted "
-    "attempt fails by itself.",
+    "Attempts that were never made have unknown outcomes: bounds span every way they could have ended.",
+    "An unknown failure has the class of the node's last; a node that never failed may fail anyhow.",
+    "An attempt takes as long, and starts as late, as it did; an unknown one takes as long as the node's last.",
+    "Dice that never fell show the middle. An interrupted attempt fails by itself.",
+    "Runs do not touch each other: limits, queues and the number of workers are not part of the model.",
     "Operators react to the same news after the same time, in the same way, and to nothing else.",
     "What happened outside, such as the effect of more load on a provider, cannot be said.",
 )

@@ -39,11 +39,15 @@ class Fate:
         """How a node fails when it fails."""
         return CLASSES[hashlib.sha256(f"{self.seed}/{node}".encode()).digest()[0] % len(CLASSES)]
 
-    def flow(self, other: WhatIfPolicy | None) -> Flow:
-        """The graph with its own policy, or another."""
+    def policy(self) -> RetryPolicy:
+        """The policy of every node."""
         backoff = Backoff(strategy=Strategy.FIXED, initial_delay_ms=self.delay_ms)
         terminal = TerminalBehavior(mode=Mode(self.mode))
-        own = RetryPolicy(max_attempts=self.attempts, backoff=backoff, terminal_behavior=terminal)
+        return RetryPolicy(max_attempts=self.attempts, backoff=backoff, terminal_behavior=terminal)
+
+    def flow(self, other: WhatIfPolicy | None) -> Flow:
+        """The graph with its own policy, or another."""
+        own = self.policy()
         policies = {n: own if other is None else other.retry("fate", self.class_of(n), own) for n in self.graph}
         return Flow([Node(name, after=after, retry=policies[name]) for name, after in self.graph.items()])
 

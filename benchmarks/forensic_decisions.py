@@ -1,0 +1,82 @@
+"""Deciding recorded history again: the replay check and what-if, in events per second, with their peak memory.
+
+``python -m benchmarks.forensic_decisions [--quick] [--size 1000000] [--dir FOLDER]``
+
+The log holds lifecycles of the failing job. "Same" is what-if under the recorded policy; "one attempt" and "four"
+change every run. Each measurement runs in a process of its own.
+"""
+
+import json
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from benchmarks.logs import fill
+from benchmarks.measure import Stopwatch, arguments, machine, open_log, scratch, spread, table
+from benchmarks.replay import _peak_mb
+
+POLICIES: dict[str, dict[str, Any]] = {
+    "same": {"version": 1},
+    "one attempt": {"version": 1, "default": {"retry": {"max_attempts": 1}}},
+    "four": {"version": 1, "default": {"retry": {"max_attempts": 4}}},
+}
+WAYS = ("check", *POLICIES)
+HEAD = ("events in the log", *(f"{way}: events/s · per CPU second · peak MB" for way in WAYS))
+
+
+def measure_here(path: Path, way: str) -> dict[str, float]:
+    """Do one thing to the log and tell what it took; in a process of its own."""
+    with open_log(path) as engine:
+        last = engine.ledger.last_position()
+        with Stopwatch() as watch:
+            if way == "check":
+                assert engine.replay_check().same
+            else:
+                with engine.what_if(POLICIES[way]) as answer:
+                    assert (way == "same") == (answer.report.runs_that_differ == 0)
+    cost = watch.cost
+    return {"rate": last / cost.wall_s, "cpu_rate": last / cost.cpu_s, "peak_mb": _peak_mb(), "events": last}
+
+
+def _measure(path: Path, way: str) -> dict[str, Any]:
+    command = [sys.executable, "-m", "benchmarks.forensic_decisions", "--measure", way, "--log", str(path)]
+    found: dict[str, Any] = json.loads(subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout)
+    return found
+
+
+def measure(size: int, rounds: int, folder: str | None) -> list[str]:
+    """The line of one size."""
+    with scratch(folder) as place:
+        path = place / "log.db"
+        with open_log(path) as engine:
+            fill(engine, size)
+        found = {way: [_measure(path, way) for _ in range(rounds)] for way in WAYS}
+    events = found["check"][0]["events"]
+    return [f"{events:,}", *(_told(found[way]) for way in WAYS)]
+
+
+def _told(results: Sequence[dict[str, Any]]) -> str:
+    peak = max(result["peak_mb"] for result in results)
+    rates = " · ".join(spread([result[name] for result in results]) for name in ("rate", "cpu_rate"))
+    return f"{rates} · {peak:.0f}"
+
+
+def main() -> None:
+    """Print the table, or, in a process started by this one, one measurement."""
+    parser = arguments("deciding recorded history again")
+    parser.add_argument("--size", type=int, help="only a log of this many events (default 100000 and 1000000)")
+    parser.add_argument("--measure", choices=WAYS, help="for this program's own use")
+    parser.add_argument("--log", type=Path, help="for this program's own use")
+    options = parser.parse_args()
+    if options.measure:
+        print(json.dumps(measure_here(options.log, options.measure)))
+        return
+    sizes = [options.size] if options.size else [20_000] if options.quick else [100_000, 1_000_000]
+    print(f"{machine(options.dir)}\n")
+    print(table(HEAD, [measure(size, options.rounds, options.dir) for size in sizes]))
+
+
+if __name__ == "__main__":
+    main()

@@ -22,7 +22,7 @@ _PUBLIC = {
     "redrive.forensics.invariants": ("Invariant",),
     "redrive.forensics.past": ("Past", "TenantPast"),
     "redrive.forensics.positions": ("ClockRegression", "Position"),
-    "redrive.forensics.watching": ("Look",),
+    "redrive.forensics.predicates": ("Look",),
     "redrive.history": ("HistoryEntry",),
     "redrive.http_effects": ("http_reconcile", "http_send"),
     "redrive.settings": ("Settings",),
@@ -212,7 +212,7 @@ if TYPE_CHECKING:
     from redrive.forensics.past import TenantPast as TenantPast
     from redrive.forensics.positions import ClockRegression as ClockRegression
     from redrive.forensics.positions import Position as Position
-    from redrive.forensics.watching import Look as Look
+    from redrive.forensics.predicates import Look as Look
     from redrive.history import HistoryEntry as HistoryEntry
     from redrive.http_effects import http_reconcile as http_reconcile
     from redrive.http_effects import http_send as http_send

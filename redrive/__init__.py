@@ -26,7 +26,7 @@ _PUBLIC = {
     "redrive.forensics.invariants": ("Invariant",),
     "redrive.forensics.past": ("Past", "TenantPast"),
     "redrive.forensics.positions": ("ClockRegression", "Position"),
-    "redrive.forensics.watching": ("Look",),
+    "redrive.forensics.predicates": ("Look",),
     "redrive.history": ("HistoryEntry",),
     "redrive.forensics.blast": ("Blast", "BlastEvent"),
     "redrive.forensics.decisions": ("PolicyUsed",),
@@ -266,13 +266,13 @@ if TYPE_CHECKING:
     from redrive.forensics.policy_file import WhatIfPolicy as WhatIfPolicy
     from redrive.forensics.positions import ClockRegression as ClockRegression
     from redrive.forensics.positions import Position as Position
+    from redrive.forensics.predicates import Look as Look
     from redrive.forensics.replay_check import Difference as Difference
     from redrive.forensics.replay_check import ReplayReport as ReplayReport
     from redrive.forensics.roots import Root as Root
     from redrive.forensics.timeline import Timeline as Timeline
     from redrive.forensics.timeline import TimelineEntry as TimelineEntry
     from redrive.forensics.timeline import TimelineLane as TimelineLane
-    from redrive.forensics.watching import Look as Look
     from redrive.forensics.what_if_report import WhatIfReport as WhatIfReport
     from redrive.forensics.why import Why as Why
     from redrive.forensics.why import WhyStep as WhyStep

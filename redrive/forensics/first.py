@@ -29,9 +29,10 @@ from redrive.forensics.footing import Footing, footing
 from redrive.forensics.invariants import Guard, Invariant, by_row, checked
 from redrive.forensics.named_invariants import NAMED
 from redrive.forensics.positions import Asked, Position, position_of
+from redrive.forensics.predicates import Look, Told
 from redrive.forensics.prefix import Progress
 from redrive.forensics.steps import Steps
-from redrive.forensics.watching import AskedAgain, How, Look, Now, RowByRow, Told, Watch
+from redrive.forensics.watching import AskedAgain, How, Now, RowByRow, Watch
 from redrive.history import entry_of
 
 if TYPE_CHECKING:

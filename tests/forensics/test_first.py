@@ -126,7 +126,7 @@ def test_a_predicate_that_asks_seldom_is_answered_in_full(
     engine: redrive.Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What was not folded for want of a question is folded when one comes."""
-    monkeypatch.setattr("redrive.forensics.watching.MOST_PENDING", 3)
+    monkeypatch.setattr("redrive.forensics.predicates.MOST_PENDING", 3)
     counted: list[tuple[int, int]] = []
 
     def holds(event: redrive.Recorded, look: redrive.Look) -> bool:

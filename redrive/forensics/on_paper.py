@@ -11,9 +11,9 @@ from redrive.domain.errors import NotFound
 from redrive.domain.event import Cause, Event
 from redrive.domain.flow import Flow
 from redrive.domain.identity import CompensationId, DeadLetterId, EffectId, Principal, RunId, Tenant
-from redrive.domain.limits import UNLIMITED, Limit, Room
+from redrive.domain.limits import UNLIMITED, First, Limit, Room
 from redrive.domain.ports import START, Ahead, Caller, Due, Policy, Subject
-from redrive.domain.records import LimitRemoved, LimitSet, PolicyKind
+from redrive.domain.records import LimitRemoved, LimitSet, NoteWritten, PolicyKind
 from redrive.domain.run.state import Run
 from redrive.forensics.streams import Stream
 from redrive.ledger.agenda_rows import State, rows_of
@@ -30,7 +30,7 @@ class NoLimits:
     def set_by(self, key: str) -> Principal | None:
         """Nobody set one."""
 
-    def room(self, keys: Iterable[str], ahead: Mapping[str, int] | None = None) -> Room:
+    def room(self, keys: Iterable[str], first: Mapping[str, First] | None = None) -> Room:
         """There is always room."""
         return UNLIMITED
 
@@ -43,6 +43,24 @@ class NoLimits:
     ) -> int:  # fmt: skip
         """Nobody waits."""
         return 0
+
+    def kept(
+        self, key: str, tenant: Tenant | None, handlers: Container[str] | None, *,
+        before: tuple[int, int] | None = None, run: str = "",
+    ) -> int:  # fmt: skip
+        """Nothing is kept for anybody."""
+        return 0
+
+    def sought(self, handlers: Container[str] | None, run: RunId | None, most: int) -> list[RunId]:
+        """Nobody waits."""
+        return []
+
+    def unexpected(self, runs: Iterable[RunId]) -> list[RunId]:
+        """Nobody is looked for."""
+        return []
+
+    def expect(self, runs: Iterable[RunId]) -> None:
+        """Nobody is told."""
 
 
 class OnPaper:
@@ -126,12 +144,19 @@ class OnPaper:
         """Limits are set by operators, never re-decided."""
         raise NotImplementedError
 
+    def append_note(self, tenant: Tenant, correlation: str, event: NoteWritten) -> NoReturn:
+        """Notes are written by people, never re-decided."""
+        raise NotImplementedError
+
+    def afresh(self) -> None:
+        """On paper causes are not told."""
+
     def readable(self, id_: RunId | DeadLetterId | EffectId | CompensationId) -> bool:
         """Whether this version knows every event of a stream so far."""
         stream = self.stream_of(id_)
         return stream is None or not stream.unknown
 
-    def require_writable(self, stream: str) -> None:
+    def require_writable(self, stream: str, events: Sequence[Event] = ()) -> None:
         """What was written was writable."""
 
     def moved_by(self, id_: DeadLetterId) -> Cause:

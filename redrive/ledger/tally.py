@@ -4,7 +4,7 @@ import sqlite3
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from redrive.domain.event import Event
 from redrive.domain.identity import RunId, Tenant
@@ -17,13 +17,6 @@ from redrive.ledger.limit_book import LimitBook
 
 if TYPE_CHECKING:
     from redrive.ledger.committer import Committer
-
-
-class LimitOwner(NamedTuple):
-    """Whose history shows a change of a limit."""
-
-    tenant: Tenant
-    correlation: str
 
 
 def tokens_taken(run: Run, event: Event) -> Sequence[str]:

@@ -27,10 +27,10 @@ from redrive.ledger.agenda_rows import State
 from redrive.ledger.agenda_rows import rows_of as agenda_rows_of
 from redrive.ledger.capacity import waiters_of
 from redrive.ledger.limit_book import LIMITS_STREAM
-from redrive.ledger.mapper import NewRow, rows_of
+from redrive.ledger.mapper import Appended, Envelope, NewRow, rows_of
 from redrive.ledger.reading import Reading
 from redrive.ledger.states import BYTES_PER_NODE, Entry, as_cause
-from redrive.ledger.tally import LimitOwner, Tally
+from redrive.ledger.tally import Tally
 
 if TYPE_CHECKING:
     from redrive.ledger.committer import Committer
@@ -39,16 +39,21 @@ if TYPE_CHECKING:
 S = TypeVar("S", bound=State)
 
 
+_NUMBERS = tuple(f"{number:04x}" for number in range(64))
+
+
 class LedgerTransaction(Reading):
     """The unit of work of one command. Nothing reaches the database before ``flush``."""
 
     def __init__(self, committer: "Committer", caller: Caller, now_ms: int) -> None:
         super().__init__(committer, caller, now_ms)
         self.limited = committer.limit_book.version > 0
-        self.pending: list[Recorded] = []
+        self._recorded_at_ms = committer.recorded_at_ms
+        self.appended: list[Appended] = []
         self.registered: set[str] = set()
         self._nonce = os.urandom(10).hex()  # asked of the system once: the ids of its events count on from it
-        self._cause = caller.cause
+        self._cause = caller.cause or Cause("command", self._nonce)
+        self._last = 0
         self._redrivable: dict[str, bool] = {}
         self._rows: list[NewRow] = []
         self._tally: Tally | None = None
@@ -61,7 +66,7 @@ class LedgerTransaction(Reading):
             self.register_policy(run, "retry", policy)
         stream = flow_stream_of(tenant, flow.digest)
         if self._is_new(stream):
-            self._record(stream, 1, FlowRegistered(flow=flow.digest, document=flow.document()), run)
+            self._note(stream, 1, FlowRegistered(flow=flow.digest, document=flow.document()), tenant, id_)
         entry = Entry(id_, run, created=0, size=BYTES_PER_NODE * len(flow))
         self._ledger.states.begin(entry)
         self._append(entry, (event,), run, None)
@@ -116,13 +121,14 @@ class LedgerTransaction(Reading):
         book.require_writable()
         changed = self.limits.changed
         changed.append(event.limit if isinstance(event, LimitRemoved) else event.limit.key)
-        self._record(LIMITS_STREAM, book.version + len(changed), event, LimitOwner(tenant, LIMITS_STREAM))
+        self._note(LIMITS_STREAM, book.version + len(changed), event, tenant, LIMITS_STREAM)
 
     def register_policy(self, run: Run, kind: PolicyKind, policy: Policy) -> None:
         """Log the body of a policy, unless the log of the run's tenant has it."""
         stream = policy_stream_of(run.tenant, policy.id)
         if self._is_new(stream):
-            self._record(stream, 1, PolicyRegistered(policy=policy.id, kind=kind, body=policy.document()), run)
+            event = PolicyRegistered(policy=policy.id, kind=kind, body=policy.document())
+            self._note(stream, 1, event, run.tenant, run.correlation)
 
     def next_claimable(
         self,
@@ -153,22 +159,39 @@ class LedgerTransaction(Reading):
 
     def encode(self) -> None:
         """Turn what was appended into rows, before anything reaches the database."""
-        self._rows = rows_of(self.pending)
+        if self.appended:
+            self._rows = rows_of(self.appended, self._envelope())
+
+    def events(self) -> list[Recorded]:
+        """What was appended, as it stands in the log: after ``flush``, for those who want to be told."""
+        now, actor, reason, engine, at = self._envelope()
+        begun = self._last - len(self.appended) + 1
+        return [
+            Recorded(
+                stream, version, event, id_, now, tenant, correlation, actor, reason, cause, engine, begun + number, at
+            )
+            for number, (stream, version, event, id_, tenant, correlation, cause) in enumerate(self.appended)
+        ]
+
+    def _envelope(self) -> Envelope:
+        caller, ledger = self.caller, self._ledger
+        return Envelope(self.now_ms, caller.actor, caller.reason, ledger.engine, self._recorded_at_ms)
 
     def flush(self) -> None:
         """Insert what was appended, and bring the agenda up to it."""
-        if not self.pending:
+        if not self.appended:
             return
-        written = self._written
+        written, sizes = self._written, dict.fromkeys(self._written, 0)
         unchanged = [read for read in self._read.items() if read[0] not in written]
-        position = self._ledger.recorder.insert(self._rows, unchanged) - len(self.pending)
-        sizes = dict.fromkeys(written, 0)
-        for recorded, row in zip(self.pending, self._rows, strict=True):
-            recorded.position = position = position + 1
-            if row[0] in sizes:
-                sizes[row[0]] += len(row[3])
+        self._last = self._ledger.recorder.insert(self._rows, unchanged)
+        position = self._last - len(self._rows)
+        for row in self._rows:
+            position += 1
+            stream = row[0]
+            if stream in sizes:  # else it is written once: a flow, a policy, a limit
+                sizes[stream] += len(row[3])
                 if row[1] == 1:
-                    written[row[0]].created = position
+                    written[stream].created = position
         tally = self._tally if self._tally is not None and self._tally.concerned else None
         for stream, entry in written.items():
             self._ledger.states.grew(entry, sizes[stream])
@@ -188,33 +211,20 @@ class LedgerTransaction(Reading):
             return
         entry.require_writable()
         stream, state = entry.stream, entry.state
+        tenant, correlation = subject.tenant, subject.correlation
         self._written[stream] = entry
         for event in events:
-            entry.apply(event, self._record(stream, state.version + 1, event, subject, cause))
+            entry.apply(event, self._note(stream, state.version + 1, event, tenant, correlation, cause))
 
-    def _record(
-        self, stream: str, version: int, event: Event, subject: Subject, cause: Cause | None = None
+    def _note(
+        self, stream: str, version: int, event: Event, tenant: Tenant, correlation: str, cause: Cause | None = None
     ) -> EventId:
-        caller, ledger, pending = self.caller, self._ledger, self.pending
-        id_ = EventId(f"{self._nonce}{len(pending):04x}")
-        recorded = Recorded(
-            StreamId(stream),
-            version,
-            event,
-            id_,
-            self.now_ms,
-            subject.tenant,
-            subject.correlation,
-            caller.actor,
-            caller.reason,
-            cause or self._cause or Cause("command", self._nonce),
-            ledger.engine,
-            0,
-            ledger.recorded_at_ms,
-        )
-        if not pending:
+        """Note an event that is to be recorded; its id."""
+        number = len(self.appended)
+        id_ = EventId(self._nonce + (_NUMBERS[number] if number < 64 else f"{number:04x}"))
+        self.appended.append((StreamId(stream), version, event, id_, tenant, correlation, cause or self._cause))
+        if number == 0:
             self._cause = as_cause(id_)  # of all that follow in this transaction
-        pending.append(recorded)
         return id_
 
     def _is_new(self, stream: str) -> bool:
@@ -227,7 +237,7 @@ class LedgerTransaction(Reading):
     def _bring_agenda(self, stream: str, entry: Entry) -> None:
         state, agenda = entry.state, self._ledger.agenda
         rows, before = agenda_rows_of(state, entry.created, self._ledger.engine, self.find_run), entry.rows
-        if state.__class__ is Run:
+        if type(state) is Run:
             self._arm_letters(state)
         if rows == before:
             return

@@ -8,12 +8,12 @@ import contextlib
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache, lru_cache
+from json.encoder import encode_basestring as _quoted
 from typing import Any, NamedTuple
 
 import pydantic_core
 from eventsourcing.persistence import Mapper, StoredEvent
 from pydantic import TypeAdapter
-from pydantic_core import to_json
 from typing_extensions import TypedDict
 
 import redrive.domain.compensation.state
@@ -79,19 +79,19 @@ def rows_of(decided: Iterable[Appended], envelope: Envelope) -> list[NewRow]:
     of an envelope is encoded once: this is on the way of every commit."""
     rows: list[NewRow] = []
     seen = owner = caused_by = None
-    text, head, caused, tail = "", b"", b"null", b""
+    text, head, caused, tail = "", "", "null", f',"engine":{_quoted(envelope.engine)},"data":'
     at = envelope.recorded_at_ms
     for stream, version, event, id_, tenant, correlation, cause in decided:
         if tenant is not owner or correlation != seen:
             owner, seen, text = tenant, correlation, str(tenant)
-            head, tail = _around(envelope, text, correlation)
+            head = _head(envelope, text, correlation)
         if isinstance(event, UnknownEvent):
             topic, state = event.topic, event.state
         else:
             if cause is not caused_by:
-                caused_by, caused = cause, to_json(cause)
+                caused_by, caused = cause, f"[{_quoted(cause.kind)},{_quoted(cause.id)}]" if cause else "null"
             topic, body = _encoder(type(event))
-            state = b"".join((b'{"id":', to_json(id_), head, caused, tail, body(event), b"}"))
+            state = f'{{"id":{_quoted(id_)}{head}{caused}{tail}'.encode() + body(event) + b"}"
         rows.append((stream, version, topic, state, text, correlation, at))
     return rows
 
@@ -103,17 +103,18 @@ def _encoder(cls: type[Event]) -> tuple[str, Callable[[Event], bytes]]:
     return cls.STORED_AS, cls.__pydantic_serializer__.to_json
 
 
-def _around(envelope: Envelope, tenant: str, correlation: str) -> tuple[bytes, bytes]:
-    """What stands in a state between the id and the cause, and between the cause and the data."""
-    at, actor, reason, engine, _ = envelope
-    between = {
-        "at": at,
-        "tenant": tenant,
-        "actor": (actor.kind, actor.id, actor.on_behalf_of),
-        "reason": reason,
-        "correlation": correlation,
-    }
-    return b',%b,"cause":' % to_json(between)[1:-1], b',"engine":%b,"data":' % to_json(engine)
+def _head(envelope: Envelope, tenant: str, correlation: str) -> str:
+    """What stands in a state between the id and the cause."""
+    actor = envelope.actor
+    return (
+        f',"at":{envelope.occurred_at_ms},"tenant":{_quoted(tenant)},'
+        f'"actor":[{_quoted(actor.kind)},{_quoted(actor.id)},{_or_null(actor.on_behalf_of)}],'
+        f'"reason":{_or_null(envelope.reason)},"correlation":{_quoted(correlation)},"cause":'
+    )
+
+
+def _or_null(text: str | None) -> str:
+    return "null" if text is None else _quoted(text)
 
 
 def decode(
@@ -236,7 +237,7 @@ def _upcaster(cls: type[Event], version: int) -> Callable[[bytes], _Stored]:
     def decode_old(state: bytes) -> _Stored:
         body = pydantic_core.from_json(state)
         body["data"] = cls.upcast(body["data"], version)
-        return validate(to_json(body))
+        return validate(pydantic_core.to_json(body))
 
     return decode_old
 

@@ -45,6 +45,11 @@ _NUMBERS = tuple(f"{number:04x}" for number in range(64))
 class LedgerTransaction(Reading):
     """The unit of work of one command. Nothing reaches the database before ``flush``."""
 
+    __slots__ = (
+        "_cause", "_last", "_nonce", "_recorded_at_ms", "_redrivable", "_rows", "_tally", "appended", "limited",
+        "registered",
+    )  # fmt: skip
+
     def __init__(self, committer: "Committer", caller: Caller, now_ms: int) -> None:
         super().__init__(committer, caller, now_ms)
         self.limited = committer.limit_book.version > 0

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, ClassVar, Generic, Literal, Protocol, TypeVar
+from typing import Any, ClassVar, Generic, Literal, NamedTuple, Protocol, TypeVar
 
 from pydantic import BaseModel, ConfigDict
 
@@ -62,8 +62,7 @@ SealState = Literal["", "locked", "destroyed"]
 CauseKind = Literal["event", "command", "timer", "external"]
 
 
-@dataclass(frozen=True, slots=True)
-class Cause:
+class Cause(NamedTuple):
     """What led to an event: another event, or a root (a command, a timer, something outside)."""
 
     kind: CauseKind
@@ -133,4 +132,4 @@ class Evolve(Generic[S]):
     def __call__(self, state: S, event: Event) -> None:
         """Fold *event* into *state*."""
         state.version += 1
-        self.appliers[event.__class__](state, event)
+        self.appliers[type(event)](state, event)

@@ -1,8 +1,7 @@
 """What the use cases need from a ledger: one transaction for one decision."""
 
 from collections.abc import Callable, Container, Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Literal, Protocol, TypeVar
+from typing import Literal, NamedTuple, Protocol, TypeVar
 
 from redrive.domain.compensation.state import CompensationState
 from redrive.domain.dead_letter.state import DeadLetter
@@ -22,8 +21,7 @@ Leased = Literal["effect", "compensating"]
 """What has a lease of its own, as the agenda calls it: an effect sent outside runs, a compensation that runs."""
 
 
-@dataclass(frozen=True, slots=True)
-class Caller:
+class Caller(NamedTuple):
     """On whose behalf a command runs: *tenant* limits what it sees (None: the engine itself, which sees all);
     *subject* is whom the payload of what it begins is about."""
 
@@ -34,8 +32,7 @@ class Caller:
     subject: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Due:
+class Due(NamedTuple):
     """A row of the agenda: something whose time has come."""
 
     subject: str

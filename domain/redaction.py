@@ -43,6 +43,7 @@ REDACTED = "[redacted]"
 
 _NAMES = ("token", "secret", "password", "authorization", "apikey", "privatekey")
 _NOT_A_LETTER = re.compile(r"[\W_]+")
+_ASCII_LETTERS = {code: chr(code).lower() if chr(code).isalnum() else None for code in range(128)}
 _HUMP = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 _COUNTING = frozenset({"count", "limit", "budget", "total", "usage", "max", "min", "num"})
 _NUMBER = re.compile(r"[+-]?\d[\d.,_/]{0,30}(?![\w-])")
@@ -176,8 +177,7 @@ class Redactor:
         return shown
 
     def _secret(self, key: str) -> bool:
-        letters = _letters(key)
-        return any(name in letters for name in self._names)
+        return any(map(_letters(key).__contains__, self._names))
 
     def _counts(self, key: str) -> bool:
         """Whether a secret-looking key is about a number of tokens."""
@@ -214,7 +214,7 @@ class Redactor:
 
 
 def _letters(key: str) -> str:
-    return _NOT_A_LETTER.sub("", key).lower()
+    return key.translate(_ASCII_LETTERS) if key.isascii() else _NOT_A_LETTER.sub("", key).lower()
 
 
 def _is_option(argument: str) -> bool:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Container, Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from redrive.domain.errors import InvalidValue, LimitReached, NotFound
 from redrive.domain.event import Event
@@ -14,8 +15,7 @@ from redrive.domain.run.holding import hold_run
 from redrive.domain.run.state import Run
 
 
-@dataclass(frozen=True, slots=True)
-class Starter:
+class Starter(NamedTuple):
     """Who starts something: a worker that sees *tenant* (None: all) and has *handlers* (None: any), for a queued run
     whose place is (due, created), or (None) for one that it holds already, which lets every waiter go first."""
 

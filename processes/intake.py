@@ -1,6 +1,6 @@
 """Intake: submitting runs. The same key gives the same run."""
 
-import uuid
+import os
 from collections.abc import Callable
 from typing import Any
 
@@ -27,7 +27,7 @@ def submission(
     automation = clean_name(automation, "automation")
     key = None if key is None else clean_name(key, "key")
     run_input = clean_json(run_input, "input")
-    id_ = run_id_of(tenant, automation, key if key is not None else f"\x00{uuid.uuid4()}")
+    id_ = run_id_of(tenant, automation, key if key is not None else f"\x00{os.urandom(16).hex()}")
     content = digest([flow.digest, run_input])
 
     def submit(tx: Transaction) -> RunId:

@@ -32,7 +32,7 @@ MOST_CLAIMS = 1_000
 MOST_HELD = 2_000  # in one transaction
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Claimant:
     """Who claims: a worker's name, its process, its lease, the handlers it has (None: any), the one run it is for."""
 
@@ -44,7 +44,7 @@ class Claimant:
     outbox: Outbox | None = None
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "worker", clean_name(self.worker, "worker"))
+        self.worker = clean_name(self.worker, "worker")
         clean_integer(self.lease_ms, "lease_ms", MIN_LEASE_MS, MAX_LEASE_MS)
 
     def can_execute(self, run: Run, node: NodeId) -> bool:
@@ -157,17 +157,17 @@ def _claim_of(run: Run, claimed: RunClaimed, starts: Sequence[AttemptStarted], o
     """What the winner of a run is handed."""
     signals = Signals()
     return Claim(
-        tenant=run.tenant,
-        run_id=run.id,
-        automation=run.automation,
-        generation=run.generation,
-        epoch=claimed.epoch,
-        worker=claimed.worker,
-        lease_ms=claimed.lease_ms,
-        expires_at_ms=claimed.expires_at_ms,
-        attempts=tuple(attempt_of(run, event, signals, outbox) for event in starts),
-        signals=signals,
-        outbox=outbox,
+        run.tenant,
+        run.id,
+        run.automation,
+        run.generation,
+        claimed.epoch,
+        claimed.worker,
+        claimed.lease_ms,
+        claimed.expires_at_ms,
+        tuple([attempt_of(run, event, signals, outbox) for event in starts]),
+        signals,
+        outbox,
     )
 
 

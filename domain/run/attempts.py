@@ -1,7 +1,6 @@
 """Attempts: starting them, and what their reports mean."""
 
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from redrive.domain.errors import NodeNotReady, NotRunning, StaleAttempt, StaleEpoch
 from redrive.domain.event import Event
@@ -19,8 +18,7 @@ from redrive.domain.values import JsonValue, cut_text, digest
 MAX_BACKOFF_REASON_BYTES = 500
 
 
-@dataclass(frozen=True, slots=True)
-class AttemptId:
+class AttemptId(NamedTuple):
     """One try of a node: *number* counts since the last reset, *lifetime* never resets, *epoch* is the claim's."""
 
     run_id: RunId

@@ -36,22 +36,24 @@ class Standing:
 
 
 def standing_of(run: Run) -> Standing:
-    """The standing of *run* as it is."""
+    """The standing of *run* as it is. By position: many keywords take longer than all the rest."""
+    ready = len(run.ready)
     return Standing(
-        status=run.status,
-        claimed=run.claim is not None,
-        nodes=len(run.nodes),
-        succeeded=run.succeeded,
-        running=len(run.running),
-        ready=len(run.ready),
-        next_due_ms=None,
-        next_due_reason="retry_backoff",
-        stopped_by=run.stopped_by,
-        pause_requested=run.pause_requested,
-        failing=run.failing > 0,
-        approvals=len(run.approvals),
-        due_ms=run.due_ms,
-        was_ready=bool(run.ready),
+        run.status,
+        run.claim is not None,
+        len(run.nodes),
+        run.succeeded,
+        len(run.running),
+        ready,
+        None,
+        "retry_backoff",
+        run.stopped_by,
+        run.pause_requested,
+        run.failing > 0,
+        "released",
+        len(run.approvals),
+        run.due_ms,
+        ready > 0,
     )
 
 

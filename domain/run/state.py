@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import NamedTuple
 
 from redrive.domain.failure import Failure
 from redrive.domain.flow import Flow
@@ -63,8 +64,7 @@ class NodeState:
     effects: dict[EffectId, int] | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Claim:
+class Claim(NamedTuple):
     """Who may execute the run now."""
 
     epoch: int

@@ -9,15 +9,15 @@ import os
 import sqlite3
 import threading
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, Generic, TypeVar, cast
 
 from redrive.domain.errors import EngineClosed, StorageError
-from redrive.domain.event import Recorded
 from redrive.domain.ports import Caller
 from redrive.ledger.agenda import Agenda
 from redrive.ledger.application import LogApplication
 from redrive.ledger.limit_book import LimitBook, book_of
+from redrive.ledger.mapper import Appended
 from redrive.ledger.recorder import LogRecorder
 from redrive.ledger.states import States
 from redrive.ledger.storage_errors import STORAGE, storage_error, storage_errors
@@ -70,7 +70,7 @@ class Committer:
         dice: Callable[[], float],
         engine: str,
         cache_bytes: int,
-        after_commit: Callable[[list[Recorded]], None],
+        after_commit: Callable[[Sequence[LedgerTransaction]], None],
     ) -> None:
         self._application = application
         self.recorder: LogRecorder = application.recorder
@@ -178,10 +178,7 @@ class Committer:
             if not isinstance(error, Exception):
                 raise
         else:
-            if len(transactions) == 1:
-                self._after_commit(transactions[0].pending)
-            else:
-                self._after_commit([event for transaction in transactions for event in transaction.pending])
+            self._after_commit(transactions)
         finally:
             self._owner = 0
             for job in jobs:
@@ -236,10 +233,10 @@ class Committer:
         job.settle(value)
 
     def _end(self, transactions: list[LedgerTransaction]) -> None:
-        last: Recorded | None = None
+        last: Appended | None = None
         for transaction in transactions:
-            if transaction.pending:
-                last = transaction.pending[-1]
+            if transaction.appended:
+                last = transaction.appended[-1]
         if last is None:
             hints = any(transaction.hints for transaction in transactions)
             self._connection.execute("COMMIT" if hints else "ROLLBACK")
@@ -250,7 +247,7 @@ class Committer:
                     self.known_streams |= transaction.registered
         self.states.shrink()
 
-    def _commit(self, last: Recorded) -> None:
+    def _commit(self, last: Appended) -> None:
         try:
             self._connection.execute("COMMIT")
         except sqlite3.Error:
@@ -258,13 +255,14 @@ class Committer:
                 raise
         self.commits += 1
 
-    def _is_durable(self, last: Recorded) -> bool:
+    def _is_durable(self, last: Appended) -> bool:
         """Whether a commit that reported an error took place all the same: its last event is in the log."""
         with contextlib.suppress(sqlite3.Error):
             if self._connection.in_transaction:
                 self._connection.execute("ROLLBACK")
-        rows = self.recorder.rows_of(last.stream, last.version - 1)
-        return bool(rows) and last.event_id.encode() in rows[0][4]
+        stream, version, _, event_id, *_ = last
+        rows = self.recorder.rows_of(stream, version - 1)
+        return bool(rows) and event_id.encode() in rows[0][4]
 
     def _undo(self, transactions: list[LedgerTransaction]) -> None:
         with contextlib.suppress(sqlite3.Error):

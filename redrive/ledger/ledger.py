@@ -268,8 +268,10 @@ class SqliteLedger:
             rows = self.recorder.as_read(self.recorder.reader().execute(query, values).fetchall())
         return shown(rows)
 
-    def _tell(self, events: list[Recorded]) -> None:
-        for listener in self._subscribers if events else ():
+    def _tell(self, transactions: Sequence[LedgerTransaction]) -> None:
+        subscribers = self._subscribers
+        events = [event for transaction in transactions for event in transaction.events()] if subscribers else []
+        for listener in subscribers if events else ():
             try:
                 listener(events)
             except Exception:  # noqa: BLE001 - a listener is best effort

@@ -8,12 +8,12 @@ import contextlib
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache, lru_cache
-from typing import Any, NotRequired
+from json.encoder import encode_basestring as _quoted
+from typing import Any, NamedTuple, NotRequired
 
 import pydantic_core
 from eventsourcing.persistence import Mapper, StoredEvent
 from pydantic import TypeAdapter
-from pydantic_core import to_json
 from typing_extensions import TypedDict
 
 import redrive.domain.compensation.state
@@ -54,48 +54,67 @@ class EventMapper(Mapper[str]):
 
 
 NewRow = tuple[str, int, str, bytes, str, str, int]
+Appended = tuple[StreamId, int, Event | UnknownEvent, EventId, Tenant, str, Cause | None]
+"""An event with its stream, version, id, tenant, correlation and cause."""
 
 
-def row_of(recorded: Recorded) -> NewRow:
+class Envelope(NamedTuple):
+    """What the events of one decision have in common."""
+
+    occurred_at_ms: int
+    actor: Principal
+    reason: str | None
+    engine: str
+    recorded_at_ms: int
+
+
+def row_of(r: Recorded) -> NewRow:
     """The columns of an event, as they are inserted."""
-    return rows_of((recorded,))[0]
+    appended = (r.stream, r.version, r.event, r.event_id, r.tenant, r.correlation, r.causation)
+    return rows_of((appended,), Envelope(r.occurred_at_ms, r.actor, r.reason, r.engine, r.recorded_at_ms))[0]
 
 
-def rows_of(decided: Iterable[Recorded]) -> list[NewRow]:
-    """The columns of the events of one decision: they have one time, actor, reason and engine, and most of them one
-    tenant, correlation and cause, so that most of an envelope is encoded once. On the way of every commit."""
+def rows_of(decided: Iterable[Appended], envelope: Envelope) -> list[NewRow]:
+    """The columns of the events of one decision. Most of them have one tenant, correlation and cause too, so that most
+    of an envelope is encoded once: this is on the way of every commit."""
     rows: list[NewRow] = []
-    tenant = correlation = cause = None
-    owner, head, caused, tail = "", b"", b"null", b""
-    for recorded in decided:
-        event = recorded.event
-        if recorded.tenant is not tenant or recorded.correlation != correlation:
-            tenant, correlation = recorded.tenant, recorded.correlation
-            owner = str(tenant)
-            head, tail = _envelope(recorded, owner)
-        if event.__class__ is UnknownEvent:
+    seen = owner = caused_by = None
+    text, head, caused, tail = "", "", "null", f',"engine":{_quoted(envelope.engine)},"data":'
+    at = envelope.recorded_at_ms
+    for stream, version, event, id_, tenant, correlation, cause in decided:
+        if tenant is not owner or correlation != seen:
+            owner, seen, text = tenant, correlation, str(tenant)
+            head = _head(envelope, text, correlation)
+        if isinstance(event, UnknownEvent):
             topic, state = event.topic, event.state
         else:
-            if recorded.causation is not cause:
-                cause = recorded.causation
-                caused = to_json(None if cause is None else (cause.kind, cause.id))
-            topic, data = event.STORED_AS, event.__pydantic_serializer__.to_json(event)
-            state = b"".join((b'{"id":', to_json(recorded.event_id), head, caused, tail, data, b"}"))
-        rows.append((recorded.stream, recorded.version, topic, state, owner, correlation, recorded.recorded_at_ms))
+            if cause is not caused_by:
+                caused_by, caused = cause, f"[{_quoted(cause.kind)},{_quoted(cause.id)}]" if cause else "null"
+            topic, body = _encoder(type(event))
+            state = f'{{"id":{_quoted(id_)}{head}{caused}{tail}'.encode() + body(event) + b"}"
+        rows.append((stream, version, topic, state, text, correlation, at))
     return rows
 
 
-def _envelope(recorded: Recorded, tenant: str) -> tuple[bytes, bytes]:
-    """What stands in a state between the id and the cause, and between the cause and the data."""
-    actor = recorded.actor
-    between = {
-        "at": recorded.occurred_at_ms,
-        "tenant": tenant,
-        "actor": (actor.kind, actor.id, actor.on_behalf_of),
-        "reason": recorded.reason,
-        "correlation": recorded.correlation,
-    }
-    return b',%b,"cause":' % to_json(between)[1:-1], b',"engine":%b,"data":' % to_json(recorded.engine)
+@cache
+def _encoder(cls: type[Event]) -> tuple[str, Callable[[Event], bytes]]:
+    """The topic of a class of events as it is stored, and what makes JSON of one. Remembered, because looking up the
+    attributes of a model or its class takes long."""
+    return cls.STORED_AS, cls.__pydantic_serializer__.to_json
+
+
+def _head(envelope: Envelope, tenant: str, correlation: str) -> str:
+    """What stands in a state between the id and the cause."""
+    actor = envelope.actor
+    return (
+        f',"at":{envelope.occurred_at_ms},"tenant":{_quoted(tenant)},'
+        f'"actor":[{_quoted(actor.kind)},{_quoted(actor.id)},{_or_null(actor.on_behalf_of)}],'
+        f'"reason":{_or_null(envelope.reason)},"correlation":{_quoted(correlation)},"cause":'
+    )
+
+
+def _or_null(text: str | None) -> str:
+    return "null" if text is None else _quoted(text)
 
 
 def decode(
@@ -236,7 +255,7 @@ def _upcaster(cls: type[Event], version: int) -> Callable[[bytes], _Stored]:
     def decode_old(state: bytes) -> _Stored:
         body = pydantic_core.from_json(state)
         body["data"] = cls.upcast(body["data"], version)
-        return validate(to_json(body))
+        return validate(pydantic_core.to_json(body))
 
     return decode_old
 

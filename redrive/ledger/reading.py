@@ -24,6 +24,8 @@ S = TypeVar("S", bound=State)
 class Reading:
     """The half of a transaction that reads."""
 
+    __slots__ = ("_ledger", "_read", "_seen", "_written", "caller", "now_ms")
+
     def __init__(self, committer: "Committer", caller: Caller, now_ms: int) -> None:
         self._ledger = committer
         self.caller = caller

@@ -156,10 +156,8 @@ class LogRecorder(SQLiteApplicationRecorder):
         execute = cursor.execute
         for row in rows:
             stream, version = row[0], row[1]
-            if stream not in heads:
-                self.head(stream)
-            if heads[stream] != version - 1:
-                raise Conflict(f"stream {stream} is at version {heads[stream]}, not {version - 1}")
+            if heads.get(stream) != version - 1 and self.head(stream) != version - 1:
+                raise Conflict(f"stream {stream} is at version {self.head(stream)}, not {version - 1}")
             heads[stream] = version
             execute(_INSERT, row)
         return cursor.lastrowid or 0

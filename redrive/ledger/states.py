@@ -3,7 +3,7 @@
 import sqlite3
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -51,11 +51,11 @@ WRITTEN_ONCE = (FlowRegistered, PolicyRegistered, LimitSet, LimitRemoved, Anchor
 _QUIET = frozenset({dead_letter_events.DeadLetterNoted, dead_letter_events.DeadLetterHeld})
 
 
-_EVOLVE: dict[type, Callable[[Any, Event], None]] = {
-    Run: evolve_run,
-    DeadLetter: evolve_dead_letter,
-    Effect: evolve_effect,
-    CompensationState: evolve_compensation,
+_APPLIERS: dict[type, Mapping[type[Event], Callable[[Any, Any], None]]] = {
+    Run: evolve_run.appliers,
+    DeadLetter: evolve_dead_letter.appliers,
+    Effect: evolve_effect.appliers,
+    CompensationState: evolve_compensation.appliers,
 }
 
 
@@ -77,10 +77,12 @@ class Entry:
     destroyed: bool = False
 
     def apply(self, event: Event, event_id: EventId) -> None:
-        """Fold one event."""
-        _EVOLVE[self.state.__class__](self.state, event)
+        """Fold one event, as ``Evolve`` does: without a call for it, because this is on the way of every event."""
+        state, kind = self.state, type(event)
+        state.version += 1
+        _APPLIERS[type(state)][kind](state, event)
         self.head = event_id
-        if event.__class__ not in _QUIET:
+        if kind not in _QUIET:
             self.moved_by = event_id
 
     def require_writable(self, events: Sequence[Event] = ()) -> None:

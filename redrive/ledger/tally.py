@@ -4,7 +4,7 @@ import sqlite3
 from collections import Counter
 from collections.abc import Container, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from redrive.domain.event import Event
 from redrive.domain.identity import RunId, Tenant
@@ -21,13 +21,6 @@ if TYPE_CHECKING:
 
 
 MOST_SOUGHT = 256
-
-
-class LimitOwner(NamedTuple):
-    """Whose history shows a change of a limit."""
-
-    tenant: Tenant
-    correlation: str
 
 
 def tokens_taken(run: Run, event: Event) -> Sequence[str]:

@@ -28,10 +28,10 @@ from redrive.ledger.agenda_rows import State
 from redrive.ledger.agenda_rows import rows_of as agenda_rows_of
 from redrive.ledger.capacity_rows import waiters_of
 from redrive.ledger.limit_book import LIMITS_STREAM
-from redrive.ledger.mapper import NewRow, rows_of
+from redrive.ledger.mapper import Appended, Envelope, NewRow, rows_of
 from redrive.ledger.reading import Reading
 from redrive.ledger.states import BYTES_PER_NODE, Entry, as_cause
-from redrive.ledger.tally import LimitOwner, Tally
+from redrive.ledger.tally import Tally
 
 if TYPE_CHECKING:
     from redrive.ledger.committer import Committer
@@ -41,18 +41,28 @@ S = TypeVar("S", bound=State)
 _REGISTERED = (FlowRegistered, PolicyRegistered)  # written beside what first uses them: they cause nothing
 
 
+_NUMBERS = tuple(f"{number:04x}" for number in range(64))
+
+
 class LedgerTransaction(Reading):
     """The unit of work of one command. Nothing reaches the database before ``flush``."""
+
+    __slots__ = (
+        "_cause", "_last", "_leads", "_nonce", "_origin", "_recorded_at_ms", "_redrivable", "_rows", "_tally", "appended",
+        "hints", "limited", "registered",
+    )  # fmt: skip
 
     def __init__(self, committer: "Committer", caller: Caller, now_ms: int) -> None:
         super().__init__(committer, caller, now_ms)
         self.limited = committer.limit_book.version > 0
-        self.pending: list[Recorded] = []
+        self._recorded_at_ms = committer.recorded_at_ms
+        self.appended: list[Appended] = []
         self.registered: set[str] = set()
         self.hints = False  # whether something was written that is no fact, yet worth a commit
         self._nonce = os.urandom(10).hex()  # asked of the system once: the ids of its events count on from it
-        self._origin = self._cause = caller.cause
+        self._origin = self._cause = caller.cause or Cause("command", self._nonce)
         self._leads = True
+        self._last = 0
         self._redrivable: dict[str, bool] = {}
         self._rows: list[NewRow] = []
         self._tally: Tally | None = None
@@ -65,7 +75,7 @@ class LedgerTransaction(Reading):
             self.register_policy(run, "retry", policy)
         stream = flow_stream_of(tenant, flow.digest)
         if self._is_new(stream):
-            self._record(stream, 1, FlowRegistered(flow=flow.digest, document=flow.document()), run)
+            self._note(stream, 1, FlowRegistered(flow=flow.digest, document=flow.document()), tenant, id_)
         entry = Entry(id_, run, created=0, size=BYTES_PER_NODE * len(flow))
         self._ledger.states.begin(entry)
         self._append(entry, (event,), run, None)
@@ -120,16 +130,16 @@ class LedgerTransaction(Reading):
         book.require_writable()
         changed = self.limits.changed
         changed.append(event.limit if isinstance(event, LimitRemoved) else event.limit.key)
-        self._record(LIMITS_STREAM, book.version + len(changed), event, LimitOwner(tenant, LIMITS_STREAM))
+        self._note(LIMITS_STREAM, book.version + len(changed), event, tenant, LIMITS_STREAM)
 
     def append_record(self, stream: StreamId, event: Event) -> None:
         """Append what concerns the log as a whole, one event for each transaction, to a stream that is no aggregate."""
-        self._record(stream, self._ledger.recorder.head(stream) + 1, event, LimitOwner(Tenant(), stream))
+        self._note(stream, self._ledger.recorder.head(stream) + 1, event, Tenant(), stream)
 
     def append_note(self, tenant: Tenant, correlation: str, event: NoteWritten) -> None:
         """Write down a note about something that belongs to *correlation*."""
         stream = note_stream_of(tenant, correlation)
-        self._record(stream, self._ledger.recorder.head(stream) + 1, event, LimitOwner(tenant, correlation))
+        self._note(stream, self._ledger.recorder.head(stream) + 1, event, tenant, correlation)
 
     def afresh(self) -> None:
         """What is appended from here on has the cause of the whole command: it concerns something else."""
@@ -139,7 +149,8 @@ class LedgerTransaction(Reading):
         """Log the body of a policy, unless the log of the run's tenant has it."""
         stream = policy_stream_of(run.tenant, policy.id)
         if self._is_new(stream):
-            self._record(stream, 1, PolicyRegistered(policy=policy.id, kind=kind, body=policy.document()), run)
+            event = PolicyRegistered(policy=policy.id, kind=kind, body=policy.document())
+            self._note(stream, 1, event, run.tenant, run.correlation)
 
     def next_claimable(
         self,
@@ -172,31 +183,47 @@ class LedgerTransaction(Reading):
         """Write a stream of one event; False when it was written before."""
         if not self._is_new(stream):
             return False
-        self._record(stream, 1, event, LimitOwner(tenant, stream))
+        self._note(stream, 1, event, tenant, stream)
         return True
 
     def encode(self) -> None:
         """Turn what was appended into rows, before anything reaches the database."""
-        self._rows = rows_of(self.pending)
+        self._rows = rows_of(self.appended, self._envelope()) if self.appended else []
         if (seals := self._ledger.recorder.seals) is not None:
             self._rows = seals.seal(self._rows, self.caller.subject)
+
+    def events(self) -> list[Recorded]:
+        """What was appended, as it stands in the log: after ``flush``, for those who want to be told."""
+        now, actor, reason, engine, at = self._envelope()
+        begun = self._last - len(self.appended) + 1
+        return [
+            Recorded(
+                stream, version, event, id_, now, tenant, correlation, actor, reason, cause, engine, begun + number, at
+            )
+            for number, (stream, version, event, id_, tenant, correlation, cause) in enumerate(self.appended)
+        ]
+
+    def _envelope(self) -> Envelope:
+        caller, ledger = self.caller, self._ledger
+        return Envelope(self.now_ms, caller.actor, caller.reason, ledger.engine, self._recorded_at_ms)
 
     def flush(self) -> None:
         """Insert what was appended, and bring the agenda up to it."""
         if self._tally is not None:
             self.hints = self._tally.flush_expected()
-        if not self.pending:
+        if not self.appended:
             return
-        written = self._written
+        written, sizes = self._written, dict.fromkeys(self._written, 0)
         unchanged = [read for read in self._read.items() if read[0] not in written]
-        position = self._ledger.recorder.insert(self._rows, unchanged) - len(self.pending)
-        sizes = dict.fromkeys(written, 0)
-        for recorded, row in zip(self.pending, self._rows, strict=True):
-            recorded.position = position = position + 1
-            if row[0] in sizes:
-                sizes[row[0]] += len(row[3])
+        self._last = self._ledger.recorder.insert(self._rows, unchanged)
+        position = self._last - len(self._rows)
+        for row in self._rows:
+            position += 1
+            stream = row[0]
+            if stream in sizes:  # else it is written once: a flow, a policy, a limit
+                sizes[stream] += len(row[3])
                 if row[1] == 1:
-                    written[row[0]].created = position
+                    written[stream].created = position
         tally = self._tally if self._tally is not None and self._tally.concerned else None
         for stream, entry in written.items():
             self._ledger.states.grew(entry, sizes[stream])
@@ -216,31 +243,20 @@ class LedgerTransaction(Reading):
             return
         entry.require_writable(events)
         stream, state = entry.stream, entry.state
+        tenant, correlation = subject.tenant, subject.correlation
         self._written[stream] = entry
         for event in events:
-            entry.apply(event, self._record(stream, state.version + 1, event, subject, cause))
+            entry.apply(event, self._note(stream, state.version + 1, event, tenant, correlation, cause))
 
-    def _record(self, stream: str, version: int, event: Event, subject: Subject, cause: Cause | None = None) -> EventId:
-        caller, ledger, pending = self.caller, self._ledger, self.pending
-        id_ = EventId(f"{self._nonce}{len(pending):04x}")
-        recorded = Recorded(
-            StreamId(stream),
-            version,
-            event,
-            id_,
-            self.now_ms,
-            subject.tenant,
-            subject.correlation,
-            caller.actor,
-            caller.reason,
-            cause or self._cause or Cause("command", self._nonce),
-            ledger.engine,
-            0,
-            ledger.recorded_at_ms,
-        )
+    def _note(
+        self, stream: str, version: int, event: Event, tenant: Tenant, correlation: str, cause: Cause | None = None
+    ) -> EventId:
+        """Note an event that is to be recorded; its id."""
+        number = len(self.appended)
+        id_ = EventId(self._nonce + (_NUMBERS[number] if number < 64 else f"{number:04x}"))
+        self.appended.append((StreamId(stream), version, event, id_, tenant, correlation, cause or self._cause))
         if self._leads and not isinstance(event, _REGISTERED):
             self._cause, self._leads = as_cause(id_), False  # of all that follow, until something else begins
-        pending.append(recorded)
         return id_
 
     def _is_new(self, stream: str) -> bool:
@@ -253,7 +269,7 @@ class LedgerTransaction(Reading):
     def _bring_agenda(self, stream: str, entry: Entry) -> None:
         state, agenda = entry.state, self._ledger.agenda
         rows, before = agenda_rows_of(state, entry.created, self._ledger.engine, self.find_run), entry.rows
-        if state.__class__ is Run:
+        if type(state) is Run:
             self._arm_letters(state)
         if rows == before:
             return

@@ -25,7 +25,7 @@ DIFFERS = 1
 @click.option("--to", metavar="POSITION", help="Only decisions up to it.")
 @pass_session
 def replay(session: Session, check: bool, from_: str | None, to: str | None) -> int:
-    """Make recorded decisions again with their recorded inputs, and tell the first that differs.
+    """Make recorded decisions again; tell the first that differs.
 
     Nothing is executed and nothing is written. Exit code 1 when the code of today would decide anything otherwise.
     """

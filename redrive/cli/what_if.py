@@ -27,9 +27,9 @@ SHOWN_RUNS = 10
 @click.option("--svg", type=click.Path(dir_okay=False), help="Write a picture of load and dead letters over time.")
 @pass_session
 def what_if(session: Session, policy: str | None, from_: str | None, drop: tuple[str, ...], svg: str | None) -> None:
-    """Decide recorded history again under another policy, or without some events.
+    """Decide recorded history again under another policy.
 
-    Nothing is written to the log. What was never tried has an unknown outcome: numbers that depend on it are told as
+    Or as if some events had not happened. Nothing is written to the log. What was never tried has an unknown outcome: numbers that depend on it are told as
     bounds, from the least to the most that it may be.
     """
     from redrive.domain.errors import InvalidValue

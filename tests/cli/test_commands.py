@@ -19,7 +19,7 @@ PROMISED = {
     *("dead-letters resolve", "dead-letters compensate", "effects list", "effects show", "reconcile", "resume-plan"),
     *("compensations list", "compensations show", "compensations approve", "compensations cancel"),
     *("compensations rerun", "views rebuild", "views status", "log tail", "log show", "approve", "deny"),
-    *("limits list", "limits set", "limits remove", "demo"),
+    *("limits list", "limits set", "limits remove", "demo", "replay", "what-if"),
     *("diff", "first", "views checkpoint"),
     *("privacy init", "privacy show", "privacy destroy"),
     *("seal", "anchor", "verify", "keys init", "keys rotate", "keys show"),

@@ -105,6 +105,7 @@ VERSIONS = {
     "run.queued": 2,
     "run.dead-letter-linked": 2,
     "dead-letter.opened": 2,
+    "dead-letter.recurred": 2,
 }
 """The newest version of each event that has more than one; a number here never falls."""
 

@@ -124,6 +124,21 @@ def _interrupted(decision: RetryDecision) -> Event:
 LIMITS = (LimitUse("resource:bank", "concurrency", 1, 2), LimitUse("provider:é", "rate", 3, 3))
 
 
+def _recurred(policy: PolicyId | None) -> Event:
+    return letters.DeadLetterRecurred(
+        failure=PLAIN,
+        fingerprint="ab",
+        verdict=Verdict.ELAPSED_TIME_EXHAUSTED,
+        number=1,
+        lifetime=2,
+        generation=3,
+        recurred_at_ms=4,
+        status="open",
+        renewed=True,
+        policy=policy,
+    )
+
+
 def _opened(effect: EffectId | None, key: str, source: letters.Source) -> Event:
     return letters.DeadLetterOpened(
         dead_letter=LETTER, run=RUN, automation=TEXT, node=NODE, effect=effect, effect_key=key, source=source,
@@ -239,18 +254,7 @@ SAMPLES: list[Event] = [
     stateful.RunAwaitingApproval(),
     _opened(EFFECT, "invoice/ü", "tool_effect"),
     _opened(None, "", "node"),
-    letters.DeadLetterRecurred(
-        failure=PLAIN,
-        fingerprint="ab",
-        verdict=Verdict.ELAPSED_TIME_EXHAUSTED,
-        number=1,
-        lifetime=2,
-        generation=3,
-        recurred_at_ms=4,
-        status="open",
-        renewed=True,
-        policy=PolicyId("redrive-policy-v1-ab"),
-    ),
+    _recurred(PolicyId("redrive-policy-v1-ab")),
     letters.DeadLetterRetryRequested(requested_at_ms=1),
     letters.DeadLetterRetryDispatched(
         count=1,
@@ -302,6 +306,7 @@ OLDER: dict[str, list[Event]] = {
     "run.dead-letter-linked/1": [runs.DeadLetterLinked(node=NODE, dead_letter=LETTER, effect=None)],
     "compensation.started/1": [_compensating(None)],
     "dead-letter.opened/1": [_opened(None, "", "node")],
+    "dead-letter.recurred/1": [_recurred(None)],
 }
 """What the samples of versions that are written no more decode to."""
 

@@ -12,6 +12,7 @@ from redrive.evidence.store import Archived, StoredCheckpoint, StoredRow, Stored
 CHUNK = 4 * TILE_WIDTH
 MOST_FINDINGS = 100
 MOST_PLACES = 10
+MOST_BETWEEN = 16 * CHUNK
 
 
 class Expected(NamedTuple):
@@ -115,6 +116,9 @@ class Scan:
             if len(page) < len(expected.positions) or page[-1][0] >= last:
                 return found
             after = page[-1][0]
+            if len(found) > MOST_BETWEEN:  # a position was changed so that all of the log lies below it
+                self._find("tile", "far more rows than leaves lie between the positions of leaves", expected.start)
+                return found
 
     def _judge(self, expected: Expected, rows: list[StoredRow]) -> None:
         leaves: list[bytes | None]

@@ -7,6 +7,9 @@ from pydantic import BaseModel
 
 from docs.generate.markdown import code, prose, table, type_of
 from redrive.effect_detail import CompensationDetail, EffectDetail, EffectOutcome, EffectTry
+from redrive.evidence.bundle.checking import BundleReport
+from redrive.evidence.bundle.handing import ExportReport
+from redrive.forensics.footing import Footing
 from redrive.history import HistoryEntry
 from redrive.projections.models import (
     CompensationSummary,
@@ -49,6 +52,8 @@ PRINTED = {
         ],
     ),
     "summary": Printed("item", "`run`", RunSummary, [("seconds", "number: how long this command took, s")]),
+    "export": Printed("item", "`export`", ExportReport),
+    "bundle": Printed("item", "`bundle verify`", BundleReport),
     "submitted": Printed(
         "item",
         "`submit`",
@@ -180,6 +185,9 @@ MODELS: tuple[type[BaseModel], ...] = (
     CompensationDetail,
     HistoryEntry,
     ViewStatus,
+    ExportReport,
+    BundleReport,
+    Footing,
 )
 
 

@@ -35,6 +35,7 @@ COMMANDS = [
     ["views", "rebuild"],
     ["log", "tail", "-n", "2"],
     ["log", "show", "1"],
+    ["export", "--run", "{blocked}", "-o", "case.tar", "--force"],
 ]
 
 
@@ -67,7 +68,7 @@ def test_published_names_stay(world: World, command: list[str]) -> None:
 def test_every_published_schema_is_still_printed(world: World) -> None:
     """By one of the commands above."""
     printed = {document["schema"] for command in COMMANDS for document in documents(world, command)}
-    others = {"redrive.error/1", "redrive.submitted/1", "redrive.limits/1", *EFFECT_SCHEMAS}
+    others = {"redrive.error/1", "redrive.submitted/1", "redrive.limits/1", "redrive.bundle/1", *EFFECT_SCHEMAS}
     assert printed == set(FROZEN) - others
 
 

@@ -86,7 +86,7 @@ def test_verify_ends_with_the_result(world: World, case: str) -> None:
     assert (result.exit_code, result.stdout.splitlines()[-1]) == (2, "RESULT: SELF-CONSISTENT")
     document = json.loads(world.run("--json", "bundle", "verify", "case.tar").stdout)
     assert set(FROZEN[document["schema"]]) <= set(document["item"])
-    with redrive.open(world.db) as engine:
+    with redrive.open(world.url) as engine:
         last = engine.evidence.store.last()
     assert last is not None
     Path("pin").write_text(last.note)

@@ -150,6 +150,7 @@ def test_a_file_that_is_there_stays_unless_it_is_to_be_replaced(sealed: Sealed, 
         assert there.read_text() == "mine"
         report = engine.export(there, positions=(1, 9), force=True)
         assert there.stat().st_size == report.bytes
+        bad: Any
         for bad in (tmp_path, "", "a\0b", 7):
             with pytest.raises(redrive.InvalidValue):
                 engine.export(bad, positions=(1, 9), force=True)

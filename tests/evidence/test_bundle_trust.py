@@ -47,7 +47,7 @@ def with_note(files: Files, note: bytes, keys: list[str]) -> bytes:
     proofs = {
         name: data.partition(b"\n\n")[0] + b"\n\n" + note for name, data in files.items() if name.startswith("proofs/")
     }
-    mine = {"checkpoint": note, "bundle.json": canonical_line(told), "policy.json": canonical_line({"keys": keys})}
+    mine = {"checkpoint": note, "bundle.json": canonical_line(told), "policy.json": canonical_line({"keys": [*keys]})}
     return packed(files | proofs | mine)
 
 

@@ -14,6 +14,7 @@ RedriveError
 ├── Conflict                    another writer was first, again and again; try later      CLI exit 5
 ├── StorageError                disk full, locked, read-only, corrupted, newer schema     CLI exit 5
 │   └── EngineClosed · StreamDamaged · SealRefused · ReadOnlyLog
+├── AnchorFailed            nobody outside of the database could be told                CLI exit 5
 └── StreamUnreadable            marks StreamReadOnly and StreamDamaged: left alone, all else works
 """
 
@@ -84,6 +85,12 @@ class ReadOnlyLog(StorageError):
     def __init__(self, path: str) -> None:
         self.path = path
         super().__init__(f"{path}: this is an evidence bundle; it can be asked, and nothing can be done in it")
+
+
+class AnchorFailed(RedriveError):
+    """A checkpoint could not be told to somebody outside of the database; nothing was recorded."""
+
+    code = "anchor-failed"
 
 
 class Refused(RedriveError):

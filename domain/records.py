@@ -37,6 +37,26 @@ class LimitSet(Event):
     limit: Limit
 
 
+AnchorKind = Literal["pin", "command", "witness", "timestamp"]
+
+
+class AnchorRecorded(Event):
+    """A checkpoint was told to somebody outside of the database: later events came after it.
+
+    *checkpoint* is its signed note, of *size* leaves; *name* says who was told, *evidence* is what came back (base64
+    when it is no text), *at_ms* the time that it states.
+    """
+
+    TOPIC: ClassVar[str] = "log.anchor-recorded"
+
+    kind: AnchorKind
+    name: str
+    size: int
+    checkpoint: str
+    evidence: str
+    at_ms: int | None
+
+
 class LimitRemoved(Event):
     """A limit does not hold any more."""
 

@@ -26,6 +26,7 @@ _PUBLIC = {
     "redrive.domain.effect.state": ("EffectStatus",),
     "redrive.domain.errors": (
         "AttemptsRunning",
+        "AnchorFailed",
         "BudgetSpent",
         "Compensated",
         "Conflict",
@@ -44,6 +45,7 @@ _PUBLIC = {
         "RedriveError",
         "Refused",
         "RetryUnavailable",
+        "SealRefused",
         "StaleAttempt",
         "StaleEpoch",
         "StorageError",
@@ -54,6 +56,11 @@ _PUBLIC = {
     "redrive.evidence.bundle.checking": ("BundleReport", "verify_bundle"),
     "redrive.evidence.bundle.handing": ("ExportReport",),
     "redrive.evidence.bundle.opened": ("open_bundle",),
+    "redrive.domain.records": ("AnchorRecorded",),
+    "redrive.evidence.anchors": ("Anchor", "CommandAnchor", "PinAnchor", "TimestampAnchor", "WitnessAnchor"),
+    "redrive.evidence.policy": ("VerifyPolicy", "read_verify_policy"),
+    "redrive.evidence.report": ("AnchorCheck", "Compared", "Finding", "VerifyReport", "VerifyResult"),
+    "redrive.evidence.store": ("StoredCheckpoint",),
     "redrive.domain.event": ("Cause", "Event", "Recorded", "UnknownEvent"),
     "redrive.domain.failure": ("Failure",),
     "redrive.domain.flow": ("Flow", "Node"),
@@ -126,14 +133,15 @@ if TYPE_CHECKING:
     from redrive.async_engine import open_async as open_async
     from redrive.async_tenant import AsyncTenantEngine as AsyncTenantEngine
     from redrive.async_tenant import AsyncView as AsyncView
-    from redrive.domain.classifier import DEFAULT_RULES as DEFAULT_RULES
     from redrive.domain.classifier import Classifier as Classifier
+    from redrive.domain.classifier import DEFAULT_RULES as DEFAULT_RULES
     from redrive.domain.classifier import Rule as Rule
     from redrive.domain.compensation.state import CompensationStatus as CompensationStatus
     from redrive.domain.dead_letter.judge import Act as Act
     from redrive.domain.dead_letter.state import Disposition as Disposition
     from redrive.domain.effect.request import Compensation as Compensation
     from redrive.domain.effect.state import EffectStatus as EffectStatus
+    from redrive.domain.errors import AnchorFailed as AnchorFailed
     from redrive.domain.errors import AttemptsRunning as AttemptsRunning
     from redrive.domain.errors import BudgetSpent as BudgetSpent
     from redrive.domain.errors import Compensated as Compensated
@@ -153,6 +161,7 @@ if TYPE_CHECKING:
     from redrive.domain.errors import RedriveError as RedriveError
     from redrive.domain.errors import Refused as Refused
     from redrive.domain.errors import RetryUnavailable as RetryUnavailable
+    from redrive.domain.errors import SealRefused as SealRefused
     from redrive.domain.errors import StaleAttempt as StaleAttempt
     from redrive.domain.errors import StaleEpoch as StaleEpoch
     from redrive.domain.errors import StorageError as StorageError
@@ -176,6 +185,7 @@ if TYPE_CHECKING:
     from redrive.domain.limits import Limit as Limit
     from redrive.domain.limits import LimitUse as LimitUse
     from redrive.domain.limits import Rate as Rate
+    from redrive.domain.records import AnchorRecorded as AnchorRecorded
     from redrive.domain.redaction import Redactor as Redactor
     from redrive.domain.redrive_policy import RedrivePolicy as RedrivePolicy
     from redrive.domain.retry_policy import Backoff as Backoff
@@ -198,10 +208,23 @@ if TYPE_CHECKING:
     from redrive.engine import Batch as Batch
     from redrive.engine import Engine as Engine
     from redrive.engine import open as open
+    from redrive.evidence.anchors import Anchor as Anchor
+    from redrive.evidence.anchors import CommandAnchor as CommandAnchor
+    from redrive.evidence.anchors import PinAnchor as PinAnchor
+    from redrive.evidence.anchors import TimestampAnchor as TimestampAnchor
+    from redrive.evidence.anchors import WitnessAnchor as WitnessAnchor
     from redrive.evidence.bundle.checking import BundleReport as BundleReport
     from redrive.evidence.bundle.checking import verify_bundle as verify_bundle
     from redrive.evidence.bundle.handing import ExportReport as ExportReport
     from redrive.evidence.bundle.opened import open_bundle as open_bundle
+    from redrive.evidence.policy import VerifyPolicy as VerifyPolicy
+    from redrive.evidence.policy import read_verify_policy as read_verify_policy
+    from redrive.evidence.report import AnchorCheck as AnchorCheck
+    from redrive.evidence.report import Compared as Compared
+    from redrive.evidence.report import Finding as Finding
+    from redrive.evidence.report import VerifyReport as VerifyReport
+    from redrive.evidence.report import VerifyResult as VerifyResult
+    from redrive.evidence.store import StoredCheckpoint as StoredCheckpoint
     from redrive.history import HistoryEntry as HistoryEntry
     from redrive.http_effects import http_reconcile as http_reconcile
     from redrive.http_effects import http_send as http_send
@@ -235,8 +258,8 @@ if TYPE_CHECKING:
     from redrive.processes.resume_plan import ResumePlan as ResumePlan
     from redrive.processes.sweep import SweepAct as SweepAct
     from redrive.processes.sweep import SweepReport as SweepReport
-    from redrive.processes.ticker import Ticker as Ticker
     from redrive.processes.ticker import TickReport as TickReport
+    from redrive.processes.ticker import Ticker as Ticker
     from redrive.processes.timers import TimerAct as TimerAct
     from redrive.processes.timers import TimerReport as TimerReport
     from redrive.processes.worker import Worker as Worker

@@ -60,6 +60,8 @@ class AsyncEngine(Asynchronous[Engine]):
     seal = awaited(Engine.seal)
     await_sealed = awaited(Engine.await_sealed)
     export = awaited(Engine.export)
+    anchor = awaited(Engine.anchor)
+    verify = awaited(Engine.verify)
 
     async def close(self) -> None:
         """Begin nothing more, let what was asked for run to its end, then close the log and the views."""

@@ -1,5 +1,7 @@
 """What an engine can tell of the past, and how it proves it: nothing here changes what happened."""
 
+from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 from redrive.domain.values import MAX_INTEGER, clean_integer
@@ -10,11 +12,17 @@ if TYPE_CHECKING:
 
     from redrive.engine import Engine
     from redrive.evidence.bundle.handing import ExportReport
+    from redrive.domain.records import AnchorRecorded
+    from redrive.engine import Engine
+    from redrive.evidence.anchors import Anchor
     from redrive.evidence.custody import Custody
+    from redrive.evidence.policy import VerifyPolicy
+    from redrive.evidence.report import VerifyReport
     from redrive.evidence.store import StoredCheckpoint
     from redrive.forensics.past import Past
     from redrive.forensics.positions import Asked
     from redrive.forensics.prefix import Progress
+    from redrive.tenant_effects import Actor
 
 
 class ForensicEngine:
@@ -73,3 +81,37 @@ class ForensicEngine:
 
         wanted = Wanted(run=run, positions=positions, since=since, states=states)
         return export_bundle(cast("Engine", self), to, wanted, force=force)
+    def anchor(self, anchor: "Anchor", *, actor: "Actor", reason: str) -> "AnchorRecorded":
+        """Seal the log, tell its last checkpoint to *anchor* (PinAnchor, CommandAnchor, WitnessAnchor,
+        TimestampAnchor), and record what came back. Raises AnchorFailed, InvalidValue, SealRefused, StorageError."""
+        from redrive.domain.identity import human
+        from redrive.domain.ports import Caller
+        from redrive.evidence.anchors import anchor as told
+        from redrive.ledger.ledger import refuse_in_batch
+        from redrive.processes.operations import reason_given
+
+        refuse_in_batch("anchor")
+        engine = cast("Engine", self)
+        why = engine.services.redactor.text(reason_given(reason))
+        return told(engine, anchor, Caller(None, human(actor), why))
+
+    def verify(
+        self,
+        policy: "VerifyPolicy | None" = None,
+        *,
+        checkpoints: Sequence[str | Path] = (),
+        views: bool = True,
+        agenda: bool = True,
+    ) -> "VerifyReport":
+        """Verify the whole log: rows against the sealed tree, the tree against what lies outside of the database,
+        views and agenda against the log.
+
+        *policy* says what is trusted and demanded (``redrive.read_verify_policy``); *checkpoints* are files with
+        checkpoints that were kept. Without *views* or *agenda*, these are not built anew. The result is VERIFIED only
+        when something outside of the database agrees. Raises InvalidValue, StorageError.
+        """
+        from redrive.evidence.policy import VerifyPolicy
+        from redrive.evidence.verification import verify
+
+        paths = [Path(path) for path in checkpoints]
+        return verify(cast("Engine", self), policy or VerifyPolicy(), checkpoints=paths, views=views, agenda=agenda)

@@ -34,6 +34,11 @@ class Settings(BaseModel):
     base_delay_ms: int = Field(1_000, ge=0, le=86_400_000, description="redrive policy: base of the backoff, ms")
     max_delay_ms: int = Field(300_000, ge=0, le=86_400_000, description="redrive policy: longest backoff, ms")
     continue_after_recurrence: bool = Field(True, description="redrive policy: go on after a recurrence")
+    seal: bool = Field(True, description="whether commands that write also seal the log")
+    key_file: str | None = Field(None, description="the key that signs checkpoints; none: ~/.config/redrive/keys.json")
+    pin_file: str | None = Field(
+        None, description="where the last checkpoint is pinned, outside of the log; none: nowhere"
+    )
     log_format: Literal["console", "json"] = Field("console", description="how log lines are written to stderr")
     log_level: Literal["debug", "info", "warning", "error"] = Field("warning", description="the least that is logged")
 

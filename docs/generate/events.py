@@ -22,6 +22,7 @@ AGGREGATES = {
     "compensation": ("Compensation", "Stream: an id made of the tenant and the effect."),
     "flow": ("Flow", "Stream: an id made of the tenant and the flow's digest; it holds one event."),
     "engine": ("Engine", "Stream: the one of the log's limits. The tenant is the limited one, else the default."),
+    "log": ("Log", "Stream: the one of the log's anchors. The tenant is the default one."),
     "policy": ("Policy", "Stream: an id made of the tenant and the policy's id; it holds one event."),
 }
 NESTED: dict[type, str] = {

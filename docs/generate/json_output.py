@@ -6,10 +6,12 @@ from dataclasses import dataclass
 from pydantic import BaseModel
 
 from docs.generate.markdown import code, prose, table, type_of
+from redrive.domain.records import AnchorRecorded
 from redrive.effect_detail import CompensationDetail, EffectDetail, EffectOutcome, EffectTry
 from redrive.evidence.bundle.checking import BundleReport
 from redrive.evidence.bundle.handing import ExportReport
 from redrive.forensics.footing import Footing
+from redrive.evidence.report import VerifyReport
 from redrive.history import HistoryEntry
 from redrive.projections.models import (
     CompensationSummary,
@@ -165,6 +167,27 @@ PRINTED = {
         "`views rebuild`",
         None,
         [("position", "integer"), ("took_ms", "integer, ms"), ("path", "text or null")],
+    ),
+    "checkpoint": Printed(
+        "item",
+        "`seal`",
+        None,
+        [
+            ("origin", "text: which log"),
+            ("size", "integer: how many events are sealed"),
+            ("position", "integer: of the last of them"),
+            ("root", "text or null: the root of the tree, base64"),
+            ("note", "text or null: the signed note"),
+            ("signed_by", "list of text"),
+        ],
+    ),
+    "verification": Printed("item", "`verify`", VerifyReport),
+    "anchors": Printed("items", "`anchor`", AnchorRecorded),
+    "keys": Printed(
+        "items",
+        "`keys`",
+        None,
+        [("verifier", "text: a verifier key"), ("created_ms", "integer, ms"), ("signs", "true or false")],
     ),
     "error": Printed(
         "stream", "any, on standard error", None, [("code", "text, see the table of errors"), ("message", "text")]

@@ -75,6 +75,9 @@ class Session:
             busy_timeout_ms=settings.busy_timeout_ms,
             cache_bytes=settings.cache_bytes,
             reconcilers=effect_reconcilers(),
+            seal=settings.seal,
+            key_file=settings.key_file,
+            pin_file=settings.pin_file,
         )
         click.get_current_context().find_root().call_on_close(engine.close)
         return engine

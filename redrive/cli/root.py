@@ -38,6 +38,10 @@ COMMANDS = {
     "bundle": "redrive.cli.bundle:bundle",
     "views": "redrive.cli.views:views",
     "log": "redrive.cli.log:log",
+    "seal": "redrive.cli.seal:seal",
+    "anchor": "redrive.cli.anchor:anchor",
+    "verify": "redrive.cli.verify:verify",
+    "keys": "redrive.cli.keys:keys",
 }
 
 

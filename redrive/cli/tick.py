@@ -27,6 +27,7 @@ def tick(session: Session) -> None:
     """
     engine, out = session.engine(), session.output
     tenant = session.tenant
+    engine.evidence.begin()
     report = engine.tick() if tenant is None else engine.for_tenant(tenant).tick()
     if out.json:
         out.item("tick", _document(report))

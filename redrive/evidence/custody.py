@@ -5,6 +5,7 @@ from pathlib import Path
 
 from redrive.domain.errors import InvalidValue, SealRefused, StorageError
 from redrive.evidence.keys import KeyFile, default_key_file
+from redrive.evidence.merkle import TiledTree
 from redrive.evidence.pins import PinFile
 from redrive.evidence.sealer import Sealer
 from redrive.evidence.sealing import Sealing, origin_of
@@ -33,7 +34,7 @@ class Custody:
         self.store = SqliteEvidence(ledger)
         self.keys = KeyFile(_path(key_file, "key_file") if key_file is not None else default_key_file())
         self.pin = None if pin_file is None else PinFile(_path(pin_file, "pin_file"))
-        if key_file is not None and not self.keys.keys():
+        if key_file is not None and not self.keys.read():
             raise InvalidValue("key_file", key_file, "a file with a key; redrive keys init creates it")
         clock = ledger.now_ms
         self.sealing = Sealing(self.store, self.store, origin=self.origin, clock=clock, keys=self.keys, pin=self.pin)
@@ -45,6 +46,10 @@ class Custody:
         """Somebody begins to work: seal from now on, unless the host said that it must not be done."""
         if self._seal is not False:
             self._sealer.begin()
+
+    def tree(self) -> TiledTree:
+        """The stored tree, for proofs."""
+        return TiledTree(self.store.tile)
 
     def seal(self) -> StoredCheckpoint | None:
         """Seal every event there is. Raises SealRefused, StorageError."""

@@ -10,6 +10,7 @@ import platform
 from base64 import b64decode, b64encode
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from secrets import token_bytes
 
@@ -26,7 +27,7 @@ def default_key_file() -> Path:
     return Path(home).expanduser() / "redrive" / "keys.json"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Key:
     """A key of the file, the newest first. *private* is kept of the newest two only: both sign once after a
     rotation."""
@@ -35,7 +36,7 @@ class Key:
     created_ms: int
     private: bytes | None
 
-    @property
+    @cached_property
     def signer(self) -> Signer | None:
         """Who signs with it; None when its private half is gone."""
         return None if self.private is None else Signer(self.verifier.name, self.private)
@@ -49,7 +50,7 @@ class KeyFile:
         self._seen: tuple[int, int, int] | None = None
         self._keys: tuple[Key, ...] = ()
 
-    def keys(self) -> tuple[Key, ...]:
+    def read(self) -> tuple[Key, ...]:
         """The keys, the newest first. Raises InvalidValue for a file that others may read, or that is no key file."""
         try:
             found = self.path.stat()
@@ -68,7 +69,7 @@ class KeyFile:
     def signers(self, last: Note | None) -> Sequence[Signer]:
         """Who signs the checkpoint after *last*: nobody without a key; after a rotation the old key and the new one,
         so that whoever trusts the old one may go on to the new."""
-        keys = self.keys()
+        keys = self.read()
         ids = {signature.key_id for signature in last.signatures} if last else set()
         newest = keys[:1]
         if len(keys) > 1 and keys[1].verifier.key_id in ids and keys[0].verifier.key_id not in ids:
@@ -77,7 +78,7 @@ class KeyFile:
 
     def verifiers(self) -> Sequence[Verifier]:
         """The public keys, old ones too."""
-        return [key.verifier for key in self.keys()]
+        return [key.verifier for key in self.read()]
 
     def init(self, name: str, now_ms: int) -> Key:
         """Create the file with a first key. Raises InvalidValue when there is one already, or for a bad name."""
@@ -95,7 +96,7 @@ class KeyFile:
 
     def rotate(self, now_ms: int) -> Key:
         """A new key signs from now on. The old one signs once more, and its public half is kept for ever."""
-        keys = self.keys()
+        keys = self.read()
         if not keys:
             raise InvalidValue("key_file", str(self.path), "a file with a key; redrive keys init creates it")
         key = _new(keys[0].verifier.name, now_ms)

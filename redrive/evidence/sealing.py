@@ -166,10 +166,9 @@ class Sealing:
         except (ValueError, TypeError) as error:
             raise SealRefused(f"a row beyond leaf {size} is not what a ledger writes: {error}") from None
         root, position = frontier.root(), rows[-1][0]
-        note = signed(
-            Checkpoint(self._origin, frontier.size, root).text(),
-            self._keys.signers(parse_note(last.note) if last else None),
-        )
+        signers = self._keys.signers(parse_note(last.note) if last else None)
+        next_key = signers[-1].verifier if len(signers) > 1 else None
+        note = signed(Checkpoint(self._origin, frontier.size, root).text(next_key), signers)
         checkpoint = StoredCheckpoint(frontier.size, size, position, root, str(note), self._clock())
         self._tree.add(Addition(checkpoint, [row[0] for row in rows], tiles))
         return checkpoint
@@ -180,10 +179,9 @@ class Sealing:
         counts = [frontier.size]
         while counts[-1]:
             counts.append(counts[-1] // TILE_WIDTH)
-        append = frontier.append
-        for row in rows:
-            for level, node in enumerate(append(leaf_of_row(row))):
-                added[level].append(node)
+        leaves = added[0] = [leaf_of_row(row) for row in rows]
+        for level, node in frontier.extend(leaves):
+            added[level].append(node)
         tiles: dict[tuple[int, int], bytes] = {}
         for level, nodes in added.items():
             count = counts[level] if level < len(counts) else 0

@@ -20,7 +20,7 @@ from redrive.domain.errors import InvalidFlow, StreamDamaged, StreamReadOnly, St
 from redrive.domain.event import Cause, Event, Recorded, UnknownEvent
 from redrive.domain.flow import Flow
 from redrive.domain.identity import EventId, FlowDigest, Tenant, flow_stream_of
-from redrive.domain.records import FlowRegistered, LimitRemoved, LimitSet, PolicyRegistered
+from redrive.domain.records import AnchorRecorded, FlowRegistered, LimitRemoved, LimitSet, PolicyRegistered
 from redrive.domain.run import events as run_events
 from redrive.domain.run.evolution import evolve as evolve_run
 from redrive.domain.run.state import Run
@@ -31,7 +31,7 @@ from redrive.ledger.recorder import LogRecorder, Row
 MOST_FLOWS = 256
 BYTES_PER_NODE = 400
 BYTES_PER_STORED_BYTE = 3
-WRITTEN_ONCE = (FlowRegistered, PolicyRegistered, LimitSet, LimitRemoved)
+WRITTEN_ONCE = (FlowRegistered, PolicyRegistered, LimitSet, LimitRemoved, AnchorRecorded)
 _QUIET = (dead_letter_events.DeadLetterNoted, dead_letter_events.DeadLetterHeld)
 
 

@@ -120,6 +120,10 @@ class LedgerTransaction(Reading):
         changed.append(event.limit if isinstance(event, LimitRemoved) else event.limit.key)
         self._record(LIMITS_STREAM, book.version + len(changed), event, LimitOwner(tenant, LIMITS_STREAM))
 
+    def append_record(self, stream: StreamId, event: Event) -> None:
+        """Append what concerns the log as a whole, one event for each transaction, to a stream that is no aggregate."""
+        self._record(stream, self._ledger.recorder.head(stream) + 1, event, LimitOwner(Tenant(), stream))
+
     def register_policy(self, run: Run, kind: PolicyKind, policy: Policy) -> None:
         """Log the body of a policy, unless the log of the run's tenant has it."""
         stream = policy_stream_of(run.tenant, policy.id)

@@ -14,7 +14,7 @@ from redrive.domain.effect.state import evolve as evolve_effect
 from redrive.domain.errors import InvalidValue, NotFound, RedriveError, Refused
 from redrive.domain.event import CATALOGUE, Event, Evolve, Recorded, UnknownEvent
 from redrive.domain.identity import EventId, StreamId, Tenant
-from redrive.domain.records import FlowRegistered, LimitRemoved, LimitSet, PolicyRegistered
+from redrive.domain.records import AnchorRecorded, FlowRegistered, LimitRemoved, LimitSet, PolicyRegistered
 from redrive.domain.retry_policy import RetryPolicy
 from redrive.domain.run import events as runs
 from redrive.domain.run.evolution import evolve as evolve_run
@@ -128,6 +128,7 @@ def test_the_other_topics_are_stable_too() -> None:
     assert PolicyRegistered.STORED_AS == "policy.registered/1"
     assert LimitSet.STORED_AS == "engine.limit-set/1"
     assert LimitRemoved.STORED_AS == "engine.limit-removed/1"
+    assert AnchorRecorded.STORED_AS == "log.anchor-recorded/1"
 
 
 @pytest.mark.parametrize(

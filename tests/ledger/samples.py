@@ -22,7 +22,7 @@ from redrive.domain.identity import (
     Tenant,
 )
 from redrive.domain.limits import Limit, LimitUse, Rate
-from redrive.domain.records import FlowRegistered, LimitRemoved, LimitSet, PolicyRegistered
+from redrive.domain.records import AnchorRecorded, FlowRegistered, LimitRemoved, LimitSet, PolicyRegistered
 from redrive.domain.retry_policy import Mode, RetryDecision, Verdict
 from redrive.domain.run import events as runs
 from redrive.domain.run import wait_events as stateful
@@ -173,6 +173,8 @@ SAMPLES: list[Event] = [
     PolicyRegistered(policy=POLICY, kind="redrive", body=None),
     LimitSet(limit=Limit("resource", "bank/é", 2, Rate(3, 1_000, 5))),
     LimitSet(limit=Limit("total", "", 0)),
+    AnchorRecorded(kind="witness", name="w", size=3, checkpoint="o\n3\n=\n", evidence="— w é\n", at_ms=1_700),
+    AnchorRecorded(kind="command", name="cat", size=3, checkpoint="o\n3\n=\n", evidence="", at_ms=None),
     LimitRemoved(limit="resource:bank/é"),
     _submitted("2026-11-22", JSON),
     _submitted(None, None),

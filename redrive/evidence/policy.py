@@ -1,0 +1,85 @@
+"""What whoever verifies a log trusts, and demands: a YAML file that lies with them, never with the log."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import yaml
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+
+from redrive.domain.errors import InvalidValue
+from redrive.evidence.notes import COSIGNATURE, ED25519, Verifier
+
+MAX_POLICY_BYTES = 1_048_576
+
+
+def _key_of(algorithm: int) -> Any:
+    def check(text: str) -> str:
+        if Verifier.parse(text).algorithm != algorithm:
+            wanted = "a witness's key (type 4)" if algorithm == COSIGNATURE else "a log's key (type 1)"
+            raise ValueError(f"expected {wanted}")
+        return text
+
+    return AfterValidator(check)
+
+
+LogKey = Annotated[str, _key_of(ED25519)]
+WitnessKey = Annotated[str, _key_of(COSIGNATURE)]
+
+
+class VerifyPolicy(BaseModel):
+    """What is trusted (keys, pins, checkpoints, witnesses) and what is demanded. Paths are relative to its file."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+    trust: list[LogKey] = Field(default=[], description="verifier keys whose signatures are trusted")
+    pin_file: str | None = Field(default=None, description="the pin file, which must be there and agree")
+    checkpoints: list[str] = Field(
+        default=[], description="files with checkpoints that were kept, each of which must agree"
+    )
+    witnesses: list[WitnessKey] = Field(default=[], description="verifier keys of witnesses that are trusted")
+    require_witnesses: int = Field(default=0, ge=0, le=100, description="how many of them must have seen a checkpoint")
+    freshness_ms: int = Field(default=600_000, ge=0, description="how old the oldest unsealed event may be, ms")
+    max_unanchored: int | None = Field(
+        default=None, ge=0, description="how many sealed events may lie beyond what is anchored; none: any number"
+    )
+    clock_tolerance_ms: int = Field(
+        default=300_000, ge=0, description="how far the log's clock may be from the one of a witness, ms"
+    )
+
+    @property
+    def trusted(self) -> list[Verifier]:
+        """The keys of logs."""
+        return [Verifier.parse(text) for text in self.trust]
+
+    @property
+    def trusted_witnesses(self) -> list[Verifier]:
+        """The keys of witnesses."""
+        return [Verifier.parse(text) for text in self.witnesses]
+
+
+def read_verify_policy(path: Path) -> VerifyPolicy:
+    """The policy in a YAML file. Raises InvalidValue, naming the field."""
+    try:
+        if path.stat().st_size > MAX_POLICY_BYTES:
+            raise InvalidValue("policy", str(path), f"a file of at most {MAX_POLICY_BYTES:,} bytes")
+        document = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError, RecursionError) as error:
+        raise InvalidValue("policy", str(path), f"a readable YAML file ({error})") from None
+    policy = verify_policy_given({} if document is None else document)
+    beside = path.parent
+    return policy.model_copy(
+        update={
+            "pin_file": None if policy.pin_file is None else str(beside / Path(policy.pin_file).expanduser()),
+            "checkpoints": [str(beside / Path(name).expanduser()) for name in policy.checkpoints],
+        }
+    )
+
+
+def verify_policy_given(document: object) -> VerifyPolicy:
+    """A policy from its document. Raises InvalidValue, naming the field."""
+    try:
+        return VerifyPolicy.model_validate(document)
+    except ValidationError as error:
+        first = error.errors()[0]
+        field = ".".join(map(str, first["loc"]))
+        raise InvalidValue(f"policy {field}".rstrip(), first["input"], first["msg"]) from None

@@ -1,0 +1,264 @@
+"""The scan of a log: every row against its leaf, every leaf against the tree, every checkpoint against the rows."""
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import NamedTuple
+
+from redrive.evidence.columns import differing_column
+from redrive.evidence.leaves import leaf_of_row
+from redrive.evidence.merkle import HASH_BYTES, TILE_WIDTH, Frontier, TiledTree, TreeDamaged, is_included
+from redrive.evidence.report import Finding
+from redrive.evidence.store import Archived, StoredCheckpoint, StoredRow, StoredRows, TreeStore
+
+CHUNK = 4 * TILE_WIDTH
+MOST_FINDINGS = 100
+MOST_PLACES = 10
+
+
+class Expected(NamedTuple):
+    """What the tree says of a stretch of leaves."""
+
+    start: int
+    positions: list[int]
+    hashes: list[bytes]
+
+
+class Scan:
+    """One pass over the log up to checkpoint *last*. *roots* are those that the rows lead to, at the sizes asked for.
+
+    Where row and tree differ, an inclusion proof from the other tiles tells which of them is the one that was sealed;
+    the scan goes on with that one, so that what follows can still be judged.
+    """
+
+    def __init__(
+        self,
+        rows: StoredRows,
+        tree: TreeStore,
+        last: StoredCheckpoint,
+        sizes: Sequence[int],
+        look_at_note: Callable[[StoredCheckpoint], str | None],
+    ) -> None:
+        self._rows, self._tree, self._last, self._look_at_note = rows, tree, last, look_at_note
+        self._tiles = TiledTree(tree.tile)
+        self.size = last.size
+        self._wanted = sorted({size for size in sizes if 0 <= size <= last.size}, reverse=True)
+        self._frontier = Frontier()
+        self._upper: dict[int, int] = {}
+        self.roots: dict[int, bytes] = {}
+        self.findings: list[Finding] = []
+        self.finding_count = 0
+        self.first_bad: int | None = None
+        self.last_good_size = 0
+        self.matched = self.checkpoints = self.archived = self.uncompared = self.unsealed = self.regressions = 0
+        self.regression_positions: list[int] = []
+        self.unsealed_since_ms: int | None = None
+        self._running_ms = 0
+        self._previous = 0
+        self._points = self._each_checkpoint()
+        self._point = next(self._points, None)
+
+    def run(self) -> None:
+        """Read the log once, from its beginning to its end."""
+        self._reach(0)
+        after = 0
+        for expected in self._each_stretch():
+            rows = self._rows_between(after, expected)
+            self._judge(expected, rows)
+            after = max(after, *expected.positions)
+        if self._frontier.size != self._last.size:
+            self._find("checkpoint", f"the tree has {self._frontier.size} leaves, its checkpoint {self._last.size}")
+        if self._tree.leaf_count() != self._last.size:
+            self._find("checkpoint", f"there are leaves beyond the last checkpoint: {self._tree.leaf_count()}")
+        self._look_at_the_rest(max(after, self._last.position))
+
+    def _find(
+        self, kind: str, what: str, leaf: int | None = None, row: StoredRow | None = None, **more: object
+    ) -> None:
+        self.finding_count += 1
+        if leaf is not None and (self.first_bad is None or leaf < self.first_bad):
+            self.first_bad = leaf
+        if len(self.findings) < MOST_FINDINGS:
+            named = {} if row is None else {"position": row[0], "stream": str(row[1]), "version": _whole(row[2])}
+            self.findings.append(Finding.model_validate({"kind": kind, "what": what, "leaf": leaf, **named, **more}))
+
+    def _each_checkpoint(self) -> Iterator[StoredCheckpoint]:
+        after = 0
+        while page := self._tree.checkpoints(after, 1_000):
+            yield from (point for point in page if point.size <= self._last.size)
+            after = page[-1].size
+
+    def _each_stretch(self) -> Iterator[Expected]:
+        """Positions and hashes of the leaves, as the tree has them."""
+        start = 0
+        while start < self._last.size:
+            count = min(CHUNK, self._last.size - start)
+            pairs = self._tree.leaves(start, count)
+            if [pair[0] for pair in pairs] != list(range(start, start + count)):
+                self._find("tile", "leaf indexes are missing from the tree", start)
+                return
+            if not all(type(pair[1]) is int for pair in pairs):
+                self._find("tile", "the position of a leaf is no number", start)
+                return
+            tiles = b"".join(
+                self._tree.tile(0, tile)
+                for tile in range(start // TILE_WIDTH, (start + count + TILE_WIDTH - 1) // TILE_WIDTH)
+            )
+            hashes = [tiles[at : at + HASH_BYTES] for at in range(0, count * HASH_BYTES, HASH_BYTES)]
+            yield Expected(start, [pair[1] for pair in pairs], hashes)
+            start += count
+
+    def _rows_between(self, after: int, expected: Expected) -> list[StoredRow]:
+        """The rows beyond *after*, up to the last position of a stretch."""
+        last, found = max(expected.positions), list[StoredRow]()
+        while True:
+            page = self._rows.rows_after(after, len(expected.positions))
+            found += [row for row in page if row[0] <= last]
+            if len(page) < len(expected.positions) or page[-1][0] >= last:
+                return found
+            after = page[-1][0]
+
+    def _judge(self, expected: Expected, rows: list[StoredRow]) -> None:
+        leaves: list[bytes | None]
+        if [row[0] for row in rows] == expected.positions:
+            leaves = [self._leaf(row) for row in rows]
+            by_index: Sequence[StoredRow | None] = rows
+        else:
+            known = {row[0]: row for row in rows}
+            by_index = [known.pop(position, None) for position in expected.positions]
+            leaves = [None if row is None else self._leaf(row) for row in by_index]
+            for row in known.values():
+                at = sum(position < row[0] for position in expected.positions)
+                self._find("row", "a row that was never sealed lies among those that were", expected.start + at, row)
+            if expected.positions != sorted(set(expected.positions)):
+                self._find("tile", "the positions of leaves do not ascend", expected.start)
+        if leaves == expected.hashes:
+            self.matched += len(leaves)
+            self._append_all(expected.hashes)
+        else:
+            for n, leaf in enumerate(leaves):
+                self._append_all([self._settle(expected.start + n, leaf, by_index[n], expected, n)])
+        self._look_at_columns(expected.start, by_index)
+
+    def _leaf(self, row: StoredRow) -> bytes | None:
+        try:
+            return leaf_of_row(row)
+        except (ValueError, TypeError):
+            return None
+
+    def _settle(self, index: int, leaf: bytes | None, row: StoredRow | None, expected: Expected, n: int) -> bytes:
+        """The leaf to go on with."""
+        stored = expected.hashes[n]
+        if leaf == stored and leaf is not None:
+            self.matched += 1
+            return leaf
+        if leaf is not None and self._is_sealed(index, leaf):
+            self.matched += 1
+            self._find("tile", "the tree holds another hash than the one that was sealed", None, row)
+            return leaf
+        exact = self._is_sealed(index, stored)
+        if row is None:
+            what, more = "a sealed row is gone", {"position": expected.positions[n], "exact": exact}
+            self._find("row", what, index, None, **more)
+        else:
+            self._find("row", "a sealed row was changed", index, row, exact=exact)
+        return leaf or (stored if len(stored) == HASH_BYTES else bytes(HASH_BYTES)) if not exact else stored
+
+    def _is_sealed(self, index: int, leaf: bytes) -> bool:
+        """Whether the last checkpoint's root vouches for *leaf*, by the tiles that it is not itself in."""
+        if self.finding_count > MOST_FINDINGS:  # a log that was rewritten: the first ones are what matters
+            return False
+        try:
+            proof = self._tiles.inclusion(index, self._last.size)
+        except TreeDamaged:
+            return False
+        return is_included(leaf, index, self._last.size, proof, self._last.root)
+
+    def _append_all(self, leaves: Sequence[bytes]) -> None:
+        at = 0
+        while at < len(leaves):
+            until = self._next_size()
+            some = leaves[at : at + until - self._frontier.size]
+            at += len(some)
+            self._look_at_tiles(self._frontier.extend(some))
+            if self._frontier.size == until:
+                self._reach(until)
+
+    def _look_at_tiles(self, upper: Sequence[tuple[int, bytes]]) -> None:
+        """The roots of complete subtrees, against the tiles of the upper levels."""
+        for level, node in upper:
+            count = self._upper.get(level, 0)
+            self._upper[level] = count + 1
+            tile, offset = divmod(count, TILE_WIDTH)
+            if self._tree.tile(level, tile)[offset * HASH_BYTES : (offset + 1) * HASH_BYTES] != node:
+                first = count << 8 * level
+                what = (
+                    f"leaves {first} to {first + (1 << 8 * level) - 1} lead to another hash than tile {tile} of level "
+                )
+                self._find("tile", f"{what}{level} holds")
+
+    def _next_size(self) -> int:
+        size = self._point.size if self._point is not None else self._last.size + 1
+        return min(size, self._wanted[-1]) if self._wanted else size
+
+    def _reach(self, size: int) -> None:
+        """The rows so far are *size* leaves, which somebody has a root for."""
+        if self._wanted and self._wanted[-1] == size:
+            self._wanted.pop()
+            self.roots[size] = self._frontier.root()
+        if self._point is not None and self._point.size == size:
+            self._look_at_checkpoint(self._point)
+            self._point = next(self._points, None)
+
+    def _look_at_checkpoint(self, point: StoredCheckpoint) -> None:
+        self.checkpoints += 1
+        if point.previous_size != self._previous:
+            self._find("checkpoint", f"checkpoint {point.size} does not follow {self._previous}: one between is gone")
+        self._previous = point.size
+        if (why := self._look_at_note(point)) is not None:
+            self._find("checkpoint", f"checkpoint {point.size}: {why}")
+        if [(point.size - 1, point.position)] != list(self._tree.leaves(point.size - 1, 1)):
+            self._find("checkpoint", f"checkpoint {point.size} names another position than its last leaf")
+        if self._frontier.root() != point.root:
+            self._find("checkpoint", f"the log does not lead to the root of checkpoint {point.size}")
+        elif self.first_bad is None:
+            self.last_good_size = point.size
+
+    def _look_at_columns(self, start: int, rows: Sequence[StoredRow | None]) -> None:
+        running = self._running_ms
+        for n, row in enumerate(rows):
+            if row is None:
+                continue
+            position, _, _, _, state, tenant, correlation, at_ms = row
+            if type(at_ms) is int:
+                if at_ms < running:
+                    self._note_regression(position)
+                else:
+                    running = at_ms
+            if type(state) is Archived:
+                self.archived += 1
+                continue
+            try:
+                column = differing_column(state, tenant, correlation)
+            except (ValueError, TypeError, AttributeError):
+                self.uncompared += 1
+                continue
+            if column is not None:
+                self._find("column", f"the column {column} is not what the event's envelope says", start + n, row)
+        self._running_ms = running
+
+    def _note_regression(self, position: int) -> None:
+        self.regressions += 1
+        if len(self.regression_positions) < MOST_PLACES:
+            self.regression_positions.append(position)
+
+    def _look_at_the_rest(self, after: int) -> None:
+        """What is not sealed yet."""
+        while rows := self._rows.rows_after(after, CHUNK):
+            if self.unsealed_since_ms is None:
+                self.unsealed_since_ms = _whole(rows[0][7])
+            self.unsealed += len(rows)
+            self._look_at_columns(self._last.size + self.unsealed - len(rows), rows)
+            after = rows[-1][0]
+
+
+def _whole(value: object) -> int | None:
+    return value if isinstance(value, int) else None

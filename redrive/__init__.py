@@ -133,8 +133,8 @@ if TYPE_CHECKING:
     from redrive.async_engine import open_async as open_async
     from redrive.async_tenant import AsyncTenantEngine as AsyncTenantEngine
     from redrive.async_tenant import AsyncView as AsyncView
-    from redrive.domain.classifier import Classifier as Classifier
     from redrive.domain.classifier import DEFAULT_RULES as DEFAULT_RULES
+    from redrive.domain.classifier import Classifier as Classifier
     from redrive.domain.classifier import Rule as Rule
     from redrive.domain.compensation.state import CompensationStatus as CompensationStatus
     from redrive.domain.dead_letter.judge import Act as Act
@@ -258,8 +258,8 @@ if TYPE_CHECKING:
     from redrive.processes.resume_plan import ResumePlan as ResumePlan
     from redrive.processes.sweep import SweepAct as SweepAct
     from redrive.processes.sweep import SweepReport as SweepReport
-    from redrive.processes.ticker import TickReport as TickReport
     from redrive.processes.ticker import Ticker as Ticker
+    from redrive.processes.ticker import TickReport as TickReport
     from redrive.processes.timers import TimerAct as TimerAct
     from redrive.processes.timers import TimerReport as TimerReport
     from redrive.processes.worker import Worker as Worker

@@ -7,14 +7,12 @@ from typing import TYPE_CHECKING, cast
 from redrive.domain.values import MAX_INTEGER, clean_integer
 
 if TYPE_CHECKING:
-    from pathlib import Path
     from typing import BinaryIO
 
-    from redrive.engine import Engine
-    from redrive.evidence.bundle.handing import ExportReport
     from redrive.domain.records import AnchorRecorded
     from redrive.engine import Engine
     from redrive.evidence.anchors import Anchor
+    from redrive.evidence.bundle.handing import ExportReport
     from redrive.evidence.custody import Custody
     from redrive.evidence.policy import VerifyPolicy
     from redrive.evidence.report import VerifyReport
@@ -81,6 +79,7 @@ class ForensicEngine:
 
         wanted = Wanted(run=run, positions=positions, since=since, states=states)
         return export_bundle(cast("Engine", self), to, wanted, force=force)
+
     def anchor(self, anchor: "Anchor", *, actor: "Actor", reason: str) -> "AnchorRecorded":
         """Seal the log, tell its last checkpoint to *anchor* (PinAnchor, CommandAnchor, WitnessAnchor,
         TimestampAnchor), and record what came back. Raises AnchorFailed, InvalidValue, SealRefused, StorageError."""

@@ -10,8 +10,8 @@ from redrive.domain.records import AnchorRecorded
 from redrive.effect_detail import CompensationDetail, EffectDetail, EffectOutcome, EffectTry
 from redrive.evidence.bundle.checking import BundleReport
 from redrive.evidence.bundle.handing import ExportReport
-from redrive.forensics.footing import Footing
 from redrive.evidence.report import VerifyReport
+from redrive.forensics.footing import Footing
 from redrive.history import HistoryEntry
 from redrive.projections.models import (
     CompensationSummary,

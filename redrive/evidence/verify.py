@@ -750,7 +750,7 @@ def main(given: list[str] | None = None) -> int:
         return UNREADABLE
     for name, sentence in verdict.lines:
         sys.stdout.write(f"{name:<13}{shown(sentence)}\n")
-    sys.stdout.write(f"RESULT: {verdict.result}\n")
+    sys.stdout.write(f"{'RESULT':<13}{verdict.result}\n")
     return EXITS[verdict.result]
 
 

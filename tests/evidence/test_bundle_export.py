@@ -75,6 +75,13 @@ def test_a_run_comes_with_all_that_it_names(tmp_path: Path) -> None:
     assert {entry["originator"] for entry in entries if entry["topic"].startswith("run.submitted")} == {run}
 
 
+def test_what_belongs_to_a_run_names_it_too(sealed: Sealed) -> None:
+    """The id of a dead letter exports its run."""
+    with sealed.open() as engine:
+        letter = engine.local.dead_letters().items[0]
+        assert exported(engine, run=letter.id) == exported(engine, run=letter.run_id)
+
+
 def test_a_range_comes_with_what_it_names_of_what_came_before(sealed: Sealed) -> None:
     """The flow of runs that are in it; each with a proof of its own."""
     with sealed.open() as engine:

@@ -27,7 +27,7 @@ EXITS = {"VERIFIED": 0, "TAMPERED": 1, "SELF-CONSISTENT": 2, "STALE": 3, "INCOMP
 UNREADABLE = 64
 BLOCK = 512
 MOST_LINE = 64 << 20
-MOST_FILE = {"manifest.json": 256 << 20}
+MOST_FILE = {"manifest.json": 64 << 20}
 MOST_OTHER = 4 << 20
 NAME = re.compile(
     r"VERIFY\.md|bundle\.json|checkpoint|consistency\.proof|entries/\d{6}\.jsonl|policy\.json"

@@ -1,5 +1,6 @@
 """``redrive export``: part of the log with what proves it, in one file for somebody else."""
 
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -73,6 +74,6 @@ def export(
         out.remark("No key signs this log: only who has kept a checkpoint elsewhere can verify the file (--pin).")
     out.next(
         (session.command("bundle", "verify", output), "check it, with --key and --pin"),
-        (f"redrive --db bundle:{output} runs", "look into it"),
+        (shlex.join(["redrive", "--db", f"bundle:{output}", "runs"]), "look into it"),
     )
     out.remark(footing_line(report.footing))

@@ -20,6 +20,7 @@ PROMISED = {
     *("compensations list", "compensations show", "compensations approve", "compensations cancel"),
     *("compensations rerun", "views rebuild", "views status", "log tail", "log show", "approve", "deny"),
     *("limits list", "limits set", "limits remove", "demo"),
+    *("export", "bundle verify"),
     *("seal", "anchor", "verify", "keys init", "keys rotate", "keys show"),
 }
 

@@ -6,11 +6,10 @@ from dataclasses import dataclass
 from pydantic import BaseModel
 
 from docs.generate.markdown import code, prose, table, type_of
-from redrive.domain.records import AnchorRecorded
 from redrive.effect_detail import CompensationDetail, EffectDetail, EffectOutcome, EffectTry
 from redrive.evidence.bundle.checking import BundleReport
 from redrive.evidence.bundle.handing import ExportReport
-from redrive.evidence.report import VerifyReport
+from redrive.evidence.report import AnchorCheck, Compared, Finding, VerifyReport
 from redrive.forensics.footing import Footing
 from redrive.history import HistoryEntry
 from redrive.projections.models import (
@@ -182,7 +181,19 @@ PRINTED = {
         ],
     ),
     "verification": Printed("item", "`verify`", VerifyReport),
-    "anchors": Printed("items", "`anchor`", AnchorRecorded),
+    "anchors": Printed(
+        "items",
+        "`anchor`",
+        None,
+        [
+            ("kind", "text: `pin`, `command`, `witness` or `timestamp`"),
+            ("name", "text"),
+            ("size", "integer"),
+            ("checkpoint", "text"),
+            ("evidence", "text"),
+            ("at_ms", "integer, ms, or null"),
+        ],
+    ),
     "keys": Printed(
         "items",
         "`keys`",
@@ -210,6 +221,10 @@ MODELS: tuple[type[BaseModel], ...] = (
     ViewStatus,
     ExportReport,
     BundleReport,
+    VerifyReport,
+    Finding,
+    AnchorCheck,
+    Compared,
     Footing,
 )
 

@@ -33,7 +33,8 @@ def anchor(
 ) -> None:
     """Tell the log's checkpoint to somebody outside.
 
-    The log is sealed first. Best is somebody whom whoever writes the log cannot write to. What comes back is recorded in the log: later events came after it. `redrive verify` holds it against the log.
+    The log is sealed first. What comes back is recorded in it: later events came after that. `redrive verify` holds it
+    against the log.
     """
     from redrive.evidence.anchors import CommandAnchor, PinAnchor, TimestampAnchor, WitnessAnchor
 

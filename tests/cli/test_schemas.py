@@ -16,6 +16,9 @@ EFFECT_SCHEMAS = {
 }
 """Those that a log with effects prints; see test_effect_schemas."""
 
+EVIDENCE_SCHEMAS = {"redrive.verification/1", "redrive.keys/1", "redrive.bundle/1"}
+"""Those whose commands end with an exit code of their own, or need a key; see test_evidence."""
+
 COMMANDS = [
     ["runs"],
     ["show", "{blocked}"],
@@ -36,6 +39,8 @@ COMMANDS = [
     ["log", "tail", "-n", "2"],
     ["log", "show", "1"],
     ["export", "--run", "{blocked}", "-o", "case.tar", "--force"],
+    ["seal"],
+    ["anchor", "--anchor-cmd", "cat", "--reason", "x"],
 ]
 
 
@@ -68,7 +73,7 @@ def test_published_names_stay(world: World, command: list[str]) -> None:
 def test_every_published_schema_is_still_printed(world: World) -> None:
     """By one of the commands above."""
     printed = {document["schema"] for command in COMMANDS for document in documents(world, command)}
-    others = {"redrive.error/1", "redrive.submitted/1", "redrive.limits/1", "redrive.bundle/1", *EFFECT_SCHEMAS}
+    others = {"redrive.error/1", "redrive.submitted/1", "redrive.limits/1", *EFFECT_SCHEMAS, *EVIDENCE_SCHEMAS}
     assert printed == set(FROZEN) - others
 
 

@@ -7,6 +7,8 @@ from pydantic import BaseModel
 
 from docs.generate.markdown import code, prose, table, type_of
 from redrive.effect_detail import CompensationDetail, EffectDetail, EffectOutcome, EffectTry
+from redrive.evidence.bundle.checking import BundleReport
+from redrive.evidence.bundle.handing import ExportReport
 from redrive.evidence.report import AnchorCheck, Compared, Finding, VerifyReport
 from redrive.forensics.blast import Blast, BlastEvent
 from redrive.forensics.decisions import PolicyUsed
@@ -70,6 +72,8 @@ PRINTED = {
         ],
     ),
     "summary": Printed("item", "`run`", RunSummary, [("seconds", "number: how long this command took, s")]),
+    "export": Printed("item", "`export`", ExportReport),
+    "bundle": Printed("item", "`bundle verify`", BundleReport),
     "submitted": Printed(
         "item",
         "`submit`",
@@ -304,6 +308,8 @@ MODELS: tuple[type[BaseModel], ...] = (
     ViewStatus,
     PrivacyStatus,
     KeyDestruction,
+    ExportReport,
+    BundleReport,
     VerifyReport,
     Finding,
     AnchorCheck,

@@ -50,8 +50,8 @@ def verify(session: Session, file: str, keys: tuple[str, ...], pins: tuple[Path,
         if report.origin:
             out.facts(_facts(report))
         for why in report.why:
-            out.say(f"why         {printable(why, 500)}")
-        out.say(f"RESULT: {report.result}")
+            out.say(f"why          {printable(why, 500)}")
+        out.say(f"RESULT       {report.result}")
     return EXITS[report.result]
 
 
@@ -68,7 +68,7 @@ def tell_bundle(out: Output, path: str, engine: "Engine") -> None:
 def _facts(report: "BundleReport") -> list[tuple[str, object]]:
     proofs = f"{report.single_proofs:,} by .tlog-proof, {report.entries - report.single_proofs:,} in a range"
     return [
-        ("origin    ", report.origin),
+        ("origin     ", report.origin),
         ("checkpoint", f"{report.size:,} leaves, root {report.root}"),
         ("since", None if report.since is None else f"{report.since:,} leaves: the tree has only grown"),
         ("entries", f"{report.entries:,}, each a leaf of the tree: {proofs}"),

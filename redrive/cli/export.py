@@ -1,5 +1,6 @@
 """``redrive export``: part of the log with what proves it, in one file for somebody else."""
 
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -8,6 +9,7 @@ import click
 from redrive.cli.context import Session, pass_session
 from redrive.cli.options import Command
 from redrive.cli.output import printable
+from redrive.cli.past import footing_line
 
 if TYPE_CHECKING:
     SpanType = click.ParamType[tuple[int, int]]
@@ -72,5 +74,6 @@ def export(
         out.remark("No key signs this log: only who has kept a checkpoint elsewhere can verify the file (--pin).")
     out.next(
         (session.command("bundle", "verify", output), "check it, with --key and --pin"),
-        (f"redrive --db bundle:{output} runs", "look into it"),
+        (shlex.join(["redrive", "--db", f"bundle:{output}", "runs"]), "look into it"),
     )
+    out.remark(footing_line(report.footing))

@@ -27,7 +27,7 @@ EXITS = {"VERIFIED": 0, "TAMPERED": 1, "SELF-CONSISTENT": 2, "STALE": 3, "INCOMP
 UNREADABLE = 64
 BLOCK = 512
 MOST_LINE = 64 << 20
-MOST_FILE = {"manifest.json": 256 << 20}
+MOST_FILE = {"manifest.json": 64 << 20}
 MOST_OTHER = 4 << 20
 NAME = re.compile(
     r"VERIFY\.md|bundle\.json|checkpoint|consistency\.proof|entries/\d{6}\.jsonl|policy\.json"
@@ -37,6 +37,8 @@ NAME = re.compile(
 NEEDED = ("VERIFY.md", "bundle.json", "checkpoint", "policy.json", "verify.py", "manifest.json")
 COLUMNS = {"index", "kind", "originator", "position", "recorded_at_ms", "topic", "version"}
 LEAF = b"redrive-leaf/v1\n"
+CANONICAL = json.JSONEncoder(sort_keys=True, ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode
+SURROGATES = re.compile("[\ud800-\udfff]")
 
 
 class Wrong(Exception):
@@ -297,7 +299,7 @@ def json_of(data: bytes, name: str) -> dict[str, Any]:
     try:
         text = data.decode()
         found = json.loads(text)
-        again = json.dumps(found, sort_keys=True, ensure_ascii=False, separators=(",", ":"), allow_nan=False) + "\n"
+        again = CANONICAL(found) + "\n"
     except (ValueError, RecursionError):
         raise Wrong(f"{name} is not JSON that can be read") from None
     need(isinstance(found, dict) and again == text, f"{name} is not canonical JSON")
@@ -317,7 +319,7 @@ def integer(value: object, most: int, name: str) -> int:
 def texts(entry: dict[str, Any], *names: str) -> list[bytes]:
     """Texts of an entry, in UTF-8."""
     for name in names:
-        need(isinstance(entry[name], str) and not re.search("[\ud800-\udfff]", entry[name]), f"{name} is no text")
+        need(isinstance(entry[name], str) and not SURROGATES.search(entry[name]), f"{name} is no text")
     return [entry[name].encode() for name in names]
 
 
@@ -748,7 +750,7 @@ def main(given: list[str] | None = None) -> int:
         return UNREADABLE
     for name, sentence in verdict.lines:
         sys.stdout.write(f"{name:<13}{shown(sentence)}\n")
-    sys.stdout.write(f"RESULT: {verdict.result}\n")
+    sys.stdout.write(f"{'RESULT':<13}{verdict.result}\n")
     return EXITS[verdict.result]
 
 

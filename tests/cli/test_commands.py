@@ -22,6 +22,7 @@ PROMISED = {
     *("limits list", "limits set", "limits remove", "demo", "replay", "what-if"),
     *("diff", "first", "views checkpoint"),
     *("privacy init", "privacy show", "privacy destroy"),
+    *("export", "bundle verify"),
     *("seal", "anchor", "verify", "keys init", "keys rotate", "keys show"),
     *("timeline", "why", "blast", "note"),
 }

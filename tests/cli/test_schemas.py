@@ -19,7 +19,7 @@ EFFECT_SCHEMAS = {
 PRIVACY_SCHEMAS = {"redrive.privacy/1", "redrive.key-destroyed/1"}
 """Those that a log with a key store prints; see test_privacy."""
 
-EVIDENCE_SCHEMAS = {"redrive.verification/1", "redrive.keys/1"}
+EVIDENCE_SCHEMAS = {"redrive.verification/1", "redrive.keys/1", "redrive.bundle/1"}
 """Those whose commands end with an exit code of their own, or need a key; see test_evidence."""
 
 COMMANDS = [
@@ -45,6 +45,7 @@ COMMANDS = [
     ["views", "rebuild"],
     ["log", "tail", "-n", "2"],
     ["log", "show", "1"],
+    ["export", "--run", "{blocked}", "-o", "case.tar", "--force"],
     ["seal"],
     ["anchor", "--anchor-cmd", "cat", "--reason", "x"],
     ["runs", "--at", "now"],

@@ -75,6 +75,13 @@ def test_a_run_comes_with_all_that_it_names(tmp_path: Path) -> None:
     assert {entry["originator"] for entry in entries if entry["topic"].startswith("run.submitted")} == {run}
 
 
+def test_what_belongs_to_a_run_names_it_too(sealed: Sealed) -> None:
+    """The id of a dead letter exports its run."""
+    with sealed.open() as engine:
+        letter = engine.local.dead_letters().items[0]
+        assert exported(engine, run=letter.id) == exported(engine, run=letter.run_id)
+
+
 def test_a_range_comes_with_what_it_names_of_what_came_before(sealed: Sealed) -> None:
     """The flow of runs that are in it; each with a proof of its own."""
     with sealed.open() as engine:
@@ -150,6 +157,7 @@ def test_a_file_that_is_there_stays_unless_it_is_to_be_replaced(sealed: Sealed, 
         assert there.read_text() == "mine"
         report = engine.export(there, positions=(1, 9), force=True)
         assert there.stat().st_size == report.bytes
+        bad: Any
         for bad in (tmp_path, "", "a\0b", 7):
             with pytest.raises(redrive.InvalidValue):
                 engine.export(bad, positions=(1, 9), force=True)

@@ -111,6 +111,7 @@ def test_nothing_can_be_done_in_a_bundle(sealed: Sealed, tmp_path: Path) -> None
             opened.sweep,
             opened.seal,
             opened.await_sealed,
+            opened.verify,
             lambda: opened.export(tmp_path / "b.tar", run=run),
             lambda: opened.set_limit(redrive.Limit("total", "", concurrency=1), actor="ana", reason="r"),
         ):

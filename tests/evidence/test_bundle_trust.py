@@ -47,7 +47,7 @@ def with_note(files: Files, note: bytes, keys: list[str]) -> bytes:
     proofs = {
         name: data.partition(b"\n\n")[0] + b"\n\n" + note for name, data in files.items() if name.startswith("proofs/")
     }
-    mine = {"checkpoint": note, "bundle.json": canonical_line(told), "policy.json": canonical_line({"keys": keys})}
+    mine = {"checkpoint": note, "bundle.json": canonical_line(told), "policy.json": canonical_line({"keys": [*keys]})}
     return packed(files | proofs | mine)
 
 
@@ -127,9 +127,9 @@ def test_it_is_verified_where_there_is_no_redrive(files: Files, key: str, tmp_pa
     (tmp_path / "pin").write_bytes(files["since.checkpoint"])
     for trusted in (["--key", key], ["--key", "keys"], ["--pin", "pin"], ["--key", key, "--pin", "pin"]):
         found = alone(tmp_path, "case.tar", *trusted)
-        assert (found.returncode, found.stdout.splitlines()[-1], found.stderr) == (0, "RESULT: VERIFIED", "")
+        assert (found.returncode, found.stdout.splitlines()[-1], found.stderr) == (0, "RESULT       VERIFIED", "")
     found = alone(tmp_path, "case.tar")
-    assert (found.returncode, found.stdout.splitlines()[-1]) == (2, "RESULT: SELF-CONSISTENT")
+    assert (found.returncode, found.stdout.splitlines()[-1]) == (2, "RESULT       SELF-CONSISTENT")
 
 
 def test_no_input_gives_a_traceback(files: Files, tmp_path: Path) -> None:
@@ -143,7 +143,7 @@ def test_no_input_gives_a_traceback(files: Files, tmp_path: Path) -> None:
         assert found.stderr.startswith("verify.py: "), given
         assert "Traceback" not in found.stderr
     found = alone(tmp_path, "noise")
-    assert (found.returncode, found.stdout.splitlines()[-1], found.stderr) == (1, "RESULT: TAMPERED", "")
+    assert (found.returncode, found.stdout.splitlines()[-1], found.stderr) == (1, "RESULT       TAMPERED", "")
 
 
 def test_the_bundle_carries_the_verifier_that_was_tested(files: Files) -> None:

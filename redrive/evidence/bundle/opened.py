@@ -85,6 +85,14 @@ class BundleEngine(Engine):
         """Refuse: it was sealed where it was written. Raises ReadOnlyLog."""
         raise ReadOnlyLog(self.path)
 
+    def verify(self, *_given: Any, **_named: Any) -> NoReturn:
+        """Refuse: ``verify_bundle`` does that for a bundle. Raises ReadOnlyLog."""
+        raise ReadOnlyLog(self.path)
+
+    def anchor(self, *_given: Any, **_named: Any) -> NoReturn:
+        """Refuse, as ``seal`` does."""
+        raise ReadOnlyLog(self.path)
+
     def await_sealed(self, *_given: Any, **_named: Any) -> NoReturn:
         """Refuse, as ``seal`` does."""
         raise ReadOnlyLog(self.path)

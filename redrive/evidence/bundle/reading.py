@@ -15,7 +15,7 @@ from redrive.evidence.merkle import is_consistent, is_included
 from redrive.evidence.notes import Checkpoint, Note, Verifier, parse_checkpoint, parse_note
 
 MOST_LINE = 64 << 20
-MOST_MANIFEST = 256 << 20
+MOST_MANIFEST = 64 << 20
 MOST_FILE = 4 << 20
 NEEDED = ("VERIFY.md", "bundle.json", "checkpoint", "policy.json", "verify.py")
 

@@ -70,8 +70,9 @@ def _stream_of(tenant: Tenant, kind: bytes, name: str) -> str:
 
 
 def select_run(source: Source, log: Streams, sealed: StoredCheckpoint, run: str) -> Selection:
-    """Every event of a run, of its effects, dead letters and compensations, with what they name. Raises NotFound."""
-    clean_name(run, "run")
+    """Every event of a run, of its effects, dead letters and compensations, with what they name; given the id of one of
+    these, of the run that it belongs to. Raises NotFound."""
+    run = _belonging(log, clean_name(run, "run"))
     positions, tenants, needed, after = set[int](), set[str](), Needed(), 0
     while found := log.correlated(run, after, PAGE):
         after = found[-1].position
@@ -79,7 +80,7 @@ def select_run(source: Source, log: Streams, sealed: StoredCheckpoint, run: str)
         for row in rows_at(source, sorted({event.position for event in found})):
             needed.learn(row)
             tenants.add(str(row[5]))
-    if not positions:
+    if not positions:  # it began after the last seal
         raise NotFound("run", run)
     last = max(positions)
     positions |= _positions(log, needed.streams, last)
@@ -89,6 +90,15 @@ def select_run(source: Source, log: Streams, sealed: StoredCheckpoint, run: str)
         if event.position < last and str(event.tenant) in {*tenants, str(Tenant())}
     }
     return Selection({"run": run}, sorted(positions))
+
+
+def _belonging(log: Streams, id_: str) -> str:
+    """What the events of a run, or of something within one, have in common. Raises NotFound."""
+    if log.correlated(id_, 0, 1):
+        return id_
+    if found := log.stream(id_):
+        return found[0].correlation
+    raise NotFound("run", id_)
 
 
 def select_positions(source: Source, log: Streams, sealed: StoredCheckpoint, first: int, last: int) -> Selection:

@@ -1,0 +1,95 @@
+"""Evidence bundles: export, verification by both verifiers, opening; events per second and peak memory.
+
+``python -m benchmarks.bundles [--quick] [--size 1000000] [--dir FOLDER]``
+
+Each measurement runs in a process of its own, whose peak of resident memory is its alone.
+"""
+
+import json
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import redrive
+from benchmarks.logs import fill
+from benchmarks.measure import Stopwatch, arguments, machine, open_log, scratch, table
+from benchmarks.replay import peak_mb
+from redrive.evidence import verify
+
+HEAD = ("what", "events", "seconds", "events/s", "events per CPU second", "peak MB", "bundle MB")
+WAYS = ("idle", "export", "verify.py", "verify_bundle", "open_bundle")
+
+
+def measure_here(path: Path, way: str) -> dict[str, float]:
+    """Do one thing and tell what it took; in a process of its own."""
+    bundle = path.with_suffix(".tar")
+    with open_log(path) as engine:
+        events = engine.ledger.last_position()
+        with Stopwatch() as watch:
+            if way == "export":
+                engine.export(bundle, positions=(1, events), force=True)
+    if way not in ("idle", "export"):
+        with Stopwatch() as watch:
+            _read(bundle, way)
+    size = bundle.stat().st_size / 1e6 if bundle.exists() else 0
+    cost = watch.cost
+    return {"events": events, "wall_s": cost.wall_s, "cpu_s": cost.cpu_s, "peak_mb": peak_mb(), "bundle_mb": size}
+
+
+def _read(bundle: Path, way: str) -> None:
+    if way == "verify.py":
+        assert verify.main([str(bundle)]) == verify.EXITS["SELF-CONSISTENT"]
+    elif way == "verify_bundle":
+        assert redrive.verify_bundle(bundle).result == "SELF-CONSISTENT"
+    else:
+        with redrive.open_bundle(bundle) as opened:
+            opened.views.catch_up()
+
+
+def measure(size: int, folder: str | None) -> list[tuple[str, ...]]:
+    """The lines of one size."""
+    with scratch(folder) as place:
+        path = place / "log.db"
+        with open_log(path) as engine:
+            fill(engine, size)
+            engine.seal()
+        return [_row(way, _measure(path, way)) for way in WAYS]
+
+
+def _measure(path: Path, way: str) -> dict[str, Any]:
+    command = [sys.executable, "-m", "benchmarks.bundles", "--measure", way, "--log", str(path)]
+    printed = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout
+    found: dict[str, Any] = json.loads(printed.splitlines()[-1])
+    return found
+
+
+def _row(way: str, found: dict[str, Any]) -> tuple[str, ...]:
+    events, wall, cpu = found["events"], found["wall_s"], found["cpu_s"]
+    rates = ("", "", "") if way == "idle" else (f"{wall:.1f}", f"{events / wall:,.0f}", f"{events / cpu:,.0f}")
+    return way, f"{events:,}", *rates, f"{found['peak_mb']:.0f}", f"{found['bundle_mb']:,.0f}"
+
+
+def report(*, folder: str | None, sizes: Sequence[int]) -> str:
+    """The table of all sizes."""
+    return table(HEAD, [row for size in sizes for row in measure(size, folder)])
+
+
+def main() -> None:
+    """Print the table, or, in a process started by this one, one measurement."""
+    parser = arguments("evidence bundles")
+    parser.add_argument("--size", type=int, help="only a log of this many events (default 100000 and 1000000)")
+    parser.add_argument("--measure", choices=WAYS, help="for this program's own use")
+    parser.add_argument("--log", type=Path, help="for this program's own use")
+    options = parser.parse_args()
+    if options.measure:
+        print(json.dumps(measure_here(options.log, options.measure)))
+        return
+    sizes = [options.size] if options.size else [20_000] if options.quick else [100_000, 1_000_000]
+    print(f"{machine(options.dir)}\n")
+    print(report(folder=options.dir, sizes=sizes))
+
+
+if __name__ == "__main__":
+    main()

@@ -95,6 +95,7 @@ class _Reading:
         self._open: dict[tuple[NodeId, int], Tried] = {}
         self._ready: dict[NodeId, int] = {}
         self._news: dict[str, tuple[int, int]] = {}
+        self._stopped = False
 
     def read(self, together: Sequence[Recorded]) -> None:
         """Read one decision."""
@@ -190,6 +191,11 @@ class _Reading:
             tried.effects.append(event)
 
     def _note_ready(self, run: Run, now_ms: int, parted: bool) -> None:
+        if run.pause_requested or run.stopped_by is not None:
+            self._stopped = True
+        elif self._stopped:  # what waited meanwhile could not have started before now
+            self._stopped = False
+            self._ready = dict.fromkeys(run.ready, now_ms)
         for node in run.ready:
             self._ready.setdefault(node, now_ms)
         for node, due in run.waiting.items():

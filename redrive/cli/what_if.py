@@ -29,8 +29,8 @@ SHOWN_RUNS = 10
 def what_if(session: Session, policy: str | None, from_: str | None, drop: tuple[str, ...], svg: str | None) -> None:
     """Decide recorded history again under another policy.
 
-    Or as if some events had not happened. Nothing is written to the log. What was never tried has an unknown outcome: numbers that depend on it are told as
-    bounds, from the least to the most that it may be.
+    Or as if some events had not happened. Nothing is written to the log. What was never tried has an unknown outcome:
+    numbers that depend on it are told as bounds, from the least to the most that it may be.
     """
     from redrive.domain.errors import InvalidValue
 

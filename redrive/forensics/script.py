@@ -58,13 +58,14 @@ class Asked:
 @dataclass(slots=True)
 class Script:
     """A recorded run as what happened to it from outside. *running* are the attempts that ran when the histories
-    part, by node; *begun* how often each key had been tried by then."""
+    part, by node; *begun* how often each key had been tried by then; *run* is the run as it stands at the end."""
 
     tried: dict[Key, list[Tried]] = field(default_factory=dict)
     running: dict[NodeId, Tried] = field(default_factory=dict)
     begun: dict[Key, int] = field(default_factory=dict)
     ready_ms: dict[NodeId, int] = field(default_factory=dict)
     asked: list[Asked] = field(default_factory=list)
+    run: Run | None = None
     durations: dict[NodeId, int] = field(default_factory=dict)
     failures: dict[NodeId, Failure] = field(default_factory=dict)
     last_failure: Failure = Failure(EXECUTION_ERROR, "unknown")
@@ -94,6 +95,7 @@ class _Reading:
         self._open: dict[tuple[NodeId, int], Tried] = {}
         self._ready: dict[NodeId, int] = {}
         self._news: dict[str, tuple[int, int]] = {}
+        self._stopped = False
 
     def read(self, together: Sequence[Recorded]) -> None:
         """Read one decision."""
@@ -106,6 +108,7 @@ class _Reading:
             self._fold(recorded)
         run = self._streams.get(first.correlation)
         if run is not None and isinstance(run.state, Run):
+            self.script.run = run.state
             self._note_ready(run.state, first.occurred_at_ms, parted)
 
     def _fold(self, recorded: Recorded) -> None:
@@ -188,6 +191,11 @@ class _Reading:
             tried.effects.append(event)
 
     def _note_ready(self, run: Run, now_ms: int, parted: bool) -> None:
+        if run.pause_requested or run.stopped_by is not None:
+            self._stopped = True
+        elif self._stopped:  # what waited meanwhile could not have started before now
+            self._stopped = False
+            self._ready = dict.fromkeys(run.ready, now_ms)
         for node in run.ready:
             self._ready.setdefault(node, now_ms)
         for node, due in run.waiting.items():

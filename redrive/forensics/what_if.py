@@ -36,8 +36,7 @@ from redrive.forensics.what_if_report import (
 if TYPE_CHECKING:
     from redrive.engine import Engine
 
-MOST_RUNS = 200
-MOST_NAMED = 50
+MOST_RUNS, MOST_NAMED = 200, 50
 
 
 class Inquiry:
@@ -128,6 +127,7 @@ class Inquiry:
             first,
             recorded,
             courses,
+            script.run,
             widest_of(events, at, script, self._policy, self._policies, self._ledger),
         )
 
@@ -173,7 +173,7 @@ class Inquiry:
 
     def _tell(
         self, run_id: str, together: list[Recorded], first: Difference | None, recorded: Amounts, courses: Courses,
-        widest: Widest,
+        run: Run | None, widest: Widest,
     ) -> None:  # fmt: skip
         bounds = self._add(courses, widest)
         status = tuple(dict.fromkeys((courses.first.status, courses.last.status)))
@@ -184,21 +184,18 @@ class Inquiry:
         self._recoveries = self._recoveries.with_run(
             bool(recorded.completed), [bool(a.completed) for a in courses.amounts], later
         )
-        run = self._streams.get(run_id, self._until + 1)
-        state = run.state if run is not None else None
-        self._streams.forget(run_id)
         if len(self._runs) >= MOST_RUNS:
             return
         self._runs.append(
             RunDifference(
                 run=run_id,
-                automation=state.automation if isinstance(state, Run) else "",
+                automation=run.automation if run is not None else "",
                 position=together[0].position,
                 first=first,
                 attempts=bounds["attempts"].minus(recorded.attempts),
                 dead_letters=bounds["dead_letters"].minus(recorded.dead_letters),
                 dispatches=bounds["dispatches"].minus(recorded.dispatches),
-                status_recorded=str(state.status) if isinstance(state, Run) else "",
+                status_recorded=str(run.status) if run is not None else "",
                 status=status,
                 later_ms=later,
                 saved=_named(courses.saved),

@@ -48,8 +48,8 @@ class LedgerTransaction(Reading):
     """The unit of work of one command. Nothing reaches the database before ``flush``."""
 
     __slots__ = (
-        "_cause", "_last", "_leads", "_nonce", "_origin", "_recorded_at_ms", "_redrivable", "_rows", "_tally", "appended",
-        "hints", "limited", "registered",
+        "_cause", "_last", "_leads", "_nonce", "_origin", "_recorded_at_ms", "_redrivable", "_rows", "_tally",
+        "appended", "hints", "limited", "registered",
     )  # fmt: skip
 
     def __init__(self, committer: "Committer", caller: Caller, now_ms: int) -> None:

@@ -256,14 +256,14 @@ class PayloadDestroyed(Refused, StreamUnreadable):
 
 
 class PayloadLocked(Refused, StreamUnreadable):
-    """A payload is sealed with a key that is not here: nothing can be decided about it."""
+    """A payload is encrypted with a key that is not here: nothing can be decided about it."""
 
     code = "payload-locked"
 
     def __init__(self, stream: str, key: str = "", store: str = "") -> None:
         self.stream, self.key, self.store = stream, key, store
         where = f"key {key} is not in {store}" if key else "its key is not here"
-        super().__init__(f"the payload of {stream} is sealed and {where}: open the log with its key store")
+        super().__init__(f"the payload of {stream} is encrypted and {where}: open the log with its key store")
 
 
 def _shown(value: object, most: int = 120) -> str:

@@ -30,7 +30,7 @@ class PolicyRegistered(Event):
 
 
 class KeyDestroyed(Event):
-    """The key that sealed payloads of a subject is gone; they cannot be read any more, by anybody.
+    """The key that encrypted payloads of a subject is gone; they cannot be read any more, by anybody.
 
     *subject* is an HMAC of the subject's name: whoever has the key store can tell which name it was.
     """

@@ -138,8 +138,8 @@ class Engine(ForensicEngine, PrivateEngine):
         self.evidence.close()
         self.views.close()
         self.ledger.close()
-        if self.sealing is not None:
-            self.sealing.keys.close()
+        if self.encryption is not None:
+            self.encryption.keys.close()
 
     def __enter__(self) -> Self:
         return self
@@ -207,8 +207,8 @@ def open(  # noqa: A001, PLR0913  (redrive.open reads well; all have defaults)
     it is, with a warning `limit.kept`. *views* is the folder for the query views
     (default: beside the log). *seal*: whether what is new is sealed in the background, from the first event that this
     engine commits (True), while a worker or a ticker runs (None), or never (False); with the key of *key_file*
-    (default: the user's, when there is one), and pinned to *pin_file* when it is given. *privacy* has payloads encrypted with
-    a key per subject, from now on. Raises InvalidValue, StorageError.
+    (default: the user's, when there is one), and pinned to *pin_file* when it is given. *privacy* has payloads
+    encrypted with a key per subject, from now on. Raises InvalidValue, StorageError.
     """
     path = path_of(url)
     if not isinstance(limits, (list, tuple)):
@@ -243,20 +243,20 @@ def open(  # noqa: A001, PLR0913  (redrive.open reads well; all have defaults)
         begin_work=evidence.begin,
     )
     folder = Path(path).parent if views is None else Path(views)
-    sealing = None
+    encryption = None
     try:
-        sealing = attach(ledger, privacy)
+        encryption = attach(ledger, privacy)
         for limit, command in setting:
             kept = ledger.transact(Caller(None, reason="given to redrive.open"), command)
             if kept != limit:
                 log.warning("limit.kept", limit=limit.key, kept=kept.document(), given=limit.document())
         view = View(ledger, view_path(str(folder / Path(path).name), locked=ledger.locked))
         engine = Engine(ledger, services, view, evidence)
-        engine._take_keys(sealing)
+        engine._take_keys(encryption)
     except BaseException:
         ledger.close()
-        if sealing is not None:
-            sealing.keys.close()
+        if encryption is not None:
+            encryption.keys.close()
         raise
     return engine
 

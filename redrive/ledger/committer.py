@@ -87,7 +87,7 @@ class Committer:
         self._owner = 0
         self._pid = os.getpid()
         self._queue: deque[Pending[object]] = deque()
-        self._seals = 0
+        self._keys_seen = 0
         self.commits = 0
         self.closed = False
 
@@ -199,8 +199,8 @@ class Committer:
     def _begin(self) -> None:
         self._require_open()
         self._connection.execute("BEGIN IMMEDIATE")
-        if (seals := self.recorder.seals) is not None and seals.generation != self._seals:
-            self._seals = seals.generation
+        if (encryption := self.recorder.encryption) is not None and encryption.generation != self._keys_seen:
+            self._keys_seen = encryption.generation
             self.states.forget_all()
         version = self._connection.execute("PRAGMA data_version").fetchone()[0]
         changed = (version, self.recorder.appends)

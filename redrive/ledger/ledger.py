@@ -25,7 +25,7 @@ from redrive.ledger.transaction import LedgerTransaction
 from redrive.projections.logs import log
 
 T = TypeVar("T")
-_SEAL = attrgetter("seal")
+_PAYLOAD = attrgetter("payload")
 Subscriber = Callable[[Sequence[Recorded]], None]
 _collecting: ContextVar[list[Pending[Any]] | None] = ContextVar("redrive_batch", default=None)
 
@@ -42,7 +42,7 @@ def refuse_in_batch(call: str) -> None:
 
 
 class SqliteLedger:
-    """An append-only log in one SQLite file, shared by any number of threads and processes. *locked*: it has sealed
+    """An append-only log in one SQLite file, shared by any number of threads and processes. *locked*: it has encrypted
     payloads, and was opened without their keys."""
 
     def __init__(
@@ -121,8 +121,8 @@ class SqliteLedger:
         """The log beyond position *after*, batch by batch, so small that it fits the processor's cache."""
         while rows := self.recorder.rows_after(after, batch, until):
             events = shown(rows)
-            if self.recorder.seals is None and not self.locked and any(map(_SEAL, events)):
-                raise StorageError(f"{self.path}: payloads are sealed since this process opened the log: open it anew")
+            if self.recorder.encryption is None and not self.locked and any(map(_PAYLOAD, events)):
+                raise StorageError(f"{self.path}: payloads are encrypted since this process opened it: open it anew")
             yield events
             after = rows[-1][0]
 

@@ -28,18 +28,18 @@ _STATE = "SELECT state FROM events WHERE originator_id = ? AND originator_versio
 Row = tuple[Any, ...]
 
 
-class Seals(Protocol):
-    """Seals payloads on their way into the log, and opens them on their way out."""
+class Encrypting(Protocol):
+    """Encrypts payloads on their way into the log, and decrypts them on their way out."""
 
     @property
     def generation(self) -> int:
         """Rises when keys may have gone."""
 
-    def seal(self, rows: Sequence[NewRow], subject: str | None) -> list[NewRow]:
+    def encrypt(self, rows: Sequence[NewRow], subject: str | None) -> list[NewRow]:
         """The rows as they are to be stored."""
 
-    def opened(self, rows: list[Row]) -> list[Row]:
-        """The rows as they were before they were sealed."""
+    def decrypted(self, rows: list[Row]) -> list[Row]:
+        """The rows as they were before they were encrypted."""
 
 
 class LogRecorder(SQLiteApplicationRecorder):
@@ -57,7 +57,7 @@ class LogRecorder(SQLiteApplicationRecorder):
         self.lock = threading.Lock()
         self.heads: dict[str, int] = {}
         self.appends = 0
-        self.seals: Seals | None = None
+        self.encryption: Encrypting | None = None
 
     def open(self, path: str, *, busy_timeout_ms: int, durable: bool) -> None:
         """Connect to the log at *path*."""
@@ -133,7 +133,7 @@ class LogRecorder(SQLiteApplicationRecorder):
                 self.writer.execute("BEGIN IMMEDIATE")
                 row = self.writer.execute("SELECT recorded_at_ms FROM events ORDER BY position DESC LIMIT 1").fetchone()
                 rows = [_row_after(event, row[0] if row else 0) for event in stored_events]
-                rows = rows if self.seals is None else self.seals.seal(rows, None)
+                rows = rows if self.encryption is None else self.encryption.encrypt(rows, None)
                 last = self.insert(rows, unchanged or {})
                 self.writer.execute("COMMIT")
             finally:
@@ -178,7 +178,7 @@ class LogRecorder(SQLiteApplicationRecorder):
 
     def as_read(self, rows: list[Row]) -> list[Row]:
         """Rows of the table as they are read: with their payloads, where the log has keys."""
-        return rows if self.seals is None else self.seals.opened(rows)
+        return rows if self.encryption is None else self.encryption.decrypted(rows)
 
     def select_events(
         self,

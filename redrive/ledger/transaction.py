@@ -169,8 +169,8 @@ class LedgerTransaction(Reading):
         for recorded in self.pending:
             recorded.recorded_at_ms = self._ledger.recorded_at_ms
         self._rows = [row_of(recorded) for recorded in self.pending]
-        if (seals := self._ledger.recorder.seals) is not None:
-            self._rows = seals.seal(self._rows, self.caller.subject)
+        if (encryption := self._ledger.recorder.encryption) is not None:
+            self._rows = encryption.encrypt(self._rows, self.caller.subject)
 
     def flush(self) -> None:
         """Insert what was appended, and bring the agenda up to it."""

@@ -14,7 +14,14 @@ from redrive.domain.effect.state import evolve as evolve_effect
 from redrive.domain.errors import InvalidValue, NotFound, RedriveError, Refused
 from redrive.domain.event import CATALOGUE, Event, Evolve, Recorded, UnknownEvent
 from redrive.domain.identity import EventId, StreamId, Tenant
-from redrive.domain.records import AnchorRecorded, FlowRegistered, KeyDestroyed, LimitRemoved, LimitSet, PolicyRegistered
+from redrive.domain.records import (
+    AnchorRecorded,
+    FlowRegistered,
+    KeyDestroyed,
+    LimitRemoved,
+    LimitSet,
+    PolicyRegistered,
+)
 from redrive.domain.retry_policy import RetryPolicy
 from redrive.domain.run import events as runs
 from redrive.domain.run.evolution import evolve as evolve_run

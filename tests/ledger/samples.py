@@ -22,7 +22,14 @@ from redrive.domain.identity import (
     Tenant,
 )
 from redrive.domain.limits import Limit, LimitUse, Rate
-from redrive.domain.records import AnchorRecorded, FlowRegistered, KeyDestroyed, LimitRemoved, LimitSet, PolicyRegistered
+from redrive.domain.records import (
+    AnchorRecorded,
+    FlowRegistered,
+    KeyDestroyed,
+    LimitRemoved,
+    LimitSet,
+    PolicyRegistered,
+)
 from redrive.domain.retry_policy import Mode, RetryDecision, Verdict
 from redrive.domain.run import events as runs
 from redrive.domain.run import wait_events as stateful

@@ -14,9 +14,9 @@ RedriveError
 ├── NotFound                    unknown, or another tenant's: both look the same          CLI exit 4
 ├── Conflict                    another writer was first, again and again; try later      CLI exit 5
 ├── StorageError                disk full, locked, read-only, corrupted, newer schema     CLI exit 5
-│   └── EngineClosed · StreamDamaged · SealRefused
+│   └── EngineClosed · StreamDamaged · SealRefused · ArchiveUnreadable
 ├── AnchorFailed            nobody outside of the database could be told                CLI exit 5
-└── StreamUnreadable            marks StreamReadOnly, StreamDamaged, Payload…: left alone, all else works
+└── StreamUnreadable            marks StreamReadOnly, StreamDamaged, Payload…, Archive…: left alone, all else works
 """
 
 from typing import ClassVar
@@ -233,6 +233,16 @@ class StreamDamaged(StorageError, StreamUnreadable):
     """The bytes of a stream make no sense: restore a backup."""
 
     code = "stream-damaged"
+
+
+class ArchiveUnreadable(StorageError, StreamUnreadable):
+    """What is asked for was archived, and its archive is missing, damaged, or another one."""
+
+    code = "archive-unreadable"
+
+    def __init__(self, path: str, why: str) -> None:
+        self.path, self.why = path, why
+        super().__init__(f"{path}: the archive cannot be read: {why}; put it back there, or beside the log")
 
 
 class StreamReadOnly(Refused, StreamUnreadable):

@@ -43,6 +43,25 @@ class KeyDestroyed(Event):
     destroyed_at_ms: int
 
 
+class RecordsArchived(Event):
+    """The states of settled records were moved to an archive, which was durable and read back before. Headers, ids
+    and digests stay in the log.
+
+    *positions* are the first and last of each range, *digest* is SHA-256 of the digests of the states, in log order.
+    """
+
+    TOPIC: ClassVar[str] = "log.records-archived"
+
+    archive: str
+    file: str
+    runs: int
+    events: int
+    bytes: int
+    positions: tuple[tuple[int, int], ...]
+    digest: str
+    before_ms: int
+
+
 class LimitSet(Event):
     """An operator, or the host, set a limit; it holds from the next transaction on. The body is the limit."""
 

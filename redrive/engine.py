@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, ParamSpec, Self, TypeVar
 from urllib.parse import unquote
 
 from redrive import __version__
+from redrive.archiving_engine import ArchivingEngine
 from redrive.domain.classifier import Classifier
 from redrive.domain.errors import InvalidValue
 from redrive.domain.event import Recorded
@@ -50,7 +51,7 @@ Listener = Callable[[Recorded], None]
 RedrivePolicies = RedrivePolicy | Callable[[Tenant, str], RedrivePolicy]
 
 
-class Engine(ForensicEngine, PrivateEngine):
+class Engine(ForensicEngine, PrivateEngine, ArchivingEngine):
     """One log, for every tenant. Commands and queries live on ``for_tenant(…)``; ``local`` is the default tenant.
 
     Any number of threads may use it, and any number of processes may open the same log. Close it when done, or

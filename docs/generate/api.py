@@ -76,6 +76,7 @@ GROUPS: dict[str, tuple[str, ...]] = {
         "LimitStatus",
         "PrivacyStatus",
         "KeyDestruction",
+        "ArchiveReport",
         "LimitUse",
         "Counts",
         "HistoryEntry",

@@ -18,6 +18,7 @@ from redrive.projections.models import (
     RunSummary,
     ViewStatus,
 )
+from redrive.retention.models import ArchiveReport
 from redrive.run_detail import NodeDetail, RunDetail
 
 
@@ -156,6 +157,7 @@ PRINTED = {
         ],
     ),
     "privacy": Printed("item", "`privacy init`, `privacy show`", PrivacyStatus),
+    "archive": Printed("item", "`archive`", ArchiveReport),
     "key-destroyed": Printed("item", "`privacy destroy`", KeyDestruction),
     "views": Printed("item", "`views status`", ViewStatus),
     "views-rebuilt": Printed(
@@ -185,6 +187,7 @@ MODELS: tuple[type[BaseModel], ...] = (
     ViewStatus,
     PrivacyStatus,
     KeyDestruction,
+    ArchiveReport,
 )
 
 

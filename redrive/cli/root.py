@@ -34,6 +34,7 @@ COMMANDS = {
     "cancel": "redrive.cli.run_operations:cancel",
     "recover": "redrive.cli.run_operations:recover",
     "limits": "redrive.cli.limits:limits",
+    "archive": "redrive.cli.archive:archive",
     "privacy": "redrive.cli.privacy:privacy",
     "views": "redrive.cli.views:views",
     "log": "redrive.cli.log:log",

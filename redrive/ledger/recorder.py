@@ -5,8 +5,9 @@ import os
 import sqlite3
 import threading
 from collections.abc import Iterator, Mapping, Sequence
+from operator import itemgetter
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from eventsourcing.persistence import Notification, StoredEvent
 from eventsourcing.sqlite import SQLiteApplicationRecorder, SQLiteDatastore
@@ -17,6 +18,9 @@ from redrive.ledger.mapper import LoggedEvent, NewRow, event_id_of
 from redrive.ledger.schema import connect
 from redrive.ledger.storage_errors import storage_errors
 
+if TYPE_CHECKING:
+    from redrive.retention.shelf import Shelf
+
 COLUMNS = "position, originator_id, originator_version, topic, state, tenant, correlation, recorded_at_ms"
 _INSERT = (
     "INSERT INTO events (originator_id, originator_version, topic, state, tenant, correlation, recorded_at_ms) "
@@ -26,6 +30,7 @@ _HEAD = "SELECT originator_version FROM events WHERE originator_id = ? ORDER BY 
 _STATE = "SELECT state FROM events WHERE originator_id = ? AND originator_version = ?"
 
 Row = tuple[Any, ...]
+_STATE_OF = itemgetter(4)
 
 
 class Encrypting(Protocol):
@@ -57,6 +62,7 @@ class LogRecorder(SQLiteApplicationRecorder):
         self.lock = threading.Lock()
         self.heads: dict[str, int] = {}
         self.appends = 0
+        self._shelf: Shelf | None = None
         self.encryption: Encrypting | None = None
 
     def open(self, path: str, *, busy_timeout_ms: int, durable: bool) -> None:
@@ -65,6 +71,15 @@ class LogRecorder(SQLiteApplicationRecorder):
         self.writer = connect(path, busy_timeout_ms=busy_timeout_ms, durable=durable)
         found = Path(path).stat()
         self._identity = (found.st_dev, found.st_ino)
+
+    @property
+    def shelf(self) -> "Shelf":
+        """The archives of this log."""
+        if self._shelf is None:
+            from redrive.retention.shelf import Shelf
+
+            self._shelf = Shelf(self.path)
+        return self._shelf
 
     def is_there(self) -> bool:
         """Whether the file that was opened still lies at its path; else what is written to it would be lost."""
@@ -91,6 +106,8 @@ class LogRecorder(SQLiteApplicationRecorder):
         """Close this thread's connections, and the writer's (under *lock*). What another thread reads with is closed
         when it next asks, or ends: closing a connection that another thread is using crashes the process."""
         self._closed = True
+        if self._shelf is not None:
+            self._shelf.close()
         mine: _Reader | None = getattr(self._local, "reader", None)
         for connection in (mine.connection, self.writer) if mine else (self.writer,):
             connection.close()
@@ -167,7 +184,8 @@ class LogRecorder(SQLiteApplicationRecorder):
         if not stream.isascii():
             stream = stream.encode("utf-8", "replace").decode()  # SQLite takes no lone surrogates
         query = f"SELECT {COLUMNS} FROM events WHERE originator_id = ? AND originator_version > ? ORDER BY 3"
-        return self.as_read((connection or self.reader()).execute(query, (stream, after)).fetchall())
+        used = connection or self.reader()
+        return self.as_read(used.execute(query, (stream, after)).fetchall(), used)
 
     def rows_after(self, position: int, limit: int, until: int | None = None) -> list[Row]:
         """At most *limit* rows beyond *position*, in log order, none beyond *until*."""
@@ -176,8 +194,10 @@ class LogRecorder(SQLiteApplicationRecorder):
             rows = self.reader().execute(query, (position, 2**62 if until is None else until, limit)).fetchall()
             return self.as_read(rows)
 
-    def as_read(self, rows: list[Row]) -> list[Row]:
-        """Rows of the table as they are read: with their payloads, where the log has keys."""
+    def as_read(self, rows: list[Row], connection: sqlite3.Connection | None = None) -> list[Row]:
+        """Rows of the table as they are read: with states that were archived, and payloads, where the log has keys."""
+        if b"" in map(_STATE_OF, rows):
+            rows = self.shelf.put_back(rows, connection or self.reader())
         return rows if self.encryption is None else self.encryption.decrypted(rows)
 
     def select_events(

@@ -81,6 +81,20 @@ CREATE TABLE IF NOT EXISTS tree_checkpoints (
     sealed_at_ms  INTEGER NOT NULL
 );
 
+CREATE TABLE IF NOT EXISTS archives (
+    number INTEGER PRIMARY KEY,
+    id     TEXT NOT NULL UNIQUE,
+    path   TEXT NOT NULL
+);
+
+CREATE TABLE IF NOT EXISTS archived (
+    position INTEGER PRIMARY KEY,
+    archive  INTEGER NOT NULL,
+    offset   INTEGER NOT NULL,
+    size     INTEGER NOT NULL,
+    digest   BLOB NOT NULL
+);
+
 CREATE TABLE meta (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 """
 

@@ -35,6 +35,7 @@ from redrive.domain.records import (
     LimitRemoved,
     LimitSet,
     PolicyRegistered,
+    RecordsArchived,
 )
 from redrive.domain.run import events as run_events
 from redrive.domain.run.evolution import evolve as evolve_run
@@ -46,7 +47,7 @@ from redrive.ledger.recorder import LogRecorder, Row
 MOST_FLOWS = 256
 BYTES_PER_NODE = 400
 BYTES_PER_STORED_BYTE = 3
-WRITTEN_ONCE = (FlowRegistered, PolicyRegistered, LimitSet, LimitRemoved, AnchorRecorded, KeyDestroyed)
+WRITTEN_ONCE = (FlowRegistered, PolicyRegistered, LimitSet, LimitRemoved, AnchorRecorded, KeyDestroyed, RecordsArchived)
 _QUIET = (dead_letter_events.DeadLetterNoted, dead_letter_events.DeadLetterHeld)
 
 

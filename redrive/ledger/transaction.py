@@ -1,6 +1,7 @@
 """One decision on the SQLite log: reads under the write lock, appends and agenda rows in one transaction."""
 
 import os
+import sqlite3
 from collections.abc import Callable, Container, Sequence
 from typing import TYPE_CHECKING, TypeVar, cast
 
@@ -163,6 +164,15 @@ class LedgerTransaction(Reading):
             return False
         self._record(stream, 1, event, LimitOwner(tenant, stream))
         return True
+
+    @property
+    def connection(self) -> sqlite3.Connection:
+        """The connection that writes, within this transaction: for maintenance that undoes what it cannot finish."""
+        return self._ledger.recorder.writer
+
+    def append_next(self, tenant: Tenant, stream: StreamId, event: Event) -> None:
+        """Append to a stream that no decision depends on."""
+        self._record(stream, self._ledger.recorder.head(stream) + 1, event, LimitOwner(tenant, stream))
 
     def encode(self) -> None:
         """Turn what was appended into rows, before anything reaches the database."""

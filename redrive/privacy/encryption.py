@@ -22,7 +22,7 @@ from redrive.privacy.key_store import KeyStore
 
 PREFIX = b'{"encrypted":'
 _BEGINS = ("run.submitted/", "effect.intended/", "effect.withheld/")
-_FIRST = "SELECT state FROM events WHERE originator_id = ? AND originator_version = 1"
+_FIRST = "SELECT position, state FROM events WHERE originator_id = ? AND originator_version = 1"
 _HAS = "SELECT 1 FROM events WHERE originator_id = ? LIMIT 1"
 _MOST_KNOWN = 65_536
 
@@ -84,12 +84,22 @@ class Encryption:
         elif correlation in self._known:
             return self._known[correlation]
         else:
-            row = self._recorder.writer.execute(_FIRST, (correlation,)).fetchone()
-            found = None if row is None else key_of_state(row[0])
+            found = self._key_of_first(correlation)
         if len(self._known) >= _MOST_KNOWN:
             self._known.clear()
         self._known[correlation] = found
         return found
+
+    def _key_of_first(self, correlation: str) -> str | None:
+        """The key of the first event of what is in the log, wherever its state is by now."""
+        recorder = self._recorder
+        row = recorder.writer.execute(_FIRST, (correlation,)).fetchone()
+        if row is None:
+            return None
+        position, state = row
+        if state == b"" and (kept := recorder.shelf.kept([position], recorder.writer)):
+            state = recorder.shelf.state(*kept[position])
+        return key_of_state(state)
 
     def _key_for_new(self, row: NewRow, subject: str | None) -> str | None:
         if subject is None:

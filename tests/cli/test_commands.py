@@ -20,7 +20,7 @@ PROMISED = {
     *("compensations list", "compensations show", "compensations approve", "compensations cancel"),
     *("compensations rerun", "views rebuild", "views status", "log tail", "log show", "approve", "deny"),
     *("limits list", "limits set", "limits remove", "demo"),
-    *("privacy init", "privacy show", "privacy destroy"),
+    *("privacy init", "privacy show", "privacy destroy", "archive"),
 }
 
 

@@ -207,8 +207,8 @@ class SqliteLedger:
 
     def event_id_at(self, position: int) -> str | None:
         """The id of the event at *position*; None when there is none."""
-        found = self.at_positions([position])
-        return found[0].event_id if found else None
+        with storage_errors(self.path):
+            return self.recorder.id_at(position)
 
     def capacity(self) -> Capacity:
         """What is in use of the limits, as it is kept."""

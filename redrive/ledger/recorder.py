@@ -27,7 +27,7 @@ _INSERT = (
     "VALUES (?, ?, ?, ?, ?, ?, ?)"
 )
 _HEAD = "SELECT originator_version FROM events WHERE originator_id = ? ORDER BY originator_version DESC LIMIT 1"
-_STATE = "SELECT state FROM events WHERE originator_id = ? AND originator_version = ?"
+_STATE = "SELECT position, state FROM events WHERE originator_id = ? AND originator_version = ?"
 
 Row = tuple[Any, ...]
 _STATE_OF = itemgetter(4)
@@ -137,7 +137,20 @@ class LogRecorder(SQLiteApplicationRecorder):
     def id_of(self, stream: str, version: int) -> EventId:
         """The id of an event, "" when there is none."""
         row = self.writer.execute(_STATE, (stream, version)).fetchone()
-        return event_id_of(row[0]) if row else EventId("")
+        return self._id_in(self.writer, *row) if row else EventId("")
+
+    def id_at(self, position: int) -> EventId | None:
+        """The id of the event at *position*, None when there is none."""
+        connection = self.reader()
+        row = connection.execute("SELECT position, state FROM events WHERE position = ?", (position,)).fetchone()
+        return self._id_in(connection, *row) if row else None
+
+    def _id_in(self, connection: sqlite3.Connection, position: int, state: bytes) -> EventId:
+        """The id in a state; of one that was archived, the log has kept it."""
+        if state != b"":
+            return event_id_of(state)
+        row = connection.execute("SELECT event_id FROM archived WHERE position = ?", (position,)).fetchone()
+        return EventId(str(row[0]) if row else "")
 
     def insert_events(
         self, stored_events: Sequence[StoredEvent], unchanged: Mapping[str, int] | None = None, **_: Any

@@ -92,7 +92,8 @@ CREATE TABLE IF NOT EXISTS archived (
     archive  INTEGER NOT NULL,
     offset   INTEGER NOT NULL,
     size     INTEGER NOT NULL,
-    digest   BLOB NOT NULL
+    digest   BLOB NOT NULL,
+    event_id TEXT NOT NULL
 );
 
 CREATE TABLE meta (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;

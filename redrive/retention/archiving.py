@@ -23,6 +23,7 @@ from redrive.domain.ports import Caller
 from redrive.domain.records import RecordsArchived
 from redrive.domain.run.state import FINAL, Run
 from redrive.ledger.agenda_rows import State
+from redrive.ledger.mapper import event_id_of
 from redrive.ledger.transaction import LedgerTransaction
 from redrive.retention.archive_file import ArchiveWriter, Kept
 from redrive.retention.models import ArchiveReport
@@ -109,7 +110,7 @@ def _moving(
         chunk.states.sort()
         if writer is not None and chunk.states:
             kept = writer.append(chunk.states)
-            _empty(connection, writer, kept)
+            _empty(connection, writer, kept, chunk.states)
             tx.append_next(Tenant(), _stream_of(writer.id), _archived(writer, chunk, kept, before_ms))
         return chunk
 
@@ -150,7 +151,9 @@ def _is_settled(state: State | None) -> bool:
             return True
 
 
-def _empty(connection: sqlite3.Connection, writer: ArchiveWriter, kept: Sequence[Kept]) -> None:
+def _empty(
+    connection: sqlite3.Connection, writer: ArchiveWriter, kept: Sequence[Kept], states: Sequence[tuple[int, bytes]]
+) -> None:
     """Note where the states lie now, and empty their rows: all of it, or nothing. The trigger that keeps the log
     append-only is away meanwhile, for nobody else: the transaction holds the write lock."""
     connection.execute("SAVEPOINT archiving")
@@ -159,8 +162,11 @@ def _empty(connection: sqlite3.Connection, writer: ArchiveWriter, kept: Sequence
         connection.execute("INSERT INTO archives (id, path) VALUES (?, ?) ON CONFLICT (id) DO UPDATE SET path = ?",
                            (writer.id, path, path))  # fmt: skip
         (number,) = connection.execute("SELECT number FROM archives WHERE id = ?", (writer.id,)).fetchone()
-        rows = [(one.position, number, one.offset, one.size, one.digest) for one in kept]
-        connection.executemany("INSERT INTO archived VALUES (?, ?, ?, ?, ?)", rows)
+        rows = [
+            (one.position, number, one.offset, one.size, one.digest, event_id_of(state))
+            for one, (_, state) in zip(kept, states, strict=True)
+        ]
+        connection.executemany("INSERT INTO archived VALUES (?, ?, ?, ?, ?, ?)", rows)
         trigger = connection.execute(_TRIGGER).fetchone()
         connection.execute("DROP TRIGGER IF EXISTS events_no_update")
         emptied = connection.executemany(

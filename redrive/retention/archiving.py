@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from redrive.engine import Engine
 
 RUNS_PER_TRANSACTION = 200
+BYTES_PER_TRANSACTION = 32 * 1024 * 1024  # or one run more: what is in memory, and how long others wait
 _CANDIDATES = (
     "SELECT created, run_id FROM runs WHERE status IN ('completed', 'cancelled') AND finished_at_ms <= ? "
     "AND created > ? ORDER BY created LIMIT ?"
@@ -54,6 +55,8 @@ class _Chunk:
     states: list[tuple[int, bytes]] = field(default_factory=list)
     unsettled: int = 0
     unreadable: int = 0
+    bytes: int = 0
+    judged: int = 0
 
 
 def archive_records(
@@ -67,11 +70,10 @@ def archive_records(
         for candidates in _candidates(engine, before_ms):
             if writer is None and not dry_run:
                 writer = ArchiveWriter(to, engine.ledger.id)
-            chunk = engine.ledger.transact(caller, _moving(candidates, before_ms, writer))
-            runs, events = runs + chunk.runs, events + len(chunk.states)
-            size += sum(len(state) for _, state in chunk.states)
-            unsettled, unreadable = unsettled + chunk.unsettled, unreadable + chunk.unreadable
-            last = engine.ledger.last_position() if chunk.states and writer else last
+            for chunk in _moved(engine, caller, candidates, before_ms, writer):
+                runs, events, size = runs + chunk.runs, events + len(chunk.states), size + chunk.bytes
+                unsettled, unreadable = unsettled + chunk.unsettled, unreadable + chunk.unreadable
+                last = engine.ledger.last_position() if chunk.states and writer else last
     finally:
         if writer is not None:
             writer.close()
@@ -98,6 +100,16 @@ def _candidates(engine: "Engine", before_ms: int) -> Iterator[list[RunId]]:
         after = rows[-1][0]
 
 
+def _moved(
+    engine: "Engine", caller: Caller, runs: Sequence[RunId], before_ms: int, writer: ArchiveWriter | None
+) -> Iterator[_Chunk]:
+    """What each transaction moved."""
+    while runs:
+        chunk = engine.ledger.transact(caller, _moving(runs, before_ms, writer))
+        yield chunk
+        runs = runs[chunk.judged :]
+
+
 def _moving(
     runs: Sequence[RunId], before_ms: int, writer: ArchiveWriter | None
 ) -> Callable[[LedgerTransaction], _Chunk]:
@@ -107,6 +119,9 @@ def _moving(
         connection, chunk = tx.connection, _Chunk()
         for run in runs:
             _judge(tx, connection, run, before_ms, chunk)
+            chunk.judged += 1
+            if chunk.bytes >= BYTES_PER_TRANSACTION:
+                break
         chunk.states.sort()
         if writer is not None and chunk.states:
             kept = writer.append(chunk.states)
@@ -132,6 +147,7 @@ def _judge(tx: LedgerTransaction, connection: sqlite3.Connection, run: RunId, be
     if settled:
         chunk.runs += 1
         chunk.states += [(position, state) for position, _, state in rows]
+        chunk.bytes += sum(len(state) for _, _, state in rows)
     else:
         chunk.unsettled += 1
 

@@ -56,13 +56,16 @@ def test_a_log_without_the_trigger_gets_none(attic: Attic) -> None:
     assert attic.engine.ledger.recorder.writer.execute(query).fetchall() == [("events_no_delete",)]
 
 
-def test_many_runs_are_moved_in_several_transactions(attic: Attic, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(("bound", "most", "events"), [("RUNS", 2, 3), ("BYTES", 1, 5)])
+def test_many_runs_are_moved_in_several_transactions(
+    attic: Attic, monkeypatch: pytest.MonkeyPatch, bound: str, most: int, events: int
+) -> None:
     """One event for each; others write in between."""
-    monkeypatch.setattr("redrive.retention.archiving.RUNS_PER_TRANSACTION", 2)
+    monkeypatch.setattr(f"redrive.retention.archiving.{bound}_PER_TRANSACTION", most)
     runs = [attic.completed(str(n)) for n in range(5)]
     before = attic.everything()
     attic.age()
     assert attic.archive().runs == 5
-    assert sum(isinstance(event.event, RecordsArchived) for event in attic.log()) == 3
+    assert sum(isinstance(event.event, RecordsArchived) for event in attic.log()) == events
     assert attic.everything() == before
     assert all(b"" in attic.stored(run) for run in runs)

@@ -47,10 +47,10 @@ def measure_here(path: Path, way: str) -> dict[str, float]:
                     engine.views.rebuild()
         size = engine.views.status().size_bytes
     rates = {"rate": last / watch.cost.wall_s, "cpu_rate": last / watch.cost.cpu_s}
-    return {**rates, "peak_mb": _peak_mb(), "events": last, "views_mb": size / 1e6}
+    return {**rates, "peak_mb": peak_mb(), "events": last, "views_mb": size / 1e6}
 
 
-def _peak_mb() -> float:
+def peak_mb() -> float:
     """The most memory that was resident. Linux's ru_maxrss also counts what the parent held before the exec."""
     status = Path("/proc/self/status")
     if status.exists():

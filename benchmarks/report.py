@@ -4,7 +4,7 @@ import sys
 from collections.abc import Callable
 from datetime import UTC, datetime
 
-from benchmarks import claim, lifecycle, long_run, replay, sweep
+from benchmarks import claim, lifecycle, long_run, replay, seal, sweep
 from benchmarks.measure import arguments, machine
 
 
@@ -22,6 +22,10 @@ def main() -> None:
         (
             "Replay",
             lambda: replay.report(rounds=rounds, folder=folder, sizes=[20_000] if quick else [100_000, 1_000_000]),
+        ),
+        (
+            "Evidence",
+            lambda: seal.report(rounds=rounds, folder=folder, sizes=[20_000] if quick else [100_000, 1_000_000]),
         ),
     ]
     print(f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC, medians of {rounds} rounds (smallest–largest)\n")

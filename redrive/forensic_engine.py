@@ -62,8 +62,8 @@ class ForensicEngine:
         views and agenda against the log.
 
         *policy* says what is trusted and demanded (``redrive.read_verify_policy``); *checkpoints* are files with
-        checkpoints that were kept. Without *views* or *agenda*, these are not built anew. The result is VERIFIED only when
-        something outside of the database agrees. Raises InvalidValue, StorageError.
+        checkpoints that were kept. Without *views* or *agenda*, these are not built anew. The result is VERIFIED only
+        when something outside of the database agrees. Raises InvalidValue, StorageError.
         """
         from redrive.evidence.policy import VerifyPolicy
         from redrive.evidence.verification import verify

@@ -107,11 +107,38 @@ GROUPS: dict[str, tuple[str, ...]] = {
         "ResumePlan",
         "ResumeOption",
     ),
+    "Evidence": (
+        "VerifyReport",
+        "VerifyResult",
+        "VerifyPolicy",
+        "read_verify_policy",
+        "Finding",
+        "AnchorCheck",
+        "Compared",
+        "StoredCheckpoint",
+        "Anchor",
+        "PinAnchor",
+        "CommandAnchor",
+        "WitnessAnchor",
+        "TimestampAnchor",
+        "AnchorRecorded",
+    ),
     "Ids and values": ("RunId", "DeadLetterId", "EffectId", "CompensationId", "NodeId", "JsonValue"),
 }
 INHERITED = frozenset({"TenantEngine"})
 BARE = frozenset(
-    {"Status", "NodeStatus", "Mode", "Strategy", "Verdict", "Disposition", "Act", "EffectStatus", "CompensationStatus"}
+    {
+        "VerifyResult",
+        "Status",
+        "NodeStatus",
+        "Mode",
+        "Strategy",
+        "Verdict",
+        "Disposition",
+        "Act",
+        "EffectStatus",
+        "CompensationStatus",
+    }
 )
 
 

@@ -7,6 +7,8 @@ from pydantic import BaseModel
 
 from docs.generate.markdown import code, prose, table, type_of
 from redrive.effect_detail import CompensationDetail, EffectDetail, EffectOutcome, EffectTry
+from redrive.evidence.report import AnchorCheck, Compared, Finding, VerifyReport
+from redrive.forensics.footing import Footing
 from redrive.history import HistoryEntry
 from redrive.privacy.models import KeyDestruction, PrivacyStatus
 from redrive.projections.models import (
@@ -166,6 +168,39 @@ PRINTED = {
         None,
         [("position", "integer"), ("took_ms", "integer, ms"), ("path", "text or null")],
     ),
+    "checkpoint": Printed(
+        "item",
+        "`seal`",
+        None,
+        [
+            ("origin", "text: which log"),
+            ("size", "integer: how many events are sealed"),
+            ("position", "integer: of the last of them"),
+            ("root", "text or null: the root of the tree, base64"),
+            ("note", "text or null: the signed note"),
+            ("signed_by", "list of text"),
+        ],
+    ),
+    "verification": Printed("item", "`verify`", VerifyReport),
+    "anchors": Printed(
+        "items",
+        "`anchor`",
+        None,
+        [
+            ("kind", "text: `pin`, `command`, `witness` or `timestamp`"),
+            ("name", "text"),
+            ("size", "integer"),
+            ("checkpoint", "text"),
+            ("evidence", "text"),
+            ("at_ms", "integer, ms, or null"),
+        ],
+    ),
+    "keys": Printed(
+        "items",
+        "`keys`",
+        None,
+        [("verifier", "text: a verifier key"), ("created_ms", "integer, ms"), ("signs", "true or false")],
+    ),
     "error": Printed(
         "stream", "any, on standard error", None, [("code", "text, see the table of errors"), ("message", "text")]
     ),
@@ -188,6 +223,11 @@ MODELS: tuple[type[BaseModel], ...] = (
     PrivacyStatus,
     KeyDestruction,
     ArchiveReport,
+    VerifyReport,
+    Finding,
+    AnchorCheck,
+    Compared,
+    Footing,
 )
 
 

@@ -31,9 +31,10 @@ def anchor(
     reason: str,
     actor: str,
 ) -> None:
-    """Seal the log, and tell its checkpoint to somebody outside of the database.
+    """Tell the log's checkpoint to somebody outside.
 
-    What comes back is recorded in the log: later events came after it. `redrive verify` holds it against the log.
+    The log is sealed first. What comes back is recorded in it: later events came after that. `redrive verify` holds it
+    against the log.
     """
     from redrive.evidence.anchors import CommandAnchor, PinAnchor, TimestampAnchor, WitnessAnchor
 

@@ -141,6 +141,7 @@ WORDS: dict[str, Callable[[Data], str]] = {
     "flow.registered": lambda data: f"flow {data['flow'][:12]} registered",
     "policy.registered": lambda data: f"{data['kind']} policy {data['policy'][-12:]} registered",
     "engine.limit-set": _limit_set,
+    "log.anchor-recorded": lambda data: f"checkpoint {data['size']} told to {printable(data['name'], 80)}",
     "engine.limit-removed": lambda data: f"limit removed: {data['limit']}",
     "run.submitted": _submitted,
     "run.claimed": _claimed,

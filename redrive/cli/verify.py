@@ -32,7 +32,7 @@ MOST_SHOWN = 10
 def verify(
     session: Session, policy: Path | None, checkpoints: tuple[Path, ...], skip_views: bool, skip_agenda: bool
 ) -> int:
-    """Tell whether anything in the log was changed after it was sealed.
+    """Tell whether the log is what was sealed.
 
     Exit code 0: VERIFIED, something outside of the database agrees; 1: TAMPERED; 2: SELF-CONSISTENT, but nothing
     outside vouches for it; 3: STALE, too much is not sealed; 4: INCOMPLETE, something could not be checked.
@@ -50,37 +50,30 @@ def verify(
 
 
 def _tell(out: Output, report: "VerifyReport") -> None:
-    out.facts(
-        [
-            ("origin", report.origin),
-            ("sealed", f"{report.size} events in {report.checkpoints} checkpoint(s)"),
-            ("signed by", ", ".join(report.signed_by) or None),
-            ("matched", f"{report.matched} of {report.size} leaves"),
-            ("views", f"{report.views.state} ({report.views.detail})"),
-            ("agenda", f"{report.agenda.state} ({report.agenda.detail})"),
-            ("archived", f"{report.archived} states, of which the digests were checked" if report.archived else None),
-            (
-                "no envelope",
-                f"{report.uncompared} events, whose columns were not compared" if report.uncompared else None,
-            ),
-            ("unsealed", _unsealed(report)),
-            ("clock", _clock(report)),
-        ]
-    )
-    for anchor in report.anchors:
-        out.say(f"{anchor.kind.ljust(11)}  {_anchor(anchor)}")
+    kept, plain = f"{report.archived} states, of which the digests were checked", report.uncompared
+    facts: list[tuple[str, object]] = [
+        ("origin", report.origin),
+        ("sealed", f"{report.size} events in {report.checkpoints} checkpoint(s)"),
+        ("signed by", ", ".join(report.signed_by) or None),
+        ("matched", f"{report.matched} of {report.size} leaves"),
+        ("views", f"{report.views.state} ({report.views.detail})"),
+        ("agenda", f"{report.agenda.state} ({report.agenda.detail})"),
+        ("archived", kept if report.archived else None),
+        ("no envelope", f"{plain} events, whose columns were not compared" if plain else None),
+        ("unsealed", _unsealed(report)),
+        ("clock", _clock(report)),
+        *((anchor.kind, _anchor(anchor)) for anchor in report.anchors),
+    ]
     if report.anchors and report.unanchored:
-        out.say(f"unanchored   {report.unanchored} sealed events: nothing outside of the database vouches for them")
-    for finding in report.findings[:MOST_SHOWN]:
-        out.say(f"TAMPERED     {_finding(finding)}")
+        facts.append(("unanchored", f"{report.unanchored} sealed events: nothing outside vouches for them"))
+    facts += [("tampered", _finding(finding)) for finding in report.findings[:MOST_SHOWN]]
     if report.finding_count > MOST_SHOWN:
-        out.say(f"             and {report.finding_count - MOST_SHOWN} findings more")
-    for what in (*report.missing, *report.stale):
-        out.say(f"missing      {printable(what)}" if what in report.missing else f"stale        {printable(what)}")
+        facts.append(("tampered", f"and {report.finding_count - MOST_SHOWN} findings more"))
     if report.findings:
-        out.say(f"last good    checkpoint {report.last_good_size}" if report.last_good_size else "last good    none")
+        facts.append(("last good", f"checkpoint {report.last_good_size}" if report.last_good_size else "none"))
+    facts += [("missing", what) for what in report.missing] + [("stale", what) for what in report.stale]
+    out.facts([*facts, ("RESULT", report.result)])
     foot = report.footing
-    out.say(f"RESULT       {report.result}")
     out.say(f"{foot.origin} at position {foot.position}, {foot.seal}, {foot.code}")
 
 
@@ -101,7 +94,7 @@ def _clock(report: "VerifyReport") -> str | None:
 def _anchor(anchor: "AnchorCheck") -> str:
     says = {True: "agrees", False: "DISAGREES", None: "not judged"}[anchor.agrees]
     when = f", {absolute(anchor.at_ms)}" if anchor.at_ms is not None else ""
-    more = f" ({printable(anchor.detail)})" if anchor.detail else ""
+    more = f" ({anchor.detail})" if anchor.detail else ""
     return f"{says}: {printable(anchor.name, 80)}, {anchor.size} leaves{when}{more}"
 
 
@@ -110,4 +103,4 @@ def _finding(finding: "Finding") -> str:
     where += [f"position {finding.position}"] if finding.position is not None else []
     if finding.stream is not None:
         where.append(f"stream {printable(finding.stream, 80)} version {finding.version}")
-    return f"{printable(finding.what)}{': ' if where else ''}{', '.join(where)}"
+    return f"{finding.what}{': ' if where else ''}{', '.join(where)}"

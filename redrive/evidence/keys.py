@@ -10,6 +10,7 @@ import platform
 from base64 import b64decode, b64encode
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from secrets import token_bytes
 
@@ -26,7 +27,7 @@ def default_key_file() -> Path:
     return Path(home).expanduser() / "redrive" / "keys.json"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Key:
     """A key of the file, the newest first. *private* is kept of the newest two only: both sign once after a
     rotation."""
@@ -35,7 +36,7 @@ class Key:
     created_ms: int
     private: bytes | None
 
-    @property
+    @cached_property
     def signer(self) -> Signer | None:
         """Who signs with it; None when its private half is gone."""
         return None if self.private is None else Signer(self.verifier.name, self.private)

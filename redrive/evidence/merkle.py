@@ -37,19 +37,33 @@ class Frontier:
     def __init__(self, size: int = 0, nodes: Sequence[bytes] = ()) -> None:
         self.size, self.nodes = size, list(nodes)
 
-    def append(self, leaf: bytes) -> list[bytes]:
-        """Append a leaf hash. Returns the hashes that belong into tiles from now on, by level: the leaf itself, then
-        the roots of the subtrees of 256, 65,536, … leaves that it completes."""
-        stored, node, size, height, nodes = [leaf], leaf, self.size, 0, self.nodes
-        while size & 1:
+    def extend(self, leaves: Sequence[bytes]) -> list[tuple[int, bytes]]:
+        """Append leaf hashes. Returns the roots of the subtrees of 256, 65,536, … leaves that they complete, each with
+        its level: what belongs into the tiles above the leaves."""
+        upper: list[tuple[int, bytes]] = []
+        at, count = 0, len(leaves)
+        while at < count:
+            if self.size % TILE_WIDTH == 0 and count - at >= TILE_WIDTH:
+                self._add(_complete(leaves[at : at + TILE_WIDTH]), TILE_BITS, upper)
+                at += TILE_WIDTH
+            else:
+                self._add(leaves[at], 0, upper)
+                at += 1
+        return upper
+
+    def _add(self, node: bytes, height: int, upper: list[tuple[int, bytes]]) -> None:
+        """Add the root of a complete subtree of 2^height leaves."""
+        nodes, rest = self.nodes, self.size >> height
+        self.size += 1 << height
+        if height:
+            upper.append((1, node))
+        while rest & 1:
             node = sha256(b"\x01" + nodes.pop() + node).digest()
-            size >>= 1
+            rest >>= 1
             height += 1
             if not height & 7:
-                stored.append(node)
+                upper.append((height >> 3, node))
         nodes.append(node)
-        self.size += 1
-        return stored
 
     def root(self) -> bytes:
         """The root of the tree."""
@@ -131,10 +145,7 @@ class TiledTree:
         hashes = self._tile(level, tile)[offset * HASH_BYTES : (offset + (1 << rest)) * HASH_BYTES]
         if len(hashes) != HASH_BYTES << rest:
             raise TreeDamaged(level, tile)
-        nodes = [hashes[at : at + HASH_BYTES] for at in range(0, len(hashes), HASH_BYTES)]
-        while len(nodes) > 1:
-            nodes = [node_hash(*pair) for pair in zip(nodes[::2], nodes[1::2], strict=True)]
-        return nodes[0]
+        return _complete([hashes[at : at + HASH_BYTES] for at in range(0, len(hashes), HASH_BYTES)])
 
     def _tile(self, level: int, tile: int) -> bytes:
         key = (level, tile)
@@ -205,6 +216,13 @@ def _leads_to(path: Sequence[bytes], position: int, last: int, old_root: bytes, 
             after = node_hash(after, node)
         position, last = position >> 1, last >> 1
     return last == 0 and before == old_root and after == new_root
+
+
+def _complete(nodes: Sequence[bytes]) -> bytes:
+    """The root of a complete subtree, from all hashes of one level."""
+    while len(nodes) > 1:
+        nodes = [sha256(b"\x01" + left + right).digest() for left, right in zip(nodes[::2], nodes[1::2], strict=True)]
+    return nodes[0]
 
 
 def _split(count: int) -> int:

@@ -7,10 +7,14 @@ checkpoint is the note's text alone: it says what the tree was, and nobody vouch
 from base64 import b64decode, b64encode
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from hashlib import sha256
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from redrive.domain.errors import InvalidValue
+
+if TYPE_CHECKING:
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 ED25519, COSIGNATURE = 0x01, 0x04
 MAX_NOTE_BYTES = 1_000_000
@@ -95,29 +99,29 @@ class Verifier:
         return len(data) == 72 and stamp < _MOST_TIME and _is_signed(self.public, signature, cosigned(text, stamp))
 
 
-@dataclass(frozen=True, slots=True)
 class Signer:
     """A key that signs under its name. *private* are the 32 bytes of an Ed25519 seed."""
 
-    name: str
-    private: bytes
+    def __init__(self, name: str, private: bytes) -> None:
+        self.name, self._private = name, private
 
     def __repr__(self) -> str:
         return f"Signer({self.name!r}, …)"
 
-    @property
-    def verifier(self) -> Verifier:
-        """Its public key."""
+    @cached_property
+    def _key(self) -> "Ed25519PrivateKey":
         from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-        return Verifier(self.name, Ed25519PrivateKey.from_private_bytes(self.private).public_key().public_bytes_raw())
+        return Ed25519PrivateKey.from_private_bytes(self._private)
+
+    @cached_property
+    def verifier(self) -> Verifier:
+        """Its public key."""
+        return Verifier(self.name, self._key.public_key().public_bytes_raw())
 
     def sign(self, text: str) -> Signature:
         """Its signature of a note's *text*."""
-        from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-
-        key = Ed25519PrivateKey.from_private_bytes(self.private)
-        return Signature(self.name, self.verifier.key_id, key.sign(text.encode()))
+        return Signature(self.name, self.verifier.key_id, self._key.sign(text.encode()))
 
 
 def is_key_name(name: str) -> bool:

@@ -12,6 +12,7 @@ from redrive.evidence.store import Archived, StoredCheckpoint, StoredRow, Stored
 CHUNK = 4 * TILE_WIDTH
 MOST_FINDINGS = 100
 MOST_PLACES = 10
+MOST_BETWEEN = 16 * CHUNK
 
 
 class Expected(NamedTuple):
@@ -115,6 +116,9 @@ class Scan:
             if len(page) < len(expected.positions) or page[-1][0] >= last:
                 return found
             after = page[-1][0]
+            if len(found) > MOST_BETWEEN:  # a position was changed so that all of the log lies below it
+                self._find("tile", "far more rows than leaves lie between the positions of leaves", expected.start)
+                return found
 
     def _judge(self, expected: Expected, rows: list[StoredRow]) -> None:
         leaves: list[bytes | None]
@@ -173,17 +177,18 @@ class Scan:
         return is_included(leaf, index, self._last.size, proof, self._last.root)
 
     def _append_all(self, leaves: Sequence[bytes]) -> None:
-        append, until = self._frontier.append, self._next_size()
-        for leaf in leaves:
-            stored = append(leaf)
-            if len(stored) > 1:
-                self._look_at_tiles(stored)
+        at = 0
+        while at < len(leaves):
+            until = self._next_size()
+            some = leaves[at : at + until - self._frontier.size]
+            at += len(some)
+            self._look_at_tiles(self._frontier.extend(some))
             if self._frontier.size == until:
-                until = self._reach(until)
+                self._reach(until)
 
-    def _look_at_tiles(self, stored: Sequence[bytes]) -> None:
+    def _look_at_tiles(self, upper: Sequence[tuple[int, bytes]]) -> None:
         """The roots of complete subtrees, against the tiles of the upper levels."""
-        for level, node in enumerate(stored[1:], start=1):
+        for level, node in upper:
             count = self._upper.get(level, 0)
             self._upper[level] = count + 1
             tile, offset = divmod(count, TILE_WIDTH)
@@ -198,15 +203,14 @@ class Scan:
         size = self._point.size if self._point is not None else self._last.size + 1
         return min(size, self._wanted[-1]) if self._wanted else size
 
-    def _reach(self, size: int) -> int:
-        """The rows so far are *size* leaves; the size to look at next."""
+    def _reach(self, size: int) -> None:
+        """The rows so far are *size* leaves, which somebody has a root for."""
         if self._wanted and self._wanted[-1] == size:
             self._wanted.pop()
             self.roots[size] = self._frontier.root()
         if self._point is not None and self._point.size == size:
             self._look_at_checkpoint(self._point)
             self._point = next(self._points, None)
-        return self._next_size()
 
     def _look_at_checkpoint(self, point: StoredCheckpoint) -> None:
         self.checkpoints += 1

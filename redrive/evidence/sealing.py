@@ -179,10 +179,9 @@ class Sealing:
         counts = [frontier.size]
         while counts[-1]:
             counts.append(counts[-1] // TILE_WIDTH)
-        append = frontier.append
-        for row in rows:
-            for level, node in enumerate(append(leaf_of_row(row))):
-                added[level].append(node)
+        leaves = added[0] = [leaf_of_row(row) for row in rows]
+        for level, node in frontier.extend(leaves):
+            added[level].append(node)
         tiles: dict[tuple[int, int], bytes] = {}
         for level, nodes in added.items():
             count = counts[level] if level < len(counts) else 0

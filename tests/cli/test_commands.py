@@ -21,6 +21,7 @@ PROMISED = {
     *("compensations rerun", "views rebuild", "views status", "log tail", "log show", "approve", "deny"),
     *("limits list", "limits set", "limits remove", "demo"),
     *("privacy init", "privacy show", "privacy destroy", "archive"),
+    *("seal", "anchor", "verify", "keys init", "keys rotate", "keys show"),
 }
 
 

@@ -122,6 +122,7 @@ def test_every_error_has_its_exit_code() -> None:
         errors.NotFound: 4,
         errors.Conflict: 5,
         errors.StorageError: 5,
+        errors.AnchorFailed: 5,
     }
     marker = {errors.StreamUnreadable}  # its two kinds are a Refused and a StorageError
     assert set(errors.RedriveError.__subclasses__()) == set(expected) | marker

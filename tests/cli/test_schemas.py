@@ -19,6 +19,9 @@ EFFECT_SCHEMAS = {
 PRIVACY_SCHEMAS = {"redrive.privacy/1", "redrive.key-destroyed/1", "redrive.archive/1"}
 """Those that a log with a key store, or an archive, prints; see test_privacy and test_archive."""
 
+EVIDENCE_SCHEMAS = {"redrive.verification/1", "redrive.keys/1"}
+"""Those whose commands end with an exit code of their own, or need a key; see test_evidence."""
+
 COMMANDS = [
     ["runs"],
     ["show", "{blocked}"],
@@ -38,6 +41,8 @@ COMMANDS = [
     ["views", "rebuild"],
     ["log", "tail", "-n", "2"],
     ["log", "show", "1"],
+    ["seal"],
+    ["anchor", "--anchor-cmd", "cat", "--reason", "x"],
 ]
 
 
@@ -70,7 +75,14 @@ def test_published_names_stay(world: World, command: list[str]) -> None:
 def test_every_published_schema_is_still_printed(world: World) -> None:
     """By one of the commands above."""
     printed = {document["schema"] for command in COMMANDS for document in documents(world, command)}
-    others = {"redrive.error/1", "redrive.submitted/1", "redrive.limits/1", *EFFECT_SCHEMAS, *PRIVACY_SCHEMAS}
+    others = {
+        "redrive.error/1",
+        "redrive.submitted/1",
+        "redrive.limits/1",
+        *EFFECT_SCHEMAS,
+        *EVIDENCE_SCHEMAS,
+        *PRIVACY_SCHEMAS,
+    }
     assert printed == set(FROZEN) - others
 
 

@@ -50,8 +50,7 @@ def misshapen(proof: list[bytes]) -> list[list[bytes]]:
 def test_roots_of_the_test_tree(size: int, root: str) -> None:
     """The roots that every implementation of RFC 6962 agrees on."""
     frontier = Frontier()
-    for data in RFC_LEAVES[:size]:
-        frontier.append(leaf_hash(data))
+    frontier.extend([leaf_hash(data) for data in RFC_LEAVES[:size]])
     assert frontier.root().hex() == root
     assert Tiles(map(leaf_hash, RFC_LEAVES)).tree().root(size).hex() == root
 
@@ -142,8 +141,7 @@ def test_any_tree_is_that_of_the_definition(size: int, data: st.DataObject) -> N
     assert is_included(leaves[index], index, size, tree.inclusion(index, size), root)
     assert is_consistent(old, naive_root(leaves[:old]), size, root, tree.consistency(old, size))
     going_on = tree.frontier(old)
-    for leaf in leaves[old:]:
-        going_on.append(leaf)
+    going_on.extend(leaves[old:])
     assert going_on.root() == root
 
 

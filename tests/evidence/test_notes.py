@@ -67,7 +67,7 @@ def test_two_sign_and_each_is_known_by_its_key() -> None:
 def test_a_witness_signs_with_its_time() -> None:
     """cosignature/v1: the time is part of what is signed."""
     witness = Verifier("w.example", ANA.verifier.public, COSIGNATURE)
-    data = (1_700_000_000).to_bytes(8, "big") + Signer("", ANA.private).sign(
+    data = (1_700_000_000).to_bytes(8, "big") + Signer("", b"a" * 32).sign(
         cosigned(POINT.text(), 1_700_000_000).decode()
     ).data
     assert witness.verifies(POINT.text(), data)

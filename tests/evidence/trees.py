@@ -71,10 +71,10 @@ class Tiles:
         self.counts: dict[int, int] = defaultdict(int)
         self.frontier = Frontier()
         self.reads = 0
-        for leaf in leaves:
-            for level, node in enumerate(self.frontier.append(leaf)):
-                self.stored[level, self.counts[level] // 256] += node
-                self.counts[level] += 1
+        listed = list(leaves)
+        for level, node in [*((0, leaf) for leaf in listed), *self.frontier.extend(listed)]:
+            self.stored[level, self.counts[level] // 256] += node
+            self.counts[level] += 1
 
     def read(self, level: int, tile: int) -> bytes:
         """One tile."""

@@ -225,8 +225,8 @@ def test_a_newer_schema_is_left_alone(tmp_path: Path) -> None:
     """It says what to install."""
     path = log_file(tmp_path)
     with closing(sqlite3.connect(path)) as connection:
-        connection.execute("PRAGMA user_version = 3")
-    with pytest.raises(StorageError, match="has schema 3, this redrive knows 2: install a newer redrive"):
+        connection.execute("PRAGMA user_version = 4")
+    with pytest.raises(StorageError, match="has schema 4, this redrive knows 3: install a newer redrive"):
         World(path)
 
 

@@ -1,0 +1,103 @@
+"""Evidence: what sealing costs per event, how fast a log is verified, and the memory that takes.
+
+``python -m benchmarks.seal [--quick] [--size 1000000] [--dir FOLDER]``
+
+*Seal* builds the whole tree of a log that was never sealed, and seals it 256 events at a time, as the sealer does;
+*scan* is what ``redrive verify --skip-views --skip-agenda`` does: every row against its leaf and its envelope, every
+leaf against its tile, every checkpoint against the rows, every signature.
+"""
+
+import json
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import redrive
+from benchmarks.logs import fill, unflushed
+from benchmarks.measure import Stopwatch, arguments, machine, open_log, scratch, spread, table
+from benchmarks.replay import peak_mb
+from redrive.evidence import sealing
+from redrive.evidence.keys import KeyFile
+
+HEAD = (
+    "events in the log",
+    "seal, 256 at a time: CPU µs/event",
+    "seal, 4,096 at a time: CPU µs/event",
+    "scan events/s · per CPU second",
+    "peak MB, idle",
+    "peak MB, scan",
+    "log MB",
+    "tree MB",
+)
+WAYS = ("idle", "seal256", "seal4096", "scan")
+TREE = ("tree_leaves", "tree_tiles", "tree_checkpoints")
+
+
+def measure_here(path: Path, way: str) -> dict[str, float]:
+    """Do one thing to the log and tell what it took; in a process of its own."""
+    with open_log(path) as engine:
+        engine.evidence.keys.path = path.with_name("keys.json")
+        events = engine.ledger.last_position()
+        if way.startswith("seal"):
+            sealing.MOST_PER_CHECKPOINT = int(way.removeprefix("seal"))
+            for name in TREE:
+                engine.ledger.recorder.writer.execute(f"DELETE FROM {name}")
+            unflushed(engine, True)  # the processor's time is measured, not the disk's
+        with Stopwatch() as watch:
+            if way == "scan":
+                found = engine.verify(views=False, agenda=False).result
+                assert found == redrive.VerifyResult.SELF_CONSISTENT, found
+            elif way != "idle":
+                engine.seal()
+    rate = {"rate": events / watch.cost.wall_s, "cpu_rate": events / watch.cost.cpu_s}
+    return {**rate, "cpu_us": watch.cost.cpu_s / events * 1e6, "peak_mb": peak_mb(), "events": events}
+
+
+def _measure(path: Path, way: str) -> dict[str, Any]:
+    command = [sys.executable, "-m", "benchmarks.seal", "--measure", way, "--log", str(path)]
+    found: dict[str, Any] = json.loads(subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout)
+    return found
+
+
+def measure(size: int, rounds: int, folder: str | None) -> list[str]:
+    """The line of one size."""
+    with scratch(folder) as place:
+        path = place / "log.db"
+        KeyFile(place / "keys.json").init("benchmark", 0)
+        with open_log(path) as engine:
+            fill(engine, size)
+        before = path.stat().st_size
+        found = {}
+        for way in ("seal4096", "seal256", "idle", "scan"):
+            found[way] = [_measure(path, way) for _ in range(1 if way == "idle" else rounds)]
+        grown = path.stat().st_size - before
+    costs = [spread([result["cpu_us"] for result in found[way]]) for way in ("seal256", "seal4096")]
+    rates = " · ".join(spread([result[name] for result in found["scan"]]) for name in ("rate", "cpu_rate"))
+    peaks = [f"{max(result['peak_mb'] for result in found[way]):.0f}" for way in ("idle", "scan")]
+    return [f"{found['scan'][0]['events']:,}", *costs, rates, *peaks, f"{before / 1e6:,.0f}", f"{grown / 1e6:,.0f}"]
+
+
+def report(*, rounds: int, folder: str | None, sizes: Sequence[int]) -> str:
+    """The table of all sizes."""
+    return table(HEAD, [measure(size, rounds, folder) for size in sizes])
+
+
+def main() -> None:
+    """Print the table, or, in a process started by this one, one measurement."""
+    parser = arguments("sealing and verifying")
+    parser.add_argument("--size", type=int, help="only a log of this many events (default 100000 and 1000000)")
+    parser.add_argument("--measure", choices=WAYS, help="for this program's own use")
+    parser.add_argument("--log", type=Path, help="for this program's own use")
+    options = parser.parse_args()
+    if options.measure:
+        print(json.dumps(measure_here(options.log, options.measure)))
+        return
+    sizes = [options.size] if options.size else [20_000] if options.quick else [100_000, 1_000_000]
+    print(f"{machine(options.dir)}\n")
+    print(report(rounds=options.rounds, folder=options.dir, sizes=sizes))
+
+
+if __name__ == "__main__":
+    main()

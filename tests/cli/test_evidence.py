@@ -1,0 +1,140 @@
+"""seal, keys, anchor and verify, as they are typed."""
+
+import json
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.cli.logs import World
+from tests.cli.test_schemas import FROZEN
+
+
+@pytest.fixture
+def kept(world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> World:
+    """A log with a key and a pin."""
+    monkeypatch.setenv("REDRIVE_KEY_FILE", str(tmp_path / "keys.json"))
+    assert world.run("keys", "init", "--name", "ana").exit_code == 0
+    monkeypatch.setenv("REDRIVE_PIN_FILE", str(tmp_path / "pin"))
+    return world
+
+
+def tamper(world: World) -> None:
+    """Change one event."""
+    with closing(sqlite3.connect(world.url.removeprefix("sqlite:///"))) as connection:
+        connection.execute("DROP TRIGGER events_no_update")
+        connection.execute("UPDATE events SET state = X'7B7D' WHERE position = 7")
+        connection.commit()
+
+
+def answer(world: World, *args: str) -> tuple[int, Any]:
+    """The exit code and the report."""
+    result = world.run("--json", "verify", *args)
+    return result.exit_code, json.loads(result.stdout)["item"]
+
+
+def test_each_answer_has_its_exit_code(kept: World) -> None:
+    """Unsealed, sealed, pinned, and changed."""
+    assert answer(kept)[0] == 4
+    assert kept.run("seal").exit_code == 0
+    assert (answer(kept)[0], answer(kept)[1]["result"]) == (0, "VERIFIED")
+    tamper(kept)
+    code, report = answer(kept)
+    assert (code, report["result"], report["findings"][0]["leaf"]) == (1, "TAMPERED", 6)
+    told = kept.run("verify")
+    assert told.exit_code == 1
+    assert "leaf 6, position 7" in told.stdout
+
+
+def test_without_an_anchor_it_is_only_self_consistent(world: World, tmp_path: Path) -> None:
+    """Exit 2; with a checkpoint that was kept, 0; too much unsealed, 3."""
+    (tmp_path / "kept.txt").write_text(world.run("seal").stdout)
+    assert answer(world)[0] == 2
+    assert answer(world, "--checkpoint", "kept.txt")[0] == 0
+    (tmp_path / "policy.yaml").write_text("checkpoints: [kept.txt]\nfreshness_ms: 0\nmax_unanchored: 0\n")
+    assert answer(world, "--policy", "policy.yaml")[0] == 0
+    world.run("pause", world.ids.queued, "--reason", "x")
+    code, report = answer(world, "--policy", "policy.yaml")
+    assert (code, report["result"], report["unanchored"]) == (3, "STALE", 2)
+
+
+def test_commands_that_write_seal(kept: World) -> None:
+    """Until somebody says otherwise."""
+    assert kept.run("pause", kept.ids.queued, "--reason", "x").exit_code == 0
+    assert answer(kept)[1]["unsealed"] == 0
+    assert kept.run("resume", kept.ids.queued, "--reason", "x").exit_code == 0
+    assert answer(kept)[1]["size"] == kept.events()
+
+
+def test_a_host_that_does_not_want_it(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """REDRIVE_SEAL=false."""
+    monkeypatch.setenv("REDRIVE_SEAL", "false")
+    assert world.run("pause", world.ids.queued, "--reason", "x").exit_code == 0
+    assert world.run("tick").exit_code == 0
+    assert answer(world)[1]["size"] == 0
+
+
+def test_keys_are_shown_without_their_private_half(kept: World, tmp_path: Path) -> None:
+    """The newest first."""
+    before = kept.json("keys", "show")["items"]
+    after = kept.json("keys", "rotate")["items"]
+    assert [key["signs"] for key in after] == [True, False]
+    assert after[1]["verifier"] == before[0]["verifier"]
+    assert kept.run("keys", "show").stdout.splitlines() == [key["verifier"] for key in after]
+    private = json.loads((tmp_path / "keys.json").read_text())["keys"][0]["private"]
+    assert private not in kept.run("--json", "keys", "show").stdout
+
+
+def test_the_schemas_of_evidence_stay(kept: World) -> None:
+    """As the others do."""
+    assert set(FROZEN["redrive.keys/1"]) <= set(kept.json("keys", "show")["items"][0])
+    assert set(FROZEN["redrive.verification/1"]) <= set(answer(kept)[1])
+
+
+@pytest.mark.parametrize(
+    ("args", "code", "says"),
+    [
+        (["anchor", "--reason", "x"], 2, "Nobody to tell"),
+        (["anchor", "--pin", "p"], 2, "--reason"),
+        (["anchor", "--witness", "http://x", "--reason", "x"], 2, "go together"),
+        (["anchor", "--witness", "http://127.0.0.1:9", "--witness-key", "k", "--reason", "x"], 2, "verifier key"),
+        (["anchor", "--anchor-cmd", "false", "--reason", "x"], 5, "ended with 1"),
+        (["verify", "--policy", "nowhere.yaml"], 2, "policy"),
+        (["verify", "--checkpoint", "nowhere.txt"], 2, "checkpoint"),
+        (["keys", "init"], 2, "rotate"),
+    ],
+)
+def test_bad_input_has_a_sentence(kept: World, args: list[str], code: int, says: str) -> None:
+    """No traceback, and the field is named."""
+    result = kept.run(*args)
+    assert (result.exit_code, says in result.stderr) == (code, True), result.output
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("trust: [x]", "trust.0"),
+        ("trust: x", "trust"),
+        ("unknown: 1", "unknown"),
+        ("freshness_ms: -1", "freshness_ms"),
+        ("[1, 2]", "policy"),
+        ("a: [", "YAML"),
+        ("trust: ['PeterNeumann+c74f20a3+ARpc2QcUPDhMQegwxbzhKqiBfsVkmqq/LDE4izWy10TX']", "id is that of its bytes"),
+        ("witnesses: ['PeterNeumann+c74f20a3+ARpc2QcUPDhMQegwxbzhKqiBfsVkmqq/LDE4izWy10TW']", "type 4"),
+    ],
+)
+def test_a_policy_that_makes_no_sense(kept: World, tmp_path: Path, text: str, says: str) -> None:
+    """Field, value, what is accepted."""
+    (tmp_path / "policy.yaml").write_text(text)
+    result = kept.run("verify", "--policy", "policy.yaml")
+    assert (result.exit_code, says in result.stderr) == (2, True), result.stderr
+
+
+def test_what_a_policy_demands_and_is_not_there_is_incomplete(kept: World, tmp_path: Path) -> None:
+    """Neither found wrong nor passed over."""
+    kept.run("seal")
+    (tmp_path / "policy.yaml").write_text("pin_file: gone\ncheckpoints: [gone]\nrequire_witnesses: 1\n")
+    code, report = answer(kept, "--policy", "policy.yaml")
+    assert (code, len(report["missing"])) == (4, 3)

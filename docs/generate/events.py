@@ -22,11 +22,7 @@ AGGREGATES = {
     "compensation": ("Compensation", "Stream: an id made of the tenant and the effect."),
     "flow": ("Flow", "Stream: an id made of the tenant and the flow's digest; it holds one event."),
     "engine": ("Engine", "Stream: the one of the log's limits. The tenant is the limited one, else the default."),
-    "log": (
-        "Log",
-        "Streams: the one of the log's anchors; one for each destroyed key (the tenant is the subject's); one for each "
-        "archive. The tenant is the default one otherwise.",
-    ),
+    "log": ("Log", "Streams: one of the anchors, one of each archive, one of each key, whose tenant is the subject's."),
     "policy": ("Policy", "Stream: an id made of the tenant and the policy's id; it holds one event."),
 }
 NESTED: dict[type, str] = {

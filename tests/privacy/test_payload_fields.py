@@ -18,7 +18,7 @@ PLAIN = {
     *("automation", "key", "flow", "node", "run", "worker", "by", "status", "was", "policy", "engine", "document"),
     *("body", "dead_letter", "effect", "effect_key", "compensation", "operation", "target", "name", "limit", "holder"),
     *("failure_class", "kind", "classified_by", "classifier", "prompt", "resource_key", "reset_digest", "subject"),
-    *("checkpoint", "evidence"),
+    *("checkpoint", "evidence", "archive", "file", "log.records-archived/1.digest"),
     *("host", "boot", "namespace", "roots", "disposition", "mode", "verdict"),
     *("dead-letter.held/1.why", "run.attempt-snoozed/1.report"),
 }

@@ -122,9 +122,18 @@ class SqliteLedger:
         while rows := self.recorder.rows_after(after, batch, until):
             events = shown(rows)
             if self.recorder.encryption is None and not self.locked and any(map(_PAYLOAD, events)):
-                raise StorageError(f"{self.path}: payloads are encrypted since this process opened it: open it anew")
+                self._meet_encrypted()
             yield events
             after = rows[-1][0]
+
+    def _meet_encrypted(self) -> None:
+        """Payloads are encrypted, which nobody said when the log was opened. A copy that has no key store is read
+        without; a log that was given one since must be opened anew. Raises StorageError."""
+        with storage_errors(self.path):
+            given = self.recorder.reader().execute("SELECT 1 FROM meta WHERE name = 'key_store'").fetchone()
+        if given:
+            raise StorageError(f"{self.path}: payloads are encrypted since this process opened it: open it anew")
+        self.locked = True
 
     def correlated(self, correlation: str, after: int, limit: int) -> list[Recorded]:
         """At most *limit* events with this correlation beyond position *after*, in log order."""

@@ -188,6 +188,18 @@ def test_who_opened_before_there_were_keys_must_open_again(tmp_path: Path) -> No
         shop.engine.close()
 
 
+def test_a_copy_without_a_key_store_is_read_without(vault: Vault, tmp_path: Path) -> None:
+    """Rows that were copied elsewhere, as an auditor gets them."""
+    run = vault.filled()
+    with sqlite3.connect(vault.path) as log, sqlite3.connect(tmp_path / "copy.db") as copy:
+        log.backup(copy)
+        copy.execute("DELETE FROM meta WHERE name = 'key_store'")
+    copy.close()
+    with redrive.open(f"sqlite:///{tmp_path / 'copy.db'}") as engine:
+        assert ENCRYPTED in str(engine.for_tenant(ACME).history(run))
+        assert engine.for_tenant(ACME).runs().items[0].last_failure_reason == ENCRYPTED
+
+
 def test_a_log_has_one_key_store(vault: Vault, tmp_path: Path) -> None:
     """Another one, or none where it was, is refused before a second is made."""
     vault.filled()

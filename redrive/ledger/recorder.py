@@ -207,10 +207,15 @@ class LogRecorder(SQLiteApplicationRecorder):
             rows = self.reader().execute(query, (position, 2**62 if until is None else until, limit)).fetchall()
             return self.as_read(rows)
 
+    def as_stored(self, rows: list[Row], connection: sqlite3.Connection | None = None) -> list[Row]:
+        """Rows of the table with states that were archived, byte for byte. Raises ArchiveUnreadable."""
+        if b"" in map(_STATE_OF, rows):
+            return self.shelf.put_back(rows, connection or self.reader())
+        return rows
+
     def as_read(self, rows: list[Row], connection: sqlite3.Connection | None = None) -> list[Row]:
         """Rows of the table as they are read: with states that were archived, and payloads, where the log has keys."""
-        if b"" in map(_STATE_OF, rows):
-            rows = self.shelf.put_back(rows, connection or self.reader())
+        rows = self.as_stored(rows, connection)
         return rows if self.encryption is None else self.encryption.decrypted(rows)
 
     def select_events(

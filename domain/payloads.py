@@ -13,6 +13,7 @@ from redrive.domain.compensation import events as compensations
 from redrive.domain.dead_letter import events as letters
 from redrive.domain.effect import events as effects
 from redrive.domain.event import Event
+from redrive.domain.records import NoteWritten
 from redrive.domain.run import events as runs
 from redrive.domain.run import wait_events as waits
 
@@ -42,6 +43,7 @@ PAYLOADS: Mapping[type[Event], Paths] = {
     runs.AttemptInterrupted: _DECISION,
     runs.RetryBackoffScheduled: Paths(("reason",)),
     runs.NoteAdded: Paths(("text",)),
+    NoteWritten: Paths(("text",)),
     waits.ApprovalDenied: _DECISION,
     waits.ApprovalExpired: _DECISION,
     letters.DeadLetterOpened: _OF_LETTER,

@@ -20,7 +20,7 @@ PLAIN = {
     *("failure_class", "kind", "classified_by", "classifier", "prompt", "resource_key", "reset_digest", "subject"),
     *("checkpoint", "evidence", "archive", "file", "log.records-archived/1.digest"),
     *("host", "boot", "namespace", "roots", "disposition", "mode", "verdict"),
-    *("dead-letter.held/1.why", "run.attempt-snoozed/1.report"),
+    *("dead-letter.held/1.why", "note.written/1.id", "run.attempt-snoozed/1.report"),
 }
 """Names of fields that hold no payload: names, ids, what flows and policies say, what the engine itself says."""
 

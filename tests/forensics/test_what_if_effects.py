@@ -8,7 +8,8 @@ import pytest
 
 from redrive import Happened
 from redrive.forensics.what_if_report import WhatIfReport
-from tests.engine.outworld import OPERATION, Till
+from tests.engine.outworld import DECLINED, OPERATION, Till
+from tests.processes.workshop import chain, policy
 
 
 @pytest.fixture
@@ -49,7 +50,12 @@ def test_an_effect_that_failed_in_every_known_attempt_still_may_fail(till: Till)
 @pytest.mark.parametrize("delay_ms", [0, 500, 60_000])
 def test_what_the_next_attempt_found_out_it_finds_out_whenever_it_is_made(till: Till, delay_ms: int) -> None:
     """The reconciliation belongs to the attempt that asked for it, not to a time of day."""
-    till.fail_in(till.paying(2), till.world.pay_and_break)
+    first = till.attempt(chain("a", "b", retry=policy(2, mode="dead_letter", delay_ms=1)))
+    till.fail(first, failure=DECLINED)
+    till.now += 10_000
+    claim = till.claim()
+    till.acme.complete_attempt(claim.attempts[0])
+    till.fail_in(till.acme.start_attempt(claim, "b"), till.world.pay_and_break)
     second = till.again()
     till.pay(second)
     till.acme.complete_attempt(second)

@@ -6,12 +6,10 @@ from typing import Any
 
 import redrive.forensics.effect_commands  # noqa: F401  (its commands are known once it is imported)
 from redrive.domain.dead_letter.state import DeadLetter
-from redrive.domain.effect import events as ee
-from redrive.domain.effect.state import Effect
 from redrive.domain.errors import NotFound, Refused
 from redrive.domain.event import Event, Recorded
 from redrive.domain.failure import EXECUTION_ERROR, PROVIDER_TRANSIENT, Failure
-from redrive.domain.identity import SYSTEM, EventId, NodeId, Principal, RunId, StreamId
+from redrive.domain.identity import EventId, NodeId, Principal, RunId, StreamId
 from redrive.domain.ports import Caller, Subject
 from redrive.domain.retry_policy import RetryDecision
 from redrive.domain.run import events as e
@@ -19,6 +17,7 @@ from redrive.domain.run.attempts import AttemptId, decide, start_attempt, starta
 from redrive.domain.run.claims import DEFAULT_LEASE_MS, claim_run
 from redrive.domain.run.state import FINAL, Run, Status
 from redrive.forensics.commands import Given, NoClassifier, command_of
+from redrive.forensics.effects_again import send_again, send_what_failed
 from redrive.forensics.paper import FAILS, FAILS_AT_ONCE, SUCCEEDS, SUCCEEDS_AT_LAST, Choose, Course, Paper, Started
 from redrive.forensics.script import Asked, Script, Tried, news_of
 from redrive.forensics.streams import FlowOf, Stream, blank
@@ -43,7 +42,7 @@ class Play:
         self.engine = engine
         self.streams: dict[str, Stream] = {}
         self.course = Course()
-        self._script, self._policy_of, self._choose, self._now = script, policy_of, choose, begin_ms
+        self._script, self.policy_of, self._choose, self.now = script, policy_of, choose, begin_ms
         for recorded in prefix:
             if recorded.version == 1:
                 self.streams[recorded.stream] = Stream(recorded.stream, blank(recorded, flow_of), recorded.position)
@@ -69,7 +68,7 @@ class Play:
             step = min(self._candidates(), key=lambda found: found[:2], default=None)
             if step is None or step[0] >= NEVER:
                 break
-            self._now = max(self._now, step[0])
+            self.now = max(self.now, step[0])
             step[2]()
         else:
             self.course.given_up = True
@@ -115,7 +114,7 @@ class Play:
 
     def _note_ready(self) -> None:
         for node in self.run.ready:
-            self._ready.setdefault(node, self._now)
+            self._ready.setdefault(node, self.now)
         for node, due in self.run.waiting.items():
             self._ready[node] = due
 
@@ -146,18 +145,18 @@ class Play:
         run = self.run
         key = (node, run.generation, run.nodes[node].next_number)
         tried = self._script.outcome(key, self._begun.get(key, 0))
-        ready = self._ready.get(node, self._now)
+        ready = self._ready.get(node, self.now)
         due = run.waiting.get(node, ready)
-        return max(ready + (tried.delay_ms if tried is not None else 0), due, self._now)
+        return max(ready + (tried.delay_ms if tried is not None else 0), due, self.now)
 
     def _start(self) -> None:
-        run, now = self.run, self._now
+        run, now = self.run, self.now
         paper = self._paper()
         if run.status is Status.QUEUED:
             try:
                 claimed = claim_run(run, worker=WORKER, holder=None, lease_ms=DEFAULT_LEASE_MS, now_ms=now)
             except Refused:  # it is due later than its nodes
-                self._now = max(now + 1, run.due_ms or now + 1)
+                self.now = max(now + 1, run.due_ms or now + 1)
                 return
             paper.append_run(run, claimed)
         for node in startable(run, now):
@@ -165,7 +164,7 @@ class Play:
                 self._start_node(paper, node)
 
     def _start_node(self, paper: Paper, node: NodeId) -> None:
-        run, now = self.run, self._now
+        run, now = self.run, self.now
         event = start_attempt(run, node, epoch=run.epoch, now_ms=now)
         key = (node, run.generation, event.number)
         nth = self._begun.get(key, 0)
@@ -216,7 +215,7 @@ class Play:
         return next((f for f in likely if not self._judged(node, f).terminal), likely[0])
 
     def _judged(self, node: NodeId, failure: Failure) -> RetryDecision:
-        return decide(self.run, node, failure, now_ms=self._now, draw=0.5)
+        return decide(self.run, node, failure, now_ms=self.now, draw=0.5)
 
     def _end(self, node: NodeId) -> None:
         _, tried = self._ends.pop(node)
@@ -226,68 +225,43 @@ class Play:
             return
         if tried is None:
             failure = self._unknown_end(node)
-            command: Any = reports.completing(attempt, None, self._policy_of)
-            if failure is not None:
-                command = reports.failing(attempt, failure, self._policy_of, NoClassifier())
-            self._do(command)
+            command: Any = reports.completing(attempt, None, self.policy_of)
+            if failure is None:
+                send_what_failed(self, attempt, self._script.intents)
+            else:
+                command = reports.failing(attempt, failure, self.policy_of, NoClassifier())
+            self.do(command)
             return
         for effect in tried.effects:
-            self._send(effect, attempt)
-        self._do(self._reporting(attempt, tried.end), draw=_draw_of(tried.end))
+            send_again(self, effect, attempt)
+        self.do(self._reporting(attempt, tried.end), draw=_draw_of(tried.end))
 
     def _reporting(self, attempt: AttemptId, end: Any) -> Callable[[Any], object]:
         if isinstance(end, e.AttemptSucceeded):
-            return reports.completing(attempt, end.output, self._policy_of)
+            return reports.completing(attempt, end.output, self.policy_of)
         if isinstance(end, e.AttemptSnoozed):
             return reports.snoozing(attempt, end.delay_ms)
-        return reports.failing(attempt, end.decision.failure, self._policy_of, NoClassifier())
-
-    def _send(self, event: Any, attempt: AttemptId) -> None:
-        """An effect of a recorded attempt, as the attempt of this course would have sent it."""
-        names = {"lifetime": attempt.lifetime, "epoch": attempt.epoch}
-        if isinstance(event, ee.EffectIntended):
-            self._sent = event.effect
-            effect = self.streams.get(event.effect)
-            if effect is not None and isinstance(effect.state, Effect) and effect.state.lifetime == attempt.lifetime:
-                return  # it was sent before the histories part
-            intent = event.model_copy(update=names)
-            if self._write_again(event.effect, intent):
-                admitted = e.EffectAdmitted(node=attempt.node, effect=event.effect, try_number=0, **names)
-                self._write_again(attempt.run_id, admitted)
-            return
-        known = self.streams.get(getattr(self, "_sent", ""))
-        if known is not None and isinstance(known.state, Effect) and known.state.lifetime == attempt.lifetime:
-            self._write_again(known.id, event.model_copy(update={"try_number": known.state.tries}))
-
-    def _write_again(self, stream: str, event: Event) -> bool:
-        first = self._recorded(stream, event)
-        rule = command_of([first], 0, self._policy_of)
-        return rule is not None and not isinstance(rule, Given) and self._do(rule.command)
-
-    def _recorded(self, stream: str, event: Event) -> Recorded:
-        return Recorded(
-            StreamId(stream), 0, event, EventId(""), self._now, self.run.tenant, self.run.id, SYSTEM, engine=self.engine
-        )
+        return reports.failing(attempt, end.decision.failure, self.policy_of, NoClassifier())
 
     def _asked_at(self, asked: Asked) -> int | None:
         """When somebody would have asked for this; None while there is nothing yet that they answered."""
         if asked.nth < 0:
-            return max(asked.at_ms, self._now)
+            return max(asked.at_ms, self.now)
         news = self._news.get(asked.about, ())
-        return max(news[asked.nth] + asked.reaction_ms, self._now) if asked.nth < len(news) else None
+        return max(news[asked.nth] + asked.reaction_ms, self.now) if asked.nth < len(news) else None
 
     def _ask(self, asked: Asked) -> None:
         self._asked.remove(asked)
         first = asked.together[0]
         caller = Caller(None, first.actor, first.reason, first.causation)
-        rule = command_of(asked.together, 0, self._policy_of)
+        rule = command_of(asked.together, 0, self.policy_of)
         if isinstance(rule, Given):
             return
-        if rule is None or not self._do(rule.command, caller):
+        if rule is None or not self.do(rule.command, caller):
             self.course.unused.append(asked)
 
     def _end_timers(self) -> None:
-        self._do(timers.ending(self.run.id, self._policy_of))
+        self.do(timers.ending(self.run.id, self.policy_of))
 
     def _sweep_due(self) -> int | None:
         if self._swept_at == len(self.course.events) or not self.run.redrivable:
@@ -298,14 +272,15 @@ class Play:
             if stream is not None and isinstance(stream.state, DeadLetter):
                 rows = rows_of(stream.state, stream.created, self.engine, lambda _id: self.run)
                 dues += [row.due_ms for row in rows if row.due_ms is not None]
-        return max(min(dues), self._now) if dues else None
+        return max(min(dues), self.now) if dues else None
 
     def _sweep(self) -> None:
         before = len(self.course.events)
-        self._do(redriving(self.run.id, self._policy_of, self.engine))
+        self.do(redriving(self.run.id, self.policy_of, self.engine))
         self._swept_at = before if len(self.course.events) == before else -1
 
-    def _do(self, command: Callable[[Any], object], caller: Caller | None = None, draw: float = 0.5) -> bool:
+    def do(self, command: Callable[[Any], object], caller: Caller | None = None, draw: float = 0.5) -> bool:
+        """Carry out a command on paper; whether it was not refused."""
         try:
             command(self._paper(caller, draw))
         except (Refused, NotFound):
@@ -313,7 +288,7 @@ class Play:
         return True
 
     def _paper(self, caller: Caller | None = None, draw: float = 0.5) -> Paper:
-        return Paper(self, caller or Caller(None, Principal("worker", WORKER)), self._now, draw)
+        return Paper(self, caller or Caller(None, Principal("worker", WORKER)), self.now, draw)
 
 
 def _draw_of(event: Any) -> float:

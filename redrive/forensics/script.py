@@ -20,7 +20,7 @@ from redrive.forensics.streams import FlowOf, Stream, blank
 Key = tuple[NodeId, int, int]
 """A node, a generation, and the number of the attempt in it."""
 _ENDS = (e.AttemptSucceeded, e.AttemptFailed, e.AttemptSnoozed, e.AttemptInterrupted)
-_EFFECT_ENDS = (ee.EffectSucceeded, ee.EffectFailed, ee.EffectOutcomeUnknown)
+_OF_EFFECTS = (ee.EffectIntended, ee.EffectSucceeded, ee.EffectFailed, ee.EffectOutcomeUnknown, ee.EffectReconciled)
 _LETTER_NEWS = (de.DeadLetterOpened, de.DeadLetterRecurred, de.RetryExhausted)
 _RUN_NEWS = (e.RunFailed, e.RunBlocked)
 _ASKED = (
@@ -40,7 +40,7 @@ class Tried:
     delay_ms: int
     duration_ms: int = 0
     end: Event | None = None
-    effects: list[Event] = field(default_factory=list)
+    effects: list[Recorded] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +66,7 @@ class Script:
     ready_ms: dict[NodeId, int] = field(default_factory=dict)
     asked: list[Asked] = field(default_factory=list)
     run: Run | None = None
+    intents: dict[str, ee.EffectIntended] = field(default_factory=dict)
     durations: dict[NodeId, int] = field(default_factory=dict)
     failures: dict[NodeId, Failure] = field(default_factory=dict)
     last_failure: Failure = Failure(EXECUTION_ERROR, "unknown")
@@ -120,6 +121,8 @@ class _Reading:
 
     def _ask(self, together: Sequence[Recorded]) -> None:
         first, last = together[0], together[-1]
+        if isinstance(first.event, ee.EffectReconciled) and self._meanwhile(first) is not None:
+            return
         asked = isinstance(first.event, _ASKED) or isinstance(
             last.event, (e.RunCancelled, de.DeadLetterLinkedToCompensation)
         )
@@ -143,8 +146,10 @@ class _Reading:
             self._began(recorded.stream, event, parted)
         elif isinstance(event, _ENDS):
             self._ended(event, now, parted, recorded.event_id in self._dropped)
-        elif isinstance(event, (ee.EffectIntended, *_EFFECT_ENDS)):
-            self._sent(recorded.stream, event)
+        elif isinstance(event, _OF_EFFECTS) and (tried := self._meanwhile(recorded)) is not None:
+            tried.effects.append(recorded)
+        if isinstance(event, ee.EffectIntended):
+            self.script.intents[recorded.stream] = event
 
     def _began(self, stream: str, event: e.AttemptStarted, parted: bool) -> None:
         state = self._streams[stream].state
@@ -180,15 +185,18 @@ class _Reading:
             if running is tried:
                 del self.script.running[node]
 
-    def _sent(self, stream: str, event: Any) -> None:
+    def _meanwhile(self, recorded: Recorded) -> Tried | None:
+        """The attempt in which an effect was sent, ended, or was reconciled because it was to be sent again."""
+        event = recorded.event
         if isinstance(event, ee.EffectIntended):
-            tried = self._open.get((event.node, event.lifetime)) if event.node is not None else None
-        else:
-            known = self._streams.get(stream)
-            effect = known.state if known is not None else None
-            tried = self._open.get((effect.node, effect.lifetime)) if isinstance(effect, Effect) else None
-        if tried is not None:
-            tried.effects.append(event)
+            return self._open.get((event.node, event.lifetime)) if event.node is not None else None
+        known = self._streams.get(recorded.stream)
+        effect = known.state if known is not None else None
+        if not isinstance(effect, Effect) or effect.node is None:
+            return None
+        if isinstance(event, ee.EffectReconciled):
+            return next((tried for (node, _), tried in self._open.items() if node == effect.node), None)
+        return self._open.get((effect.node, effect.lifetime))
 
     def _note_ready(self, run: Run, now_ms: int, parted: bool) -> None:
         if run.pause_requested or run.stopped_by is not None:
@@ -205,8 +213,9 @@ class _Reading:
 
 
 def news_of(stream: str, event: object) -> str:
-    """What *event* is news about, for people who react: a dead letter, a run that ended badly, an approval."""
-    if isinstance(event, (_LETTER_NEWS, _RUN_NEWS)):
+    """What *event* is news about, for those who react: a dead letter, a run that ended badly, an effect of which nobody
+    knows the outcome, an approval."""
+    if isinstance(event, (*_LETTER_NEWS, *_RUN_NEWS, ee.EffectOutcomeUnknown)):
         return stream
     return f"{stream} {event.node}" if isinstance(event, w.ApprovalRequested) else ""
 
@@ -216,7 +225,7 @@ def _about(recorded: Recorded) -> str:
     event = recorded.event
     if isinstance(event, (w.ApprovalGiven, w.ApprovalDenied)):
         return f"{recorded.stream} {event.node}"
-    if isinstance(event, e.RunRequeued) or recorded.topic.startswith("dead-letter."):
+    if isinstance(event, (e.RunRequeued, ee.EffectReconciled)) or recorded.topic.startswith("dead-letter."):
         return recorded.stream
     return ""
 

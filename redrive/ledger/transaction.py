@@ -76,7 +76,7 @@ class LedgerTransaction(Reading):
         stream = flow_stream_of(tenant, flow.digest)
         if self._is_new(stream):
             self._note(stream, 1, FlowRegistered(flow=flow.digest, document=flow.document()), tenant, id_)
-        entry = Entry(id_, run, created=0, size=BYTES_PER_NODE * len(flow))
+        entry = Entry(id_, run, 0, BYTES_PER_NODE * len(flow))
         self._ledger.states.begin(entry)
         self._append(entry, (event,), run, None)
         return run
@@ -109,7 +109,7 @@ class LedgerTransaction(Reading):
         """Append to a stream that begins with its first event."""
         entry = self._entry(stream)
         if entry is None:
-            entry = Entry(stream, kind(tenant=subject.tenant), created=0)
+            entry = Entry(stream, kind(tenant=subject.tenant), 0)
             self._ledger.states.begin(entry)
         self._append(entry, events, subject, None)
         return cast(S, entry.state)

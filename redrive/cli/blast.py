@@ -8,7 +8,8 @@ import click
 from redrive.cli.context import Session, pass_session
 from redrive.cli.options import Command
 from redrive.cli.output import printable
-from redrive.cli.past import HELP, tell_end
+from redrive.cli.past import HELP
+from redrive.cli.reporting import tell_end
 
 if TYPE_CHECKING:
     from redrive.forensics.blast import Blast, BlastEvent

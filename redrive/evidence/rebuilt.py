@@ -15,6 +15,7 @@ from redrive.ledger.agenda_log import agenda_by_the_log
 from redrive.ledger.ledger import SqliteLedger
 from redrive.ledger.storage_errors import storage_errors
 from redrive.projections.view import View
+from redrive.projections.view_state import ViewState
 
 EQUAL, DIFFERENT, SKIPPED = "equal", "different", "skipped"
 _MISSING = "no row"
@@ -27,7 +28,7 @@ def views_compared(ledger: SqliteLedger, live: View) -> Compared:
         return Compared(state=SKIPPED, detail="the views are in memory")
     with closing(sqlite3.connect(f"{Path(live.path).absolute().as_uri()}?mode=ro", uri=True)) as connection:
         connection.execute("BEGIN")  # one moment of the view, whoever goes on folding into it
-        position = connection.execute("SELECT position FROM view").fetchone()[0]
+        position = ViewState.of(connection).position
         with (
             TemporaryDirectory(prefix="redrive-verify-") as folder,
             View(ledger, str(Path(folder) / "views.db"), until=position) as fresh,

@@ -11,6 +11,6 @@ Where to begin, by what is asked:
 - Invariants: ``first`` watches one (``invariants``, ``named_invariants``, ``watching``, ``predicates``).
 - The replay check: ``replay_check`` takes ``commits`` one by one; ``commands`` and ``effect_commands`` say which
   command each was, and a ``retrial`` gives it to the code of today, ``on_paper``, over the ``streams`` before it.
-- What-if: ``what_if`` plays each run's ``course`` by the ``script`` of what the world did, on ``paper``, for a policy of
-  ``policy_file``; ``bounds`` tell what nobody knows, and a ``counterfactual`` is the answer.
+- What-if: ``what_if`` plays each run's ``course`` by the ``script`` of what the world did, on ``paper``, for a policy
+  of ``policy_file``; ``bounds`` tell what nobody knows, and a ``counterfactual`` is the answer.
 """

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Container
 from typing import Any, ParamSpec, Self, TypeVar
 
+from redrive.archiving_engine import ArchivingEngine
 from redrive.domain.errors import InvalidValue
 from redrive.domain.identity import Tenant, human
 from redrive.domain.limits import Limit, Scope
@@ -31,7 +32,7 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 
-class Engine(EvidenceEngine, ForensicEngine, PrivateEngine):
+class Engine(EvidenceEngine, ForensicEngine, PrivateEngine, ArchivingEngine):
     """One log, for every tenant. Commands and queries live on ``for_tenant(…)``; ``local`` is the default tenant.
 
     Any number of threads may use it, and any number of processes may open the same log. Close it when done, or
@@ -119,8 +120,8 @@ class Engine(EvidenceEngine, ForensicEngine, PrivateEngine):
         self.evidence.close()
         self.views.close()
         self.ledger.close()
-        if self.sealing is not None:
-            self.sealing.keys.close()
+        if self.encryption is not None:
+            self.encryption.keys.close()
 
     def __enter__(self) -> Self:
         return self

@@ -100,11 +100,11 @@ def open(  # noqa: A001, PLR0913  (redrive.open reads well; all have defaults)
             reconcilers=asked,
             begin_work=evidence.begin,
         )
-        if (sealing := attach(ledger, privacy)) is not None:
-            opened.callback(sealing.keys.close)
+        if (encryption := attach(ledger, privacy)) is not None:
+            opened.callback(encryption.keys.close)
         _set_limits(ledger, setting)
         engine = Engine(ledger, services, _view(ledger, path, views), evidence)
-        engine._take_keys(sealing)
+        engine._take_keys(encryption)
         opened.pop_all()
     return engine
 

@@ -174,10 +174,11 @@ GROUPS: dict[str, tuple[str, ...]] = {
         "BundleReport",
         "ExportReport",
     ),
-    "Privacy": (
+    "Privacy and archives": (
         "Privacy",
         "PrivacyStatus",
         "KeyDestruction",
+        "ArchiveReport",
     ),
     "Ids and values": (
         "RunId",

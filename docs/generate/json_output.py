@@ -28,6 +28,7 @@ from redrive.projections.models import (
     RunSummary,
     ViewStatus,
 )
+from redrive.retention.models import ArchiveReport
 from redrive.run_detail import RunDetail
 
 
@@ -182,6 +183,7 @@ PRINTED = {
         ],
     ),
     "privacy": Printed("item", "`privacy init`, `privacy show`", PrivacyStatus),
+    "archive": Printed("item", "`archive`", ArchiveReport),
     "key-destroyed": Printed("item", "`privacy destroy`", KeyDestruction),
     "replay-check": Printed(
         "item",

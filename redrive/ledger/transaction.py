@@ -1,6 +1,7 @@
 """One decision on the SQLite log: reads under the write lock, appends and agenda rows in one transaction."""
 
 import os
+import sqlite3
 from collections.abc import Callable, Container, Sequence
 from typing import TYPE_CHECKING, TypeVar, cast
 
@@ -181,11 +182,16 @@ class LedgerTransaction(Reading):
         """The dead letters of *run* whose dispatch is due."""
         return self._ledger.agenda.dead_letters(run, self.now_ms)
 
+    @property
+    def connection(self) -> sqlite3.Connection:
+        """The connection that writes, within this transaction: for maintenance that undoes what it cannot finish."""
+        return self._ledger.recorder.writer
+
     def encode(self) -> None:
         """Turn what was appended into rows, before anything reaches the database."""
         self._rows = rows_of(self.appended, self._envelope()) if self.appended else []
-        if (seals := self._ledger.recorder.seals) is not None:
-            self._rows = seals.seal(self._rows, self.caller.subject)
+        if (encryption := self._ledger.recorder.encryption) is not None:
+            self._rows = encryption.encrypt(self._rows, self.caller.subject)
 
     def events(self) -> list[Recorded]:
         """What was appended, as it stands in the log: after ``flush``, for those who want to be told."""

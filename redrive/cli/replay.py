@@ -39,7 +39,7 @@ def replay(session: Session, check: bool, from_: str | None, to: str | None) -> 
     else:
         for line in _told(report):
             out.say(line)
-        out.say(footing_line(report.footing))
+        out.remark(footing_line(report.footing))
     return 0 if report.same else DIFFERS
 
 

@@ -8,6 +8,7 @@ import click
 from redrive.cli.context import Session, pass_session
 from redrive.cli.options import Command
 from redrive.cli.output import Output, printable
+from redrive.cli.past import footing_line
 from redrive.cli.times import absolute, duration
 
 if TYPE_CHECKING:
@@ -73,8 +74,7 @@ def _tell(out: Output, report: "VerifyReport") -> None:
         facts.append(("last good", f"checkpoint {report.last_good_size}" if report.last_good_size else "none"))
     facts += [("missing", what) for what in report.missing] + [("stale", what) for what in report.stale]
     out.facts([*facts, ("RESULT", report.result)])
-    foot = report.footing
-    out.say(f"{foot.origin} at position {foot.position}, {foot.seal}, {foot.code}")
+    out.remark(footing_line(report.footing))
 
 
 def _unsealed(report: "VerifyReport") -> str:

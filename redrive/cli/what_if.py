@@ -51,7 +51,7 @@ def what_if(session: Session, policy: str | None, from_: str | None, drop: tuple
         out.say(line)
     if svg is not None:
         out.say(f"picture: {printable(svg)}")
-    out.say(footing_line(report.footing))
+    out.remark(footing_line(report.footing))
 
 
 def _save(path: str, picture: str) -> None:

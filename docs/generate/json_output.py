@@ -304,7 +304,6 @@ MODELS: tuple[type[BaseModel], ...] = (
     Root,
     Blast,
     BlastEvent,
-    Footing,
     ViewStatus,
     PrivacyStatus,
     KeyDestruction,
@@ -314,7 +313,6 @@ MODELS: tuple[type[BaseModel], ...] = (
     Finding,
     AnchorCheck,
     Compared,
-    Footing,
 )
 
 

@@ -30,6 +30,8 @@ def blast(session: Session, event: str, at: str | None, all_: bool) -> None:
     EVENT is its position (as in `redrive history`) or its id. What followed is found along stored causes and along
     what the facts say, across dead letters, effects, compensations and requeues; of a policy, limit or flow, what was
     decided under it.
+
+    The signs: └ a stored cause, ~ what the facts say, = decided under it.
     """
     from redrive.cli.saying import sentence_of
 

@@ -9,7 +9,7 @@ import click
 from redrive.cli.context import Session, pass_session
 from redrive.cli.options import Command
 from redrive.cli.output import printable
-from redrive.cli.reporting import metered
+from redrive.cli.reporting import metered, tell_end
 
 if TYPE_CHECKING:
     from redrive.forensics.replay_check import Difference, ReplayReport
@@ -37,7 +37,7 @@ def replay(session: Session, check: bool, from_: str | None, to: str | None) -> 
     else:
         for line in _told(report):
             out.say(line)
-        out.say(str(report.footing))
+        tell_end(session, report.footing)
     return 0 if report.same else DIFFERS
 
 

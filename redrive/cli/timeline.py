@@ -60,6 +60,8 @@ def timeline(session: Session, key: str, correlated: bool, at: str | None, svg: 
         return
     if svg is not None:
         out.remark(f"drawn into {printable(svg)}")
+        assert told.footing is not None
+        tell_end(session, told.footing)
         return
     print_timeline(session, told)
 

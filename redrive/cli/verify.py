@@ -73,7 +73,7 @@ def _tell(out: Output, report: "VerifyReport") -> None:
         facts.append(("last good", f"checkpoint {report.last_good_size}" if report.last_good_size else "none"))
     facts += [("missing", what) for what in report.missing] + [("stale", what) for what in report.stale]
     out.facts([*facts, ("RESULT", report.result)])
-    out.say(str(report.footing))
+    out.remark(str(report.footing))
 
 
 def _unsealed(report: "VerifyReport") -> str:

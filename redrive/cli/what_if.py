@@ -8,7 +8,7 @@ import click
 from redrive.cli.context import Session, pass_session
 from redrive.cli.options import Command
 from redrive.cli.output import printable
-from redrive.cli.reporting import metered, save_picture
+from redrive.cli.reporting import metered, save_picture, tell_end
 from redrive.cli.times import duration
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ def what_if(session: Session, policy: str | None, from_: str | None, drop: tuple
         out.say(line)
     if svg is not None:
         out.say(f"picture: {printable(svg)}")
-    out.say(str(report.footing))
+    tell_end(session, report.footing)
 
 
 def _told(report: "WhatIfReport") -> list[str]:

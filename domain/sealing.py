@@ -13,6 +13,7 @@ from redrive.domain.compensation import events as compensations
 from redrive.domain.dead_letter import events as letters
 from redrive.domain.effect import events as effects
 from redrive.domain.event import Event
+from redrive.domain.records import NoteWritten
 from redrive.domain.run import events as runs
 from redrive.domain.run import wait_events as waits
 
@@ -47,6 +48,7 @@ PAYLOADS: Mapping[type[Event], Sealed] = {
     letters.DeadLetterOpened: _OF_LETTER,
     letters.DeadLetterRecurred: _OF_LETTER,
     letters.DeadLetterNoted: Sealed(("text",)),
+    NoteWritten: Sealed(("text",)),
     effects.EffectIntended: Sealed(_REQUEST, ("request.digest",)),
     effects.EffectWithheld: Sealed((*_REQUEST, "why"), ("request.digest",)),
     effects.EffectSucceeded: Sealed(("receipt",), ("receipt_digest",)),

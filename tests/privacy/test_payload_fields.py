@@ -20,6 +20,7 @@ PLAIN = {
     *("failure_class", "kind", "classified_by", "classifier", "prompt", "resource_key", "reset_digest", "subject"),
     *("host", "boot", "namespace", "roots", "disposition", "mode", "verdict"),
     *("dead-letter.held/1.why", "run.attempt-snoozed/1.report"),
+    *("log.anchor-recorded/1.checkpoint", "log.anchor-recorded/1.evidence", "note.written/1.id"),
 }
 """Names of fields that hold no payload: names, ids, what flows and policies say, what the engine itself says."""
 

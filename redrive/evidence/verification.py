@@ -2,6 +2,7 @@
 
 import sqlite3
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -58,7 +59,9 @@ def verify(
     last = store.last()
     trust = Trust(origin, policy.trusted, engine.evidence.keys.verifiers())
     scan = Scan(store, store, last or _NOTHING, [claim.checkpoint.size for claim in claims], trust.look)
-    scan.run()
+    with ThreadPoolExecutor(1, "redrive-verify") as aside:
+        faults = aside.submit(store.faults)
+        scan.run()
     case.findings += scan.findings
     case.more = scan.finding_count - len(scan.findings)
     if last is None:
@@ -66,8 +69,12 @@ def verify(
     case.anchors += [claim.check(origin, scan.size, scan.roots) for claim in claims]
     _judge_keys(policy, trust, scan.size, case)
     _judge_anchors(engine, policy, claims, scan.size, case)
-    now_ms = engine.now_ms()
-    age_ms = 0 if scan.unsealed_since_ms is None else max(0, now_ms - scan.unsealed_since_ms)
+    for what in faults.result():
+        case.find("database", what)
+    now_ms, since = engine.now_ms(), scan.unsealed_since_ms
+    age_ms = 0 if since is None else max(0, now_ms - since)
+    if since is not None and since - now_ms > policy.clock_tolerance_ms:
+        case.stale.append(f"the first event that is not sealed claims a time {since - now_ms} ms from now")
     if scan.unsealed and age_ms > policy.freshness_ms:
         case.stale.append(
             f"{scan.unsealed} event(s) were not sealed for {age_ms} ms; {policy.freshness_ms} are allowed"

@@ -2,6 +2,7 @@
 
 import sqlite3
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -58,7 +59,9 @@ def verify(
     last = store.last()
     trust = Trust(origin, policy.trusted, engine.evidence.keys.verifiers())
     scan = Scan(store, store, last or _NOTHING, [claim.checkpoint.size for claim in claims], trust.look)
-    scan.run()
+    with ThreadPoolExecutor(1, "redrive-verify") as aside:
+        faults = aside.submit(store.faults)
+        scan.run()
     case.findings += scan.findings
     case.more = scan.finding_count - len(scan.findings)
     if last is None:
@@ -66,6 +69,8 @@ def verify(
     case.anchors += [claim.check(origin, scan.size, scan.roots) for claim in claims]
     _judge_keys(policy, trust, scan.size, case)
     _judge_anchors(engine, policy, claims, scan.size, case)
+    for what in faults.result():
+        case.find("database", what)
     age_ms = _judge_age(policy, scan, engine.now_ms(), case)
     views_found = _compared("view", lambda: views_compared(engine.ledger, engine.views), views, case)
     agenda_found = _compared("agenda", lambda: agenda_compared(engine.ledger), agenda, case)
@@ -140,7 +145,10 @@ def _claims(engine: "Engine", policy: VerifyPolicy, checkpoints: Sequence[Path],
 
 def _judge_age(policy: VerifyPolicy, scan: Scan, now_ms: int, case: _Case) -> int:
     """How long the oldest event that is not sealed has waited, in milliseconds."""
-    age_ms = 0 if scan.unsealed_since_ms is None else max(0, now_ms - scan.unsealed_since_ms)
+    since = scan.unsealed_since_ms
+    age_ms = 0 if since is None else max(0, now_ms - since)
+    if since is not None and since - now_ms > policy.clock_tolerance_ms:
+        case.stale.append(f"the first event that is not sealed claims a time {since - now_ms} ms from now")
     if scan.unsealed and age_ms > policy.freshness_ms:
         case.stale.append(
             f"{scan.unsealed} event(s) were not sealed for {age_ms} ms; {policy.freshness_ms} are allowed"

@@ -35,7 +35,8 @@ class InvalidValue(RedriveError, ValueError):
 
     def __init__(self, field: str, value: object, accepted: str) -> None:
         self.field, self.value, self.accepted = field, value, accepted
-        super().__init__(f"{field}: {_shown(value)} is not accepted; expected {accepted}")
+        found = "nothing is given" if value is None else f"{_shown(value)} is not accepted"
+        super().__init__(f"{field}: {found}; expected {accepted}")
 
 
 class InvalidFlow(InvalidValue):
@@ -91,7 +92,9 @@ class ReadOnlyLog(StorageError):
 
     def __init__(self, path: str) -> None:
         self.path = path
-        super().__init__(f"{path}: this is an evidence bundle; it can be asked, and nothing can be done in it")
+        super().__init__(
+            f"{path}: this is an evidence bundle; it can be asked, and nothing else. `redrive bundle verify` checks it"
+        )
 
 
 class Refused(RedriveError):

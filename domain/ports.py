@@ -8,9 +8,19 @@ from redrive.domain.dead_letter.state import DeadLetter
 from redrive.domain.effect.state import Effect
 from redrive.domain.event import Cause, Event, Recorded
 from redrive.domain.flow import Flow
-from redrive.domain.identity import SYSTEM, CompensationId, DeadLetterId, EffectId, PolicyId, Principal, RunId, Tenant
+from redrive.domain.identity import (
+    SYSTEM,
+    CompensationId,
+    DeadLetterId,
+    EffectId,
+    PolicyId,
+    Principal,
+    RunId,
+    StreamId,
+    Tenant,
+)
 from redrive.domain.limits import First, Limit, Room
-from redrive.domain.records import LimitRemoved, LimitSet, NoteWritten, PolicyKind
+from redrive.domain.records import LimitRemoved, LimitSet, PolicyKind
 from redrive.domain.run.state import Run
 from redrive.domain.values import JsonValue
 
@@ -196,8 +206,8 @@ class Transaction(Protocol):
     def append_limit(self, tenant: Tenant, event: LimitSet | LimitRemoved) -> None:
         """Set or remove a limit; *tenant* is who may see it in the log."""
 
-    def append_note(self, tenant: Tenant, correlation: str, event: NoteWritten) -> None:
-        """Write down a note about something that belongs to *correlation*."""
+    def append_record(self, tenant: Tenant, stream: StreamId, event: Event, correlation: str | None = None) -> None:
+        """Append to a stream that is no aggregate; *correlation*: what it belongs to (default: to nothing else)."""
 
     def afresh(self) -> None:
         """What is appended from here on has the cause of the whole command, not what was appended before: it concerns

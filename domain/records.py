@@ -108,3 +108,16 @@ class NoteWritten(Event):
     id: str
     position: int | None
     text: str
+
+
+RECORDS: tuple[type[Event], ...] = (
+    FlowRegistered,
+    PolicyRegistered,
+    LimitSet,
+    LimitRemoved,
+    NoteWritten,
+    AnchorRecorded,
+    KeyDestroyed,
+    RecordsArchived,
+)
+"""The events of streams that are no aggregate: nothing is folded from them, and no rule decides on them again."""

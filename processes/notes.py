@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from redrive.domain.identity import CompensationId, EffectId, Tenant
+from redrive.domain.identity import CompensationId, EffectId, Tenant, note_stream_of
 from redrive.domain.ports import Transaction
 from redrive.domain.records import NoteWritten
 
@@ -15,7 +15,7 @@ def noting_effect(id_: EffectId, text: str) -> NoteCommand:
     def command(tx: Transaction) -> None:
         effect = tx.effect(id_)
         note = NoteWritten(subject="effect", id=id_, position=None, text=text)
-        tx.append_note(effect.tenant, effect.correlation, note)
+        _write(tx, effect.tenant, effect.correlation, note)
 
     return command
 
@@ -26,7 +26,7 @@ def noting_compensation(id_: CompensationId, text: str) -> NoteCommand:
     def command(tx: Transaction) -> None:
         compensation = tx.compensation(id_)
         note = NoteWritten(subject="compensation", id=id_, position=None, text=text)
-        tx.append_note(compensation.tenant, compensation.correlation, note)
+        _write(tx, compensation.tenant, compensation.correlation, note)
 
     return command
 
@@ -34,4 +34,9 @@ def noting_compensation(id_: CompensationId, text: str) -> NoteCommand:
 def noting_event(tenant: Tenant, correlation: str, event_id: str, position: int, text: str) -> NoteCommand:
     """Write something down about an event that is in the log, and so will stay as it is."""
     note = NoteWritten(subject="event", id=event_id, position=position, text=text)
-    return lambda tx: tx.append_note(tenant, correlation, note)
+    return lambda tx: _write(tx, tenant, correlation, note)
+
+
+def _write(tx: Transaction, tenant: Tenant, correlation: str, note: NoteWritten) -> None:
+    """Notes lie in a stream beside the correlation that they belong to."""
+    tx.append_record(tenant, note_stream_of(tenant, correlation), note, correlation)

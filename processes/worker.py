@@ -55,11 +55,7 @@ class Worker:
         reconcilers: Mapping[str, Reconciler] | None = None,
         compensators: Mapping[str, Compensate] | None = None,
     ) -> None:
-        if not isinstance(handlers, Mapping):
-            raise InvalidValue("handlers", type(handlers).__name__, "a mapping from names to functions")
-        for known in handlers if isinstance(handlers, dict) else ():
-            if not callable(handlers[known]):
-                raise InvalidValue(f"handlers[{known!r}]", handlers[known], "a function of an Attempt")
+        _require_handlers(handlers)
         self.name = name or f"{os.uname().nodename}-{os.getpid()}-{os.urandom(2).hex()}"
         self.concurrency = clean_integer(concurrency, "concurrency", 1, 1_024)
         engine = engine_given(engine)
@@ -248,3 +244,12 @@ class Worker:
         self._stalled += 1
         self._next_tick = 0.0
         return self._stalled > MOST_STALLED
+
+
+def _require_handlers(handlers: Mapping[str, Handler]) -> None:
+    """Raises InvalidValue. What a host's own kind of mapping holds is known only when it is asked for."""
+    if not isinstance(handlers, Mapping):
+        raise InvalidValue("handlers", type(handlers).__name__, "a mapping from names to functions")
+    for known in handlers if isinstance(handlers, dict) else ():
+        if not callable(handlers[known]):
+            raise InvalidValue(f"handlers[{known!r}]", handlers[known], "a function of an Attempt")

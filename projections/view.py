@@ -3,10 +3,8 @@
 import contextlib
 import sqlite3
 import threading
-from collections.abc import Callable, Iterator, Sequence
-from typing import Any, Protocol, Self, TypeVar
-
-from sqlite_utils import Database
+from collections.abc import Callable, Sequence
+from typing import Any, Self, TypeVar
 
 from redrive.domain.errors import StorageError
 from redrive.domain.event import Recorded
@@ -17,29 +15,13 @@ from redrive.projections.graphs import Graphs
 from redrive.projections.logs import log
 from redrive.projections.models import ViewStatus
 from redrive.projections.view_file import APPLICATION_ID, ViewFile, is_damage, transaction, view_errors
+from redrive.projections.view_state import Source, ViewState, create, is_empty, write
 
 CHUNK = 256
 MOST_PER_TRANSACTION = 20_000
 REBUILD_FROM = 20_000
 
 T = TypeVar("T")
-
-
-class Source(Protocol):
-    """The log, as far as a view needs it."""
-
-    @property
-    def id(self) -> str:
-        """Which log this is."""
-
-    def replay(self, after: int = 0, until: int | None = None, batch: int = CHUNK) -> Iterator[list[Recorded]]:
-        """The log beyond position *after*, batch by batch."""
-
-    def last_position(self) -> int:
-        """The last position of the log, 0 when it is empty."""
-
-    def event_id_at(self, position: int) -> str | None:
-        """The id of the event at *position*, None when there is none."""
 
 
 def view_path(log_path: str, *, locked: bool = False) -> str:
@@ -151,10 +133,10 @@ class View:
         """Create the tables, or make sure that what is there is this log's."""
         with self._lock:
             writer = self._file.writer
-            if _is_empty(writer):
+            if is_empty(writer):
                 with transaction(writer):
-                    if _is_empty(writer):
-                        self._create(writer)
+                    if is_empty(writer):
+                        create(writer, self.id)
                         fold.index(writer)
             application = writer.execute("PRAGMA application_id").fetchone()[0]
             if application != APPLICATION_ID:
@@ -165,12 +147,6 @@ class View:
             elif self._position == 0 and self._target() > REBUILD_FROM:
                 self._rebuild()
 
-    def _create(self, connection: sqlite3.Connection) -> None:
-        fold.create(connection)
-        row = {"ledger": self.id, "position": 0, "event_id": "", "fingerprint": fold.fingerprint()}
-        Database(connection, execute_plugins=False).table("view").insert(row)
-        connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
-
     def _target(self) -> int:
         last = self._source.last_position()
         return last if self._until is None else min(last, self._until)
@@ -178,23 +154,11 @@ class View:
     def _mismatch(self) -> str | None:
         """Why the view as it stands is not one of this log; learns its position."""
         try:
-            ledger, position, event_id, fingerprint = _state_of(self._file.writer)
+            state = ViewState.of(self._file.writer)
         except (sqlite3.OperationalError, TypeError) as error:  # somebody dropped the table, or emptied it
             return f"its own state is missing ({error})"
-        self._position = position
-        if ledger != self.id:
-            return "it was folded from another log"
-        if fingerprint != fold.fingerprint():
-            return "other code folded it"
-        return self._departure(position, event_id)
-
-    def _departure(self, position: int, event_id: str) -> str | None:
-        """Why the log is not the one that was folded up to *position*."""
-        if position > self._target():
-            return "the log is shorter"
-        if position and self._source.event_id_at(position) != event_id:
-            return "the log holds another event at the view's position"
-        return None
+        self._position = state.position
+        return state.mismatch(self._source, self._target())
 
     def _catch_up(self) -> int:
         position = self._position
@@ -214,12 +178,12 @@ class View:
         writer = self._file.writer
         try:
             with transaction(writer):
-                _, position, event_id, _ = _state_of(writer)
-                self._position = position
+                state = ViewState.of(writer)
+                position = self._position = state.position
                 target = self._target()
                 if position == target:
                     return False
-                why = self._departure(position, event_id)
+                why = state.departure(self._source, target)
                 if why is None:
                     self._fold_from(writer, position, target, MOST_PER_TRANSACTION, anew=False)
         except _PayloadGoneError:
@@ -236,7 +200,7 @@ class View:
             gap = self._file.moved()
             if not gap:
                 with transaction(writer):
-                    position = _state_of(writer)[1]
+                    position = ViewState.of(writer).position
                     most = 2**62 if self._until is None else self._until
                     new = [recorded for recorded in events if position < recorded.position <= most]
                     gap = bool(new) and new[0].position != position + 1
@@ -245,7 +209,7 @@ class View:
                     if new and not gap:
                         batch = Batch(writer, self._graphs)
                         fold.fold(batch, new)
-                        _finish(batch, new[-1])
+                        write(batch, new[-1])
                 self._learn_position()
             if gap:
                 self._catch_up()
@@ -265,14 +229,14 @@ class View:
             raise StorageError(f"the log ends before its position {target}")
         if not anew and any(topic == KeyDestroyed.TOPIC for _, topic in batch.events):
             raise _PayloadGoneError
-        _finish(batch, last)
+        write(batch, last)
         return last.position
 
     def _rebuild(self) -> int:
         with self._lock:
             with self._file.replacement() as fresh:
                 with transaction(fresh):
-                    self._create(fresh)
+                    create(fresh, self.id)
                 position, target = 0, self._target()
                 while position < target:
                     with transaction(fresh):
@@ -282,7 +246,7 @@ class View:
             return self._learn_position()
 
     def _learn_position(self) -> int:
-        self._position = _state_of(self._file.writer)[1]
+        self._position = ViewState.of(self._file.writer).position
         return self._position
 
     def _rows(self, query: str, values: Sequence[Any]) -> list[tuple[Any, ...]]:
@@ -296,7 +260,7 @@ class View:
             copy.execute("PRAGMA synchronous = OFF")
             with self._file.reading() as connection:
                 connection.backup(copy)
-            return _state_of(copy)[1]
+            return ViewState.of(copy).position
 
     def _status(self) -> ViewStatus:
         with self._lock:
@@ -313,20 +277,3 @@ class View:
                 fingerprint=fold.fingerprint(),
                 size_bytes=self._file.size(),
             )
-
-
-def _is_empty(connection: sqlite3.Connection) -> bool:
-    return bool(connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0] == 0)
-
-
-def _state_of(connection: sqlite3.Connection) -> tuple[str, int, str, str]:
-    ledger, position, event_id, fingerprint = connection.execute(
-        "SELECT ledger, position, event_id, fingerprint FROM view"
-    ).fetchone()
-    return ledger, position, event_id, fingerprint
-
-
-def _finish(batch: Batch, last: Recorded) -> None:
-    """Write the batch, and with it the position that it reaches."""
-    fold.write(batch)
-    batch.connection.execute("UPDATE view SET position = ?, event_id = ?", (last.position, last.event_id))

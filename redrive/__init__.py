@@ -16,7 +16,8 @@ _PUBLIC = {
     "redrive.forensics.what_if_report": ("WhatIfReport",),
     "redrive.async_engine": ("AsyncBatch", "AsyncEngine", "open_async"),
     "redrive.async_tenant": ("AsyncTenantEngine", "AsyncView"),
-    "redrive.engine": ("Batch", "Engine", "open"),
+    "redrive.engine": ("Batch", "Engine"),
+    "redrive.opening": ("open",),
     "redrive.tenant_engine": ("TenantEngine",),
     "redrive.effect_detail": ("CompensationDetail", "EffectDetail", "EffectOutcome", "EffectTry"),
     "redrive.run_detail": ("NodeDetail", "RunDetail"),
@@ -233,7 +234,6 @@ if TYPE_CHECKING:
     from redrive.effect_detail import EffectTry as EffectTry
     from redrive.engine import Batch as Batch
     from redrive.engine import Engine as Engine
-    from redrive.engine import open as open
     from redrive.evidence.anchors import Anchor as Anchor
     from redrive.evidence.anchors import CommandAnchor as CommandAnchor
     from redrive.evidence.anchors import PinAnchor as PinAnchor
@@ -284,6 +284,7 @@ if TYPE_CHECKING:
     from redrive.http_effects import http_send as http_send
     from redrive.ledger.committer import Pending as Pending
     from redrive.ledger.limit_status import LimitStatus as LimitStatus
+    from redrive.opening import open as open
     from redrive.privacy.models import KeyDestruction as KeyDestruction
     from redrive.privacy.models import PrivacyStatus as PrivacyStatus
     from redrive.privacy.options import Privacy as Privacy

@@ -20,7 +20,8 @@ from redrive.flow_files.templates import (
     late_values,
     pieces,
 )
-from redrive.http_effects import DEFAULT_TIMEOUT_MS, METHODS, MISSING, Http, HttpReconciler
+from redrive.http_effects import DEFAULT_TIMEOUT_MS, MISSING, Http, HttpReconciler
+from redrive.http_requests import METHODS
 from redrive.processes.effects import EffectCall
 from redrive.processes.handlers import AttemptError, NotSent
 from redrive.processes.handout import Attempt

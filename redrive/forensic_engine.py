@@ -42,24 +42,24 @@ class ForensicEngine:
         """What happened to *key* (the id of a run, dead letter, effect or compensation) as spans and moments, as of
         position *at* (default: now). *correlated*: with everything else of the same run, and the limits that held it
         back. ``redrive.svg_of`` draws it. Raises NotFound, InvalidValue."""
-        from redrive.forensics import stories
+        from redrive.forensics import questions
 
-        return stories.timeline(cast("Engine", self), None, key, correlated=correlated, at=at)
+        return questions.timeline(cast("Engine", self), None, key, correlated=correlated, at=at)
 
     def why(self, key: str, *, at: "Asked | None" = None) -> "Why":
         """Why *key*, or a field of it (``RUN.status``, ``RUN.nodes.publish.status``), is as it was at position *at*
         (default: now): the event that changed it last, and what that followed from, back to a root. ``pos:N``: why
         that event was appended. Raises NotFound, InvalidValue, StreamReadOnly."""
-        from redrive.forensics import stories
+        from redrive.forensics import questions
 
-        return stories.why(cast("Engine", self), None, key, at)
+        return questions.why(cast("Engine", self), None, key, at)
 
     def blast(self, event: "Asked", *, at: "Asked | None" = None) -> "Blast":
         """What followed from *event* (its position or id), up to position *at* (default: now), as a tree. Raises
         NotFound, InvalidValue."""
-        from redrive.forensics import stories
+        from redrive.forensics import questions
 
-        return stories.blast(cast("Engine", self), None, event, at)
+        return questions.blast(cast("Engine", self), None, event, at)
 
     def diff(
         self,

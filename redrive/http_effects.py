@@ -27,9 +27,10 @@ from typing import TYPE_CHECKING, Any
 from redrive import __version__
 from redrive.domain.errors import InvalidValue
 from redrive.domain.failure import PROVIDER_AUTH, PROVIDER_TRANSIENT, Failure
-from redrive.domain.values import MAX_TIMEOUT_MS, clean_integer, clean_json
+from redrive.domain.values import MAX_TIMEOUT_MS, clean_integer
 from redrive.http_exchange import Exchange, OutOfTime
 from redrive.http_receipts import Hidden, retry_after_ms
+from redrive.http_requests import headers_of, is_repeatable, method_of, request_of
 from redrive.processes.effects import EffectCall
 from redrive.processes.handlers import AttemptError, NotSent, Rejected
 from redrive.processes.outbox import DidNotHappen, Happened, StillUnknown
@@ -37,8 +38,6 @@ from redrive.processes.outbox import DidNotHappen, Happened, StillUnknown
 if TYPE_CHECKING:
     import httpx
 
-METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
-REQUEST_KEYS = ("json", "body", "headers", "env_headers", "params", "idempotent", "reconcile")
 DEFAULT_TIMEOUT_MS = 30_000
 MISSING = "missing_config"
 PROVIDER_REJECTED = "provider_rejected"
@@ -112,9 +111,9 @@ class Http:
         """Find out what became of *call*: by asking the address that its request names, or not at all when it was
         declared idempotent. Nothing is sent but a GET."""
         asked = request_of(call)
-        if _repeatable(call, asked) and not call.will_repeat and method_of(call.operation) != "GET":
+        if is_repeatable(call, asked) and not call.will_repeat and method_of(call.operation) != "GET":
             return StillUnknown("it may be sent again, but only as it was: recover the run, or say what happened")
-        if _repeatable(call, asked):
+        if is_repeatable(call, asked):
             return DidNotHappen("idempotent, so that it may be sent again whether or not it was done")
         if asked.get("reconcile") is None:
             return StillUnknown("the request names no address that knows")
@@ -142,7 +141,7 @@ class Http:
         if url.scheme not in ("http", "https") or not url.host or url.userinfo:
             raise InvalidValue("target", call.target, "an http or https URL without user and password")
         content = asked.get("body")
-        named = _headers(asked)
+        named = headers_of(asked)
         headers = httpx.Headers({name: self.expand(text, call.effect_id) for name, text in named.items()})
         if asked.get("json") is not None:
             content = json.dumps(asked["json"], ensure_ascii=False, allow_nan=False)
@@ -179,7 +178,7 @@ class Http:
 
     def _put_in(self, call: EffectCall) -> list[str]:
         """What ``expand`` put into the request of *call*."""
-        texts = (call.target, *_headers(request_of(call)).values())
+        texts = (call.target, *headers_of(request_of(call)).values())
         return [value for text in texts for value in self.hidden(text)]
 
 
@@ -236,36 +235,7 @@ class HttpReconciler:
     def knows(self, call: EffectCall) -> bool:
         """Whether the request of *call* says how to find out."""
         asked = request_of(call)
-        return _repeatable(call, asked) or asked.get("reconcile") is not None
-
-
-def method_of(operation: str) -> str:
-    """The method that an operation begins with. Raises InvalidValue."""
-    method = operation.split(None, 1)[0].upper()
-    if method not in METHODS:
-        raise InvalidValue("operation", operation, f"one that begins with {', '.join(METHODS)}")
-    return method
-
-
-def request_of(call: EffectCall) -> dict[str, Any]:
-    """The request of *call*, checked. Raises InvalidValue.
-
-    *env_headers* are pairs of a name and the pieces of a text, of which some only name a secret: so written, the log
-    keeps them as they are, and an operator's reconciliation can ask as the worker would. A piece that may be a secret
-    itself is an object with the name of the header, as redaction reads it.
-    """
-    request = {} if call.request is None else clean_json(call.request, "request")
-    if not isinstance(request, dict) or not request.keys() <= set(REQUEST_KEYS):
-        raise InvalidValue("request", str(request)[:80], f"an object of {', '.join(REQUEST_KEYS)}")
-    if request.get("json") is not None and request.get("body") is not None:
-        raise InvalidValue("request", "json and body", "one of them")
-    for name in ("headers", "params"):
-        if not isinstance(request.get(name) or {}, dict):
-            raise InvalidValue(f"request.{name}", str(request[name])[:80], "an object")
-    look = request.get("reconcile")
-    if look is not None and not (isinstance(look, dict) and isinstance(look.get("get"), str)):
-        raise InvalidValue("request.reconcile", str(look)[:80], 'an object such as {"get": "https://…"}')
-    return request
+        return is_repeatable(call, asked) or asked.get("reconcile") is not None
 
 
 @lru_cache(maxsize=1)
@@ -284,19 +254,6 @@ def shared_client() -> "httpx.Client":
 def _no_answer(why: str, kind: str) -> NoAnswer:
     """An unknown outcome: worth another attempt, which finds out first; where nobody can, the outbox ends it."""
     return NoAnswer(Failure(PROVIDER_TRANSIENT, why, kind=kind))
-
-
-def _repeatable(call: EffectCall, asked: Mapping[str, Any]) -> bool:
-    """Whether sending it twice does no more than sending it once: a GET, or what was declared so."""
-    return asked.get("idempotent") is True or method_of(call.operation) == "GET"
-
-
-def _headers(asked: Mapping[str, Any]) -> dict[str, str]:
-    """The headers of a request, in which variables are still names."""
-    named: dict[str, str] = dict(asked.get("headers") or {})
-    for name, pieces in asked.get("env_headers") or ():
-        named[name] = "".join("".join(piece.values()) if isinstance(piece, dict) else piece for piece in pieces)
-    return named
 
 
 def _what(call: EffectCall) -> str:

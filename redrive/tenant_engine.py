@@ -162,7 +162,7 @@ class TenantEngine(TenantEffects):
     def annotate(self, key: str, text: str, *, actor: Actor, reason: str) -> None:
         """Write something down about a run, a dead letter, an effect, a compensation, or an event (``pos:N``, or its
         id): it is shown in histories and timelines, and nothing is decided by it. Raises NotFound."""
-        from redrive.forensics.stories import noting
+        from redrive.forensics.questions import noting
 
         self._operate(noting(self.engine, self.tenant, key, self._redacted(operations.note_given(text))), actor, reason)
 
@@ -235,22 +235,22 @@ class TenantEngine(TenantEffects):
     def timeline(self, key: str, *, correlated: bool = False, at: "Asked | None" = None) -> "Timeline":
         """What happened to a run, dead letter, effect or compensation, as spans and moments. See ``Engine.timeline``.
         Raises NotFound, InvalidValue."""
-        from redrive.forensics import stories
+        from redrive.forensics import questions
 
-        return stories.timeline(self.engine, self.tenant, key, correlated=correlated, at=at)
+        return questions.timeline(self.engine, self.tenant, key, correlated=correlated, at=at)
 
     def why(self, key: str, *, at: "Asked | None" = None) -> "Why":
         """Why *key*, or a field of it, is as it was at a position. See ``Engine.why``. Raises NotFound, InvalidValue,
         StreamReadOnly."""
-        from redrive.forensics import stories
+        from redrive.forensics import questions
 
-        return stories.why(self.engine, self.tenant, key, at)
+        return questions.why(self.engine, self.tenant, key, at)
 
     def blast(self, event: "Asked", *, at: "Asked | None" = None) -> "Blast":
         """What followed from an event. See ``Engine.blast``. Raises NotFound, InvalidValue."""
-        from redrive.forensics import stories
+        from redrive.forensics import questions
 
-        return stories.blast(self.engine, self.tenant, event, at)
+        return questions.blast(self.engine, self.tenant, event, at)
 
     def resume_plan(self, run_id: RunId) -> ResumePlan:
         """What can be done about a run, its approvals, dead letters, doubtful effects and compensations now, and why

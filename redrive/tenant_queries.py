@@ -38,7 +38,7 @@ from redrive.run_detail import RunDetail, detail_of
 HISTORY_PAGE = 1_000
 
 
-class Asked(Protocol):
+class Queried(Protocol):
     """Whom the queries belong to: an engine, or an engine as it stood at a moment of the past."""
 
     @property
@@ -56,7 +56,7 @@ class Asked(Protocol):
 class TenantQueries:
     """What can be asked. *limit* is 250 where not given, at most 1,000; *cursor* goes on where a page ended."""
 
-    engine: Asked
+    engine: Queried
     services: Services
 
     def __init__(self, ledger: ReadableLog, views: View, tenant: Tenant | None) -> None:

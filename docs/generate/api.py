@@ -5,8 +5,23 @@ from inspect import isfunction
 import redrive
 
 GROUPS: dict[str, tuple[str, ...]] = {
-    "The engine": ("open", "Engine", "TenantEngine", "Tenant", "Principal", "Batch", "Pending", "Settings"),
-    "The engine for asyncio": ("open_async", "AsyncEngine", "AsyncTenantEngine", "AsyncBatch", "AsyncView"),
+    "The engine": (
+        "open",
+        "Engine",
+        "TenantEngine",
+        "Tenant",
+        "Principal",
+        "Batch",
+        "Pending",
+        "Settings",
+    ),
+    "The engine for asyncio": (
+        "open_async",
+        "AsyncEngine",
+        "AsyncTenantEngine",
+        "AsyncBatch",
+        "AsyncView",
+    ),
     "Flows and policies": (
         "Flow",
         "Node",
@@ -21,7 +36,6 @@ GROUPS: dict[str, tuple[str, ...]] = {
         "RedrivePolicy",
         "Limit",
         "Rate",
-        "Privacy",
     ),
     "Executing": (
         "Worker",
@@ -55,7 +69,6 @@ GROUPS: dict[str, tuple[str, ...]] = {
         "CompensationStanding",
         "Compensate",
     ),
-    "Decided again": ("ReplayReport", "Difference", "WhatIf", "WhatIfPolicy", "WhatIfReport"),
     "Failures and decisions": (
         "Failure",
         "RetryDecision",
@@ -65,7 +78,6 @@ GROUPS: dict[str, tuple[str, ...]] = {
         "DEFAULT_RULES",
         "Redactor",
     ),
-    "Evidence bundles": ("open_bundle", "verify_bundle", "BundleReport", "ExportReport"),
     "Answers": (
         "Page",
         "RunSummary",
@@ -76,9 +88,6 @@ GROUPS: dict[str, tuple[str, ...]] = {
         "DeadLetterGroup",
         "LetterStanding",
         "LimitStatus",
-        "PrivacyStatus",
-        "KeyDestruction",
-        "ArchiveReport",
         "LimitUse",
         "Counts",
         "HistoryEntry",
@@ -122,8 +131,9 @@ GROUPS: dict[str, tuple[str, ...]] = {
         "InvariantReport",
         "Flip",
         "Look",
+        "Footing",
     ),
-    "Forensics": (
+    "Timelines and causes": (
         "Timeline",
         "TimelineLane",
         "TimelineEntry",
@@ -134,7 +144,13 @@ GROUPS: dict[str, tuple[str, ...]] = {
         "Root",
         "Blast",
         "BlastEvent",
-        "Footing",
+    ),
+    "Decided again": (
+        "ReplayReport",
+        "Difference",
+        "WhatIf",
+        "WhatIfPolicy",
+        "WhatIfReport",
     ),
     "Evidence": (
         "VerifyReport",
@@ -152,7 +168,26 @@ GROUPS: dict[str, tuple[str, ...]] = {
         "TimestampAnchor",
         "AnchorRecorded",
     ),
-    "Ids and values": ("RunId", "DeadLetterId", "EffectId", "CompensationId", "NodeId", "JsonValue"),
+    "Evidence bundles": (
+        "open_bundle",
+        "verify_bundle",
+        "BundleReport",
+        "ExportReport",
+    ),
+    "Privacy and archives": (
+        "Privacy",
+        "PrivacyStatus",
+        "KeyDestruction",
+        "ArchiveReport",
+    ),
+    "Ids and values": (
+        "RunId",
+        "DeadLetterId",
+        "EffectId",
+        "CompensationId",
+        "NodeId",
+        "JsonValue",
+    ),
 }
 INHERITED = frozenset({"Engine", "TenantEngine", "TenantPast"})
 BARE = frozenset(

@@ -36,7 +36,10 @@ def exit_codes() -> str:
             (failures.DONE, "Done. For `redrive run`: the run completed."),
             (
                 failures.RUN_DID_NOT_SUCCEED,
-                "`redrive run`: the run failed, has dead letters, or is not finished. `redrive first`: a violation.",
+                (
+                    "`redrive run`: the run failed, has dead letters, or is not finished. "
+                    "`redrive first`: a violation. `redrive replay --check`: a difference. `redrive verify`: see below."
+                ),
             ),
             (failures.USAGE, "The command line, a setting or a file makes no sense; nothing was written."),
             (

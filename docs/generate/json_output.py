@@ -2,23 +2,21 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import get_args
 
 from pydantic import BaseModel
 
 from docs.generate.markdown import code, prose, table, type_of
-from redrive.effect_detail import CompensationDetail, EffectDetail, EffectOutcome, EffectTry
+from redrive.effect_detail import CompensationDetail, EffectDetail
 from redrive.evidence.bundle.checking import BundleReport
 from redrive.evidence.bundle.handing import ExportReport
-from redrive.evidence.report import AnchorCheck, Compared, Finding, VerifyReport
-from redrive.forensics.blast import Blast, BlastEvent
-from redrive.forensics.decisions import PolicyUsed
-from redrive.forensics.diff import ColumnChange, Responsible, RowChange, ViewDiff
-from redrive.forensics.first import Flip, InvariantReport
+from redrive.evidence.report import VerifyReport
+from redrive.forensics.blast import Blast
+from redrive.forensics.diff import ViewDiff
+from redrive.forensics.first import InvariantReport
 from redrive.forensics.footing import Footing
-from redrive.forensics.positions import ClockRegression, Position
-from redrive.forensics.roots import Root
-from redrive.forensics.timeline import Timeline, TimelineEntry, TimelineLane
-from redrive.forensics.why import Why, WhyStep
+from redrive.forensics.timeline import Timeline
+from redrive.forensics.why import Why
 from redrive.history import HistoryEntry
 from redrive.privacy.models import KeyDestruction, PrivacyStatus
 from redrive.projections.models import (
@@ -31,7 +29,7 @@ from redrive.projections.models import (
     ViewStatus,
 )
 from redrive.retention.models import ArchiveReport
-from redrive.run_detail import NodeDetail, RunDetail
+from redrive.run_detail import RunDetail
 
 
 @dataclass(frozen=True)
@@ -274,63 +272,36 @@ PRINTED = {
         "stream", "any, on standard error", None, [("code", "text, see the table of errors"), ("message", "text")]
     ),
 }
-MODELS: tuple[type[BaseModel], ...] = (
-    RunSummary,
-    RunDetail,
-    NodeDetail,
-    QueueEntry,
-    DeadLetterSummary,
-    DeadLetterGroup,
-    ViewDiff,
-    RowChange,
-    ColumnChange,
-    Responsible,
-    InvariantReport,
-    Flip,
-    Position,
-    ClockRegression,
-    Footing,
-    EffectSummary,
-    EffectDetail,
-    EffectTry,
-    EffectOutcome,
-    CompensationSummary,
-    CompensationDetail,
-    HistoryEntry,
-    Timeline,
-    TimelineLane,
-    TimelineEntry,
-    Why,
-    WhyStep,
-    PolicyUsed,
-    Root,
-    Blast,
-    BlastEvent,
-    Footing,
-    ViewStatus,
-    PrivacyStatus,
-    KeyDestruction,
-    ExportReport,
-    BundleReport,
-    ArchiveReport,
-    VerifyReport,
-    Finding,
-    AnchorCheck,
-    Compared,
-    Footing,
-)
+
+
+def _models() -> list[type[BaseModel]]:
+    """The models that are printed, and those within them, each after the first that has it."""
+    found: dict[type[BaseModel], None] = {}
+
+    def add(annotation: object) -> None:
+        if isinstance(annotation, type) and issubclass(annotation, BaseModel) and annotation not in found:
+            found[annotation] = None
+            for field in annotation.model_fields.values():
+                add(field.annotation)
+        for part in get_args(annotation):
+            add(part)
+
+    for printed in PRINTED.values():
+        add(printed.model)
+    return list(found)
 
 
 def schemas() -> str:
     """The schemas, and the fields of the models that they share."""
-    links: dict[type, str] = {model: f"[{model.__name__}](#{model.__name__.lower()})" for model in MODELS}
+    models = _models()
+    links: dict[type, str] = {model: f"[{model.__name__}](#{model.__name__.lower()})" for model in models}
     rows = []
     for name, printed in PRINTED.items():
         parts = [links[printed.model]] if printed.model else []
         parts += [f"`{field}`: {kind}" for field, kind in printed.more]
         rows.append((code(f"redrive.{name}/1"), printed.shape, printed.commands, "; ".join(parts)))
     told = [table(("schema", "shape", "commands", "content"), rows)]
-    for model in MODELS:
+    for model in models:
         hints = {field: one.annotation for field, one in model.model_fields.items()}
         fields = table(("field", "type"), ((code(field), type_of(hint, field, links)) for field, hint in hints.items()))
         told.append(f"({model.__name__.lower()})=\n\n## {model.__name__}\n\n{prose(model.__doc__)}\n\n{fields}")

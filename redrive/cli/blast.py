@@ -8,7 +8,8 @@ import click
 from redrive.cli.context import Session, pass_session
 from redrive.cli.options import Command
 from redrive.cli.output import printable
-from redrive.cli.past import HELP, tell_end
+from redrive.cli.past import HELP
+from redrive.cli.reporting import tell_end
 
 if TYPE_CHECKING:
     from redrive.forensics.blast import Blast, BlastEvent
@@ -29,6 +30,8 @@ def blast(session: Session, event: str, at: str | None, all_: bool) -> None:
     EVENT is its position (as in `redrive history`) or its id. What followed is found along stored causes and along
     what the facts say, across dead letters, effects, compensations and requeues; of a policy, limit or flow, what was
     decided under it.
+
+    The signs: └ a stored cause, ~ what the facts say, = decided under it.
     """
     from redrive.cli.saying import sentence_of
 

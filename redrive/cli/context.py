@@ -56,8 +56,8 @@ class Session:
         """Open the log, until the command ends. Without *create*, NotFound when there is none."""
         from redrive.domain.redrive_policy import RedrivePolicy
         from redrive.effect_nodes import effect_reconcilers
-        from redrive.engine import open as open_engine
         from redrive.logs import configure_logs
+        from redrive.opening import open as open_engine
 
         settings, _ = self.settings, self.tenant
         configure_logs(settings)
@@ -164,7 +164,7 @@ class Session:
         from pathlib import Path
 
         from redrive.cli.failures import NoLog
-        from redrive.engine import path_of
+        from redrive.opening import path_of
 
         path = path_of(url)
         try:

@@ -9,7 +9,7 @@ import click
 from redrive.cli.context import Session, pass_session
 from redrive.cli.options import Command
 from redrive.cli.output import printable
-from redrive.cli.past import folding, tell_end
+from redrive.cli.reporting import metered, tell_end
 from redrive.cli.times import absolute
 from redrive.cli.words import Word
 
@@ -44,7 +44,7 @@ def diff(
     cp:HASH, now, or the id of an event; P2 is now unless given. Of every tenant, unless --tenant names one.
     """
     engine, out = session.engine(), session.output
-    with folding() as progress:
+    with metered() as progress:
         found = engine.diff(
             start, end, tables=tables or None, tenant=session.tenant, run=run, limit=limit, progress=progress
         )

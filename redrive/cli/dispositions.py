@@ -1,6 +1,6 @@
 """What is decided about dead letters: retry, ignore, abandon, resolve, compensate, grant, reopen, note."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import click
@@ -10,15 +10,15 @@ from redrive.cli.decide import Decision, decide
 from redrive.cli.letter_filters import letter_filters
 from redrive.cli.options import Command, acted, reasoned
 
-_ALL = click.option("--all", "all_", is_flag=True, help="All that the filters leave: look with `list` first.")
+
+def _of_many(decides: Callable[..., int]) -> click.Command:
+    """A command about the dead letters that are named, or all that the filters leave."""
+    named = click.argument("ids", nargs=-1, metavar="[ID]…")
+    all_ = click.option("--all", "all_", is_flag=True, help="All that the filters leave: look with `list` first.")
+    return click.command(cls=Command)(named(all_(letter_filters(reasoned(pass_session(decides))))))
 
 
-@click.command(cls=Command)
-@click.argument("ids", nargs=-1, metavar="[ID]…")
-@_ALL
-@letter_filters
-@reasoned
-@pass_session
+@_of_many
 def retry(session: Session, /, ids: Sequence[str], all_: bool, actor: str, reason: str, **filters: Any) -> int:
     """Do the work of dead letters again.
 
@@ -28,45 +28,25 @@ def retry(session: Session, /, ids: Sequence[str], all_: bool, actor: str, reaso
     return decide(session, Decision("retry", "request_retry", "open"), ids, all_, filters, actor=actor, reason=reason)
 
 
-@click.command(cls=Command)
-@click.argument("ids", nargs=-1, metavar="[ID]…")
-@_ALL
-@letter_filters
-@reasoned
-@pass_session
+@_of_many
 def ignore(session: Session, /, ids: Sequence[str], all_: bool, actor: str, reason: str, **filters: Any) -> int:
     """Decide that dead letters do not matter. `reopen` takes it back."""
     return decide(session, Decision("ignore", "ignore", "open"), ids, all_, filters, actor=actor, reason=reason)
 
 
-@click.command(cls=Command)
-@click.argument("ids", nargs=-1, metavar="[ID]…")
-@_ALL
-@letter_filters
-@reasoned
-@pass_session
+@_of_many
 def abandon(session: Session, /, ids: Sequence[str], all_: bool, actor: str, reason: str, **filters: Any) -> int:
     """Give the work of dead letters up. `reopen` takes it back."""
     return decide(session, Decision("abandon", "abandon", "open"), ids, all_, filters, actor=actor, reason=reason)
 
 
-@click.command(cls=Command)
-@click.argument("ids", nargs=-1, metavar="[ID]…")
-@_ALL
-@letter_filters
-@reasoned
-@pass_session
+@_of_many
 def resolve(session: Session, /, ids: Sequence[str], all_: bool, actor: str, reason: str, **filters: Any) -> int:
     """Say that the work of dead letters was done otherwise. `reopen` takes it back."""
     return decide(session, Decision("resolve", "resolve", "open"), ids, all_, filters, actor=actor, reason=reason)
 
 
-@click.command(cls=Command)
-@click.argument("ids", nargs=-1, metavar="[ID]…")
-@_ALL
-@letter_filters
-@reasoned
-@pass_session
+@_of_many
 def compensate(session: Session, /, ids: Sequence[str], all_: bool, actor: str, reason: str, **filters: Any) -> int:
     """Make good for effects instead of doing them.
 
@@ -78,12 +58,7 @@ def compensate(session: Session, /, ids: Sequence[str], all_: bool, actor: str, 
     return decide(session, decision, ids, all_, filters, actor=actor, reason=reason)
 
 
-@click.command(cls=Command)
-@click.argument("ids", nargs=-1, metavar="[ID]…")
-@_ALL
-@letter_filters
-@reasoned
-@pass_session
+@_of_many
 def reopen(session: Session, /, ids: Sequence[str], all_: bool, actor: str, reason: str, **filters: Any) -> int:
     """Put settled dead letters back.
 

@@ -9,7 +9,6 @@ import click
 from redrive.cli.context import Session, pass_session
 from redrive.cli.options import Command
 from redrive.cli.output import printable
-from redrive.cli.past import footing_line
 
 if TYPE_CHECKING:
     SpanType = click.ParamType[tuple[int, int]]
@@ -76,4 +75,4 @@ def export(
         (session.command("bundle", "verify", output), "check it, with --key and --pin"),
         (shlex.join(["redrive", "--db", f"bundle:{output}", "runs"]), "look into it"),
     )
-    out.remark(footing_line(report.footing))
+    out.remark(str(report.footing))

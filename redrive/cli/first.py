@@ -8,7 +8,7 @@ from redrive.cli.context import Session, pass_session
 from redrive.cli.failures import RUN_DID_NOT_SUCCEED
 from redrive.cli.options import Command
 from redrive.cli.output import printable
-from redrive.cli.past import folding, tell_end
+from redrive.cli.reporting import metered, tell_end
 from redrive.cli.tables import Column
 from redrive.cli.times import absolute
 
@@ -43,7 +43,7 @@ def first(
     if invariant is None:
         raise click.UsageError("say which INVARIANT: SQL over the views, or a name that --list shows")
     engine, out = session.engine(), session.output
-    with folding() as progress:
+    with metered() as progress:
         found = engine.first(invariant, start=start, end=end, every=every, settled=settled or None, progress=progress)
     if out.json:
         out.item("first", found)

@@ -79,7 +79,7 @@ def shortener(acme: "TenantQueries", ids: Iterable[str | None], *, whole: bool) 
 
 
 def _only(acme: "TenantQueries", text: str, *kinds: str) -> tuple[str, str]:
-    called = " or ".join(kinds)
+    called = " or ".join(filter(None, (", ".join(kinds[:-1]), kinds[-1])))
     prefix = text.strip().lower()
     if len(prefix) < LEAST_TYPED:
         raise InvalidValue(called, text, f"an id, or at least its first {LEAST_TYPED} characters")

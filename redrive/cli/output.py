@@ -50,8 +50,9 @@ class Output:
 
     def item(self, schema: str, item: object, ahead: Mapping[str, object] | None = None) -> None:
         """A single object, as JSON; *ahead* is what a reader must meet first."""
-        first = {**(ahead or {}), "schema": f"redrive.{schema}/1"}
-        self._json({**first, "item": document_of(item), **self._footed})
+        first, document = {**(ahead or {}), "schema": f"redrive.{schema}/1"}, document_of(item)
+        stands_on = {"footing": document["footing"]} if document.get("footing") else {}
+        self._json({**first, "item": document, **stands_on, **self._footed})
 
     def entry(self, schema: str, entry: object) -> None:
         """An object of a stream, as JSON on a line of its own."""

@@ -1,8 +1,6 @@
 """``redrive replay --check``: whether the code of today decides as it was decided."""
 
 import json
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -10,8 +8,8 @@ import click
 
 from redrive.cli.context import Session, pass_session
 from redrive.cli.options import Command
-from redrive.cli.output import Output, printable
-from redrive.cli.past import footing_line
+from redrive.cli.output import printable
+from redrive.cli.reporting import metered, tell_end
 
 if TYPE_CHECKING:
     from redrive.forensics.replay_check import Difference, ReplayReport
@@ -31,7 +29,7 @@ def replay(session: Session, check: bool, from_: str | None, to: str | None) -> 
     """
     assert check
     engine, out = session.engine(), session.output
-    with meter(out, "deciding again") as progress:
+    with metered("deciding again") as progress:
         report = engine.replay_check(from_, to, progress=progress)
     if out.json:
         document = report.model_dump(mode="json")
@@ -39,7 +37,7 @@ def replay(session: Session, check: bool, from_: str | None, to: str | None) -> 
     else:
         for line in _told(report):
             out.say(line)
-        out.say(footing_line(report.footing))
+        tell_end(session, report.footing)
     return 0 if report.same else DIFFERS
 
 
@@ -71,24 +69,3 @@ def _difference(first: "Difference") -> list[str]:
             lines.append(f"  {printable(path)}: {printable(told, 400)}")
     lines += [f"  input {name}: {printable(json.dumps(value), 300)}" for name, value in first.inputs.items()]
     return lines
-
-
-@contextmanager
-def meter(out: Output, doing: str) -> Iterator[Callable[[int, int], None] | None]:
-    """A bar on a terminal, for what reads the whole log; nothing in a pipe."""
-    if not out.terminal or out.json:
-        yield None
-        return
-    from rich.console import Console
-    from rich.progress import Progress
-
-    with Progress(console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task(doing, total=None)
-        told = [0]
-
-        def progress(at: int, of: int) -> None:
-            if at - told[0] >= 2_000 or at == of:
-                told[0] = at
-                bar.update(task, completed=at, total=of)
-
-        yield progress

@@ -79,10 +79,8 @@ def run(
     file = read_flow_file(flow_file, max_bytes=session.settings.max_flow_bytes)
     classes = (failure_classes or "provider_transient").split(",")
     simulation = Simulation(time_scale, failure_rate, classes, seed) if simulate else None
-    choice = Choice(key, document(input_), resume, new)
-    return _run(
-        session, file, choice, Allowed(allow_commands, allow_handlers, origins(allow_effects)), simulation, actor
-    )
+    allowed = Allowed(allow_commands, allow_handlers, origins(allow_effects))
+    return _run(session, file, Choice(key, document(input_), resume, new), allowed, simulation, actor)
 
 
 def _run(

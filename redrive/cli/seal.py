@@ -33,6 +33,10 @@ def seal(session: Session) -> None:
         return
     for line in point.note.splitlines():
         out.say(line)
-    if not signed_by:
+    if signed_by:
+        return
+    if engine.evidence.keys.read():
+        out.remark("Nobody signed it: there was no key then. The next one will be signed, and covers the same events.")
+    else:
         out.remark("Nobody signed it: there is no key.")
         out.next((session.command("keys", "init"), "make one"))

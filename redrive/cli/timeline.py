@@ -10,7 +10,8 @@ import click
 from redrive.cli.context import Session, pass_session
 from redrive.cli.options import Command
 from redrive.cli.output import printable
-from redrive.cli.past import HELP, tell_end
+from redrive.cli.past import HELP
+from redrive.cli.reporting import save_picture, tell_end
 from redrive.cli.times import clock
 from redrive.cli.words import Word
 
@@ -51,26 +52,18 @@ def timeline(session: Session, key: str, correlated: bool, at: str | None, svg: 
     _, found = named(acme, key)
     told = acme.timeline(found, correlated=correlated, at=at)
     if svg is not None:
-        _draw(told, svg, theme)
+        from redrive.forensics.picture import svg_of
+
+        save_picture(svg, svg_of(told, theme))  # type: ignore[arg-type]
     if out.json:
         out.item("timeline", told)
         return
     if svg is not None:
         out.remark(f"drawn into {printable(svg)}")
+        assert told.footing is not None
+        tell_end(session, told.footing)
         return
     print_timeline(session, told)
-
-
-def _draw(told: "Timeline", path: str, theme: str) -> None:
-    from pathlib import Path
-
-    from redrive.domain.errors import InvalidValue
-    from redrive.forensics.picture import svg_of
-
-    try:
-        Path(path).write_text(svg_of(told, theme), encoding="utf-8")  # type: ignore[arg-type]
-    except OSError as error:
-        raise InvalidValue("svg", path, f"a file that can be written ({error.strerror})") from error
 
 
 def print_timeline(session: "Session", told: "Timeline") -> None:

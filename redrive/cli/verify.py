@@ -73,8 +73,7 @@ def _tell(out: Output, report: "VerifyReport") -> None:
         facts.append(("last good", f"checkpoint {report.last_good_size}" if report.last_good_size else "none"))
     facts += [("missing", what) for what in report.missing] + [("stale", what) for what in report.stale]
     out.facts([*facts, ("RESULT", report.result)])
-    foot = report.footing
-    out.say(f"{foot.origin} at position {foot.position}, {foot.seal}, {foot.code}")
+    out.remark(str(report.footing))
 
 
 def _unsealed(report: "VerifyReport") -> str:

@@ -6,7 +6,7 @@ import click
 
 from redrive.cli.context import Session, pass_session
 from redrive.cli.options import Command, Group
-from redrive.cli.past import folding
+from redrive.cli.reporting import metered
 from redrive.cli.times import duration
 
 
@@ -74,7 +74,7 @@ def checkpoint(session: Session, drop: bool) -> None:
         kept = ViewCheckpoints(engine.ledger, engine.views, every)
         kept.drop()
     else:
-        with folding() as progress:
+        with metered() as progress:
             kept = keep_checkpoints(engine, every, progress)
     told = {"folder": str(kept.folder or ""), "positions": kept.positions(), "size_bytes": kept.size()}
     if out.json:

@@ -1,7 +1,6 @@
 """``redrive what-if``: recorded history decided again under another policy, on paper."""
 
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -9,8 +8,7 @@ import click
 from redrive.cli.context import Session, pass_session
 from redrive.cli.options import Command
 from redrive.cli.output import printable
-from redrive.cli.past import footing_line
-from redrive.cli.replay import meter
+from redrive.cli.reporting import metered, save_picture, tell_end
 from redrive.cli.times import duration
 
 if TYPE_CHECKING:
@@ -38,10 +36,10 @@ def what_if(session: Session, policy: str | None, from_: str | None, drop: tuple
         raise InvalidValue("--policy", None, "a policy file, or an event to --drop")
     engine, out = session.engine(), session.output
     given: Any = {"version": 1} if policy is None else policy
-    with meter(out, "deciding again") as progress, engine.what_if(given, from_, drop, progress=progress) as answer:
+    with metered("deciding again") as progress, engine.what_if(given, from_, drop, progress=progress) as answer:
         report = answer.report
         if svg is not None:
-            _save(svg, answer.svg())
+            save_picture(svg, answer.svg())
     if out.json:
         document = report.model_dump(mode="json")
         ahead = {"COUNTERFACTUAL": document.pop("COUNTERFACTUAL")}
@@ -51,18 +49,7 @@ def what_if(session: Session, policy: str | None, from_: str | None, drop: tuple
         out.say(line)
     if svg is not None:
         out.say(f"picture: {printable(svg)}")
-    out.say(footing_line(report.footing))
-
-
-def _save(path: str, picture: str) -> None:
-    """Write the picture. Raises InvalidValue."""
-    from redrive.domain.errors import InvalidValue
-
-    try:
-        Path(path).write_text(picture, encoding="utf-8")
-    except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or error
-        raise InvalidValue("--svg", path, f"a file that can be written ({reason})") from None
+    tell_end(session, report.footing)
 
 
 def _told(report: "WhatIfReport") -> list[str]:

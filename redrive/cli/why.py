@@ -8,7 +8,8 @@ import click
 from redrive.cli.context import Session, pass_session
 from redrive.cli.options import Command
 from redrive.cli.output import printable
-from redrive.cli.past import HELP, tell_end
+from redrive.cli.past import HELP
+from redrive.cli.reporting import tell_end
 from redrive.cli.times import absolute, duration
 
 if TYPE_CHECKING:
@@ -122,7 +123,7 @@ def inputs_of(step: "WhyStep", known: set[str]) -> list[str]:
             told.append("decided from " + ", ".join(f"{name} {_short(value)}" for name, value in shown.items()))
     if (policy := step.policy) is not None:
         body = "its body is not in this log" if policy.kind is None else _body(policy.body)
-        told.append(f"by {policy.kind or 'a'} policy {policy.id}" + ("" if policy.id in known else f": {body}"))
+        told.append(f"by {policy.kind or 'a'} policy {policy.id[-12:]}" + ("" if policy.id in known else f": {body}"))
         known.add(policy.id)
     return told
 

@@ -2,11 +2,17 @@
 
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from redrive.cli.context import Session, pass_session
 from redrive.cli.options import Command
+
+if TYPE_CHECKING:
+    from redrive.engine import Engine
+    from redrive.executors import Allowed
+    from redrive.processes.worker import Worker
 
 
 @click.command(cls=Command)
@@ -34,8 +40,7 @@ def work(
     """
     from redrive.cli.progress import Lines
     from redrive.effect_nodes import origins
-    from redrive.executors import Allowed, Handlers
-    from redrive.processes.worker import Worker
+    from redrive.executors import Allowed
     from redrive.runner import stopping_on_signals
 
     if not (allow_commands or allow_handlers or allow_effects):
@@ -46,8 +51,24 @@ def work(
         session.give("concurrency", concurrency)
     if (here := str(Path.cwd())) not in sys.path:
         sys.path.insert(0, here)
-    settings, engine = session.settings, session.engine(create=True)
-    worker = Worker(
+    engine = session.engine(create=True)
+    worker = _worker(session, engine, allowed, name)
+    session.output.remark(f"worker {worker.name}: {worker.concurrency} attempts at a time; Ctrl-C to stop")
+    leave = engine.ledger.subscribe(Lines(None, session.output.say).follow) if not session.output.json else None
+    with stopping_on_signals(worker, session.output.remark) as interrupted:
+        worker.run_until_idle() if until_idle else worker.run()
+    if leave is not None:
+        leave()
+    return 130 if interrupted.is_set() and until_idle else 0
+
+
+def _worker(session: Session, engine: "Engine", allowed: "Allowed", name: str | None) -> "Worker":
+    """The worker that the settings describe."""
+    from redrive.executors import Handlers
+    from redrive.processes.worker import Worker
+
+    settings = session.settings
+    return Worker(
         engine if session.tenant is None else engine.for_tenant(session.tenant),
         Handlers(allowed, engine.services.classifier),
         name=name,
@@ -56,10 +77,3 @@ def work(
         tick_ms=settings.tick_ms,
         poll_ms=settings.poll_ms,
     )
-    session.output.remark(f"worker {worker.name}: {worker.concurrency} attempts at a time; Ctrl-C to stop")
-    leave = engine.ledger.subscribe(Lines(None, session.output.say).follow) if not session.output.json else None
-    with stopping_on_signals(worker, session.output.remark) as interrupted:
-        worker.run_until_idle() if until_idle else worker.run()
-    if leave is not None:
-        leave()
-    return 130 if interrupted.is_set() and until_idle else 0

@@ -17,8 +17,8 @@ from redrive.demo.promises import Promise, promises
 from redrive.demo.service import Service
 from redrive.domain.identity import RunId
 from redrive.engine import Engine
-from redrive.engine import open as open_engine
 from redrive.flow_files import parse_flow
+from redrive.opening import open as open_engine
 from redrive.processes.ticker import Ticker
 
 PATIENCE_S = 15.0

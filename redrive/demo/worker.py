@@ -6,8 +6,8 @@ import sys
 import threading
 
 from redrive.effect_nodes import effect_reconcilers
-from redrive.engine import open as open_engine
 from redrive.executors import Allowed, Handlers
+from redrive.opening import open as open_engine
 from redrive.processes.worker import Worker
 
 

@@ -13,7 +13,8 @@ from secrets import randbits
 from typing import TYPE_CHECKING, Protocol
 
 from redrive.domain.errors import AnchorFailed, InvalidValue, SealRefused
-from redrive.domain.ports import Caller
+from redrive.domain.identity import Tenant
+from redrive.domain.ports import Caller, Transaction
 from redrive.domain.records import AnchorRecorded
 from redrive.evidence.notes import Verifier, parse_checkpoint, parse_note
 from redrive.evidence.pins import PinFile
@@ -24,7 +25,6 @@ from redrive.evidence.witnesses import ask_witness, exchange, proof_lines
 
 if TYPE_CHECKING:
     from redrive.engine import Engine
-    from redrive.ledger.transaction import LedgerTransaction
 
 MAX_EVIDENCE_BYTES = 65_536
 Proof = Callable[[int, int], list[bytes]]
@@ -129,8 +129,8 @@ def anchor(engine: "Engine", told: Anchor, caller: Caller) -> AnchorRecorded:
         raise AnchorFailed("the log is empty: there is nothing to anchor")
     event = told.tell(point, engine.evidence.tree().consistency)
 
-    def record(tx: "LedgerTransaction") -> None:
-        tx.append_record(ANCHORS_STREAM, event)
+    def record(tx: Transaction) -> None:
+        tx.append_record(Tenant(), ANCHORS_STREAM, event)
 
     engine.ledger.transact(caller, record)
     engine.seal()

@@ -12,9 +12,13 @@ from redrive.domain.errors import StorageError
 from redrive.evidence.report import Compared
 from redrive.ledger.agenda import Agenda
 from redrive.ledger.agenda_log import agenda_by_the_log
+from redrive.ledger.capacity import Capacity
+from redrive.ledger.capacity_log import capacity_by_the_log
 from redrive.ledger.ledger import SqliteLedger
+from redrive.ledger.limit_book import LimitBook
 from redrive.ledger.storage_errors import storage_errors
 from redrive.projections.view import View
+from redrive.projections.view_state import ViewState
 
 EQUAL, DIFFERENT, SKIPPED = "equal", "different", "skipped"
 _MISSING = "no row"
@@ -27,7 +31,7 @@ def views_compared(ledger: SqliteLedger, live: View) -> Compared:
         return Compared(state=SKIPPED, detail="the views are in memory")
     with closing(sqlite3.connect(f"{Path(live.path).absolute().as_uri()}?mode=ro", uri=True)) as connection:
         connection.execute("BEGIN")  # one moment of the view, whoever goes on folding into it
-        position = connection.execute("SELECT position FROM view").fetchone()[0]
+        position = ViewState.of(connection).position
         with (
             TemporaryDirectory(prefix="redrive-verify-") as folder,
             View(ledger, str(Path(folder) / "views.db"), until=position) as fresh,
@@ -48,13 +52,30 @@ def agenda_compared(ledger: SqliteLedger) -> Compared:
         kept = Agenda(connection).rows()
         expected = agenda_by_the_log(committer, connection)
         subjects = {row.subject for row in kept} - {row.subject for row in expected}
-        unreadable = {subject for subject in subjects if committer.states.readable(subject) is None}
+        unreadable = {subject for subject in subjects if _is_unreadable(ledger, subject)}
+        difference = _capacity_difference(ledger, connection)
     found = {(row.subject, row.needs): row for row in kept if row.subject not in unreadable}
     wanted = {(row.subject, row.needs): row for row in expected}
     wrong = sorted(key for key in found.keys() | wanted.keys() if found.get(key) != wanted.get(key))
     if wrong:
         return Compared(state=DIFFERENT, detail=f"{len(wrong)} row(s), that of {wrong[0][0]} first")
+    if difference is not None:
+        return Compared(state=DIFFERENT, detail=difference)
     return Compared(state=EQUAL, detail=f"{len(wanted)} rows")
+
+
+def _is_unreadable(ledger: SqliteLedger, subject: str) -> bool:
+    """Whether there is such a stream, but not one that this version can read in full."""
+    return ledger.recorder.head(subject) > 0 and ledger.committer.states.readable(subject) is None
+
+
+def _capacity_difference(ledger: SqliteLedger, connection: sqlite3.Connection) -> str | None:
+    """What is kept about limits, against what the log says is in use, and who waits."""
+    kept, expected = Capacity(connection, LimitBook(), 0), capacity_by_the_log(ledger.committer, connection)
+    waiters = [row for row in kept.waiters() if not _is_unreadable(ledger, row.run)]
+    wrong = [f"limit {row.limit_key}" for row in {*kept.rows()} ^ {*expected.rows}]
+    wrong += [f"run {row.run} in line" for row in {*waiters} ^ {*expected.waiters}]
+    return f"what is kept about limits: {len(wrong)} row(s), that of {min(wrong)} first" if wrong else None
 
 
 def _difference(live: sqlite3.Connection, built: sqlite3.Connection) -> str | None:

@@ -1,6 +1,7 @@
 """The scan of a log: every row against its leaf, every leaf against the tree, every checkpoint against the rows."""
 
 from collections.abc import Callable, Iterator, Sequence
+from math import inf
 from typing import NamedTuple
 
 from redrive.evidence.columns import differing_column
@@ -59,6 +60,7 @@ class Scan:
 
     def run(self) -> None:
         """Read the log once, from its beginning to its end."""
+        self._look_before_the_first()
         self._reach(0)
         after = 0
         for expected in self._each_stretch():
@@ -70,6 +72,12 @@ class Scan:
         if self._tree.leaf_count() != self._last.size:
             self._find("checkpoint", f"there are leaves beyond the last checkpoint: {self._tree.leaf_count()}")
         self._look_at_the_rest(max(after, self._last.position))
+
+    def _look_before_the_first(self) -> None:
+        """Logs are read from position 1 on, but streams would be read from there as well."""
+        for row in self._rows.rows_after(-inf, MOST_PLACES):
+            if row[0] < 1:
+                self._find("row", "a row lies before the first position: it was never sealed", 0, row)
 
     def _find(
         self, kind: str, what: str, leaf: int | None = None, row: StoredRow | None = None, **more: object
@@ -260,7 +268,11 @@ class Scan:
             if self.unsealed_since_ms is None:
                 self.unsealed_since_ms = _whole(rows[0][7])
             self.unsealed += len(rows)
-            self._look_at_columns(self._last.size + self.unsealed - len(rows), rows)
+            begin = self._last.size + self.unsealed - len(rows)
+            for n, row in enumerate(rows):
+                if self._leaf(row) is None:
+                    self._find("row", "a row is not what a ledger writes: it cannot be sealed", begin + n, row)
+            self._look_at_columns(begin, rows)
             after = rows[-1][0]
 
 

@@ -2,14 +2,21 @@
 
 import sqlite3
 from collections.abc import Sequence
+from contextlib import closing
 from typing import Any
 
+from redrive.evidence.sqlite_faults import faults
 from redrive.evidence.store import Addition, Archived, Outrun, StoredCheckpoint, StoredRow
 from redrive.ledger.ledger import SqliteLedger
 from redrive.ledger.recorder import COLUMNS
+from redrive.ledger.schema import connect
 from redrive.ledger.storage_errors import storage_errors
 
-_CHECKPOINT = "SELECT size, previous_size, position, root, note, sealed_at_ms FROM tree_checkpoints"
+_CHECKPOINT = (
+    "SELECT size, previous_size, CASE typeof(position) WHEN 'integer' THEN position ELSE -1 END, root, note, "
+    "sealed_at_ms FROM tree_checkpoints"
+)
+_TILE = "SELECT CASE typeof(hashes) WHEN 'blob' THEN hashes END FROM tree_tiles WHERE level = ? AND tile = ?"
 
 
 class SqliteEvidence:
@@ -18,7 +25,7 @@ class SqliteEvidence:
     def __init__(self, ledger: SqliteLedger) -> None:
         self._ledger = ledger
 
-    def rows_after(self, position: int, limit: int) -> Sequence[StoredRow]:
+    def rows_after(self, position: float, limit: int) -> Sequence[StoredRow]:
         """At most *limit* rows beyond *position*, in log order."""
         query = f"SELECT {COLUMNS} FROM events WHERE position > ? ORDER BY position LIMIT ?"
         with storage_errors(self._ledger.path):
@@ -46,6 +53,14 @@ class SqliteEvidence:
             for row in rows
         ]
 
+    def faults(self) -> list[str]:
+        """What is wrong with the file that reading it row by row does not show. It may be asked in a thread of its
+        own: it takes as long as reading all rows, but needs no Python."""
+        path, patience = self._ledger.path, self._ledger.recorder.busy_timeout_ms
+        with storage_errors(path), closing(connect(path, busy_timeout_ms=patience)) as connection:
+            connection.execute("PRAGMA query_only = ON")
+            return list(faults(connection))
+
     def last_position(self) -> int:
         """The last position of the log, 0 when it is empty."""
         return self._ledger.last_position()
@@ -65,8 +80,8 @@ class SqliteEvidence:
 
     def tile(self, level: int, tile: int) -> bytes:
         """The hashes of a tile, none when it is not there."""
-        row = self._one("SELECT hashes FROM tree_tiles WHERE level = ? AND tile = ?", level, tile)
-        return row[0] if row and isinstance(row[0], bytes) else b""
+        row = self._one(_TILE, level, tile)
+        return row[0] if row and row[0] else b""
 
     def leaves(self, start: int, limit: int) -> Sequence[tuple[int, int]]:
         """At most *limit* pairs of leaf index and position, from index *start* on."""

@@ -45,8 +45,8 @@ class Outrun(Exception):
 class StoredRows(Protocol):
     """The log, row by row."""
 
-    def rows_after(self, position: int, limit: int) -> Sequence[StoredRow]:
-        """At most *limit* rows beyond *position*, in log order."""
+    def rows_after(self, position: float, limit: int) -> Sequence[StoredRow]:
+        """At most *limit* rows beyond *position* (``-inf``: from the very first), in log order."""
 
     def last_position(self) -> int:
         """The last position of the log, 0 when it is empty."""

@@ -2,9 +2,10 @@
 
 import sqlite3
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from redrive.domain.errors import InvalidValue, RedriveError
 from redrive.domain.identity import StreamId, Tenant, derived_id
@@ -58,7 +59,9 @@ def verify(
     last = store.last()
     trust = Trust(origin, policy.trusted, engine.evidence.keys.verifiers())
     scan = Scan(store, store, last or _NOTHING, [claim.checkpoint.size for claim in claims], trust.look)
-    scan.run()
+    with ThreadPoolExecutor(1, "redrive-verify") as aside:
+        faults = aside.submit(store.faults)
+        scan.run()
     case.findings += scan.findings
     case.more = scan.finding_count - len(scan.findings)
     if last is None:
@@ -66,42 +69,53 @@ def verify(
     case.anchors += [claim.check(origin, scan.size, scan.roots) for claim in claims]
     _judge_keys(policy, trust, scan.size, case)
     _judge_anchors(engine, policy, claims, scan.size, case)
-    now_ms = engine.now_ms()
-    age_ms = 0 if scan.unsealed_since_ms is None else max(0, now_ms - scan.unsealed_since_ms)
-    if scan.unsealed and age_ms > policy.freshness_ms:
-        case.stale.append(
-            f"{scan.unsealed} event(s) were not sealed for {age_ms} ms; {policy.freshness_ms} are allowed"
-        )
+    for what in faults.result():
+        case.find("database", what)
+    age_ms = _judge_age(policy, scan, engine.now_ms(), case)
     views_found = _compared("view", lambda: views_compared(engine.ledger, engine.views), views, case)
     agenda_found = _compared("agenda", lambda: agenda_compared(engine.ledger), agenda, case)
     position = last.position if last else 0
     return VerifyReport(
-        result=case.result(),
+        **_scanned(scan),
+        **_judged(case),
         origin=origin,
-        size=scan.size,
         position=position,
         log_position=engine.ledger.last_position(),
-        checkpoints=scan.checkpoints,
         signed_by=trust.by,
-        matched=scan.matched,
-        last_good_size=scan.last_good_size,
-        unsealed=scan.unsealed,
-        unsealed_since_ms=scan.unsealed_since_ms,
         unsealed_for_ms=age_ms,
         unanchored=_unanchored(scan.size, case.anchors),
-        regressions=scan.regressions,
-        regression_positions=tuple(scan.regression_positions),
-        archived=scan.archived,
-        uncompared=scan.uncompared,
         views=views_found,
         agenda=agenda_found,
-        anchors=tuple(case.anchors),
-        findings=tuple(sorted(case.findings, key=_rank)),
-        finding_count=len(case.findings) + case.more,
-        missing=tuple(case.missing),
-        stale=tuple(case.stale),
         footing=footing(engine, position),
     )
+
+
+def _scanned(scan: Scan) -> dict[str, Any]:
+    """What the scan tells of itself."""
+    return {
+        "size": scan.size,
+        "checkpoints": scan.checkpoints,
+        "matched": scan.matched,
+        "last_good_size": scan.last_good_size,
+        "unsealed": scan.unsealed,
+        "unsealed_since_ms": scan.unsealed_since_ms,
+        "regressions": scan.regressions,
+        "regression_positions": tuple(scan.regression_positions),
+        "archived": scan.archived,
+        "uncompared": scan.uncompared,
+    }
+
+
+def _judged(case: _Case) -> dict[str, Any]:
+    """The answer, and what it rests on."""
+    return {
+        "result": case.result(),
+        "anchors": tuple(case.anchors),
+        "findings": tuple(sorted(case.findings, key=_rank)),
+        "finding_count": len(case.findings) + case.more,
+        "missing": tuple(case.missing),
+        "stale": tuple(case.stale),
+    }
 
 
 _NOTHING = StoredCheckpoint(0, 0, 0, b"", "", 0)
@@ -127,6 +141,19 @@ def _claims(engine: "Engine", policy: VerifyPolicy, checkpoints: Sequence[Path],
     for what in wrong:
         case.find("anchor", what)
     return claims + found
+
+
+def _judge_age(policy: VerifyPolicy, scan: Scan, now_ms: int, case: _Case) -> int:
+    """How long the oldest event that is not sealed has waited, in milliseconds."""
+    since = scan.unsealed_since_ms
+    age_ms = 0 if since is None else max(0, now_ms - since)
+    if since is not None and since - now_ms > policy.clock_tolerance_ms:
+        case.stale.append(f"the first event that is not sealed claims a time {since - now_ms} ms from now")
+    if scan.unsealed and age_ms > policy.freshness_ms:
+        case.stale.append(
+            f"{scan.unsealed} event(s) were not sealed for {age_ms} ms; {policy.freshness_ms} are allowed"
+        )
+    return age_ms
 
 
 def _judge_keys(policy: VerifyPolicy, trust: Trust, size: int, case: _Case) -> None:

@@ -18,9 +18,9 @@ from secrets import token_hex
 
 from redrive.domain.values import clean_integer
 from redrive.ledger.ledger import SqliteLedger
-from redrive.projections import fold
 from redrive.projections.logs import log
 from redrive.projections.view import View
+from redrive.projections.view_state import ViewState
 
 EVERY = 50_000
 MOST = 32
@@ -130,11 +130,10 @@ class ViewCheckpoints:
         try:
             uri = f"{path.absolute().as_uri()}?mode=ro&immutable=1"
             with contextlib.closing(sqlite3.connect(uri, uri=True)) as connection:
-                found = connection.execute("SELECT ledger, position, event_id, fingerprint FROM view").fetchone()
-        except sqlite3.Error:
+                state = ViewState.of(connection)
+        except (sqlite3.Error, TypeError):
             return False
-        expected = (self._ledger.id, position, self._ledger.event_id_at(position), fold.fingerprint())
-        return bool(found == expected)
+        return state.position == position and state.mismatch(self._ledger, position) is None
 
 
 def _is_named(name: str) -> bool:

@@ -11,7 +11,7 @@ from redrive.domain.dead_letter import events as de
 from redrive.domain.event import Event, Recorded, UnknownEvent
 from redrive.domain.identity import DeadLetterId, PolicyId, RunId, Tenant
 from redrive.domain.ports import Transaction
-from redrive.domain.records import FlowRegistered, LimitRemoved, LimitSet, PolicyRegistered
+from redrive.domain.records import RECORDS, FlowRegistered, PolicyRegistered
 from redrive.domain.run import events as e
 from redrive.domain.run import wait_events as w
 from redrive.domain.run.attempts import AttemptId, start_attempt
@@ -82,7 +82,7 @@ def by(*classes: type[Event]) -> Callable[[Making], Making]:
     return register
 
 
-@by(e.NoteAdded, de.DeadLetterNoted, LimitSet, LimitRemoved, *REGISTERED)
+@by(e.NoteAdded, de.DeadLetterNoted, *RECORDS)
 def _input(_recorded: Recorded, _event: Event, _policy_of: PolicyOf) -> Given:
     return INPUT
 

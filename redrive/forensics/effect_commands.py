@@ -85,7 +85,8 @@ def _effect_lost(recorded: Recorded, event: ee.EffectOutcomeUnknown, policy_of: 
         subject = (tx.find_run(effect.run) if effect.run else None) or effects.Outside(recorded.tenant, id_)
         effects.as_of_now(tx, id_, subject, policy_of)
 
-    if event.failure.reason.endswith(effects.ENDED_SILENTLY):  # whoever wanted it next noticed
+    noticed = event.late if recorded.payload else event.failure.reason.endswith(effects.ENDED_SILENTLY)
+    if noticed:  # by whoever wanted it next
         return Rule("effect unknown", notice)
     return Rule("effect unknown", effects.losing(id_, event.try_number, event.failure.reason, policy_of))
 

@@ -23,6 +23,9 @@ class Footing(BaseModel):
     seal: str
     code: str
 
+    def __str__(self) -> str:
+        return f"log {self.origin}, position {self.position}, {self.seal}; {self.code}"
+
 
 def footing(engine: "Engine", position: int) -> Footing:
     """What a report about the log up to *position* stands on."""

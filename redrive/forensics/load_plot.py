@@ -2,9 +2,8 @@
 for the same report, in light and dark."""
 
 from collections.abc import Callable, Sequence
-from datetime import UTC, datetime
-from xml.sax.saxutils import escape
 
+from redrive.forensics.picture_parts import clock_of, safe
 from redrive.forensics.what_if_report import LoadPoint, WhatIfReport
 
 WIDTH, LEFT, RIGHT = 960, 64, 28
@@ -35,15 +34,15 @@ def load_plot(report: WhatIfReport) -> str:
             f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}" width="{WIDTH}" height="{HEIGHT}"'
             ' role="img" aria-labelledby="title note">'
         ),
-        f'<title id="title">COUNTERFACTUAL {escape(_title(report))}</title>',
-        f'<desc id="note">{escape(_note(report))}</desc>',
+        f'<title id="title">COUNTERFACTUAL {safe(_title(report))}</title>',
+        f'<desc id="note">{safe(_note(report))}</desc>',
         f"<style>{_STYLE}</style>",
         f'<rect class="back" width="{WIDTH}" height="{HEIGHT}" rx="8"/>',
         (
             f'<text x="{LEFT}" y="38" class="title"><tspan class="warn">COUNTERFACTUAL</tspan>'
-            f'<tspan class="ink" dx="8">{escape(_title(report))}</tspan></text>'
+            f'<tspan class="ink" dx="8">{safe(_title(report))}</tspan></text>'
         ),
-        f'<text x="{LEFT}" y="60" class="soft">{escape(_note(report))}</text>',
+        f'<text x="{LEFT}" y="60" class="soft">{safe(_note(report))}</text>',
         *_legend(),
     ]
     if points:
@@ -52,9 +51,7 @@ def load_plot(report: WhatIfReport) -> str:
         parts += _panel(points, TOP + PANEL + GAP, "Dead letters opened, in all", _letters, report, bars=False)
     else:
         parts.append(f'<text x="{LEFT}" y="{TOP + 60}" class="soft">No retry and no dead letter in this log.</text>')
-    foot = report.footing
-    footing = f"log {foot.origin[:8]} up to position {foot.position} · {foot.seal} · {foot.code}"
-    parts.append(f'<text x="{LEFT}" y="{HEIGHT - 16}" class="soft tick">{escape(footing)}</text>')
+    parts.append(f'<text x="{LEFT}" y="{HEIGHT - 16}" class="soft tick">{safe(report.footing)}</text>')
     return "\n".join([*parts, "</svg>", ""])
 
 
@@ -106,10 +103,10 @@ def _panel(
     def y(value: float) -> float:
         return bottom - PANEL * value / highest
 
-    day = datetime.fromtimestamp(points[0].at_ms / 1000, UTC)
+    day = clock_of(points[0].at_ms, "%Y-%m-%d")
     parts = [
-        f'<text x="{LEFT}" y="{top - 14}" class="head ink">{escape(head)}</text>',
-        f'<text x="{WIDTH - RIGHT}" y="{top - 14}" text-anchor="end" class="soft tick">from {day:%Y-%m-%d}, UTC</text>',
+        f'<text x="{LEFT}" y="{top - 14}" class="head ink">{safe(head)}</text>',
+        f'<text x="{WIDTH - RIGHT}" y="{top - 14}" text-anchor="end" class="soft tick">from {day}, UTC</text>',
     ]
     for tick in ticks:
         parts.append(f'<path d="M{LEFT} {y(tick):.1f}H{WIDTH - RIGHT}" class="{"axis" if tick == 0 else "grid"}"/>')
@@ -171,12 +168,11 @@ def _ticks(most: int) -> tuple[int, list[int]]:
 def _times(points: Sequence[LoadPoint], x: Callable[[float], float], bottom: float, bucket_ms: int) -> list[str]:
     """Times along the bottom, in UTC; the date where it begins."""
     first, last = points[0].at_ms, points[-1].at_ms + bucket_ms
+    form = "%m-%d %H:%M" if last - first > 86_400_000 else "%H:%M" if last - first >= 3_600_000 else "%H:%M:%S"
     parts = []
     for nth in range(7):
         at = first + (last - first) * nth // 6
-        told = datetime.fromtimestamp(at / 1000, UTC)
-        short = f"{told:%H:%M:%S}" if last - first < 3_600_000 else f"{told:%H:%M}"
-        text = f"{told:%m-%d %H:%M}" if last - first > 86_400_000 else short
+        text = clock_of(at, form)
         anchor = "start" if nth == 0 else "end" if nth == 6 else "middle"
         parts.append(f'<path d="M{x(at):.1f} {bottom}v5" class="axis"/>')
         parts.append(f'<text x="{x(at):.1f}" y="{bottom + 19}" text-anchor="{anchor}" class="soft tick">{text}</text>')

@@ -10,10 +10,10 @@ from redrive.domain.effect.state import Effect
 from redrive.domain.errors import NotFound
 from redrive.domain.event import Cause, Event
 from redrive.domain.flow import Flow
-from redrive.domain.identity import CompensationId, DeadLetterId, EffectId, Principal, RunId, Tenant
+from redrive.domain.identity import CompensationId, DeadLetterId, EffectId, Principal, RunId, StreamId, Tenant
 from redrive.domain.limits import UNLIMITED, First, Limit, Room
 from redrive.domain.ports import START, Ahead, Caller, Due, Policy, Subject
-from redrive.domain.records import LimitRemoved, LimitSet, NoteWritten, PolicyKind
+from redrive.domain.records import LimitRemoved, LimitSet, PolicyKind
 from redrive.domain.run.state import Run
 from redrive.forensics.streams import Stream
 from redrive.ledger.agenda_rows import State, rows_of
@@ -144,8 +144,8 @@ class OnPaper:
         """Limits are set by operators, never re-decided."""
         raise NotImplementedError
 
-    def append_note(self, tenant: Tenant, correlation: str, event: NoteWritten) -> NoReturn:
-        """Notes are written by people, never re-decided."""
+    def append_record(self, tenant: Tenant, stream: StreamId, event: Event, correlation: str | None = None) -> NoReturn:
+        """Records, such as notes, are written by people, never re-decided."""
         raise NotImplementedError
 
     def afresh(self) -> None:

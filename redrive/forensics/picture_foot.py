@@ -97,9 +97,7 @@ def legend(canvas: Canvas) -> None:
         place += wide
     if "<path class" in drawn and any(one.kind == "decision" for one in canvas.timeline.entries):
         canvas.parts += [diamond(place + 6, top - 4, "letter", ""), label(place + 16, top, "decision", "muted")]
-    foot = canvas.timeline.footing
     canvas.top = top + 20
-    if foot is not None:
-        text = f"{foot.origin} at position {foot.position}, {foot.seal}; {foot.code}"
-        canvas.parts.append(label(24, canvas.top + 6, text, "muted small"))
+    if (footing := canvas.timeline.footing) is not None:
+        canvas.parts.append(label(24, canvas.top + 6, str(footing), "muted small"))
         canvas.top += 18

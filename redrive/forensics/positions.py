@@ -28,7 +28,7 @@ NEAR = 10_000
 LEAST_HASH = 6
 
 _NUMBER = re.compile(r"[0-9]{1,18}\Z")
-_EVENT = re.compile(r"[0-9a-f][0-9a-f-]{18,62}[0-9a-f]\Z")
+EVENT_ID = re.compile(r"[0-9a-f][0-9a-f-]{18,62}[0-9a-f]\Z")
 _HASH = re.compile(r"[0-9A-Za-z+/]{6,64}={0,2}\Z")
 
 Asked = str | int
@@ -85,7 +85,7 @@ def position_of(
         return _told(ledger, text, ledger.last_position())
     if _NUMBER.match(text):
         return _told(ledger, text, _numbered(ledger, text, asked))
-    if _EVENT.match(text.lower()):
+    if EVENT_ID.match(text.lower()):
         found = position_of_event(ledger.recorder, text.lower(), None if tenant is None else str(tenant))
         return _told(ledger, text, found) if found is not None else _refuse(asked, "the id of an event of this log")
     return _refuse(asked)

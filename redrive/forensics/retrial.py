@@ -10,10 +10,11 @@ from redrive.domain.event import Event, Recorded, UnknownEvent
 from redrive.domain.flow import Flow
 from redrive.domain.identity import DeadLetterId, FlowDigest, RunId, Tenant
 from redrive.domain.ports import Caller, Subject
-from redrive.domain.records import FlowRegistered, PolicyRegistered
+from redrive.domain.records import RECORDS, FlowRegistered, PolicyRegistered
 from redrive.domain.run.events import AttemptFailed, AttemptInterrupted
 from redrive.forensics.commands import Given, command_of
 from redrive.forensics.on_paper import OnPaper, S
+from redrive.forensics.sealed_payloads import with_recorded_payload
 from redrive.forensics.streams import FlowOf, Stream, Streams
 from redrive.processes.letters import PolicyOf
 
@@ -108,8 +109,11 @@ class Retrial(OnPaper):
         stream = None
         for event in events:
             recorded = self._together[self._skip()] if self._skip() < len(self._together) else None
-            if recorded is None or recorded.stream != id_ or not self._same(event, recorded.event):  # type: ignore[arg-type]
+            if recorded is None or recorded.stream != id_:
                 raise Differs(self.rule, recorded, event)
+            again = with_recorded_payload(event, recorded)
+            if not self._same(again, recorded.event):  # type: ignore[arg-type]
+                raise Differs(self.rule, recorded, again)
             if recorded.version == 1:
                 self._streams.begin(recorded)
             stream = self._streams.get(id_, self._before)
@@ -136,7 +140,7 @@ def unreadable(streams: Streams, together: Sequence[Recorded]) -> bool:
         if isinstance(recorded.event, UnknownEvent):
             return True
         for id_ in (recorded.stream, recorded.correlation):
-            if (recorded.version == 1 and id_ == recorded.stream) or recorded.event.__class__ in _WRITTEN_ONCE:
+            if (recorded.version == 1 and id_ == recorded.stream) or recorded.event.__class__ in RECORDS:
                 continue
             stream = streams.get(id_, before)
             if stream is not None and (stream.unknown or stream.state is None):

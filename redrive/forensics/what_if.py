@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 from redrive.domain.event import Recorded
 from redrive.domain.identity import RunId, Tenant
-from redrive.domain.records import LimitRemoved, LimitSet
 from redrive.domain.redrive_policy import RedrivePolicy
 from redrive.domain.run.events import RunSubmitted
 from redrive.domain.run.state import Run
@@ -23,7 +22,7 @@ from redrive.forensics.replay_check import Difference, Progress, difference_of
 from redrive.forensics.retrial import Differs, Retrial, take, unreadable
 from redrive.forensics.script import Script, script_of
 from redrive.forensics.streams import Streams
-from redrive.forensics.what_if_extent import BUCKETS, Widest, correlated, widened, widest_of, width_of
+from redrive.forensics.what_if_extent import BUCKETS, Widest, correlated, kept_as_recorded, widened, widest_of, width_of
 from redrive.forensics.what_if_report import (
     ASSUMPTIONS,
     LoadPoint,
@@ -63,11 +62,9 @@ class Inquiry:
         self._open_runs: Counter[str] = Counter()
         self._runs: list[RunDifference] = []
         self._recoveries = Recoveries()
-        self._notes = [
-            f"position {r.position}: a limit was dropped, but limits are not part of the model"
-            for r in drop
-            if isinstance(r.event, (LimitSet, LimitRemoved))
-        ]
+        kept = kept_as_recorded(self._ledger, drop)
+        self._gone = self._dropped_at - kept.keys()
+        self._notes = list(kept.values())
         self._inexact = 0
 
     def make(self, progress: Progress | None) -> WhatIfReport:
@@ -84,9 +81,8 @@ class Inquiry:
 
     def _decide(self, together: list[Recorded]) -> None:
         run = together[0].correlation
-        if not self._dropped_at.isdisjoint(recorded.position for recorded in together):
-            if all(isinstance(recorded.event, (LimitSet, LimitRemoved)) for recorded in together):
-                return
+        dropped = not self._gone.isdisjoint(recorded.position for recorded in together)
+        if dropped and self._parts(run, together, "what was dropped is"):
             self._part(run, together, None)
             return
         if unreadable(self._streams, together):
@@ -96,10 +92,21 @@ class Inquiry:
             try:
                 again.try_again(self._policy_of(together), _nothing, _nothing)
             except Differs as differs:
-                self._part(run, together, difference_of(differs, together))
-                return
+                if self._parts(run, together, f"{differs.rule} would go otherwise, but is"):
+                    self._part(run, together, difference_of(differs, together))
+                    return
+                again.take_rest()
         for recorded in together:
             self._same.count(recorded, self._width_ms)
+
+    def _parts(self, id_: str, together: Sequence[Recorded], what: str) -> bool:
+        """Whether histories can part here: only those of runs do, of which every event so far can be read."""
+        stream, at = self._streams.get(id_, together[0].position), together[0].position
+        began = any(isinstance(r.event, RunSubmitted) for r in together)
+        if began or (stream is not None and isinstance(stream.state, Run) and not stream.unknown):
+            return True
+        self._notes.append(f"position {at}: {what} of no run that can be read, and was kept as recorded")
+        return False
 
     def _policy_of(self, together: Sequence[Recorded]) -> Callable[[Run], RedrivePolicy]:
         recorded = self._policies.of(together)
@@ -115,21 +122,14 @@ class Inquiry:
         rest = [recorded for recorded in events if recorded.position >= at]
         recorded = amounts_of(rest, self._width_ms)
         self._logs.part(run_id, at)
-        if isinstance(together[0].event, RunSubmitted) or not any(r.stream == run_id for r in events[:1] + events):
+        if any(isinstance(r.event, RunSubmitted) for r in together):
             self._tell_gone(run_id, together, recorded)
             return
         script = script_of(events, at, self._recorded_flow, self._dropped)
         courses = self._courses(run_id, events, at, script, together)
         self._logs.keep(courses.first.events, courses.last.events)
-        self._tell(
-            run_id,
-            together,
-            first,
-            recorded,
-            courses,
-            script.run,
-            widest_of(events, at, script, self._policy, self._policies, self._ledger),
-        )
+        widest = widest_of(events, at, script, self._policy, self._policies, self._ledger)
+        self._tell(run_id, together, first, recorded, courses, script.run, widest)
 
     def _courses(
         self, run_id: str, events: list[Recorded], at: int, script: Script, together: list[Recorded]

@@ -8,6 +8,7 @@ from redrive.domain.dead_letter.events import DeadLetterRetryRequested, RetryBud
 from redrive.domain.errors import InvalidValue
 from redrive.domain.event import Recorded
 from redrive.domain.flow import Flow
+from redrive.domain.records import FlowRegistered, LimitRemoved, LimitSet, PolicyRegistered
 from redrive.domain.retry_policy import RetryPolicy
 from redrive.domain.run.events import AttemptSucceeded, RunRequeued, RunSubmitted
 from redrive.forensics.bounds import Amounts, Bounds
@@ -24,6 +25,20 @@ PAGE = 5_000
 MOST_DISPATCHES = 10_000
 WIDTHS_MS = (1_000, 5_000, 15_000, 60_000, 300_000, 900_000, 3_600_000, 14_400_000, 86_400_000, 604_800_000)
 _WANTS_A_RETRY = (DeadLetterRetryRequested, RetryBudgetGranted)
+
+
+def kept_as_recorded(ledger: "SqliteLedger", drop: Sequence[Recorded]) -> dict[int, str]:
+    """Which of the events to *drop* are kept, by position, and why: histories are those of runs."""
+    kept: dict[int, str] = {}
+    for r in drop:
+        first = ledger.stream(r.correlation)[:1]
+        if isinstance(r.event, (LimitSet, LimitRemoved)):
+            kept[r.position] = f"position {r.position}: a limit was dropped, but limits are not part of the model"
+        elif not first or not isinstance(first[0].event, RunSubmitted):
+            kept[r.position] = f"position {r.position}: {r.topic} is of no run, and was kept as recorded"
+        elif isinstance(r.event, (FlowRegistered, PolicyRegistered)):
+            kept[r.position] = f"position {r.position}: what {r.topic} says was kept: runs are decided by it"
+    return kept
 
 
 @dataclass(frozen=True, slots=True)

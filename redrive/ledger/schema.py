@@ -171,7 +171,7 @@ def _create(connection: sqlite3.Connection, path: str) -> None:
         if connection.execute("PRAGMA application_id").fetchone()[0] == 0:
             if connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
                 raise StorageError(f"{path}: this SQLite database is not a redrive log")  # noqa: TRY301
-            for statement in _statements():
+            for statement in statements():
                 connection.execute(statement)
             connection.execute("INSERT INTO meta VALUES ('ledger_id', ?)", (str(uuid.uuid4()),))
             connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
@@ -189,7 +189,7 @@ def _upgrade(connection: sqlite3.Connection) -> None:
         return
     connection.execute("BEGIN IMMEDIATE")
     try:
-        for statement in _statements():
+        for statement in statements():
             if " IF NOT EXISTS " in statement:
                 connection.execute(statement)
         connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
@@ -200,7 +200,7 @@ def _upgrade(connection: sqlite3.Connection) -> None:
         raise
 
 
-def _statements() -> list[str]:
+def statements() -> list[str]:
     """The statements of the schema; a trigger's body holds a semicolon of its own."""
     statements, pending = [], ""
     for line in _TABLES.splitlines():

@@ -28,16 +28,7 @@ from redrive.domain.event import Cause, Event, Recorded, UnknownEvent
 from redrive.domain.flow import Flow
 from redrive.domain.identity import EventId, FlowDigest, Tenant, flow_stream_of
 from redrive.domain.payloads import EXECUTING
-from redrive.domain.records import (
-    AnchorRecorded,
-    FlowRegistered,
-    KeyDestroyed,
-    LimitRemoved,
-    LimitSet,
-    NoteWritten,
-    PolicyRegistered,
-    RecordsArchived,
-)
+from redrive.domain.records import RECORDS, FlowRegistered
 from redrive.domain.run import events as run_events
 from redrive.domain.run.evolution import evolve as evolve_run
 from redrive.domain.run.state import Run
@@ -48,10 +39,6 @@ from redrive.ledger.recorder import LogRecorder, Row
 MOST_FLOWS = 256
 BYTES_PER_NODE = 400
 BYTES_PER_STORED_BYTE = 3
-WRITTEN_ONCE = (
-    *(FlowRegistered, PolicyRegistered, LimitSet, LimitRemoved),
-    *(AnchorRecorded, NoteWritten, KeyDestroyed, RecordsArchived),
-)
 _QUIET = frozenset({dead_letter_events.DeadLetterNoted, dead_letter_events.DeadLetterHeld})
 
 
@@ -210,7 +197,7 @@ class States:
     def fold(self, rows: list[Row]) -> State | None:
         """The state after *rows* of one stream, beside the cache: for reading, also of a past moment."""
         events = [decode(*row) for row in rows]
-        if not events or isinstance(events[0].event, WRITTEN_ONCE):
+        if not events or isinstance(events[0].event, RECORDS):
             return None
         entry = Entry(events[0].stream, self._blank(events[0]), created=rows[0][0])
         self._fold(entry, events, rows, kept=False)
@@ -222,7 +209,7 @@ class States:
             self._recorder.heads[stream] = 0  # the first event of a new stream need not look again
             return None
         events = [_required(decode(*row)) for row in rows]
-        if isinstance(events[0].event, WRITTEN_ONCE):
+        if isinstance(events[0].event, RECORDS):
             return None
         entry = Entry(
             stream, self._blank(events[0], self._recorder.writer), created=rows[0][0], checked=self.foreign_changes

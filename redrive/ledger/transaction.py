@@ -19,11 +19,10 @@ from redrive.domain.identity import (
     StreamId,
     Tenant,
     flow_stream_of,
-    note_stream_of,
     policy_stream_of,
 )
 from redrive.domain.ports import START, Caller, Due, Policy, Subject
-from redrive.domain.records import FlowRegistered, LimitRemoved, LimitSet, NoteWritten, PolicyKind, PolicyRegistered
+from redrive.domain.records import FlowRegistered, LimitRemoved, LimitSet, PolicyKind, PolicyRegistered
 from redrive.domain.run.state import Run
 from redrive.ledger.agenda_rows import State
 from redrive.ledger.agenda_rows import rows_of as agenda_rows_of
@@ -133,14 +132,17 @@ class LedgerTransaction(Reading):
         changed.append(event.limit if isinstance(event, LimitRemoved) else event.limit.key)
         self._note(LIMITS_STREAM, book.version + len(changed), event, tenant, LIMITS_STREAM)
 
-    def append_record(self, stream: StreamId, event: Event) -> None:
-        """Append what concerns the log as a whole, one event for each transaction, to a stream that is no aggregate."""
-        self._note(stream, self._ledger.recorder.head(stream) + 1, event, Tenant(), stream)
+    def append_record(self, tenant: Tenant, stream: StreamId, event: Event, correlation: str | None = None) -> None:
+        """Append to a stream that is no aggregate; *correlation*: what it belongs to (default: to nothing else)."""
+        here = sum(1 for written, *_ in self.appended if written == stream)
+        self._note(stream, self._ledger.recorder.head(stream) + here + 1, event, tenant, correlation or stream)
 
-    def append_note(self, tenant: Tenant, correlation: str, event: NoteWritten) -> None:
-        """Write down a note about something that belongs to *correlation*."""
-        stream = note_stream_of(tenant, correlation)
-        self._note(stream, self._ledger.recorder.head(stream) + 1, event, tenant, correlation)
+    def append_once(self, tenant: Tenant, stream: StreamId, event: Event) -> bool:
+        """Write a stream of one event; False when it was written before."""
+        if not self._is_new(stream):
+            return False
+        self._note(stream, 1, event, tenant, stream)
+        return True
 
     def afresh(self) -> None:
         """What is appended from here on has the cause of the whole command: it concerns something else."""
@@ -180,21 +182,10 @@ class LedgerTransaction(Reading):
         """The dead letters of *run* whose dispatch is due."""
         return self._ledger.agenda.dead_letters(run, self.now_ms)
 
-    def append_once(self, tenant: Tenant, stream: StreamId, event: Event) -> bool:
-        """Write a stream of one event; False when it was written before."""
-        if not self._is_new(stream):
-            return False
-        self._note(stream, 1, event, tenant, stream)
-        return True
-
     @property
     def connection(self) -> sqlite3.Connection:
         """The connection that writes, within this transaction: for maintenance that undoes what it cannot finish."""
         return self._ledger.recorder.writer
-
-    def append_next(self, tenant: Tenant, stream: StreamId, event: Event) -> None:
-        """Append to a stream that no decision depends on."""
-        self._note(stream, self._ledger.recorder.head(stream) + 1, event, tenant, stream)
 
     def encode(self) -> None:
         """Turn what was appended into rows, before anything reaches the database."""

@@ -126,7 +126,7 @@ def _moving(
         if writer is not None and chunk.states:
             kept = writer.append(chunk.states)
             _empty(connection, writer, kept, chunk.states)
-            tx.append_next(Tenant(), _stream_of(writer.id), _archived(writer, chunk, kept, before_ms))
+            tx.append_record(Tenant(), _stream_of(writer.id), _archived(writer, chunk, kept, before_ms))
         return chunk
 
     return move

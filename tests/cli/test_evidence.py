@@ -138,3 +138,24 @@ def test_what_a_policy_demands_and_is_not_there_is_incomplete(kept: World, tmp_p
     (tmp_path / "policy.yaml").write_text("pin_file: gone\ncheckpoints: [gone]\nrequire_witnesses: 1\n")
     code, report = answer(kept, "--policy", "policy.yaml")
     assert (code, len(report["missing"])) == (4, 3)
+
+
+def test_a_key_that_came_after_the_seal_is_not_asked_for_again(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What was sealed without it stays unsigned; the next checkpoint covers the same events."""
+    monkeypatch.setenv("HOME", str(Path.cwd()))
+    monkeypatch.delenv("XDG_CONFIG_HOME", raising=False)
+    assert "keys init" in world.run("seal").output
+    assert world.run("keys", "init", "--name", "ana").exit_code == 0
+    told = world.run("seal").output
+    assert "no key then" in told
+    assert "keys init" not in told
+    assert world.run("pause", world.ids.queued, "--reason", "x").exit_code == 0
+    assert "— ana " in world.run("seal").output
+
+
+def test_every_report_has_its_footing_in_one_place(world: World) -> None:
+    """At the top of the document; for people it is the last line, of one form."""
+    for words in (["verify"], ["why", world.ids.blocked], ["diff", "pos:3"], ["replay", "--check"]):
+        document = json.loads(world.run("--json", *words).stdout)
+        assert set(document["footing"]) == {"origin", "position", "seal", "code"}, words
+        assert world.run(*words).output.splitlines()[-1].startswith(f"log {document['footing']['origin']}, position ")

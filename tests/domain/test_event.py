@@ -15,6 +15,7 @@ from redrive.domain.errors import InvalidValue, NotFound, RedriveError, Refused
 from redrive.domain.event import CATALOGUE, Event, Evolve, Recorded, UnknownEvent
 from redrive.domain.identity import EventId, StreamId, Tenant
 from redrive.domain.records import (
+    RECORDS,
     AnchorRecorded,
     FlowRegistered,
     KeyDestroyed,
@@ -156,6 +157,13 @@ def test_the_other_topics_are_stable_too() -> None:
 def test_every_event_has_an_applier_or_is_declared_inert(prefix: str, evolve: Evolve[Any]) -> None:
     """An event that a state forgot would be lost at the next load, silently."""
     assert set(evolve.appliers) == set(catalogued(prefix).values())
+
+
+def test_what_no_state_is_folded_from_is_a_record() -> None:
+    """Else it would be taken for an event of a state, when its stream is loaded or its decision made again."""
+    evolves = (evolve_run, evolve_letter, evolve_effect, evolve_compensation)
+    folded = {cls for evolve in evolves for cls in evolve.appliers}
+    assert {cls for cls in CATALOGUE.values() if cls.__module__.startswith("redrive.")} - folded == set(RECORDS)
 
 
 def test_a_second_applier_is_a_type_error() -> None:

@@ -1,6 +1,7 @@
 """Pictures of timelines: well-formed, safe, bounded, the same every time; and the same as characters."""
 
 import xml.etree.ElementTree as ET
+from pathlib import Path
 
 import pytest
 
@@ -11,6 +12,7 @@ from redrive.forensics.spans import timeline_of
 from redrive.forensics.strip import lines_of, rows_of
 from redrive.forensics.timeline import Kind, Timeline, TimelineEntry, TimelineLane
 from tests.forensics.incidents import BEGIN_MS, Incident
+from tests.processes.workshop import Shop, beside, policy
 
 SVG = "{http://www.w3.org/2000/svg}"
 
@@ -157,3 +159,14 @@ def test_many_lines_are_cut_in_the_middle() -> None:
     lines = lines_of(big(400, 100), most=30)
     assert len(lines) == 31
     assert sum(line.entry is None and "more" in line.text for line in lines) >= 1
+
+
+def test_the_picture_of_a_what_if_tells_times_that_no_calendar_holds(tmp_path: Path) -> None:
+    """A clock may be as wrong as it likes."""
+    shop = Shop(tmp_path / "log.db")
+    shop.now = 2**52
+    shop.submit(beside("a", retry=policy(1)))
+    shop.fail(*shop.claim().attempts, failure=redrive.Failure("provider_transient", "no answer"))
+    with shop.engine.what_if({"version": 1}) as answer:
+        assert " ms, UTC" in "".join(parsed(answer.svg()).itertext())
+    shop.engine.close()

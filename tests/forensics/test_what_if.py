@@ -222,3 +222,13 @@ def test_an_empty_log_has_no_other_course(tmp_path: Path) -> None:
     with redrive.open(f"sqlite:///{tmp_path / 'log.db'}") as engine, engine.what_if(AS_IT_WAS) as answer:
         assert answer.report.runs_that_differ == 0
         assert "<svg" in answer.svg()
+
+
+def test_what_is_of_no_run_may_be_dropped_and_is_kept(shop: Shop) -> None:
+    """Notes, policies, what happens outside of runs: histories are those of runs. A submission is dropped whole."""
+    shop.acme.begin_effect(None, "k", operation="POST /payments")
+    for at in range(1, shop.engine.ledger.last_position() + 1):
+        report = asked(shop, drop=[f"pos:{at}"])
+        topic = shop.log()[at - 1].topic
+        assert (topic == "effect.intended") <= bool(report.notes)
+        assert (topic == "run.submitted") <= ("never submitted" in str(report.runs))

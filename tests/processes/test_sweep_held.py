@@ -65,7 +65,7 @@ def test_a_note_is_no_change(shop: Shop) -> None:
 def test_what_was_held_is_judged_again_by_a_new_engine_version(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
     """It may know better; once."""
     held_letter(shop)
-    monkeypatch.setattr("redrive.engine.__version__", "99.0")
+    monkeypatch.setattr("redrive.opening.__version__", "99.0")
     shop.reopen()
     assert acts(shop.engine.sweep()) == [Act.HOLD]
     assert shop.engine.sweep() == SweepReport()

@@ -15,7 +15,7 @@ STEPS: dict[str, tuple[Any, str]] = {
     "before the archive is written": (archive_file.ArchiveWriter, "append"),
     "before it is read back": (archive_file, "read_state"),
     "before anything is emptied": (archiving, "_empty"),
-    "before the event": (LedgerTransaction, "append_next"),
+    "before the event": (LedgerTransaction, "append_record"),
     "before the commit": (Committer, "_commit"),
     "after the commit": (archive_file.ArchiveWriter, "close"),
 }

@@ -6,28 +6,18 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from redrive.domain.errors import InvalidValue, NotFound
-from redrive.domain.event import Recorded
 from redrive.domain.identity import FlowDigest, PolicyId, Tenant, flow_stream_of, policy_stream_of
 from redrive.domain.values import JsonValue, clean_name
 from redrive.evidence.store import StoredCheckpoint, StoredRow, StoredRows, TreeStore
 from redrive.ledger.limit_book import LIMITS_STREAM
 from redrive.ledger.mapper import tenant_named
+from redrive.ledger.readable import ReadableLog
 
 PAGE = 1_000
 _NAMED = re.compile(rb'"(flow|policy|classifier)":"([0-9A-Za-z._:/-]{1,200})"')
 
 
-class Streams(Protocol):
-    """The log by streams and by what belongs together."""
-
-    def correlated(self, correlation: str, after: int, limit: int) -> list[Recorded]:
-        """At most *limit* events with this correlation beyond position *after*, in log order."""
-
-    def stream(self, stream: str) -> list[Recorded]:
-        """All events of a stream."""
-
-
-class Source(StoredRows, TreeStore, Protocol):
+class SealedRows(StoredRows, TreeStore, Protocol):
     """The rows of a log, and the tree over them."""
 
 
@@ -69,7 +59,7 @@ def _stream_of(tenant: Tenant, kind: bytes, name: str) -> str:
     return flow_stream_of(tenant, FlowDigest(name)) if kind == b"flow" else policy_stream_of(tenant, PolicyId(name))
 
 
-def select_run(source: Source, log: Streams, sealed: StoredCheckpoint, run: str) -> Selection:
+def select_run(source: SealedRows, log: ReadableLog, sealed: StoredCheckpoint, run: str) -> Selection:
     """Every event of a run, of its effects, dead letters and compensations, with what they name; given the id of one of
     these, of the run that it belongs to. Raises NotFound."""
     run = _belonging(log, clean_name(run, "run"))
@@ -92,7 +82,7 @@ def select_run(source: Source, log: Streams, sealed: StoredCheckpoint, run: str)
     return Selection({"run": run}, sorted(positions))
 
 
-def _belonging(log: Streams, id_: str) -> str:
+def _belonging(log: ReadableLog, id_: str) -> str:
     """What the events of a run, or of something within one, have in common. Raises NotFound."""
     if log.correlated(id_, 0, 1):
         return id_
@@ -101,7 +91,9 @@ def _belonging(log: Streams, id_: str) -> str:
     raise NotFound("run", id_)
 
 
-def select_positions(source: Source, log: Streams, sealed: StoredCheckpoint, first: int, last: int) -> Selection:
+def select_positions(
+    source: SealedRows, log: ReadableLog, sealed: StoredCheckpoint, first: int, last: int
+) -> Selection:
     """Every event from position *first* to *last*, with what they name of what came before. Raises InvalidValue."""
     for value in (first, last):
         if type(value) is not int or not 1 <= value <= sealed.position:
@@ -112,14 +104,14 @@ def select_positions(source: Source, log: Streams, sealed: StoredCheckpoint, fir
     return _range(source, log, begin, end, {"positions": [first, last]})
 
 
-def select_since(source: Source, log: Streams, sealed: StoredCheckpoint, size: int) -> Selection:
+def select_since(source: SealedRows, log: ReadableLog, sealed: StoredCheckpoint, size: int) -> Selection:
     """Every event beyond the first *size* leaves, with what they name of what came before. Raises InvalidValue."""
     if size >= sealed.size:
         raise InvalidValue("since", size, f"a checkpoint of fewer leaves than the last one, which has {sealed.size}")
     return _range(source, log, size, sealed.size, {"since": size})
 
 
-def _range(source: Source, log: Streams, begin: int, end: int, told: dict[str, JsonValue]) -> Selection:
+def _range(source: SealedRows, log: ReadableLog, begin: int, end: int, told: dict[str, JsonValue]) -> Selection:
     first = position_of(source, begin)
     singles: set[int] = set()
     if begin:
@@ -132,7 +124,7 @@ def _range(source: Source, log: Streams, begin: int, end: int, told: dict[str, J
     return Selection(told, sorted(singles), begin, end)
 
 
-def _positions(log: Streams, streams: Iterable[str], before: int) -> set[int]:
+def _positions(log: ReadableLog, streams: Iterable[str], before: int) -> set[int]:
     return {event.position for stream in streams for event in log.stream(stream) if event.position < before}
 
 
@@ -157,7 +149,7 @@ def index_from(source: TreeStore, size: int, position: int) -> int:
     return low
 
 
-def rows_of(source: Source, begin: int, end: int) -> Iterator[StoredRow]:
+def rows_of(source: SealedRows, begin: int, end: int) -> Iterator[StoredRow]:
     """The rows of leaves *begin* to before *end*, as long as there are any."""
     left = end - begin
     after = position_of(source, begin) - 1 if left else 0

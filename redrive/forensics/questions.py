@@ -1,6 +1,5 @@
 """Timeline, why and blast, asked of an engine: each names the moment it looks at, and what it stands on."""
 
-import re
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
@@ -8,7 +7,7 @@ from redrive.domain.errors import InvalidValue, NotFound
 from redrive.domain.identity import CompensationId, DeadLetterId, EffectId, RunId, Tenant
 from redrive.domain.ports import Transaction
 from redrive.forensics.footing import footing
-from redrive.forensics.positions import position_of
+from redrive.forensics.positions import EVENT_ID, position_of
 from redrive.ledger.moments import position_of_event
 from redrive.processes.notes import noting_compensation, noting_effect, noting_event
 from redrive.processes.operations import noting_letter, noting_run
@@ -22,7 +21,6 @@ if TYPE_CHECKING:
 
 MOST_DIGITS = 18
 UUID_LENGTH = 36
-_EVENT_ID = re.compile(r"[0-9a-f][0-9a-f-]{18,62}[0-9a-f]")
 
 
 def timeline(
@@ -70,7 +68,7 @@ def _exactly(engine: "Engine", tenant: Tenant | None, event: "Asked") -> int:
     number = text.removeprefix("pos:")
     if number.isascii() and number.isdigit() and len(number) <= MOST_DIGITS:
         return int(number)
-    if not _EVENT_ID.fullmatch(text):
+    if not EVENT_ID.fullmatch(text):
         raise InvalidValue("event", event, "the position of an event (pos:N) or its id")
     found = position_of_event(engine.ledger.recorder, text, None if tenant is None else str(tenant))
     if found is None:
@@ -82,7 +80,7 @@ def noting(engine: "Engine", tenant: Tenant, key: str, text: str) -> Callable[[T
     """The command that writes *text* down about *key*: what *key* names decides where. Raises NotFound."""
     from redrive.forensics.subjects import found
 
-    if isinstance(key, str) and (key.startswith("pos:") or (_EVENT_ID.fullmatch(key) and not _is_uuid(key))):
+    if isinstance(key, str) and (key.startswith("pos:") or (EVENT_ID.fullmatch(key) and not _is_uuid(key))):
         position = _exactly(engine, tenant, key)
         told = [one for one in engine.ledger.at_positions([position]) if one.tenant == tenant]
         if not told:

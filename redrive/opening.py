@@ -1,0 +1,167 @@
+"""Opening a log: what the host gives is checked first, then an engine is put together; nothing stays open when that
+fails."""
+
+import random
+import time
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import unquote
+
+from redrive import __version__
+from redrive.domain.classifier import Classifier
+from redrive.domain.errors import InvalidValue
+from redrive.domain.event import Recorded
+from redrive.domain.identity import Tenant
+from redrive.domain.limits import Limit
+from redrive.domain.ports import Caller, Transaction
+from redrive.domain.redaction import Redactor
+from redrive.domain.redrive_policy import RedrivePolicy
+from redrive.domain.run.state import Run
+from redrive.domain.values import MAX_INTEGER, clean_integer
+from redrive.engine import Engine
+from redrive.evidence.custody import Custody
+from redrive.ledger.ledger import SqliteLedger
+from redrive.privacy.wiring import attach
+from redrive.processes.capacity import setting_limit
+from redrive.processes.given import function_given, functions_given
+from redrive.processes.host import this_process
+from redrive.processes.outbox import Gate, Reconciler
+from redrive.processes.services import Services
+from redrive.projections.logs import log
+from redrive.projections.view import View, view_path
+
+if TYPE_CHECKING:
+    from redrive.privacy.options import Privacy
+
+Listener = Callable[[Recorded], None]
+RedrivePolicies = RedrivePolicy | Callable[[Tenant, str], RedrivePolicy]
+SettingLimits = list[tuple[Limit, Callable[[Transaction], Limit]]]
+
+
+def open(  # noqa: A001, PLR0913  (redrive.open reads well; all have defaults)
+    url: str = "sqlite:///redrive.db",
+    *,
+    clock: Callable[[], int] | None = None,
+    dice: Callable[[], float] | None = None,
+    listeners: Sequence[Listener] = (),
+    redrive_policy: RedrivePolicies | None = None,
+    classifier: Classifier | None = None,
+    redactor: Redactor | None = None,
+    gate: Gate | None = None,
+    reconcilers: Mapping[str, Reconciler] | None = None,
+    views: str | None = None,
+    busy_timeout_ms: int = 10_000,
+    cache_bytes: int = 268_435_456,
+    limits: Sequence[Limit] = (),
+    seal: bool | None = None,
+    key_file: str | None = None,
+    pin_file: str | None = None,
+    privacy: "Privacy | None" = None,
+) -> Engine:
+    """Open a log, creating it when there is none.
+
+    *url*: ``sqlite:///relative.db`` or ``sqlite:////absolute.db``. *clock* returns UTC milliseconds, *dice* a float in
+    [0, 1). *listeners* are told, after the commit, every event that this process commits, best effort; they may query,
+    not command. *redrive_policy* is one for all, or a function of tenant and automation. *gate* is asked before every
+    effect and may withhold it; *reconcilers* (operation → function) find out what became of effects whose outcome is
+    unknown. *limits* are set where the log has another or none, and stay until they are removed; one that a human
+    operator changed last stays as it is, with a warning `limit.kept`. *views* is the folder for the query views
+    (default: beside the log). *seal*: whether what is new is sealed in the background, from the first event that this
+    engine commits (True), while a worker or a ticker runs (None), or never (False); with the key of *key_file*
+    (default: the user's, when there is one), and pinned to *pin_file* when it is given. *privacy* has payloads
+    encrypted with a key per subject, from now on. Raises InvalidValue, StorageError.
+    """
+    path, setting = path_of(url), _setting(limits)
+    if gate is not None:
+        function_given(gate, "gate", "an EffectCall")
+    asked = functions_given(reconcilers, "reconcilers", "an EffectCall")
+    with ExitStack() as opened:
+        ledger = SqliteLedger(
+            path,
+            clock=_milliseconds if clock is None else _checked(clock),
+            dice=dice or random.random,
+            engine=__version__,
+            cache_bytes=cache_bytes,
+            busy_timeout_ms=busy_timeout_ms,
+            listeners=[_one_by_one(listener) for listener in listeners],
+        )
+        opened.callback(ledger.close)
+        evidence = Custody(ledger, seal=seal, key_file=key_file, pin_file=pin_file)
+        services = Services(
+            ledger=ledger,
+            policy_of=_policy_of(redrive_policy or RedrivePolicy()),
+            classifier=classifier or Classifier(),
+            redactor=redactor or Redactor(),
+            engine=__version__,
+            holder=this_process(),
+            gate=gate,
+            reconcilers=asked,
+            begin_work=evidence.begin,
+        )
+        if (encryption := attach(ledger, privacy)) is not None:
+            opened.callback(encryption.keys.close)
+        _set_limits(ledger, setting)
+        engine = Engine(ledger, services, _view(ledger, path, views), evidence)
+        engine._take_keys(encryption)
+        opened.pop_all()
+    return engine
+
+
+def path_of(url: str) -> str:
+    """The file that a ``sqlite:///`` URL names. Raises InvalidValue."""
+    if not isinstance(url, str):
+        raise InvalidValue("db", url, "a URL as text, such as sqlite:///redrive.db")
+    scheme, separator, rest = url.partition(":///")
+    path = unquote(rest)
+    if scheme != "sqlite" or not separator or not path or "\x00" in path or path.startswith(":memory:"):
+        raise InvalidValue("db", url, "sqlite:///relative/path.db or sqlite:////absolute/path.db")
+    return path
+
+
+def _setting(limits: Sequence[Limit]) -> SettingLimits:
+    """The commands that set *limits*. Raises InvalidValue."""
+    if not isinstance(limits, (list, tuple)):
+        raise InvalidValue("limits", limits, "a list of Limits")
+    return [(limit, setting_limit(limit, again=False)) for limit in limits]
+
+
+def _set_limits(ledger: SqliteLedger, setting: SettingLimits) -> None:
+    """Set limits, and say which stay as an operator set them."""
+    for limit, command in setting:
+        kept = ledger.transact(Caller(None, reason="given to redrive.open"), command)
+        if kept != limit:
+            log.warning("limit.kept", limit=limit.key, kept=kept.document(), given=limit.document())
+
+
+def _view(ledger: SqliteLedger, path: str, folder: str | None) -> View:
+    """The live view of the log at *path*: beside it, or in *folder*."""
+    beside = Path(path).parent if folder is None else Path(folder)
+    return View(ledger, view_path(str(beside / Path(path).name), locked=ledger.locked))
+
+
+def _milliseconds() -> int:
+    return time.time_ns() // 1_000_000
+
+
+def _checked(clock: Callable[[], int]) -> Callable[[], int]:
+    """The host's clock; a value that is no time of ours is refused where it comes from."""
+    return lambda: clean_integer(clock(), "clock", 0, MAX_INTEGER)
+
+
+def _one_by_one(listener: Listener) -> Callable[[Sequence[Recorded]], None]:
+    def tell(events: Sequence[Recorded]) -> None:
+        for event in events:
+            listener(event)
+
+    return tell
+
+
+def _policy_of(policies: RedrivePolicies) -> Callable[[Run], RedrivePolicy]:
+    if isinstance(policies, RedrivePolicy):
+        return lambda _run: policies
+    return lambda run: policies(run.tenant, run.automation)
+
+
+__all__ = ["open", "path_of"]

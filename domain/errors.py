@@ -92,7 +92,9 @@ class ReadOnlyLog(StorageError):
 
     def __init__(self, path: str) -> None:
         self.path = path
-        super().__init__(f"{path}: this is an evidence bundle; it can be asked, and nothing else. `redrive bundle verify` checks it")
+        super().__init__(
+            f"{path}: this is an evidence bundle; it can be asked, and nothing else. `redrive bundle verify` checks it"
+        )
 
 
 class Refused(RedriveError):

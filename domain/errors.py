@@ -14,9 +14,9 @@ RedriveError
 ├── NotFound                    unknown, or another tenant's: both look the same          CLI exit 4
 ├── Conflict                    another writer was first, again and again; try later      CLI exit 5
 ├── StorageError                disk full, locked, read-only, corrupted, newer schema     CLI exit 5
-│   └── EngineClosed · StreamDamaged · SealRefused · ReadOnlyLog
+â   âââ EngineClosed Â· StreamDamaged Â· SealRefused Â· ReadOnlyLog Â· ArchiveUnreadable
 ├── AnchorFailed            nobody outside of the database could be told                CLI exit 5
-└── StreamUnreadable            marks StreamReadOnly, StreamDamaged, Payload…: left alone, all else works
+└── StreamUnreadable            marks StreamReadOnly, StreamDamaged, Payload…, Archive…: left alone, all else works
 """
 
 from typing import ClassVar
@@ -248,6 +248,16 @@ class StreamDamaged(StorageError, StreamUnreadable):
     code = "stream-damaged"
 
 
+class ArchiveUnreadable(StorageError, StreamUnreadable):
+    """What is asked for was archived, and its archive is missing, damaged, or another one."""
+
+    code = "archive-unreadable"
+
+    def __init__(self, path: str, why: str) -> None:
+        self.path, self.why = path, why
+        super().__init__(f"{path}: the archive cannot be read: {why}; put it back there, or beside the log")
+
+
 class StreamReadOnly(Refused, StreamUnreadable):
     """The stream holds an event this version does not know; it may be read, never continued."""
 
@@ -269,14 +279,14 @@ class PayloadDestroyed(Refused, StreamUnreadable):
 
 
 class PayloadLocked(Refused, StreamUnreadable):
-    """A payload is sealed with a key that is not here: nothing can be decided about it."""
+    """A payload is encrypted with a key that is not here: nothing can be decided about it."""
 
     code = "payload-locked"
 
     def __init__(self, stream: str, key: str = "", store: str = "") -> None:
         self.stream, self.key, self.store = stream, key, store
         where = f"key {key} is not in {store}" if key else "its key is not here"
-        super().__init__(f"the payload of {stream} is sealed and {where}: open the log with its key store")
+        super().__init__(f"the payload of {stream} is encrypted and {where}: open the log with its key store")
 
 
 def _shown(value: object, most: int = 120) -> str:

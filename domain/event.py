@@ -56,8 +56,8 @@ class UnknownEvent:
     state: bytes
 
 
-SealState = Literal["", "locked", "destroyed"]
-"""Of a payload as it was read: at hand (or never sealed), sealed with a key that is not here, or destroyed."""
+PayloadState = Literal["", "locked", "destroyed"]
+"""Of a payload as it was read: at hand (or never encrypted), encrypted with a key that is not here, or destroyed."""
 
 CauseKind = Literal["event", "command", "timer", "external"]
 
@@ -73,7 +73,7 @@ class Cause(NamedTuple):
 class Recorded:
     """An event with its envelope. It is wrapped once and reused when a commit is tried again, so that
     *event_id* tells a lost acknowledgement from a rival. Times are UTC milliseconds; the ledger gives
-    *position* and *recorded_at_ms* (never backwards), and *seal* when the payload cannot be read."""
+    *position* and *recorded_at_ms* (never backwards), and *payload* when that cannot be read."""
 
     stream: StreamId
     version: int
@@ -88,7 +88,7 @@ class Recorded:
     engine: str = ""
     position: int = 0
     recorded_at_ms: int = 0
-    seal: SealState = ""
+    payload: PayloadState = ""
 
     @property
     def originator_id(self) -> str:

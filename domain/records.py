@@ -30,7 +30,7 @@ class PolicyRegistered(Event):
 
 
 class KeyDestroyed(Event):
-    """The key that sealed payloads of a subject is gone; they cannot be read any more, by anybody.
+    """The key that encrypted payloads of a subject is gone; they cannot be read any more, by anybody.
 
     *subject* is an HMAC of the subject's name: whoever has the key store can tell which name it was.
     """
@@ -41,6 +41,25 @@ class KeyDestroyed(Event):
     subject: str
     created_at_ms: int
     destroyed_at_ms: int
+
+
+class RecordsArchived(Event):
+    """The states of settled records were moved to an archive, which was durable and read back before. Headers, ids
+    and digests stay in the log.
+
+    *positions* are the first and last of each range, *digest* is SHA-256 of the digests of the states, in log order.
+    """
+
+    TOPIC: ClassVar[str] = "log.records-archived"
+
+    archive: str
+    file: str
+    runs: int
+    events: int
+    bytes: int
+    positions: tuple[tuple[int, int], ...]
+    digest: str
+    before_ms: int
 
 
 class LimitSet(Event):

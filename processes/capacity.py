@@ -50,7 +50,7 @@ def room_for_run(tx: Transaction, tenant: Tenant, starter: Starter | None = None
 def admit(tx: Transaction, run: Run, nodes: Sequence[NodeId], most: int | None, starter: Starter) -> Starting:
     """Choose from *nodes*, in their order, at most *most* (None: all) that limits allow to start together."""
     if not tx.limited:
-        return Starting(dict.fromkeys(nodes[:most], ()), possible=bool(nodes))
+        return Starting(dict.fromkeys(nodes[:most], ()), {}, bool(nodes))
     starting = Starting()
     full: dict[tuple[str, ...], Room] = {}
     first: dict[str, First] = {}

@@ -7,10 +7,10 @@ from typing import Any
 from redrive.domain.errors import InvalidValue, KeyReused, PayloadDestroyed
 from redrive.domain.flow import Flow
 from redrive.domain.identity import RunId, Tenant, run_id_of
+from redrive.domain.payloads import KEYED
 from redrive.domain.ports import Transaction
 from redrive.domain.run.events import RunSubmitted
 from redrive.domain.run.stateful_waits import begin_ready
-from redrive.domain.sealing import KEYED
 from redrive.domain.values import clean_json, clean_name, digest
 
 

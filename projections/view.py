@@ -44,7 +44,7 @@ class Source(Protocol):
 
 def view_path(log_path: str, *, locked: bool = False) -> str:
     """Where the live view of the log at *log_path* lies: each version of this code has its own, and so have readers
-    without the keys of sealed payloads (*locked*)."""
+    without the keys of encrypted payloads (*locked*)."""
     return f"{log_path}.views-{fold.fingerprint()[:8]}{'-locked' if locked else ''}.db"
 
 

@@ -44,6 +44,7 @@ _PUBLIC = {
     "redrive.domain.errors": (
         "AttemptsRunning",
         "AnchorFailed",
+        "ArchiveUnreadable",
         "BudgetSpent",
         "Compensated",
         "Conflict",
@@ -96,6 +97,7 @@ _PUBLIC = {
     "redrive.ledger.limit_status": ("LimitStatus",),
     "redrive.privacy.models": ("KeyDestruction", "PrivacyStatus"),
     "redrive.privacy.options": ("Privacy",),
+    "redrive.retention.models": ("ArchiveReport",),
     "redrive.domain.redaction": ("Redactor",),
     "redrive.domain.redrive_policy": ("RedrivePolicy",),
     "redrive.domain.retry_policy": (
@@ -163,6 +165,7 @@ if TYPE_CHECKING:
     from redrive.domain.effect.request import Compensation as Compensation
     from redrive.domain.effect.state import EffectStatus as EffectStatus
     from redrive.domain.errors import AnchorFailed as AnchorFailed
+    from redrive.domain.errors import ArchiveUnreadable as ArchiveUnreadable
     from redrive.domain.errors import AttemptsRunning as AttemptsRunning
     from redrive.domain.errors import BudgetSpent as BudgetSpent
     from redrive.domain.errors import Compensated as Compensated
@@ -326,6 +329,7 @@ if TYPE_CHECKING:
     from redrive.projections.models import QueueEntry as QueueEntry
     from redrive.projections.models import RunSummary as RunSummary
     from redrive.projections.models import ViewStatus as ViewStatus
+    from redrive.retention.models import ArchiveReport as ArchiveReport
     from redrive.run_detail import NodeDetail as NodeDetail
     from redrive.run_detail import RunDetail as RunDetail
     from redrive.settings import Settings as Settings

@@ -56,6 +56,7 @@ class AsyncEngine(Asynchronous[Engine]):
     limits = awaited(Engine.limits)
     destroy_key = awaited(Engine.destroy_key)
     privacy_status = awaited(Engine.privacy_status)
+    archive = awaited(Engine.archive)
     tick = awaited(Engine.tick)
     sweep = awaited(Engine.sweep)
     seal = awaited(Engine.seal)

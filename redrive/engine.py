@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, ParamSpec, Self, TypeVar
 from urllib.parse import unquote
 
 from redrive import __version__
+from redrive.archiving_engine import ArchivingEngine
 from redrive.domain.classifier import Classifier
 from redrive.domain.errors import InvalidValue
 from redrive.domain.event import Recorded
@@ -51,7 +52,7 @@ Listener = Callable[[Recorded], None]
 RedrivePolicies = RedrivePolicy | Callable[[Tenant, str], RedrivePolicy]
 
 
-class Engine(EvidenceEngine, ForensicEngine, PrivateEngine):
+class Engine(EvidenceEngine, ForensicEngine, PrivateEngine, ArchivingEngine):
     """One log, for every tenant. Commands and queries live on ``for_tenant(…)``; ``local`` is the default tenant.
 
     Any number of threads may use it, and any number of processes may open the same log. Close it when done, or
@@ -139,8 +140,8 @@ class Engine(EvidenceEngine, ForensicEngine, PrivateEngine):
         self.evidence.close()
         self.views.close()
         self.ledger.close()
-        if self.sealing is not None:
-            self.sealing.keys.close()
+        if self.encryption is not None:
+            self.encryption.keys.close()
 
     def __enter__(self) -> Self:
         return self
@@ -244,20 +245,20 @@ def open(  # noqa: A001, PLR0913  (redrive.open reads well; all have defaults)
         begin_work=evidence.begin,
     )
     folder = Path(path).parent if views is None else Path(views)
-    sealing = None
+    encryption = None
     try:
-        sealing = attach(ledger, privacy)
+        encryption = attach(ledger, privacy)
         for limit, command in setting:
             kept = ledger.transact(Caller(None, reason="given to redrive.open"), command)
             if kept != limit:
                 log.warning("limit.kept", limit=limit.key, kept=kept.document(), given=limit.document())
         view = View(ledger, view_path(str(folder / Path(path).name), locked=ledger.locked))
         engine = Engine(ledger, services, view, evidence)
-        engine._take_keys(sealing)
+        engine._take_keys(encryption)
     except BaseException:
         ledger.close()
-        if sealing is not None:
-            sealing.keys.close()
+        if encryption is not None:
+            encryption.keys.close()
         raise
     return engine
 

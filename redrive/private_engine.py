@@ -1,4 +1,4 @@
-"""What an engine does about the keys of sealed payloads."""
+"""What an engine does about the keys of encrypted payloads."""
 
 from typing import TYPE_CHECKING, cast
 
@@ -11,19 +11,19 @@ from redrive.tenant_effects import Actor
 
 if TYPE_CHECKING:
     from redrive.engine import Engine
+    from redrive.privacy.encryption import Encryption
     from redrive.privacy.models import KeyDestruction, PrivacyStatus
-    from redrive.privacy.sealing import Sealing
 
 
 class PrivateEngine:
     """The operators' commands about payloads that are encrypted per subject."""
 
-    sealing: "Sealing | None" = None
+    encryption: "Encryption | None" = None
 
     def destroy_key(self, subject: str, *, tenant: Tenant | None = None, actor: Actor, reason: str) -> "KeyDestruction":
-        """Destroy the key of a *subject* of a *tenant* (default: local/default/default): nothing that it sealed can be
-        read any more, here or in any copy of the log. Unfinished runs of the subject are cancelled, its unsettled dead
-        letters abandoned. *actor* and *reason* stay readable: do not name the subject in them.
+        """Destroy the key of a *subject* of a *tenant* (default: local/default/default): nothing that it encrypted can
+        be read any more, here or in any copy of the log. Unfinished runs of the subject are cancelled, its unsettled
+        dead letters abandoned. *actor* and *reason* stay readable: do not name the subject in them.
 
         Raises InvalidValue without a key store; NotFound when the subject has no key (any more).
         """
@@ -33,15 +33,15 @@ class PrivateEngine:
         name, told = clean_name(subject, "subject"), reason_given(reason)
         if tenant is not None and not isinstance(tenant, Tenant):
             raise InvalidValue("tenant", tenant, "a Tenant, for example redrive.Tenant('acme', 'billing', 'prod')")
-        engine, sealing = cast("Engine", self), self._sealing()
+        engine, encryption = cast("Engine", self), self._encryption()
         told = engine.services.redactor.text(told)
-        return destroy_key(engine, sealing, tenant or Tenant(), name, human(actor), told)
+        return destroy_key(engine, encryption, tenant or Tenant(), name, human(actor), told)
 
     def privacy_status(self) -> "PrivacyStatus":
         """The key store of the log, and how many keys it has. Raises InvalidValue without one."""
         from redrive.privacy.models import PrivacyStatus
 
-        keys = self._sealing().keys
+        keys = self._encryption().keys
         found = keys.keys()
         return PrivacyStatus(
             path=keys.path,
@@ -52,24 +52,24 @@ class PrivateEngine:
             unfinished=len(keys.intents()),
         )
 
-    def _take_keys(self, sealing: "Sealing | None") -> None:
-        """Seal and open payloads from now on; finish destructions that were interrupted. ``redrive.open`` does it."""
-        self.sealing = sealing
+    def _take_keys(self, encryption: "Encryption | None") -> None:
+        """Encrypt payloads from now on, and finish what was interrupted: ``redrive.open`` does it."""
+        self.encryption = encryption
         self._finish_destructions()
 
     def _finish_destructions(self) -> None:
         """Carry out what a process began that died meanwhile."""
-        if self.sealing is not None and self.sealing.keys.intents():
+        if self.encryption is not None and self.encryption.keys.intents():
             from redrive.privacy.destruction import finish_destructions
 
-            finish_destructions(cast("Engine", self), self.sealing)
+            finish_destructions(cast("Engine", self), self.encryption)
 
     def _require_privacy(self, subject: object) -> None:
-        """Raises InvalidValue for a *subject* that is no name, or where nothing would be sealed for it."""
+        """Raises InvalidValue for a *subject* that is no name, or where nothing would be encrypted for it."""
         clean_name(subject, "subject")
-        self._sealing()
+        self._encryption()
 
-    def _sealing(self) -> "Sealing":
-        if self.sealing is None:
+    def _encryption(self) -> "Encryption":
+        if self.encryption is None:
             raise InvalidValue("privacy", None, "an engine opened with redrive.Privacy (setting key_store)")
-        return self.sealing
+        return self.encryption

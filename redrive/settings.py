@@ -34,7 +34,7 @@ class Settings(BaseModel):
     base_delay_ms: int = Field(1_000, ge=0, le=86_400_000, description="redrive policy: base of the backoff, ms")
     max_delay_ms: int = Field(300_000, ge=0, le=86_400_000, description="redrive policy: longest backoff, ms")
     continue_after_recurrence: bool = Field(True, description="redrive policy: go on after a recurrence")
-    key_store: str | None = Field(None, description="file of the keys that seal payloads; none: they are not sealed")
+    key_store: str | None = Field(None, description="file of the keys for payloads; none: nothing is encrypted")
     master_key: str | None = Field(None, description="file of the key that wraps those in the key store")
     seal: bool = Field(True, description="whether commands that write also seal the log")
     key_file: str | None = Field(None, description="the key that signs checkpoints; none: ~/.config/redrive/keys.json")

@@ -34,8 +34,8 @@ class TenantEngine(TenantEffects):
     """The engine, for one tenant. *actor* is who acts: a name, or a Principal that the host authenticated.
 
     Every command raises InvalidValue for what it cannot accept, NotFound for what this tenant does not have,
-    StreamReadOnly when a newer version has written to what it would continue, PayloadLocked when that is sealed with a
-    key that is not here, and PayloadDestroyed when it would have work done with a payload whose key is destroyed.
+    StreamReadOnly when a newer version has written to what it would continue, PayloadLocked when that is encrypted
+    with a key that is not here, and PayloadDestroyed when it would have work done with a payload whose key is gone.
     """
 
     def submit(

@@ -78,6 +78,7 @@ GROUPS: dict[str, tuple[str, ...]] = {
         "LimitStatus",
         "PrivacyStatus",
         "KeyDestruction",
+        "ArchiveReport",
         "LimitUse",
         "Counts",
         "HistoryEntry",

@@ -23,7 +23,7 @@ AGGREGATES = {
     "flow": ("Flow", "Stream: an id made of the tenant and the flow's digest; it holds one event."),
     "engine": ("Engine", "Stream: the one of the log's limits. The tenant is the limited one, else the default."),
     "note": ("Note", "Stream: an id made of the tenant and of the run, or effect outside runs, that it belongs to."),
-    "log": ("Log", "Stream: the one of the log's anchors, or an id made of a destroyed key's; each for itself."),
+    "log": ("Log", "Streams: one of the anchors, one of each archive, one of each key, whose tenant is the subject's."),
     "policy": ("Policy", "Stream: an id made of the tenant and the policy's id; it holds one event."),
 }
 NESTED: dict[type, str] = {

@@ -30,6 +30,7 @@ from redrive.projections.models import (
     RunSummary,
     ViewStatus,
 )
+from redrive.retention.models import ArchiveReport
 from redrive.run_detail import NodeDetail, RunDetail
 
 
@@ -184,6 +185,7 @@ PRINTED = {
         ],
     ),
     "privacy": Printed("item", "`privacy init`, `privacy show`", PrivacyStatus),
+    "archive": Printed("item", "`archive`", ArchiveReport),
     "key-destroyed": Printed("item", "`privacy destroy`", KeyDestruction),
     "replay-check": Printed(
         "item",
@@ -309,6 +311,7 @@ MODELS: tuple[type[BaseModel], ...] = (
     KeyDestruction,
     ExportReport,
     BundleReport,
+    ArchiveReport,
     VerifyReport,
     Finding,
     AnchorCheck,

@@ -7,9 +7,9 @@ from redrive.domain.errors import InFlight, InvalidValue, KeyReused, NotAllowed,
 from redrive.domain.event import Event
 from redrive.domain.failure import OUTCOME_UNKNOWN, Failure
 from redrive.domain.identity import EffectId
+from redrive.domain.payloads import KEYED
 from redrive.domain.run.attempts import AttemptId
 from redrive.domain.run.state import NodeStatus, Run, Status
-from redrive.domain.sealing import KEYED
 
 OUTSIDE_LEASE_MS = 300_000
 OUTCOMES = ("succeeded", "did_not_happen", "still_unknown")

@@ -44,7 +44,7 @@ def show(session: Session) -> None:
 @reasoned
 @pass_session
 def destroy(session: Session, subject: str, reason: str, actor: str) -> None:
-    """Destroy the key of a subject, and with it what it sealed.
+    """Destroy the key of a subject, and with it what it encrypted.
 
     Nothing of it can be read any more, by anybody, ever. SUBJECT is the name under which payloads were submitted;
     without one it is the tenant (ORG/WS/DEPLOYMENT). Its unfinished runs are cancelled, its unsettled dead letters

@@ -147,6 +147,10 @@ WORDS: dict[str, Callable[[Data], str]] = {
     "policy.registered": lambda data: f"{data['kind']} policy {data['policy'][-12:]} registered",
     "engine.limit-set": _limit_set,
     "log.anchor-recorded": lambda data: f"checkpoint {data['size']} told to {printable(data['name'], 80)}",
+    "log.key-destroyed": lambda data: f"key {data['key'][:12]} of subject {data['subject'][:12]} destroyed",
+    "log.records-archived": lambda data: (
+        f"{data['events']} event(s) of {data['runs']} run(s) moved to {printable(data['file'], 80)}"
+    ),
     "engine.limit-removed": lambda data: f"limit removed: {data['limit']}",
     "run.submitted": _submitted,
     "run.claimed": _claimed,

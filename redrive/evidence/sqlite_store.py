@@ -4,7 +4,7 @@ import sqlite3
 from collections.abc import Sequence
 from typing import Any
 
-from redrive.evidence.store import Addition, Outrun, StoredCheckpoint, StoredRow
+from redrive.evidence.store import Addition, Archived, Outrun, StoredCheckpoint, StoredRow
 from redrive.ledger.ledger import SqliteLedger
 from redrive.ledger.recorder import COLUMNS
 from redrive.ledger.storage_errors import storage_errors
@@ -24,15 +24,27 @@ class SqliteEvidence:
         with storage_errors(self._ledger.path):
             connection = self._ledger.recorder.reader()
             try:
-                return connection.execute(query, (position, limit)).fetchall()
+                return self._stored(connection.execute(query, (position, limit)).fetchall(), connection)
             except sqlite3.OperationalError as error:
                 if "decode" not in str(error):
                     raise
             connection.text_factory = _text  # a text is no UTF-8: show it all the same, a leaf will not match
             try:
-                return connection.execute(query, (position, limit)).fetchall()
+                return self._stored(connection.execute(query, (position, limit)).fetchall(), connection)
             finally:
                 connection.text_factory = str
+
+    def _stored(self, rows: list[StoredRow], connection: sqlite3.Connection) -> list[StoredRow]:
+        """The rows with what remains of the states that were archived."""
+        if not any(row[4] == b"" for row in rows):
+            return rows
+        kept = self._ledger.recorder.shelf.kept([row[0] for row in rows if row[4] == b""], connection)
+        return [
+            (*row[:4], Archived(kept[row[0]][0].size, kept[row[0]][0].digest), *row[5:])
+            if row[4] == b"" and row[0] in kept
+            else row
+            for row in rows
+        ]
 
     def last_position(self) -> int:
         """The last position of the log, 0 when it is empty."""

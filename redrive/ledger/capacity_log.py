@@ -92,7 +92,8 @@ def _buckets(committer: Committer, connection: Connection, book: LimitBook) -> d
         "AND (topic LIKE 'run.attempt-started/%' OR topic LIKE 'run.claimed/%') ORDER BY position"
     )
     first = min((book.anew[key].position for key in rated), default=None)
-    for recorded in shown(connection.execute(query, (first,)) if first is not None else ()):
+    rows = connection.execute(query, (first,)).fetchall() if first is not None else []
+    for recorded in shown(committer.recorder.as_read(rows, connection)):
         entry = committer.states.readable(recorded.stream)
         if entry is None or not isinstance(entry.state, Run):
             continue

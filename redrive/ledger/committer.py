@@ -87,7 +87,7 @@ class Committer:
         self._owner = 0
         self._pid = os.getpid()
         self._queue: deque[Pending[Any]] = deque()
-        self._seals = 0
+        self._keys_seen = 0
         self.commits = 0
         self.closed = False
 
@@ -202,8 +202,8 @@ class Committer:
         self._require_open()
         execute = self._connection.execute
         execute("BEGIN IMMEDIATE")
-        if (seals := self.recorder.seals) is not None and seals.generation != self._seals:
-            self._seals = seals.generation
+        if (encryption := self.recorder.encryption) is not None and encryption.generation != self._keys_seen:
+            self._keys_seen = encryption.generation
             self.states.forget_all()
         changed = (execute("PRAGMA data_version").fetchone()[0], self.recorder.appends)
         if changed != self._data_version or len(self.recorder.heads) > 100_000:

@@ -25,7 +25,7 @@ from redrive.ledger.transaction import LedgerTransaction
 from redrive.projections.logs import log
 
 T = TypeVar("T")
-_SEAL = attrgetter("seal")
+_PAYLOAD = attrgetter("payload")
 Subscriber = Callable[[Sequence[Recorded]], None]
 _collecting: ContextVar[list[Pending[Any]] | None] = ContextVar("redrive_batch", default=None)
 
@@ -42,7 +42,7 @@ def refuse_in_batch(call: str) -> None:
 
 
 class SqliteLedger:
-    """An append-only log in one SQLite file, shared by any number of threads and processes. *locked*: it has sealed
+    """An append-only log in one SQLite file, shared by any number of threads and processes. *locked*: it has encrypted
     payloads, and was opened without their keys."""
 
     def __init__(
@@ -121,10 +121,19 @@ class SqliteLedger:
         """The log beyond position *after*, batch by batch, so small that it fits the processor's cache."""
         while rows := self.recorder.rows_after(after, batch, until):
             events = shown(rows)
-            if self.recorder.seals is None and not self.locked and any(map(_SEAL, events)):
-                raise StorageError(f"{self.path}: payloads are sealed since this process opened the log: open it anew")
+            if self.recorder.encryption is None and not self.locked and any(map(_PAYLOAD, events)):
+                self._meet_encrypted()
             yield events
             after = rows[-1][0]
+
+    def _meet_encrypted(self) -> None:
+        """Payloads are encrypted, which nobody said when the log was opened. A copy that has no key store is read
+        without; a log that was given one since must be opened anew. Raises StorageError."""
+        with storage_errors(self.path):
+            given = self.recorder.reader().execute("SELECT 1 FROM meta WHERE name = 'key_store'").fetchone()
+        if given:
+            raise StorageError(f"{self.path}: payloads are encrypted since this process opened it: open it anew")
+        self.locked = True
 
     def correlated(self, correlation: str, after: int, limit: int) -> list[Recorded]:
         """At most *limit* events with this correlation beyond position *after*, in log order."""
@@ -207,8 +216,8 @@ class SqliteLedger:
 
     def event_id_at(self, position: int) -> str | None:
         """The id of the event at *position*; None when there is none."""
-        found = self.at_positions([position])
-        return found[0].event_id if found else None
+        with storage_errors(self.path):
+            return self.recorder.id_at(position)
 
     def capacity(self) -> Capacity:
         """What is in use of the limits, as it is kept."""

@@ -22,7 +22,7 @@ import redrive.domain.effect.state
 import redrive.domain.records
 import redrive.domain.run.evolution  # noqa: F401  (the catalogue is complete once these are imported)
 from redrive.domain.errors import InvalidValue, StorageError, StreamDamaged
-from redrive.domain.event import CATALOGUE, Cause, Event, Recorded, SealState, UnknownEvent
+from redrive.domain.event import CATALOGUE, Cause, Event, PayloadState, Recorded, UnknownEvent
 from redrive.domain.identity import EventId, Principal, StreamId, Tenant
 
 
@@ -145,7 +145,7 @@ def decode(
             body["engine"],
             position,
             recorded_at_ms,
-            _seal_of(body["sealed"]) if "sealed" in body else "",
+            _payload_of(body["encrypted"]) if "encrypted" in body else "",
         )
     except (ValueError, TypeError, LookupError, AttributeError) as error:  # an upcaster's as well
         raise StreamDamaged(
@@ -154,17 +154,17 @@ def decode(
 
 
 def _why(state: object, error: Exception) -> str:
-    """What is wrong with a state: ``redrive.privacy`` says so where a sealed payload does not decrypt."""
+    """What is wrong with a state: ``redrive.privacy`` says so where a payload does not decrypt."""
     with contextlib.suppress(ValueError, TypeError, LookupError):
-        seal = pydantic_core.from_json(state)["sealed"]  # type: ignore[arg-type]
-        if isinstance(seal, str) and seal.startswith("damaged: "):
-            return seal.removeprefix("damaged: ")
+        said = pydantic_core.from_json(state)["encrypted"]  # type: ignore[arg-type]
+        if isinstance(said, str) and said.startswith("damaged: "):
+            return said.removeprefix("damaged: ")
     return str(error)
 
 
-def _seal_of(seal: object) -> SealState:
-    """Why the payload of a state cannot be read: ``redrive.privacy`` leaves the seal where it has no key."""
-    return "destroyed" if seal == "destroyed" else "locked"
+def _payload_of(said: object) -> PayloadState:
+    """Why the payload of a state cannot be read: ``redrive.privacy`` leaves the ciphertext where it has no key."""
+    return "destroyed" if said == "destroyed" else "locked"
 
 
 def event_id_of(state: bytes) -> EventId:
@@ -228,7 +228,7 @@ class _Stored(TypedDict):
     cause: tuple[Any, str] | None
     engine: str
     data: Any
-    sealed: NotRequired[Any]
+    encrypted: NotRequired[Any]
 
 
 @cache

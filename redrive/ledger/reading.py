@@ -80,6 +80,13 @@ class Reading:
             raise NotFound(noun, id_)
         return entry.state
 
+    def find_state(self, stream: str) -> State | None:
+        """The state of any record as of now; None for a stream that is none. Raises StreamUnreadable."""
+        entry = self._entry(stream)
+        if entry is not None:
+            entry.require_writable()
+        return None if entry is None else entry.state
+
     def readable(self, id_: RunId | DeadLetterId | EffectId | CompensationId) -> bool:
         """Whether this version knows every event of a stream, so that it may be continued; also of one that has none
         yet. What it does not know is left alone."""

@@ -5,8 +5,9 @@ import os
 import sqlite3
 import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from operator import itemgetter
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from eventsourcing.persistence import Notification, StoredEvent
 from eventsourcing.sqlite import SQLiteApplicationRecorder, SQLiteDatastore
@@ -17,29 +18,33 @@ from redrive.ledger.mapper import LoggedEvent, NewRow, event_id_of
 from redrive.ledger.schema import connect
 from redrive.ledger.storage_errors import storage_errors
 
+if TYPE_CHECKING:
+    from redrive.retention.shelf import Shelf
+
 COLUMNS = "position, originator_id, originator_version, topic, state, tenant, correlation, recorded_at_ms"
 _INSERT = (
     "INSERT INTO events (originator_id, originator_version, topic, state, tenant, correlation, recorded_at_ms) "
     "VALUES (?, ?, ?, ?, ?, ?, ?)"
 )
 _HEAD = "SELECT originator_version FROM events WHERE originator_id = ? ORDER BY originator_version DESC LIMIT 1"
-_STATE = "SELECT state FROM events WHERE originator_id = ? AND originator_version = ?"
+_STATE = "SELECT position, state FROM events WHERE originator_id = ? AND originator_version = ?"
 
 Row = tuple[Any, ...]
+_STATE_OF = itemgetter(4)
 
 
-class Seals(Protocol):
-    """Seals payloads on their way into the log, and opens them on their way out."""
+class Encrypting(Protocol):
+    """Encrypts payloads on their way into the log, and decrypts them on their way out."""
 
     @property
     def generation(self) -> int:
         """Rises when keys may have gone."""
 
-    def seal(self, rows: Sequence[NewRow], subject: str | None) -> list[NewRow]:
+    def encrypt(self, rows: Sequence[NewRow], subject: str | None) -> list[NewRow]:
         """The rows as they are to be stored."""
 
-    def opened(self, rows: list[Row]) -> list[Row]:
-        """The rows as they were before they were sealed."""
+    def decrypted(self, rows: list[Row]) -> list[Row]:
+        """The rows as they were before they were encrypted."""
 
 
 class LogRecorder(SQLiteApplicationRecorder):
@@ -57,7 +62,8 @@ class LogRecorder(SQLiteApplicationRecorder):
         self.lock = threading.Lock()
         self.heads: dict[str, int] = {}
         self.appends = 0
-        self.seals: Seals | None = None
+        self._shelf: Shelf | None = None
+        self.encryption: Encrypting | None = None
 
     def open(self, path: str, *, busy_timeout_ms: int, durable: bool) -> None:
         """Connect to the log at *path*."""
@@ -65,6 +71,15 @@ class LogRecorder(SQLiteApplicationRecorder):
         self.writer = connect(path, busy_timeout_ms=busy_timeout_ms, durable=durable)
         found = Path(path).stat()
         self._identity = (found.st_dev, found.st_ino)
+
+    @property
+    def shelf(self) -> "Shelf":
+        """The archives of this log."""
+        if self._shelf is None:
+            from redrive.retention.shelf import Shelf
+
+            self._shelf = Shelf(self.path)
+        return self._shelf
 
     def is_there(self) -> bool:
         """Whether the file that was opened still lies at its path; else what is written to it would be lost."""
@@ -91,6 +106,8 @@ class LogRecorder(SQLiteApplicationRecorder):
         """Close this thread's connections, and the writer's (under *lock*). What another thread reads with is closed
         when it next asks, or ends: closing a connection that another thread is using crashes the process."""
         self._closed = True
+        if self._shelf is not None:
+            self._shelf.close()
         mine: _Reader | None = getattr(self._local, "reader", None)
         for connection in (mine.connection, self.writer) if mine else (self.writer,):
             connection.close()
@@ -120,7 +137,20 @@ class LogRecorder(SQLiteApplicationRecorder):
     def id_of(self, stream: str, version: int) -> EventId:
         """The id of an event, "" when there is none."""
         row = self.writer.execute(_STATE, (stream, version)).fetchone()
-        return event_id_of(row[0]) if row else EventId("")
+        return self._id_in(self.writer, *row) if row else EventId("")
+
+    def id_at(self, position: int) -> EventId | None:
+        """The id of the event at *position*, None when there is none."""
+        connection = self.reader()
+        row = connection.execute("SELECT position, state FROM events WHERE position = ?", (position,)).fetchone()
+        return self._id_in(connection, *row) if row else None
+
+    def _id_in(self, connection: sqlite3.Connection, position: int, state: bytes) -> EventId:
+        """The id in a state; of one that was archived, the log has kept it."""
+        if state != b"":
+            return event_id_of(state)
+        row = connection.execute("SELECT event_id FROM archived WHERE position = ?", (position,)).fetchone()
+        return EventId(str(row[0]) if row else "")
 
     def insert_events(
         self, stored_events: Sequence[StoredEvent], unchanged: Mapping[str, int] | None = None, **_: Any
@@ -133,7 +163,7 @@ class LogRecorder(SQLiteApplicationRecorder):
                 self.writer.execute("BEGIN IMMEDIATE")
                 row = self.writer.execute("SELECT recorded_at_ms FROM events ORDER BY position DESC LIMIT 1").fetchone()
                 rows = [_row_after(event, row[0] if row else 0) for event in stored_events]
-                rows = rows if self.seals is None else self.seals.seal(rows, None)
+                rows = rows if self.encryption is None else self.encryption.encrypt(rows, None)
                 last = self.insert(rows, sorted((unchanged or {}).items()))
                 self.writer.execute("COMMIT")
             finally:
@@ -167,7 +197,8 @@ class LogRecorder(SQLiteApplicationRecorder):
         if not stream.isascii():
             stream = stream.encode("utf-8", "replace").decode()  # SQLite takes no lone surrogates
         query = f"SELECT {COLUMNS} FROM events WHERE originator_id = ? AND originator_version > ? ORDER BY 3"
-        return self.as_read((connection or self.reader()).execute(query, (stream, after)).fetchall())
+        used = connection or self.reader()
+        return self.as_read(used.execute(query, (stream, after)).fetchall(), used)
 
     def rows_after(self, position: int, limit: int, until: int | None = None) -> list[Row]:
         """At most *limit* rows beyond *position*, in log order, none beyond *until*."""
@@ -176,9 +207,16 @@ class LogRecorder(SQLiteApplicationRecorder):
             rows = self.reader().execute(query, (position, 2**62 if until is None else until, limit)).fetchall()
             return self.as_read(rows)
 
-    def as_read(self, rows: list[Row]) -> list[Row]:
-        """Rows of the table as they are read: with their payloads, where the log has keys."""
-        return rows if self.seals is None else self.seals.opened(rows)
+    def as_stored(self, rows: list[Row], connection: sqlite3.Connection | None = None) -> list[Row]:
+        """Rows of the table with states that were archived, byte for byte. Raises ArchiveUnreadable."""
+        if b"" in map(_STATE_OF, rows):
+            return self.shelf.put_back(rows, connection or self.reader())
+        return rows
+
+    def as_read(self, rows: list[Row], connection: sqlite3.Connection | None = None) -> list[Row]:
+        """Rows of the table as they are read: with states that were archived, and payloads, where the log has keys."""
+        rows = self.as_stored(rows, connection)
+        return rows if self.encryption is None else self.encryption.decrypted(rows)
 
     def select_events(
         self,

@@ -88,6 +88,21 @@ CREATE TABLE IF NOT EXISTS expected (
 ) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS expected_asked ON expected (asked_ms, until_ms);
 
+CREATE TABLE IF NOT EXISTS archives (
+    number INTEGER PRIMARY KEY,
+    id     TEXT NOT NULL UNIQUE,
+    path   TEXT NOT NULL
+);
+
+CREATE TABLE IF NOT EXISTS archived (
+    position INTEGER PRIMARY KEY,
+    archive  INTEGER NOT NULL,
+    offset   INTEGER NOT NULL,
+    size     INTEGER NOT NULL,
+    digest   BLOB NOT NULL,
+    event_id TEXT NOT NULL
+);
+
 CREATE TABLE meta (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 """
 

@@ -27,6 +27,7 @@ from redrive.domain.errors import (
 from redrive.domain.event import Cause, Event, Recorded, UnknownEvent
 from redrive.domain.flow import Flow
 from redrive.domain.identity import EventId, FlowDigest, Tenant, flow_stream_of
+from redrive.domain.payloads import EXECUTING
 from redrive.domain.records import (
     AnchorRecorded,
     FlowRegistered,
@@ -35,11 +36,11 @@ from redrive.domain.records import (
     LimitSet,
     NoteWritten,
     PolicyRegistered,
+    RecordsArchived,
 )
 from redrive.domain.run import events as run_events
 from redrive.domain.run.evolution import evolve as evolve_run
 from redrive.domain.run.state import Run
-from redrive.domain.sealing import EXECUTING
 from redrive.ledger.agenda_rows import AgendaRow, State
 from redrive.ledger.mapper import decode
 from redrive.ledger.recorder import LogRecorder, Row
@@ -47,7 +48,10 @@ from redrive.ledger.recorder import LogRecorder, Row
 MOST_FLOWS = 256
 BYTES_PER_NODE = 400
 BYTES_PER_STORED_BYTE = 3
-WRITTEN_ONCE = (FlowRegistered, PolicyRegistered, LimitSet, LimitRemoved, AnchorRecorded, NoteWritten, KeyDestroyed)
+WRITTEN_ONCE = (
+    *(FlowRegistered, PolicyRegistered, LimitSet, LimitRemoved),
+    *(AnchorRecorded, NoteWritten, KeyDestroyed, RecordsArchived),
+)
 _QUIET = frozenset({dead_letter_events.DeadLetterNoted, dead_letter_events.DeadLetterHeld})
 
 
@@ -253,7 +257,7 @@ class States:
                 entry.state.version += 1  # what follows an unknown event cannot be understood
             else:
                 self._apply(entry, recorded)
-        if any(recorded.seal for recorded in events):
+        if any(recorded.payload for recorded in events):
             entry.destroyed = True
         entry.head = events[-1].event_id
         if entry.state.id != entry.stream:
@@ -283,8 +287,8 @@ class States:
 
 
 def _required(recorded: Recorded) -> Recorded:
-    """An event that a decision rests on. Raises PayloadLocked when its payload is sealed and the key not here."""
-    if recorded.seal == "locked":
+    """An event that a decision rests on. Raises PayloadLocked when its payload is encrypted, and the key not here."""
+    if recorded.payload == "locked":
         raise PayloadLocked(recorded.stream)
     return recorded
 

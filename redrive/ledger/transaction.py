@@ -1,6 +1,7 @@
 """One decision on the SQLite log: reads under the write lock, appends and agenda rows in one transaction."""
 
 import os
+import sqlite3
 from collections.abc import Callable, Container, Sequence
 from typing import TYPE_CHECKING, TypeVar, cast
 
@@ -76,7 +77,7 @@ class LedgerTransaction(Reading):
         stream = flow_stream_of(tenant, flow.digest)
         if self._is_new(stream):
             self._note(stream, 1, FlowRegistered(flow=flow.digest, document=flow.document()), tenant, id_)
-        entry = Entry(id_, run, created=0, size=BYTES_PER_NODE * len(flow))
+        entry = Entry(id_, run, 0, BYTES_PER_NODE * len(flow))
         self._ledger.states.begin(entry)
         self._append(entry, (event,), run, None)
         return run
@@ -109,7 +110,7 @@ class LedgerTransaction(Reading):
         """Append to a stream that begins with its first event."""
         entry = self._entry(stream)
         if entry is None:
-            entry = Entry(stream, kind(tenant=subject.tenant), created=0)
+            entry = Entry(stream, kind(tenant=subject.tenant), 0)
             self._ledger.states.begin(entry)
         self._append(entry, events, subject, None)
         return cast(S, entry.state)
@@ -186,11 +187,20 @@ class LedgerTransaction(Reading):
         self._note(stream, 1, event, tenant, stream)
         return True
 
+    @property
+    def connection(self) -> sqlite3.Connection:
+        """The connection that writes, within this transaction: for maintenance that undoes what it cannot finish."""
+        return self._ledger.recorder.writer
+
+    def append_next(self, tenant: Tenant, stream: StreamId, event: Event) -> None:
+        """Append to a stream that no decision depends on."""
+        self._note(stream, self._ledger.recorder.head(stream) + 1, event, tenant, stream)
+
     def encode(self) -> None:
         """Turn what was appended into rows, before anything reaches the database."""
         self._rows = rows_of(self.appended, self._envelope()) if self.appended else []
-        if (seals := self._ledger.recorder.seals) is not None:
-            self._rows = seals.seal(self._rows, self.caller.subject)
+        if (encryption := self._ledger.recorder.encryption) is not None:
+            self._rows = encryption.encrypt(self._rows, self.caller.subject)
 
     def events(self) -> list[Recorded]:
         """What was appended, as it stands in the log: after ``flush``, for those who want to be told."""

@@ -13,7 +13,7 @@ from typing import Any
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from redrive.domain.sealing import KEYED
+from redrive.domain.payloads import KEYED
 
 KEY_BYTES = 32
 NONCE_BYTES = 12
@@ -27,20 +27,20 @@ class Cipher:
         self._aes = AESGCM(_derived(data_key, b"redrive payload/v1"))
         self._mac_key = _derived(data_key, b"redrive digest/v1")
 
-    def seal(self, payload: bytes, aad: bytes) -> bytes:
+    def encrypt(self, payload: bytes, aad: bytes) -> bytes:
         """A nonce and the ciphertext, which decrypts only together with *aad*."""
         nonce = os.urandom(NONCE_BYTES)
         return nonce + self._aes.encrypt(nonce, payload, aad)
 
-    def open(self, sealed: bytes, aad: bytes) -> bytes:
+    def decrypt(self, encrypted: bytes, aad: bytes) -> bytes:
         """The payload. Raises ValueError when the bytes, or what they belong to, were changed."""
-        if len(sealed) < NONCE_BYTES:
-            raise ValueError("its sealed payload is cut off")
+        if len(encrypted) < NONCE_BYTES:
+            raise ValueError("its encrypted payload is cut off")
         try:
-            return self._aes.decrypt(sealed[:NONCE_BYTES], sealed[NONCE_BYTES:], aad)
+            return self._aes.decrypt(encrypted[:NONCE_BYTES], encrypted[NONCE_BYTES:], aad)
         except InvalidTag:
             raise ValueError(
-                "its sealed payload does not decrypt: it was changed, or moved from another event"
+                "its encrypted payload does not decrypt: it was changed, or moved from another event"
             ) from None
 
     def keyed(self, digest: str) -> str:
@@ -50,7 +50,7 @@ class Cipher:
 
 def aad_of(stream: str, version: int, topic: str) -> bytes:
     """What a ciphertext is bound to: the place of its event in the log."""
-    return json.dumps(["redrive-sealed/v1", stream, version, topic]).encode()
+    return json.dumps(["redrive-payload/v1", stream, version, topic]).encode()
 
 
 def wrap(data_key: bytes, master: bytes, key_id: str) -> bytes:

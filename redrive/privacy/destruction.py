@@ -1,7 +1,7 @@
 """Destroying a key: the intent is durable first, then the key is gone, then the log says so, then every copy goes.
 
 Each step may be done again: whoever opens the log after a crash finishes what was begun. The key goes under the log's
-write lock, so that nothing is sealed with it afterwards, by any process; the event follows in the same lock.
+write lock, so that nothing is encrypted with it afterwards, by any process; the event follows in the same lock.
 """
 
 import json
@@ -16,9 +16,9 @@ from redrive.domain.ports import Caller, Transaction
 from redrive.domain.records import KeyDestroyed
 from redrive.ledger.storage_errors import storage_errors
 from redrive.ledger.transaction import LedgerTransaction
+from redrive.privacy.encryption import Encryption, key_stream_of
 from redrive.privacy.key_store import Intent
 from redrive.privacy.models import KeyDestruction
-from redrive.privacy.sealing import Sealing, key_stream_of
 from redrive.processes.operations import abandoning, cancelling
 from redrive.projections.view_file import ViewFile
 
@@ -27,37 +27,37 @@ if TYPE_CHECKING:
 
 WHY_CLOSED = "the key of its payload was destroyed"
 _TOGETHER = 250
-_SEALED_WITH = (
+_ENCRYPTED_WITH = (
     "SELECT originator_id, tenant FROM events WHERE originator_version = 1 AND originator_id = correlation "
     "AND (topic LIKE 'run.submitted/%' OR topic LIKE 'effect.%') AND instr(state, CAST(? AS BLOB)) > 0"
 )
 
 
 def destroy_key(
-    engine: "Engine", sealing: Sealing, tenant: Tenant, subject: str, actor: Principal, reason: str
+    engine: "Engine", encryption: Encryption, tenant: Tenant, subject: str, actor: Principal, reason: str
 ) -> KeyDestruction:
     """Destroy the key of a subject. Raises NotFound when it has none (any more)."""
-    keys = sealing.keys
+    keys = encryption.keys
     key = keys.in_use(keys.subject_of(tenant, subject))
     if key is None:
         raise NotFound("key of subject", subject)
     by = json.dumps([actor.kind, actor.id, actor.on_behalf_of])
     intent = Intent(key, str(tenant), by, reason, engine.now_ms())
     keys.intend(intent)
-    return _carry_out(engine, sealing, intent)
+    return _carry_out(engine, encryption, intent)
 
 
-def finish_destructions(engine: "Engine", sealing: Sealing) -> list[KeyDestruction]:
+def finish_destructions(engine: "Engine", encryption: Encryption) -> list[KeyDestruction]:
     """Carry out what a process that died, or a full disk, left unfinished."""
-    return [_carry_out(engine, sealing, intent) for intent in sealing.keys.intents()]
+    return [_carry_out(engine, encryption, intent) for intent in encryption.keys.intents()]
 
 
-def _carry_out(engine: "Engine", sealing: Sealing, intent: Intent) -> KeyDestruction:
-    tenant, ledger, keys = Tenant.parse(intent.tenant), engine.ledger, sealing.keys
+def _carry_out(engine: "Engine", encryption: Encryption, intent: Intent) -> KeyDestruction:
+    tenant, ledger, keys = Tenant.parse(intent.tenant), engine.ledger, encryption.keys
 
     def destroy(tx: LedgerTransaction) -> None:
         keys.destroy(intent.key, tx.now_ms)
-        sealing.forget_keys()
+        encryption.forget_keys()
         key = keys.key(intent.key)
         assert key is not None
         assert key.destroyed_ms is not None
@@ -71,9 +71,9 @@ def _carry_out(engine: "Engine", sealing: Sealing, intent: Intent) -> KeyDestruc
         ledger.committer.states.forget_all()
     engine.views.catch_up()
     removed = _remove_copies(engine.views.path)
-    sealed = _sealed_with(engine, intent.key)
-    cancelled = _close(engine, [(run, cancelling(RunId(run), engine.services.policy_of)) for run, _ in sealed])
-    abandoned = _close(engine, [(id_, abandoning(id_, None)) for id_ in _unsettled(engine, sealed)])
+    encrypted = _encrypted_with(engine, intent.key)
+    cancelled = _close(engine, [(run, cancelling(RunId(run), engine.services.policy_of)) for run, _ in encrypted])
+    abandoned = _close(engine, [(id_, abandoning(id_, None)) for id_ in _unsettled(engine, encrypted)])
     keys.finish(intent.key)
     said = ledger.stream(key_stream_of(intent.key))[0]
     assert isinstance(said.event, KeyDestroyed)
@@ -110,17 +110,17 @@ def _remove_copies(view: str | None) -> tuple[str, ...]:
     return tuple(removed)
 
 
-def _sealed_with(engine: "Engine", key: str) -> list[tuple[str, Tenant]]:
-    """The runs, and the effects outside runs, whose payloads a key sealed."""
+def _encrypted_with(engine: "Engine", key: str) -> list[tuple[str, Tenant]]:
+    """The runs, and the effects outside runs, whose payloads a key encrypted."""
     ledger = engine.ledger
     with storage_errors(ledger.path):
-        rows = ledger.recorder.reader().execute(_SEALED_WITH, (key,)).fetchall()
+        rows = ledger.recorder.reader().execute(_ENCRYPTED_WITH, (key,)).fetchall()
     return [(str(id_), Tenant.parse(tenant)) for id_, tenant in rows]
 
 
-def _unsettled(engine: "Engine", sealed: Sequence[tuple[str, Tenant]]) -> Iterator[DeadLetterId]:
+def _unsettled(engine: "Engine", encrypted: Sequence[tuple[str, Tenant]]) -> Iterator[DeadLetterId]:
     query = "SELECT id FROM dead_letters WHERE settled = 0 AND (run_id = ? OR effect_id = ?)"
-    for id_, _ in sealed:
+    for id_, _ in encrypted:
         for (letter,) in engine.views.rows(query, (id_, id_)):
             yield DeadLetterId(letter)
 

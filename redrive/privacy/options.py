@@ -13,9 +13,9 @@ class Privacy:
     """Payloads are encrypted with a key per subject; destroying the key makes them unreadable.
 
     *keys* is the file of the key store, outside the log; it is created when the log has none yet. *subject_of* says
-    whom the payloads of a run are about, given its tenant and automation (None: nobody, they stay plain); what
-    ``submit(subject=…)`` names goes before it. Default: the tenant. *master_key* is a file of 32 bytes (or 64
-    hexadecimal digits) that wraps the keys in the store.
+    whom the payloads of a run are about, given its tenant and automation (None: nobody, they stay plain); it is asked
+    while the log is locked for writing, so let it be quick. What ``submit(subject=…)`` names goes before it. Default:
+    the tenant. *master_key* is a file of 32 bytes (or 64 hexadecimal digits) that wraps the keys in the store.
     """
 
     keys: str

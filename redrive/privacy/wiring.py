@@ -10,22 +10,22 @@ from redrive.ledger.storage_errors import storage_errors
 from redrive.projections.logs import log
 
 if TYPE_CHECKING:
+    from redrive.privacy.encryption import Encryption
     from redrive.privacy.key_store import KeyStore
     from redrive.privacy.options import Privacy
-    from redrive.privacy.sealing import Sealing
 
 _META = "key_store"
 
 
 def key_store_id(ledger: SqliteLedger) -> str | None:
-    """The id of the key store that the log was first opened with; None when nothing was ever sealed."""
+    """The id of the key store that the log was first opened with; None when nothing was ever encrypted."""
     with storage_errors(ledger.path):
         row = ledger.recorder.reader().execute("SELECT value FROM meta WHERE name = ?", (_META,)).fetchone()
     return None if row is None else str(row[0])
 
 
-def attach(ledger: SqliteLedger, privacy: "Privacy | None") -> "Sealing | None":
-    """Have the ledger seal and open payloads. Without *privacy*, a log with sealed payloads is only readable in part.
+def attach(ledger: SqliteLedger, privacy: "Privacy | None") -> "Encryption | None":
+    """Have the ledger encrypt and decrypt payloads. Without *privacy*, a log with encrypted ones is readable in part.
 
     Raises InvalidValue, StorageError when the key store is missing, or another log's.
     """
@@ -35,27 +35,27 @@ def attach(ledger: SqliteLedger, privacy: "Privacy | None") -> "Sealing | None":
         if ledger.locked:
             log.warning("privacy.locked", path=ledger.path, key_store=known)
         return None
+    from redrive.privacy.encryption import Encryption
     from redrive.privacy.key_store import KeyStore
     from redrive.privacy.options import Privacy
-    from redrive.privacy.sealing import Sealing
 
     if not isinstance(privacy, Privacy):
         raise InvalidValue("privacy", privacy, "a Privacy, such as redrive.Privacy(keys='ops.keys.db')")
     if known is not None and not Path(privacy.keys).exists():
         raise StorageError(
-            f"{privacy.keys}: the key store of this log is missing; without it nothing sealed is readable"
+            f"{privacy.keys}: the key store of this log is missing; without it nothing encrypted is readable"
         )
     keys = KeyStore(privacy.keys, privacy.master_key)
     try:
         if known is None:
             known = _paired(ledger, keys.id)
         _require_same(keys, known)
-        sealing = Sealing(ledger.recorder, keys, privacy.subject_of or _tenant, ledger.now_ms)
+        encryption = Encryption(ledger.recorder, keys, privacy.subject_of or _tenant, ledger.now_ms)
     except BaseException:
         keys.close()
         raise
-    ledger.recorder.seals = sealing
-    return sealing
+    ledger.recorder.encryption = encryption
+    return encryption
 
 
 def _require_same(keys: "KeyStore", known: str) -> None:

@@ -21,7 +21,7 @@ PROMISED = {
     *("compensations rerun", "views rebuild", "views status", "log tail", "log show", "approve", "deny"),
     *("limits list", "limits set", "limits remove", "demo", "replay", "what-if"),
     *("diff", "first", "views checkpoint"),
-    *("privacy init", "privacy show", "privacy destroy"),
+    *("privacy init", "privacy show", "privacy destroy", "archive"),
     *("export", "bundle verify"),
     *("seal", "anchor", "verify", "keys init", "keys rotate", "keys show"),
     *("timeline", "why", "blast", "note"),

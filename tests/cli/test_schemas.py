@@ -16,8 +16,8 @@ EFFECT_SCHEMAS = {
 }
 """Those that a log with effects prints; see test_effect_schemas."""
 
-PRIVACY_SCHEMAS = {"redrive.privacy/1", "redrive.key-destroyed/1"}
-"""Those that a log with a key store prints; see test_privacy."""
+PRIVACY_SCHEMAS = {"redrive.privacy/1", "redrive.key-destroyed/1", "redrive.archive/1"}
+"""Those that a log with a key store, or an archive, prints; see test_privacy and test_archive."""
 
 EVIDENCE_SCHEMAS = {"redrive.verification/1", "redrive.keys/1", "redrive.bundle/1"}
 """Those whose commands end with an exit code of their own, or need a key; see test_evidence."""

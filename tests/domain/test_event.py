@@ -22,6 +22,7 @@ from redrive.domain.records import (
     LimitSet,
     NoteWritten,
     PolicyRegistered,
+    RecordsArchived,
 )
 from redrive.domain.retry_policy import RetryPolicy
 from redrive.domain.run import events as runs
@@ -137,6 +138,7 @@ def test_the_other_topics_are_stable_too() -> None:
     assert PolicyRegistered.STORED_AS == "policy.registered/1"
     assert LimitSet.STORED_AS == "engine.limit-set/1"
     assert LimitRemoved.STORED_AS == "engine.limit-removed/1"
+    assert RecordsArchived.STORED_AS == "log.records-archived/1"
     assert KeyDestroyed.STORED_AS == "log.key-destroyed/1"
     assert AnchorRecorded.STORED_AS == "log.anchor-recorded/1"
     assert NoteWritten.STORED_AS == "note.written/1"

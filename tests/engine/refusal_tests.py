@@ -93,13 +93,13 @@ SHOWN: dict[str, Shown] = {
         "engine/test_effects::test_an_effect_that_lacks_an_outcome_forbids_to_snooze",
     ),
     "payload-destroyed": Shown(
-        "privacy/test_sealing::test_the_same_key_is_the_same_run",
+        "privacy/test_encryption::test_the_same_key_is_the_same_run",
         "privacy/test_destruction::test_nothing_is_executed_with_a_payload_that_is_gone",
         "privacy/test_destruction::test_an_effect_is_not_sent_again",
     ),
     "payload-locked": Shown(
-        "privacy/test_sealing::test_whoever_has_the_key_sees_everything",
-        "privacy/test_sealing::test_without_the_key_nothing_is_decided",
+        "privacy/test_encryption::test_whoever_has_the_key_sees_everything",
+        "privacy/test_encryption::test_without_the_key_nothing_is_decided",
         "cli/test_privacy::test_without_the_key_a_run_is_listed_and_nothing_is_done",
     ),
     "stream-read-only": Shown(

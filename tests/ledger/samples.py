@@ -30,6 +30,7 @@ from redrive.domain.records import (
     LimitSet,
     NoteWritten,
     PolicyRegistered,
+    RecordsArchived,
 )
 from redrive.domain.retry_policy import Mode, RetryDecision, Verdict
 from redrive.domain.run import events as runs
@@ -194,6 +195,16 @@ SAMPLES: list[Event] = [
     FlowRegistered(flow=FlowDigest("f00d"), document=JSON),
     PolicyRegistered(policy=POLICY, kind="retry", body=JSON),
     PolicyRegistered(policy=POLICY, kind="redrive", body=None),
+    RecordsArchived(
+        archive="0c" * 16,
+        file="old.archive",
+        runs=2,
+        events=5,
+        bytes=1_234,
+        positions=((3, 6), (9, 9)),
+        digest="0d" * 32,
+        before_ms=5,
+    ),
     KeyDestroyed(key="0a" * 16, subject="0b" * 16, created_at_ms=1, destroyed_at_ms=1_000),
     LimitSet(limit=Limit("resource", "bank/é", 2, Rate(3, 1_000, 5))),
     LimitSet(limit=Limit("total", "", 0)),

@@ -9,7 +9,7 @@ import pytest
 
 import redrive
 from redrive.domain.records import KeyDestroyed
-from redrive.privacy.sealing import key_of_state
+from redrive.privacy.encryption import key_of_state
 from tests.privacy.destroyer import STEPS, busy
 from tests.privacy.vault import CANARY, FLOW, Vault
 from tests.processes.workshop import ACME
@@ -59,7 +59,7 @@ def test_another_process_destroys(vault: Vault, tmp_path: Path) -> None:
     assert vault.found() == []
 
 
-def test_nothing_is_sealed_with_a_key_that_is_gone(vault: Vault, tmp_path: Path) -> None:
+def test_nothing_is_encrypted_with_a_key_that_is_gone(vault: Vault, tmp_path: Path) -> None:
     """Other writers at full speed: after the event, no row holds a ciphertext of the destroyed key."""
     stop = threading.Event()
     worker = threading.Thread(target=lambda: busy(vault, stop.is_set))

@@ -1,4 +1,4 @@
-"""A destroyed key: nothing that it sealed is anywhere any more, and everything else goes on."""
+"""A destroyed key: nothing that it encrypted is anywhere any more, and everything else goes on."""
 
 import sqlite3
 from collections.abc import Callable
@@ -11,8 +11,8 @@ import pytest
 import redrive
 from redrive import CompensationId, Failure, InvalidValue, NotFound, PayloadDestroyed, Privacy, RunId
 from redrive.domain.event import Recorded
+from redrive.domain.payloads import DESTROYED, KEYED
 from redrive.domain.records import KeyDestroyed
-from redrive.domain.sealing import DESTROYED, KEYED
 from tests.engine.outworld import PAY
 from tests.privacy.vault import CANARY, ERASE, FLOW, Vault
 from tests.processes.workshop import ACME, ANA, ONE, nothing_written

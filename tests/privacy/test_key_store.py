@@ -48,7 +48,7 @@ def test_a_destroyed_key_leaves_no_trace(tmp_path: Path, wrapped: bool) -> None:
     store.destroy(key, 6)
     assert not [path for path in tmp_path.iterdir() if secret in path.read_bytes()]
     assert (store.cipher(key), store.in_use(subject), store.keys()[0].destroyed_ms) == ("destroyed", None, 5)
-    assert store.key_for(subject, 7) != key  # who comes back is sealed with a new one
+    assert store.key_for(subject, 7) != key  # who comes back is encrypted with a new one
 
 
 def test_another_process_notices(tmp_path: Path) -> None:

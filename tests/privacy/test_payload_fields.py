@@ -9,7 +9,7 @@ import pytest
 from pydantic import BaseModel
 
 from redrive.domain.event import CATALOGUE, Event
-from redrive.domain.sealing import PAYLOADS, Sealed, put_at, sealed_of, value_at
+from redrive.domain.payloads import PAYLOADS, Paths, paths_of, put_at, value_at
 from redrive.domain.values import JsonValue
 from redrive.ledger.mapper import row_of
 from tests.ledger.samples import enveloped, samples_of
@@ -18,8 +18,9 @@ PLAIN = {
     *("automation", "key", "flow", "node", "run", "worker", "by", "status", "was", "policy", "engine", "document"),
     *("body", "dead_letter", "effect", "effect_key", "compensation", "operation", "target", "name", "limit", "holder"),
     *("failure_class", "kind", "classified_by", "classifier", "prompt", "resource_key", "reset_digest", "subject"),
+    *("checkpoint", "evidence", "archive", "file", "log.records-archived/1.digest"),
     *("host", "boot", "namespace", "roots", "disposition", "mode", "verdict"),
-    *("dead-letter.held/1.why", "run.attempt-snoozed/1.report"),
+    *("dead-letter.held/1.why", "note.written/1.id", "run.attempt-snoozed/1.report"),
 }
 """Names of fields that hold no payload: names, ids, what flows and policies say, what the engine itself says."""
 
@@ -46,24 +47,24 @@ PRODUCT = [cls for cls in CATALOGUE.values() if cls.__module__.startswith("redri
 
 @pytest.mark.parametrize("cls", PRODUCT, ids=lambda cls: cls.STORED_AS)
 def test_every_text_is_declared(cls: type[Event]) -> None:
-    """Whoever adds a field to an event says here, or in domain/sealing.py, whether it may be about a person."""
-    sealed = PAYLOADS.get(cls, Sealed())
-    for path in set(leaves(cls, "")) - {*sealed.payload, *sealed.digests}:
+    """Whoever adds a field to an event says here, or in domain/payloads.py, whether it may be about a person."""
+    encrypted = PAYLOADS.get(cls, Paths())
+    for path in set(leaves(cls, "")) - {*encrypted.payload, *encrypted.digests}:
         names = {path.rpartition(".")[2], f"{cls.STORED_AS}.{path}"}
         assert names & PLAIN, f"{cls.STORED_AS}: is {path} payload, a digest of it, or plain?"
 
 
 @pytest.mark.parametrize("cls", PAYLOADS, ids=lambda cls: cls.STORED_AS)
 def test_what_is_declared_is_there(cls: type[Event]) -> None:
-    """A path with a slip in it would seal nothing; the request of a compensation may be of any type."""
+    """A path with a slip in it would encrypt nothing; the request of a compensation may be of any type."""
     found = {*leaves(cls, ""), "request.compensation.request", "plan.request"}
     assert {*PAYLOADS[cls].payload, *PAYLOADS[cls].digests} <= found
 
 
 def test_paths_begin_at_the_top_of_a_state() -> None:
     """The reason of the envelope is payload, whatever the event."""
-    assert sealed_of("run.note-added/1").payload == ("reason", "data.text")
-    assert sealed_of("no.such-thing/9") == Sealed(("reason",))
+    assert paths_of("run.note-added/1").payload == ("reason", "data.text")
+    assert paths_of("no.such-thing/9") == Paths(("reason",))
     (sample,) = samples_of("run.note-added/1")
     assert b'"reason":' in row_of(enveloped(sample))[3]
 

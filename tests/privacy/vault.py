@@ -1,4 +1,4 @@
-"""A shop whose payloads are sealed, and a search for what must not be found in any of its files."""
+"""A shop whose payloads are encrypted, and a search for what must not be found in any of its files."""
 
 from pathlib import Path
 from typing import Any

@@ -13,10 +13,11 @@ from redrive.domain.compensation import events as compensations
 from redrive.domain.dead_letter import events as letters
 from redrive.domain.effect import events as effects
 from redrive.domain.event import Event
+from redrive.domain.records import NoteWritten
 from redrive.domain.run import events as runs
 from redrive.domain.run import wait_events as waits
 
-SEALED = "[sealed]"
+ENCRYPTED = "[encrypted]"
 """Stands where a payload is encrypted, for whoever has no key."""
 DESTROYED = "[destroyed]"
 """Stands where a payload was encrypted with a key that is destroyed."""
@@ -24,39 +25,40 @@ KEYED = "keyed:"
 """How a keyed digest begins."""
 
 
-class Sealed(NamedTuple):
+class Paths(NamedTuple):
     """The paths of an event that are *payload*, and those that are *digests* of payload."""
 
     payload: tuple[str, ...] = ()
     digests: tuple[str, ...] = ()
 
 
-_DECISION = Sealed(("decision.failure.reason",))
-_OF_LETTER = Sealed(("failure.reason",), ("fingerprint",))
+_DECISION = Paths(("decision.failure.reason",))
+_OF_LETTER = Paths(("failure.reason",), ("fingerprint",))
 _REQUEST = ("request.request", "request.compensation.request")
 
-PAYLOADS: Mapping[type[Event], Sealed] = {
-    runs.RunSubmitted: Sealed(("input",), ("content",)),
-    runs.AttemptSucceeded: Sealed(("output",), ("report",)),
-    runs.AttemptFailed: Sealed(("decision.failure.reason",), ("report",)),
+PAYLOADS: Mapping[type[Event], Paths] = {
+    runs.RunSubmitted: Paths(("input",), ("content",)),
+    runs.AttemptSucceeded: Paths(("output",), ("report",)),
+    runs.AttemptFailed: Paths(("decision.failure.reason",), ("report",)),
     runs.AttemptInterrupted: _DECISION,
-    runs.RetryBackoffScheduled: Sealed(("reason",)),
-    runs.NoteAdded: Sealed(("text",)),
+    runs.RetryBackoffScheduled: Paths(("reason",)),
+    runs.NoteAdded: Paths(("text",)),
+    NoteWritten: Paths(("text",)),
     waits.ApprovalDenied: _DECISION,
     waits.ApprovalExpired: _DECISION,
     letters.DeadLetterOpened: _OF_LETTER,
     letters.DeadLetterRecurred: _OF_LETTER,
-    letters.DeadLetterNoted: Sealed(("text",)),
-    effects.EffectIntended: Sealed(_REQUEST, ("request.digest",)),
-    effects.EffectWithheld: Sealed((*_REQUEST, "why"), ("request.digest",)),
-    effects.EffectSucceeded: Sealed(("receipt",), ("receipt_digest",)),
-    effects.EffectFailed: Sealed(("failure.reason", "receipt"), ("receipt_digest",)),
-    effects.EffectOutcomeUnknown: Sealed(("failure.reason",)),
-    effects.EffectReconciled: Sealed(("why", "receipt"), ("receipt_digest",)),
-    compensations.CompensationProposed: Sealed(("plan.request",)),
-    compensations.CompensationCompleted: Sealed(("receipt",), ("receipt_digest",)),
-    compensations.CompensationFailed: Sealed(("failure.reason",)),
-    compensations.CompensationCancelled: Sealed(("why",)),
+    letters.DeadLetterNoted: Paths(("text",)),
+    effects.EffectIntended: Paths(_REQUEST, ("request.digest",)),
+    effects.EffectWithheld: Paths((*_REQUEST, "why"), ("request.digest",)),
+    effects.EffectSucceeded: Paths(("receipt",), ("receipt_digest",)),
+    effects.EffectFailed: Paths(("failure.reason", "receipt"), ("receipt_digest",)),
+    effects.EffectOutcomeUnknown: Paths(("failure.reason",)),
+    effects.EffectReconciled: Paths(("why", "receipt"), ("receipt_digest",)),
+    compensations.CompensationProposed: Paths(("plan.request",)),
+    compensations.CompensationCompleted: Paths(("receipt",), ("receipt_digest",)),
+    compensations.CompensationFailed: Paths(("failure.reason",)),
+    compensations.CompensationCancelled: Paths(("why",)),
 }
 """The payload of each event class; a class that is not named here has none beside the reason in its envelope."""
 
@@ -76,14 +78,14 @@ EXECUTING: frozenset[type[Event]] = frozenset(
 )
 """What would have work done, or send something: never with a payload that is gone. Facts are still recorded."""
 
-_BY_TOPIC = {cls.STORED_AS: sealed for cls, sealed in PAYLOADS.items()}
-_NOTHING = Sealed()
+_BY_TOPIC = {cls.STORED_AS: encrypted for cls, encrypted in PAYLOADS.items()}
+_NOTHING = Paths()
 
 
-def sealed_of(topic: str) -> Sealed:
-    """What is sealed of the stored states of *topic* (``topic/version``): paths from the top of the state."""
+def paths_of(topic: str) -> Paths:
+    """What is encrypted of the stored states of *topic* (``topic/version``): paths from the top of the state."""
     own = _BY_TOPIC.get(topic, _NOTHING)
-    return Sealed(("reason", *(f"data.{path}" for path in own.payload)), tuple(f"data.{path}" for path in own.digests))
+    return Paths(("reason", *(f"data.{path}" for path in own.payload)), tuple(f"data.{path}" for path in own.digests))
 
 
 def value_at(state: Mapping[str, Any], path: str) -> Any:

@@ -1,4 +1,4 @@
-"""Sealed payloads: none in the log's file, all of them there for whoever has the key, none for whoever has not."""
+"""Encrypted payloads: none in the log's file, all of them there for whoever has the key, none for whoever has not."""
 
 import sqlite3
 from pathlib import Path
@@ -9,8 +9,8 @@ import pytest
 
 import redrive
 from redrive import InvalidValue, KeyReused, PayloadLocked, Privacy, StorageError, StreamDamaged, Tenant
-from redrive.domain.sealing import KEYED, SEALED, sealed_of, value_at
-from redrive.privacy.sealing import key_of_state
+from redrive.domain.payloads import ENCRYPTED, KEYED, paths_of, value_at
+from redrive.privacy.encryption import key_of_state
 from tests.privacy.vault import CANARY, FLOW, Vault
 from tests.processes.workshop import ACME, ONE, Shop, nothing_written
 
@@ -37,7 +37,7 @@ def test_no_payload_is_in_the_log(vault: Vault) -> None:
 
 
 def test_whoever_has_the_key_sees_everything(vault: Vault) -> None:
-    """As if nothing were sealed: also after a restart, when everything is decoded again."""
+    """As if nothing were encrypted: also after a restart, when everything is decoded again."""
     run = vault.filled()
     before = vault.acme.history(run), vault.acme.show(run)
     vault.reopen()
@@ -59,13 +59,13 @@ def test_no_digest_can_be_guessed(vault: Vault) -> None:
     vault.filled()
     for row in vault.stored():
         body = pydantic_core.from_json(row[4])
-        for path in sealed_of(row[3]).digests:
+        for path in paths_of(row[3]).digests:
             assert str(value_at(body, path) or KEYED).startswith(KEYED)
-        for path in sealed_of(row[3]).payload:
-            assert value_at(body, path) in (None, SEALED)
+        for path in paths_of(row[3]).payload:
+            assert value_at(body, path) in (None, ENCRYPTED)
 
 
-def test_all_of_a_run_is_sealed_with_one_key(vault: Vault) -> None:
+def test_all_of_a_run_is_encrypted_with_one_key(vault: Vault) -> None:
     """Its effects and dead letters too, whoever writes them; another subject has another key."""
     vault.filled("ana", "k1")
     assert len({key_of_state(row[4]) for row in vault.stored()} - {None}) == 1
@@ -114,7 +114,7 @@ def test_what_the_host_says_is_checked(tmp_path: Path, subject: Any) -> None:
 
 
 def test_without_a_key_store_a_subject_is_refused(tmp_path: Path) -> None:
-    """Else somebody would believe that it is sealed."""
+    """Else somebody would believe that it is encrypted."""
     shop = Shop(tmp_path / "log.db")
     nothing_written(shop, InvalidValue, lambda: shop.submit(ONE, subject="ana"))
     for call in (shop.engine.privacy_status, lambda: shop.engine.destroy_key("ana", actor="a", reason="b")):
@@ -155,14 +155,14 @@ def test_without_the_key_names_and_states_are_seen(vault: Vault, locked: redrive
     theirs = vault.engine.views.path
     assert [found.status for found in acme.runs().items] == [found.status for found in vault.acme.runs().items]
     history = str(acme.history(run))
-    assert SEALED in history
+    assert ENCRYPTED in history
     assert CANARY not in history
     assert locked.views.path != theirs
     assert vault.acme.runs(text=f"{CANARY}-reason").items
 
 
 def test_without_the_key_nothing_is_decided(vault: Vault, locked: redrive.Engine) -> None:
-    """No claim, no sweep, no operator: nothing is written; what is not sealed goes on."""
+    """No claim, no sweep, no operator: nothing is written; what is not encrypted goes on."""
     acme, run = locked.for_tenant(ACME), vault.run  # type: ignore[attr-defined]
     before = vault.engine.ledger.last_position()
     assert acme.claim(worker="w") is None
@@ -188,6 +188,18 @@ def test_who_opened_before_there_were_keys_must_open_again(tmp_path: Path) -> No
         shop.engine.close()
 
 
+def test_a_copy_without_a_key_store_is_read_without(vault: Vault, tmp_path: Path) -> None:
+    """Rows that were copied elsewhere, as an auditor gets them."""
+    run = vault.filled()
+    with sqlite3.connect(vault.path) as log, sqlite3.connect(tmp_path / "copy.db") as copy:
+        log.backup(copy)
+        copy.execute("DELETE FROM meta WHERE name = 'key_store'")
+    copy.close()
+    with redrive.open(f"sqlite:///{tmp_path / 'copy.db'}") as engine:
+        assert ENCRYPTED in str(engine.for_tenant(ACME).history(run))
+        assert engine.for_tenant(ACME).runs().items[0].last_failure_reason == ENCRYPTED
+
+
 def test_a_log_has_one_key_store(vault: Vault, tmp_path: Path) -> None:
     """Another one, or none where it was, is refused before a second is made."""
     vault.filled()
@@ -208,7 +220,7 @@ def test_a_ciphertext_that_was_changed_is_damage(vault: Vault) -> None:
     """Whoever decides says so; who reads sees the event as one that cannot be read; all else works."""
     run = vault.filled()
     row = next(row for row in vault.stored() if row[3].startswith("run.note-added/"))
-    box = pydantic_core.from_json(row[4])["sealed"]["box"].encode()
+    box = pydantic_core.from_json(row[4])["encrypted"]["box"].encode()
     changed = row[4].replace(box, box[:-4] + b"AAAA")
     forge(vault, "UPDATE events SET state = ? WHERE position = ?", changed, row[0])
     vault.reopen()
@@ -232,14 +244,12 @@ def test_a_ciphertext_does_not_open_elsewhere(vault: Vault) -> None:
     forge(vault, "UPDATE events SET state = ? WHERE position = ?", rows[other][4], rows[other][0])
 
 
-@pytest.mark.parametrize(
-    "seal", [b"5", b"null", b"[]", b'{"key":5}', b'{"key":[],"box":""}', b'{"key":"x"}', b'"open"']
-)
-def test_a_seal_that_makes_no_sense_is_no_crash(vault: Vault, seal: bytes) -> None:
-    """Hostile bytes in the place of the seal: refused with a sentence, never a traceback of something else."""
+@pytest.mark.parametrize("box", [b"5", b"null", b"[]", b'{"key":5}', b'{"key":[],"box":""}', b'{"key":"x"}', b'"open"'])
+def test_a_box_that_makes_no_sense_is_no_crash(vault: Vault, box: bytes) -> None:
+    """Hostile bytes in the place of the ciphertext: refused with a sentence, never a traceback of something else."""
     run = vault.filled()
     row = next(row for row in vault.stored() if row[3].startswith("run.submitted/"))
-    body = row[4].replace(row[4][: row[4].index(b"}") + 1], b'{"sealed":' + seal)
+    body = row[4].replace(row[4][: row[4].index(b"}") + 1], b'{"encrypted":' + box)
     forge(vault, "UPDATE events SET state = ? WHERE position = ?", body, row[0])
     vault.reopen()
     with pytest.raises((StreamDamaged, PayloadLocked)):

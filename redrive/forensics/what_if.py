@@ -11,7 +11,6 @@ from redrive.domain.redrive_policy import RedrivePolicy
 from redrive.domain.run.events import RunSubmitted
 from redrive.domain.run.state import Run
 from redrive.forensics.bounds import Amounts, Bounds, Courses, Named, amounts_of, courses_of, exactly, spanning
-from redrive.forensics.commits import decisions
 from redrive.forensics.counterfactual_log import CounterfactualLogs
 from redrive.forensics.course import Play
 from redrive.forensics.footing import footing
@@ -21,8 +20,10 @@ from redrive.forensics.policy_file import WhatIfPolicy
 from redrive.forensics.recorded_policies import RecordedPolicies
 from redrive.forensics.replay_check import Difference, Progress, difference_of
 from redrive.forensics.retrial import Differs, Retrial, take, unreadable
+from redrive.forensics.row_decisions import row_decisions
 from redrive.forensics.script import Script, script_of
 from redrive.forensics.streams import Streams
+from redrive.forensics.touched import Touched, count_rows
 from redrive.forensics.what_if_extent import BUCKETS, Widest, correlated, widened, widest_of, width_of
 from redrive.forensics.what_if_report import (
     ASSUMPTIONS,
@@ -32,11 +33,13 @@ from redrive.forensics.what_if_report import (
     WhatIfReport,
     compared,
 )
+from redrive.ledger.mapper import shown
 
 if TYPE_CHECKING:
     from redrive.engine import Engine
 
 MOST_RUNS, MOST_NAMED = 200, 50
+PROGRESS_EVERY = 64
 
 
 class Inquiry:
@@ -72,14 +75,21 @@ class Inquiry:
 
     def make(self, progress: Progress | None) -> WhatIfReport:
         """Read the log and report."""
-        for together in decisions(self._ledger.replay(self._after, self._until)):
-            for recorded in together:
-                self._recorded.count(recorded, self._width_ms)
-            if together[0].correlation not in self._parted:
-                self._decide(together)
+        touched = Touched(self._ledger, self._policy, self._flows, self._dropped_at)
+        for number, rows in enumerate(row_decisions(self._ledger.rows(self._after, self._until))):
+            if rows[0][6] in self._parted:
+                count_rows((self._recorded,), rows, self._width_ms)
+            elif touched.touches(rows):
+                count_rows((self._recorded,), rows, self._width_ms)
+                self._decide(shown(rows))
                 self._streams.shrink()
-            if progress is not None:
-                progress(together[-1].position, self._until)
+            else:
+                count_rows((self._recorded, self._same), rows, self._width_ms)
+                self._streams.follow(rows)
+            if progress is not None and number % PROGRESS_EVERY == 0:
+                progress(rows[-1][0], self._until)
+        if progress is not None:
+            progress(self._until, self._until)
         return self._report()
 
     def _decide(self, together: list[Recorded]) -> None:

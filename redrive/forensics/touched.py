@@ -96,12 +96,12 @@ class Touched:
         return known[run]
 
     def _read_flow(self, run: str) -> Flow | None:
-        rows = self._ledger.recorder.rows_of(run, 0)
-        first = shown(rows[:1])
-        if not first or not isinstance(submitted := first[0].event, e.RunSubmitted):
+        row = self._ledger.recorder.first_of(run)
+        first = None if row is None else shown([row])[0]
+        if first is None or not isinstance(submitted := first.event, e.RunSubmitted):
             return None
         try:
-            return self._flows.flow(first[0].tenant, submitted.flow, submitted.automation)
+            return self._flows.flow(first.tenant, submitted.flow, submitted.automation)
         except StreamUnreadable:
             return None
 

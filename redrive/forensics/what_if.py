@@ -24,10 +24,10 @@ from redrive.forensics.row_decisions import row_decisions
 from redrive.forensics.script import Script, script_of
 from redrive.forensics.streams import Streams
 from redrive.forensics.touched import Touched, count_rows
-from redrive.forensics.what_if_extent import BUCKETS, Widest, correlated, widened, widest_of, width_of
+from redrive.forensics.what_if_extent import Widest, correlated, widened, widest_of, width_of
+from redrive.forensics.what_if_load import load_points
 from redrive.forensics.what_if_report import (
     ASSUMPTIONS,
-    LoadPoint,
     Recoveries,
     RunDifference,
     WhatIfReport,
@@ -106,7 +106,8 @@ class Inquiry:
             try:
                 again.try_again(self._policy_of(together), _nothing, _nothing)
             except Differs as differs:
-                self._part(run, together, difference_of(differs, together))
+                told = len(self._runs) < MOST_RUNS
+                self._part(run, together, difference_of(differs, together) if told else None)
                 return
         for recorded in together:
             self._same.count(recorded, self._width_ms)
@@ -138,7 +139,7 @@ class Inquiry:
             recorded,
             courses,
             script.run,
-            widest_of(events, at, script, self._policy, self._policies, self._ledger),
+            lambda: widest_of(events, at, script, self._policy, self._policies, self._ledger),
         )
 
     def _courses(
@@ -183,7 +184,7 @@ class Inquiry:
 
     def _tell(
         self, run_id: str, together: list[Recorded], first: Difference | None, recorded: Amounts, courses: Courses,
-        run: Run | None, widest: Widest,
+        run: Run | None, widest: Callable[[], Widest],
     ) -> None:  # fmt: skip
         bounds = self._add(courses, widest)
         status = tuple(dict.fromkeys((courses.first.status, courses.last.status)))
@@ -215,13 +216,13 @@ class Inquiry:
             )
         )
 
-    def _add(self, courses: Courses, widest: Widest) -> dict[str, Bounds]:
+    def _add(self, courses: Courses, widest: Callable[[], Widest]) -> dict[str, Bounds]:
         """Add what a run amounts to, at least and at most."""
         bounds = {name: spanning(getattr(a, name) for a in courses.amounts) for name in _ADDED}
         if not courses.exact:
             self._inexact += 1
             shared = amounts_of(courses.first.events[: courses.first.shared], self._width_ms)
-            bounds = widened(bounds, shared, widest)
+            bounds = widened(bounds, shared, widest())
         for name, found in bounds.items():
             setattr(self._low, name, getattr(self._low, name) + found.low)
             setattr(self._high, name, getattr(self._high, name) + found.high)
@@ -259,45 +260,15 @@ class Inquiry:
             runs_that_differ=len(self._parted),
             runs=tuple(self._runs),
             bucket_ms=self._width_ms,
-            load=self._load(),
+            load=load_points(self._recorded, self._same, self._low, self._high, self._width_ms),
             inexact_runs=self._inexact,
             assumptions=ASSUMPTIONS,
             notes=tuple(self._notes),
             footing=footing(self._engine, self._until),
         )
 
-    def _load(self) -> tuple[LoadPoint, ...]:
-        """Load and dead letters by bucket; dead letters are counted up."""
-        buckets = sorted(
-            {*self._recorded.load, *self._recorded.opened, *self._high.load, *self._high.opened, *self._same.load}
-        )
-        if not buckets:
-            return ()
-        points, low, high, told = [], 0, 0, 0
-        for bucket in _filled(buckets):
-            told += self._recorded.opened[bucket]
-            low += self._same.opened[bucket] + self._low.opened[bucket]
-            high += self._same.opened[bucket] + self._high.opened[bucket]
-            same = self._same.load[bucket]
-            points.append(
-                LoadPoint(
-                    at_ms=bucket * self._width_ms,
-                    retries_recorded=self._recorded.load[bucket],
-                    retries=Bounds(low=same + self._low.load[bucket], high=same + self._high.load[bucket]),
-                    dead_letters_recorded=told,
-                    dead_letters=Bounds(low=low, high=high),
-                )
-            )
-        return tuple(points)
-
 
 _ADDED = ("attempts", "retries", "dead_letters", "dispatches", "completed")
-
-
-def _filled(buckets: Sequence[int]) -> Sequence[int]:
-    """Every bucket from the first to the last, unless there is a hole of years."""
-    first, last = buckets[0], buckets[-1]
-    return range(first, last + 1) if last - first <= 20 * BUCKETS else buckets
 
 
 def _named(attempts: set[Named]) -> tuple[str, ...]:

@@ -126,7 +126,7 @@ class Inquiry:
         rest = [recorded for recorded in events if recorded.position >= at]
         recorded = amounts_of(rest, self._width_ms)
         self._logs.part(run_id, at)
-        if isinstance(together[0].event, RunSubmitted) or not any(r.stream == run_id for r in events[:1] + events):
+        if any(isinstance(r.event, RunSubmitted) for r in together) or not any(r.stream == run_id for r in events[:1] + events):
             self._tell_gone(run_id, together, recorded)
             return
         script = script_of(events, at, self._recorded_flow, self._dropped)
@@ -169,7 +169,7 @@ class Inquiry:
 
     def _tell_gone(self, run_id: str, together: list[Recorded], recorded: Amounts) -> None:
         """The run was dropped as a whole."""
-        first = together[0]
+        first = next((r for r in together if isinstance(r.event, RunSubmitted)), together[0])
         self._logs.keep([], [])
         if len(self._runs) < MOST_RUNS:
             gone = exactly(0)

@@ -36,7 +36,7 @@ def both(engine: redrive.Engine, document: dict[str, Any], **more: Any) -> tuple
     """The report as it is made, and as it is when every decision is made again."""
     with engine.what_if(document, **more) as answer:
         quick = answer.report
-    with mock.patch.object(Touched, "touches", lambda _self, _rows: True), engine.what_if(document, **more) as answer:
+    with mock.patch.object(Touched, "touches", return_value=True), engine.what_if(document, **more) as answer:
         return quick, answer.report
 
 

@@ -126,7 +126,8 @@ class Inquiry:
         rest = [recorded for recorded in events if recorded.position >= at]
         recorded = amounts_of(rest, self._width_ms)
         self._logs.part(run_id, at)
-        if any(isinstance(r.event, RunSubmitted) for r in together) or not any(r.stream == run_id for r in events[:1] + events):
+        submitted = any(isinstance(recorded.event, RunSubmitted) for recorded in together)
+        if submitted or not any(recorded.stream == run_id for recorded in events):
             self._tell_gone(run_id, together, recorded)
             return
         script = script_of(events, at, self._recorded_flow, self._dropped)

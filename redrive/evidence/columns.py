@@ -14,13 +14,11 @@ _TENANT, _CORRELATION, _DATA = b',"tenant":', b',"correlation":', b',"data":'
 def differing_column(state: bytes, tenant: object, correlation: object) -> str | None:
     """Which column is not what the envelope of *state* says: tenant or correlation; None when both are. Raises
     ValueError for a state without an envelope of ours."""
-    at = state.find(_TENANT)
-    if at > 0 and isinstance(tenant, str) and isinstance(correlation, str):
-        # Within JSON texts quotes are escaped: the first that stands there bare is the envelope's own, as long as its
-        # data, which may hold anything, comes after it.
-        then = state.find(_CORRELATION, at)
-        same = state.startswith(_member(_TENANT, tenant), at)
-        if same and state.startswith(_member(_CORRELATION, correlation), then) and then < state.find(_DATA, at):
+    if type(tenant) is str and type(correlation) is str:
+        # Within JSON texts quotes are escaped: what stands there bare is the envelope's own, as long as its data, which
+        # may hold anything, comes after it.
+        at = state.find(_member(_TENANT, tenant))
+        if 0 < at < state.find(_member(_CORRELATION, correlation), at) < state.find(_DATA):
             return None
     return _differing(state, tenant, correlation)
 

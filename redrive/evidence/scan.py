@@ -131,7 +131,7 @@ class Scan:
     def _judge(self, expected: Expected, rows: list[StoredRow]) -> None:
         leaves: list[bytes | None]
         if [row[0] for row in rows] == expected.positions:
-            leaves = [self._leaf(row) for row in rows]
+            leaves = self._leaves(rows)
             by_index: Sequence[StoredRow | None] = rows
         else:
             known = {row[0]: row for row in rows}
@@ -149,6 +149,12 @@ class Scan:
             for n, leaf in enumerate(leaves):
                 self._append_all([self._settle(expected.start + n, leaf, by_index[n], expected, n)])
         self._look_at_columns(expected.start, by_index)
+
+    def _leaves(self, rows: Sequence[StoredRow]) -> list[bytes | None]:
+        try:
+            return [leaf_of_row(row) for row in rows]
+        except (ValueError, TypeError):
+            return [self._leaf(row) for row in rows]
 
     def _leaf(self, row: StoredRow) -> bytes | None:
         try:

@@ -7,7 +7,7 @@ after it has made sure that nobody sealed in between; so a crash leaves all of a
 import contextlib
 import threading
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple, Protocol
 
 from redrive.domain.errors import InvalidValue, SealRefused
@@ -60,6 +60,7 @@ class Sealing:
         self._origin, self._clock = origin, clock
         self._lock = threading.Lock()
         self._mine = ""
+        self._edge: tuple[Frontier, Mapping[tuple[int, int], bytes]] = (Frontier(), {})
         self._greatest = 0
 
     def seal(self) -> StoredCheckpoint | None:
@@ -122,8 +123,10 @@ class Sealing:
         size = last.size if last else 0
         tree = TiledTree(self._tree.tile)
         try:
-            frontier = tree.frontier(size)
-            pinned_root = tree.root(pinned.size) if pinned and pinned.size <= size else None
+            frontier = self._known_frontier(last) or tree.frontier(size)
+            pinned_root = None
+            if pinned is not None and pinned.size <= size:
+                pinned_root = frontier.root() if pinned.size == size else tree.root(pinned.size)
         except TreeDamaged as damaged:
             raise SealRefused(f"{damaged}: run redrive verify") from None
         if last is not None:
@@ -133,6 +136,28 @@ class Sealing:
         if pinned is not None:
             self._require_pinned(pinned, size, pinned_root)
         return frontier
+
+    def _known_frontier(self, last: StoredCheckpoint | None) -> Frontier | None:
+        """The right edge as this process left it, when every tile that it follows from still is what was written."""
+        known, edge = self._edge
+        if last is None or last.note != self._mine or known.size != last.size:
+            return None
+        return known.copy() if all(self._tree.tile(*at) == hashes for at, hashes in edge.items()) else None
+
+    def _remember_edge(self, frontier: Frontier, tiles: Mapping[tuple[int, int], bytes]) -> None:
+        """Remember the right edge, with the tiles that are not full: it follows from them."""
+        before, edge = self._edge[1], dict[tuple[int, int], bytes]()
+        level, count = 0, frontier.size
+        while count:
+            tile, offset = divmod(count, TILE_WIDTH)
+            hashes = tiles.get((level, tile)) or before.get((level, tile))
+            if offset and hashes is None:
+                self._edge = (Frontier(), {})
+                return
+            if offset and hashes is not None:
+                edge[level, tile] = hashes
+            level, count = level + 1, tile
+        self._edge = (frontier, edge)
 
     def _require_sound(self, last: StoredCheckpoint, frontier: Frontier) -> None:
         if frontier.root() != last.root:
@@ -171,6 +196,7 @@ class Sealing:
         note = signed(Checkpoint(self._origin, frontier.size, root).text(next_key), signers)
         checkpoint = StoredCheckpoint(frontier.size, size, position, root, str(note), self._clock())
         self._tree.add(Addition(checkpoint, [row[0] for row in rows], tiles))
+        self._remember_edge(frontier, tiles)
         return checkpoint
 
     def _appended(self, frontier: Frontier, rows: Sequence[StoredRow]) -> dict[tuple[int, int], bytes]:

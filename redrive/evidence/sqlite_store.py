@@ -17,6 +17,7 @@ _CHECKPOINT = (
     "sealed_at_ms FROM tree_checkpoints"
 )
 _TILE = "SELECT CASE typeof(hashes) WHEN 'blob' THEN hashes END FROM tree_tiles WHERE level = ? AND tile = ?"
+_ROWS = 256
 
 
 class SqliteEvidence:
@@ -97,7 +98,7 @@ class SqliteEvidence:
     def add(self, addition: Addition) -> None:
         """Write a seal in one transaction. Raises Outrun, StorageError."""
         point = addition.checkpoint
-        leaves = list(enumerate(addition.positions, start=point.previous_size))
+        leaves = [value for pair in enumerate(addition.positions, start=point.previous_size) for value in pair]
         tiles = [(level, tile, hashes) for (level, tile), hashes in addition.tiles.items()]
         values = (point.size, point.previous_size, point.position, point.root, point.note, point.sealed_at_ms)
         with self._ledger.committer.writing() as writer:
@@ -105,13 +106,21 @@ class SqliteEvidence:
             if size != point.previous_size:
                 raise Outrun(f"the tree has {size} leaves, not {point.previous_size}")
             writer.execute("INSERT INTO tree_checkpoints VALUES (?, ?, ?, ?, ?, ?)", values)
-            writer.executemany("INSERT INTO tree_leaves VALUES (?, ?)", leaves)
+            _insert_leaves(writer, leaves)
             writer.executemany("INSERT OR REPLACE INTO tree_tiles VALUES (?, ?, ?)", tiles)
 
     def _one(self, query: str, *values: int) -> tuple[Any, ...] | None:
         with storage_errors(self._ledger.path):
             row: tuple[Any, ...] | None = self._ledger.recorder.reader().execute(query, values).fetchone()
             return row
+
+
+def _insert_leaves(writer: sqlite3.Connection, leaves: Sequence[int]) -> None:
+    """Insert indexes and positions, which follow each other in *leaves*: many rows by one statement take half as long
+    as one by one."""
+    for at in range(0, len(leaves), 2 * _ROWS):
+        some = leaves[at : at + 2 * _ROWS]
+        writer.execute("INSERT INTO tree_leaves VALUES " + ", ".join(["(?, ?)"] * (len(some) // 2)), some)
 
 
 def _text(raw: bytes) -> str:

@@ -134,6 +134,9 @@ def courses_of(play: Callable[[Choose], Course], width_ms: int, recorded: set[Na
             if len(amounts) >= most:
                 exact = False
                 break
+            if path == [choice for choice, _ in last.choices]:  # it was played already
+                before = last.choices
+                continue
             course = play(_along(path))
             note(course)
             before = course.choices

@@ -26,7 +26,7 @@ def decisions(batches: Iterable[Sequence[Recorded]]) -> Iterator[list[Recorded]]
     together: list[Recorded] = []
     for batch in batches:
         for recorded in batch:
-            if together and not _belongs(recorded, together):
+            if together and not belongs(recorded, together):
                 yield together
                 together = []
             together.append(recorded)
@@ -50,7 +50,8 @@ def end_of_decision(ledger: "SqliteLedger", position: int) -> int:
         window *= 8
 
 
-def _belongs(recorded: Recorded, together: Sequence[Recorded]) -> bool:
+def belongs(recorded: Recorded, together: Sequence[Recorded]) -> bool:
+    """Whether the decision that wrote *together* wrote *recorded* too."""
     first = together[0]
     if first.event_id[NONCE:] == "0000":
         return recorded.event_id[:NONCE] == first.event_id[:NONCE]

@@ -37,6 +37,7 @@ class CounterfactualLogs:
         self.folder = Path(tempfile.mkdtemp(prefix="redrive-what-if-"))
         self._db = sqlite3.connect(self.folder / "events.db", isolation_level=None, check_same_thread=False)
         self._db.executescript("PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF; " + _TABLES)
+        self._db.execute("BEGIN")
 
     def part(self, run: str, position: int) -> None:
         """From *position* on, what was recorded of *run* does not hold."""
@@ -62,7 +63,6 @@ class CounterfactualLogs:
             "SELECT at_ms, number FROM written WHERE side = ? ORDER BY at_ms, number", (side,)
         ).fetchall()
         waiting.reverse()
-        self._db.execute("BEGIN")
         for at, recorded_ms, correlation in self._recorded(until):
             if parted.get(correlation, at + 1) <= at:
                 continue
@@ -74,7 +74,6 @@ class CounterfactualLogs:
         while waiting:
             position += 1
             self._db.execute("INSERT INTO line VALUES (?, ?, NULL, ?)", (side, position, waiting.pop()[1]))
-        self._db.execute("COMMIT")
 
     def _recorded(self, until: int) -> Iterator[tuple[int, int, str]]:
         reader = self._engine.ledger.recorder.reader()

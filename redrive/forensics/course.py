@@ -29,6 +29,7 @@ from redrive.processes.sweep import redriving
 WORKER = "counterfactual"
 MOST_STEPS = 1_000_000
 NEVER = 2**62
+_CALLER = Caller(None, Principal("worker", WORKER))
 USUAL = (PROVIDER_TRANSIENT, EXECUTION_ERROR)
 
 
@@ -288,7 +289,7 @@ class Play:
         return True
 
     def _paper(self, caller: Caller | None = None, draw: float = 0.5) -> Paper:
-        return Paper(self, caller or Caller(None, Principal("worker", WORKER)), self.now, draw)
+        return Paper(self, caller or _CALLER, self.now, draw)
 
 
 def _draw_of(event: Any) -> float:

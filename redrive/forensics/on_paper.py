@@ -67,11 +67,11 @@ class OnPaper:
     """One decision. Subclasses say where streams are found, and what becomes of events."""
 
     limited = False
+    limits = NoLimits()
 
     def __init__(self, caller: Caller, now_ms: int, engine: str) -> None:
         self.caller = caller
         self.now_ms = now_ms
-        self.limits = NoLimits()
         self._engine = engine
 
     def stream_of(self, id_: str) -> Stream | None:

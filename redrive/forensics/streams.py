@@ -1,7 +1,7 @@
 """The states of streams as they stood before a position: folded as the log is read, read again once dropped."""
 
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +23,7 @@ from redrive.domain.run.evolution import evolve as evolve_run
 from redrive.domain.run.state import Run
 from redrive.ledger.agenda_rows import State
 from redrive.ledger.mapper import shown
+from redrive.ledger.recorder import Row
 
 if TYPE_CHECKING:
     from redrive.ledger.ledger import SqliteLedger
@@ -46,13 +47,15 @@ MOST_EVENTS = 100_000
 
 @dataclass(slots=True)
 class Stream:
-    """A stream in memory: its *state* (None when it cannot be read), the position of its first event."""
+    """A stream in memory: its *state* (None when it cannot be read), the position of its first event, and the *weight*
+    that it was counted with."""
 
     id: str
     state: State | None
     created: int
     unknown: bool = False
     moved_by: str = ""
+    weight: int = 0
 
     def fold(self, event: Event | UnknownEvent, event_id: str = "") -> None:
         """Fold one event; what follows an unknown one cannot be understood."""
@@ -77,18 +80,18 @@ class Streams:
         """A stream as it stood before the position *before*; None when it had not begun."""
         found = self._known.get(id_)
         if found is None:
-            found = self._read(id_, before)
+            return self._read(id_, before)
+        self._known.move_to_end(id_)
+        self._weigh(found)
         return found
 
     def begin(self, recorded: Recorded) -> Stream:
         """The stream that *recorded* begins, before it is folded."""
         stream = Stream(recorded.stream, blank(recorded, self._flow_of), recorded.position)
+        self.forget(recorded.stream)
         self._known[recorded.stream] = stream
+        self._weigh(stream)
         return stream
-
-    def put(self, stream: Stream) -> None:
-        """Keep a stream that was begun elsewhere."""
-        self._known[stream.id] = stream
 
     def folded(self, id_: str, before: int, event: Event | UnknownEvent, event_id: str = "") -> None:
         """Fold what the log holds next of a stream that has begun."""
@@ -98,20 +101,22 @@ class Streams:
 
     def forget(self, id_: str) -> None:
         """Drop a stream; it is read again when it is asked for."""
-        self._known.pop(id_, None)
+        if (stream := self._known.pop(id_, None)) is not None:
+            self._events -= stream.weight
 
     def shrink(self) -> None:
         """Drop what was used least recently, between two decisions."""
         while self._events > MOST_EVENTS and len(self._known) > 1:
             _, stream = self._known.popitem(last=False)
-            self._events -= _weight(stream)
+            self._events -= stream.weight
 
-    def use(self, id_: str) -> None:
-        """Remember that a stream was used."""
-        stream = self._known.get(id_)
-        if stream is not None:
-            self._known.move_to_end(id_)
-            self._events += 1
+    def follow(self, rows: Iterable[Row]) -> None:
+        """Fold what the log holds next, of the streams that are in memory."""
+        for row in rows:
+            if (stream := self._known.get(row[1])) is not None:
+                recorded = shown([row])[0]
+                stream.fold(recorded.event, recorded.event_id)
+                self._weigh(stream)
 
     def _read(self, id_: str, before: int) -> Stream | None:
         rows = self._ledger.recorder.rows_of(id_, 0)
@@ -121,8 +126,13 @@ class Streams:
         stream = self.begin(events[0])
         for recorded in events:
             stream.fold(recorded.event, recorded.event_id)
-        self._events += _weight(stream)
+        self._weigh(stream)
         return stream
+
+    def _weigh(self, stream: Stream) -> None:
+        weight = 1 if stream.state is None else stream.state.version
+        self._events += weight - stream.weight
+        stream.weight = weight
 
 
 FlowOf = Callable[[Tenant, FlowDigest, str], Flow]
@@ -150,7 +160,3 @@ def _run_of(first: Recorded, event: RunSubmitted, flow_of: FlowOf) -> Run | None
     except StreamUnreadable:
         return None
     return Run(flow=flow, tenant=first.tenant, id=event.run)
-
-
-def _weight(stream: Stream) -> int:
-    return 1 if stream.state is None else stream.state.version

@@ -10,7 +10,6 @@ from redrive.domain.redrive_policy import RedrivePolicy
 from redrive.domain.run.events import RunSubmitted
 from redrive.domain.run.state import Run
 from redrive.forensics.bounds import Amounts, Bounds, Courses, Named, amounts_of, courses_of, exactly, spanning
-from redrive.forensics.commits import decisions
 from redrive.forensics.counterfactual_log import CounterfactualLogs
 from redrive.forensics.course import Play
 from redrive.forensics.footing import footing
@@ -20,22 +19,26 @@ from redrive.forensics.policy_file import WhatIfPolicy
 from redrive.forensics.recorded_policies import RecordedPolicies
 from redrive.forensics.replay_check import Difference, Progress, difference_of
 from redrive.forensics.retrial import Differs, Retrial, take, unreadable
+from redrive.forensics.row_decisions import row_decisions
 from redrive.forensics.script import Script, script_of
 from redrive.forensics.streams import Streams
-from redrive.forensics.what_if_extent import BUCKETS, Widest, correlated, kept_as_recorded, widened, widest_of, width_of
+from redrive.forensics.touched import Touched, count_rows
+from redrive.forensics.what_if_extent import Widest, correlated, kept_as_recorded, widened, widest_of, width_of
+from redrive.forensics.what_if_load import load_points
 from redrive.forensics.what_if_report import (
     ASSUMPTIONS,
-    LoadPoint,
     Recoveries,
     RunDifference,
     WhatIfReport,
     compared,
 )
+from redrive.ledger.mapper import shown
 
 if TYPE_CHECKING:
     from redrive.engine import Engine
 
 MOST_RUNS, MOST_NAMED = 200, 50
+PROGRESS_EVERY = 64
 
 
 class Inquiry:
@@ -69,14 +72,21 @@ class Inquiry:
 
     def make(self, progress: Progress | None) -> WhatIfReport:
         """Read the log and report."""
-        for together in decisions(self._ledger.replay(self._after, self._until)):
-            for recorded in together:
-                self._recorded.count(recorded, self._width_ms)
-            if together[0].correlation not in self._parted:
-                self._decide(together)
+        touched = Touched(self._ledger, self._policy, self._flows, self._dropped_at)
+        for number, rows in enumerate(row_decisions(self._ledger.rows(self._after, self._until))):
+            if rows[0][6] in self._parted:
+                count_rows((self._recorded,), rows, self._width_ms)
+            elif touched.touches(rows):
+                count_rows((self._recorded,), rows, self._width_ms)
+                self._decide(shown(rows))
                 self._streams.shrink()
-            if progress is not None:
-                progress(together[-1].position, self._until)
+            else:
+                count_rows((self._recorded, self._same), rows, self._width_ms)
+                self._streams.follow(rows)
+            if progress is not None and number % PROGRESS_EVERY == 0:
+                progress(rows[-1][0], self._until)
+        if progress is not None:
+            progress(self._until, self._until)
         return self._report()
 
     def _decide(self, together: list[Recorded]) -> None:
@@ -93,7 +103,8 @@ class Inquiry:
                 again.try_again(self._policy_of(together), _nothing, _nothing)
             except Differs as differs:
                 if self._parts(run, together, f"{differs.rule} would go otherwise, but is"):
-                    self._part(run, together, difference_of(differs, together))
+                    told = len(self._runs) < MOST_RUNS
+                    self._part(run, together, difference_of(differs, together) if told else None)
                     return
                 again.take_rest()
         for recorded in together:
@@ -128,8 +139,15 @@ class Inquiry:
         script = script_of(events, at, self._recorded_flow, self._dropped)
         courses = self._courses(run_id, events, at, script, together)
         self._logs.keep(courses.first.events, courses.last.events)
-        widest = widest_of(events, at, script, self._policy, self._policies, self._ledger)
-        self._tell(run_id, together, first, recorded, courses, script.run, widest)
+        self._tell(
+            run_id,
+            together,
+            first,
+            recorded,
+            courses,
+            script.run,
+            lambda: widest_of(events, at, script, self._policy, self._policies, self._ledger),
+        )
 
     def _courses(
         self, run_id: str, events: list[Recorded], at: int, script: Script, together: list[Recorded]
@@ -158,7 +176,7 @@ class Inquiry:
 
     def _tell_gone(self, run_id: str, together: list[Recorded], recorded: Amounts) -> None:
         """The run was dropped as a whole."""
-        first = together[0]
+        first = next((r for r in together if isinstance(r.event, RunSubmitted)), together[0])
         self._logs.keep([], [])
         if len(self._runs) < MOST_RUNS:
             gone = exactly(0)
@@ -173,7 +191,7 @@ class Inquiry:
 
     def _tell(
         self, run_id: str, together: list[Recorded], first: Difference | None, recorded: Amounts, courses: Courses,
-        run: Run | None, widest: Widest,
+        run: Run | None, widest: Callable[[], Widest],
     ) -> None:  # fmt: skip
         bounds = self._add(courses, widest)
         status = tuple(dict.fromkeys((courses.first.status, courses.last.status)))
@@ -205,13 +223,13 @@ class Inquiry:
             )
         )
 
-    def _add(self, courses: Courses, widest: Widest) -> dict[str, Bounds]:
+    def _add(self, courses: Courses, widest: Callable[[], Widest]) -> dict[str, Bounds]:
         """Add what a run amounts to, at least and at most."""
         bounds = {name: spanning(getattr(a, name) for a in courses.amounts) for name in _ADDED}
         if not courses.exact:
             self._inexact += 1
             shared = amounts_of(courses.first.events[: courses.first.shared], self._width_ms)
-            bounds = widened(bounds, shared, widest)
+            bounds = widened(bounds, shared, widest())
         for name, found in bounds.items():
             setattr(self._low, name, getattr(self._low, name) + found.low)
             setattr(self._high, name, getattr(self._high, name) + found.high)
@@ -249,45 +267,15 @@ class Inquiry:
             runs_that_differ=len(self._parted),
             runs=tuple(self._runs),
             bucket_ms=self._width_ms,
-            load=self._load(),
+            load=load_points(self._recorded, self._same, self._low, self._high, self._width_ms),
             inexact_runs=self._inexact,
             assumptions=ASSUMPTIONS,
             notes=tuple(self._notes),
             footing=footing(self._engine, self._until),
         )
 
-    def _load(self) -> tuple[LoadPoint, ...]:
-        """Load and dead letters by bucket; dead letters are counted up."""
-        buckets = sorted(
-            {*self._recorded.load, *self._recorded.opened, *self._high.load, *self._high.opened, *self._same.load}
-        )
-        if not buckets:
-            return ()
-        points, low, high, told = [], 0, 0, 0
-        for bucket in _filled(buckets):
-            told += self._recorded.opened[bucket]
-            low += self._same.opened[bucket] + self._low.opened[bucket]
-            high += self._same.opened[bucket] + self._high.opened[bucket]
-            same = self._same.load[bucket]
-            points.append(
-                LoadPoint(
-                    at_ms=bucket * self._width_ms,
-                    retries_recorded=self._recorded.load[bucket],
-                    retries=Bounds(low=same + self._low.load[bucket], high=same + self._high.load[bucket]),
-                    dead_letters_recorded=told,
-                    dead_letters=Bounds(low=low, high=high),
-                )
-            )
-        return tuple(points)
-
 
 _ADDED = ("attempts", "retries", "dead_letters", "dispatches", "completed")
-
-
-def _filled(buckets: Sequence[int]) -> Sequence[int]:
-    """Every bucket from the first to the last, unless there is a hole of years."""
-    first, last = buckets[0], buckets[-1]
-    return range(first, last + 1) if last - first <= 20 * BUCKETS else buckets
 
 
 def _named(attempts: set[Named]) -> tuple[str, ...]:

@@ -18,7 +18,7 @@ from redrive.ledger.application import LogApplication
 from redrive.ledger.capacity import Capacity
 from redrive.ledger.committer import Committer, Pending
 from redrive.ledger.mapper import shown
-from redrive.ledger.recorder import COLUMNS
+from redrive.ledger.recorder import COLUMNS, Row
 from redrive.ledger.schema import prepare
 from redrive.ledger.storage_errors import storage_errors
 from redrive.ledger.transaction import LedgerTransaction
@@ -26,6 +26,7 @@ from redrive.projections.logs import log
 
 T = TypeVar("T")
 _PAYLOAD = attrgetter("payload")
+_ENCRYPTED = b'{"encrypted":'
 Subscriber = Callable[[Sequence[Recorded]], None]
 _collecting: ContextVar[list[Pending[Any]] | None] = ContextVar("redrive_batch", default=None)
 
@@ -124,6 +125,14 @@ class SqliteLedger:
             if self.recorder.encryption is None and not self.locked and any(map(_PAYLOAD, events)):
                 self._meet_encrypted()
             yield events
+            after = rows[-1][0]
+
+    def rows(self, after: int = 0, until: int | None = None, batch: int = 256) -> Iterator[list[Row]]:
+        """The rows of the log beyond position *after*, for who need not decode all of them."""
+        while rows := self.recorder.rows_after(after, batch, until):
+            if self.recorder.encryption is None and not self.locked and any(map(_is_encrypted, rows)):
+                self._meet_encrypted()
+            yield rows
             after = rows[-1][0]
 
     def _meet_encrypted(self) -> None:
@@ -285,3 +294,8 @@ class SqliteLedger:
                 listener(events)
             except Exception:  # noqa: BLE001 - a listener is best effort
                 log.exception("listener.failed", events=len(events))
+
+
+def _is_encrypted(row: Row) -> bool:
+    state: object = row[4]
+    return isinstance(state, bytes) and state.startswith(_ENCRYPTED)

@@ -200,6 +200,12 @@ class LogRecorder(SQLiteApplicationRecorder):
         used = connection or self.reader()
         return self.as_read(used.execute(query, (stream, after)).fetchall(), used)
 
+    def first_of(self, stream: str) -> Row | None:
+        """The row with which *stream* begins, if there is one."""
+        query = f"SELECT {COLUMNS} FROM events WHERE originator_id = ? AND originator_version = 1"
+        with storage_errors(self.path):
+            return next(iter(self.as_read(self.reader().execute(query, (stream,)).fetchall())), None)
+
     def rows_after(self, position: int, limit: int, until: int | None = None) -> list[Row]:
         """At most *limit* rows beyond *position*, in log order, none beyond *until*."""
         query = f"SELECT {COLUMNS} FROM events WHERE position > ? AND position <= ? ORDER BY position LIMIT ?"

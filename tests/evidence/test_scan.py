@@ -63,7 +63,7 @@ class ArchivedRows:
     def __init__(self, engine: redrive.Engine) -> None:
         self._store = engine.evidence.store
 
-    def rows_after(self, position: int, limit: int) -> Sequence[StoredRow]:
+    def rows_after(self, position: float, limit: int) -> Sequence[StoredRow]:
         """With what remains of an archived state."""
         rows = self._store.rows_after(position, limit)
         return [

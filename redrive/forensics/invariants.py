@@ -34,9 +34,9 @@ BY_ROW: dict[str, Table] = {table.name: table for table in (RUNS, DEAD_LETTERS, 
 _READABLE = frozenset(table.name for table in TABLES)
 _AGGREGATE_NAMES = "avg count group_concat json_group_array json_group_object max min string_agg sum total"
 _SCALAR_NAMES = (
-    "abs char coalesce concat concat_ws format glob hex iif if ifnull instr json json_array json_array_length "
+    "abs char coalesce concat concat_ws glob hex iif if ifnull instr json json_array json_array_length "
     "json_extract json_object json_quote json_type json_valid -> ->> length like likelihood likely lower "
-    "ltrim nullif octet_length printf quote replace round rtrim sign substr substring trim typeof unhex unicode "
+    "ltrim nullif octet_length quote replace round rtrim sign substr substring trim typeof unhex unicode "
     "unlikely upper"
 )
 _WINDOW_NAMES = "row_number rank dense_rank percent_rank cume_dist ntile lag lead first_value last_value nth_value"

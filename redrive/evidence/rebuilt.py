@@ -5,11 +5,11 @@ from collections.abc import Iterator
 from contextlib import closing
 from itertools import zip_longest
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 from redrive.domain.errors import StorageError
 from redrive.evidence.report import Compared
+from redrive.forensics.private import private_folder
 from redrive.ledger.agenda import Agenda
 from redrive.ledger.agenda_log import agenda_by_the_log
 from redrive.ledger.capacity import Capacity
@@ -33,8 +33,8 @@ def views_compared(ledger: SqliteLedger, live: View) -> Compared:
         connection.execute("BEGIN")  # one moment of the view, whoever goes on folding into it
         position = ViewState.of(connection).position
         with (
-            TemporaryDirectory(prefix="redrive-verify-") as folder,
-            View(ledger, str(Path(folder) / "views.db"), until=position) as fresh,
+            private_folder(live.path) as folder,
+            View(ledger, str(folder / "views.db"), until=position) as fresh,
         ):
             fresh.catch_up()
             with closing(sqlite3.connect(str(fresh.path))) as built:

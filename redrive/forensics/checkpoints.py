@@ -39,6 +39,7 @@ class ViewCheckpoints:
             self.every = LEAST_EVERY
         beside = None if views.path is None else Path(f"{views.path.removesuffix('.db')}.checkpoints")
         self.folder = beside if self.every else None
+        self._erasures = self._erasures_now()
 
     def positions(self) -> list[int]:
         """Where there is a file that says it is one, in log order."""
@@ -69,8 +70,8 @@ class ViewCheckpoints:
         return 0
 
     def keep(self, view: View, position: int) -> bool:
-        """Leave a copy of *view*, which stands at *position*, unless there is one; whether it was written. A full disk
-        is no reason to fail: the past is told all the same."""
+        """Leave a copy of *view*, which stands at *position*, unless there is one, or a key was destroyed since this
+        object was made; whether it was written. A full disk is no reason to fail: the past is told all the same."""
         if self.folder is None or self._is_sound(self._path(position), position):
             return False
         fresh = self.folder / f"{ABANDONED}{os.getpid()}-{token_hex(4)}"
@@ -79,6 +80,9 @@ class ViewCheckpoints:
             view.copy_to(str(fresh))
             _sync(fresh)
             fresh.rename(self._path(position))
+            if self._erasures is None or self._erasures_now() != self._erasures:
+                self._path(position).unlink(missing_ok=True)
+                return False
         except Exception as error:  # noqa: BLE001 - it only makes later questions faster
             log.warning("view.checkpoint-failed", folder=str(self.folder), error=str(error))
             return False
@@ -87,6 +91,12 @@ class ViewCheckpoints:
                 fresh.unlink(missing_ok=True)
         self._thin()
         return True
+
+    def _erasures_now(self) -> int | None:
+        """How many keys are destroyed, None while one is: what was folded before must not be written after. Whoever
+        destroys a key removes what was written before."""
+        encryption = self._ledger.recorder.encryption
+        return 0 if encryption is None else encryption.erasures
 
     def drop(self) -> int:
         """Remove all of them, and what was abandoned half-written; how many there were."""

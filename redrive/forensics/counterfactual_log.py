@@ -1,15 +1,13 @@
 """Counterfactual logs: the recorded events of the runs that stay as they were, and the others' counterfactual ones, in
 a database of their own that is thrown away. The ordinary views are folded from them."""
 
-import shutil
 import sqlite3
-import tempfile
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from redrive.domain.event import Recorded
 from redrive.domain.identity import Tenant
+from redrive.forensics.private import PrivateFolder
 from redrive.ledger.mapper import decode, row_of
 from redrive.projections.queries import Queries
 from redrive.projections.view import CHUNK, View
@@ -34,7 +32,8 @@ class CounterfactualLogs:
 
     def __init__(self, engine: "Engine") -> None:
         self._engine = engine
-        self.folder = Path(tempfile.mkdtemp(prefix="redrive-what-if-"))
+        self._private = PrivateFolder(engine.views.path)
+        self.folder = self._private.place
         self._db = sqlite3.connect(self.folder / "events.db", isolation_level=None, check_same_thread=False)
         self._db.executescript("PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF; " + _TABLES)
         self._db.execute("BEGIN")
@@ -107,7 +106,7 @@ class CounterfactualLogs:
     def close(self) -> None:
         """Throw everything away."""
         self._db.close()
-        shutil.rmtree(self.folder, ignore_errors=True)
+        self._private.remove()
 
 
 class CounterfactualLog:

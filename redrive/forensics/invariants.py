@@ -26,15 +26,17 @@ from redrive.projections.tables import Table
 
 MOST_CHARS = 20_000
 MOST_SECONDS = 5.0
+MOST_BYTES = 4_194_304
+"""Of one value: no function is asked for more, because nothing ends one that is at work."""
 SAMPLE = 3
 
 BY_ROW: dict[str, Table] = {table.name: table for table in (RUNS, DEAD_LETTERS, EFFECTS, COMPENSATIONS)}
 _READABLE = frozenset(table.name for table in TABLES)
 _AGGREGATE_NAMES = "avg count group_concat json_group_array json_group_object max min string_agg sum total"
 _SCALAR_NAMES = (
-    "abs char coalesce concat concat_ws format glob hex iif if ifnull instr json json_array json_array_length "
+    "abs char coalesce concat concat_ws glob hex iif if ifnull instr json json_array json_array_length "
     "json_extract json_object json_quote json_type json_valid -> ->> length like likelihood likely lower "
-    "ltrim nullif octet_length printf quote replace round rtrim sign substr substring trim typeof unhex unicode "
+    "ltrim nullif octet_length quote replace round rtrim sign substr substring trim typeof unhex unicode "
     "unlikely upper"
 )
 _WINDOW_NAMES = "row_number rank dense_rank percent_rank cume_dist ntile lag lead first_value last_value nth_value"
@@ -156,6 +158,7 @@ class Guard:
     ) -> list[tuple[Any, ...]]:
         """At most *most* rows of a query, which may do nothing but read. Raises InvalidValue."""
         self._guards, self._deadline = True, monotonic() + MOST_SECONDS
+        most_bytes = self._connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, MOST_BYTES)
         try:
             cursor = self._connection.execute(query, values)
             if names is not None:
@@ -169,6 +172,7 @@ class Guard:
             raise InvalidValue("invariant", self._sql, accepted) from None
         finally:
             self._guards = False
+            self._connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, most_bytes)
         return rows
 
     def _is_table(self, name: str | None) -> bool:

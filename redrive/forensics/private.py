@@ -5,6 +5,7 @@ import fcntl
 import os
 import shutil
 import tempfile
+from collections.abc import Iterator
 from glob import escape
 from pathlib import Path
 
@@ -31,13 +32,13 @@ class PrivateView:
         from_live: bool = True,
     ) -> None:
         self._prefix, self._checkpoints, self._from_live = prefix, checkpoints, from_live
-        self._folder: _Folder | None = None
+        self._folder: PrivateFolder | None = None
         end = prefix.end.position
         if end <= IN_MEMORY and not on_disk:
             self.view = View(prefix, None)
             self.view.catch_up()
             return
-        self._folder = _Folder(live.path)
+        self._folder = PrivateFolder(live.path)
         try:
             self.view = self._folded(self._folder.place / FILE, live, end)
         except BaseException:
@@ -75,9 +76,9 @@ class PrivateView:
         return view
 
 
-class _Folder:
-    """A folder of one process, beside the live view so that it lies on the same disk; locked while it is used. What
-    processes left behind that died is removed by the next one."""
+class PrivateFolder:
+    """A folder of one process, beside the live view: so it lies on the same disk, and whoever destroys a key finds it;
+    locked while it is used. What processes left behind that died is removed by the next one."""
 
     def __init__(self, live: str | None) -> None:
         beside = Path(tempfile.gettempdir()) if live is None else Path(live).parent
@@ -99,6 +100,16 @@ class _Folder:
         shutil.rmtree(self.place, ignore_errors=True)
         with contextlib.suppress(OSError):
             os.close(self._lock)
+
+
+@contextlib.contextmanager
+def private_folder(live: str | None) -> Iterator[Path]:
+    """A private folder, removed at the end."""
+    folder = PrivateFolder(live)
+    try:
+        yield folder.place
+    finally:
+        folder.remove()
 
 
 def _sweep(beside: Path, prefix: str) -> None:

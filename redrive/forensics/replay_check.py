@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from redrive.engine import Engine
 
 Progress = Callable[[int, int], None]
-UNREADABLE = "about a stream with an event that this version does not know"
 
 
 class Difference(BaseModel):
@@ -91,9 +90,9 @@ def replay_check(engine: "Engine", after: int, until: int, progress: Progress | 
     streams, policies = Streams(ledger, flow_of), RecordedPolicies(ledger)
     for together in decisions(ledger.replay(after, until)):
         events += len(together)
-        if unreadable(streams, together):
+        if why := unreadable(streams, together):
             unknown += sum(isinstance(recorded.event, UnknownEvent) for recorded in together)
-            given[UNREADABLE] += 1
+            given[why] += 1
             take(streams, together)
         else:
             again = Retrial(streams, together, flow_of, _equal)

@@ -13,11 +13,13 @@ from redrive.domain.ports import Caller, Subject
 from redrive.domain.records import RECORDS, FlowRegistered, PolicyRegistered
 from redrive.domain.run.events import AttemptFailed, AttemptInterrupted
 from redrive.forensics.commands import Given, command_of
+from redrive.forensics.encrypted_payloads import with_recorded_payload
 from redrive.forensics.on_paper import OnPaper, S
-from redrive.forensics.sealed_payloads import with_recorded_payload
 from redrive.forensics.streams import FlowOf, Stream, Streams
 from redrive.processes.letters import PolicyOf
 
+UNREADABLE = "about a stream with an event that this version does not know"
+ERASED = "about payloads whose key was destroyed by then"
 Same = Callable[[Event, Event], bool]
 _WRITTEN_ONCE: frozenset[type] = frozenset((FlowRegistered, PolicyRegistered))
 
@@ -133,19 +135,22 @@ def _draw_of(event: Any) -> float | None:
     return None
 
 
-def unreadable(streams: Streams, together: Sequence[Recorded]) -> bool:
-    """Whether a decision is about a stream that this version cannot read in full."""
+def unreadable(streams: Streams, together: Sequence[Recorded]) -> str:
+    """Why a decision cannot be made again: it is about a stream that this version cannot read in full, or about one
+    whose payload was gone by then. Empty when it can be."""
     before = together[0].position
+    if streams.erasures.came_before(together[0].correlation, before):
+        return ERASED
     for recorded in together:
         if isinstance(recorded.event, UnknownEvent):
-            return True
+            return UNREADABLE
         for id_ in (recorded.stream, recorded.correlation):
             if (recorded.version == 1 and id_ == recorded.stream) or recorded.event.__class__ in RECORDS:
                 continue
             stream = streams.get(id_, before)
             if stream is not None and (stream.unknown or stream.state is None):
-                return True
-    return False
+                return UNREADABLE
+    return ""
 
 
 def take(streams: Streams, together: Sequence[Recorded]) -> None:

@@ -21,6 +21,7 @@ from redrive.domain.identity import FlowDigest, Tenant
 from redrive.domain.run.events import RunSubmitted
 from redrive.domain.run.evolution import evolve as evolve_run
 from redrive.domain.run.state import Run
+from redrive.forensics.encrypted_payloads import Erasures
 from redrive.ledger.agenda_rows import State
 from redrive.ledger.mapper import shown
 from redrive.ledger.recorder import Row
@@ -75,6 +76,7 @@ class Streams:
         self._flow_of = flow_of
         self._known: OrderedDict[str, Stream] = OrderedDict()
         self._events = 0
+        self.erasures = Erasures(ledger)
 
     def get(self, id_: str, before: int) -> Stream | None:
         """A stream as it stood before the position *before*; None when it had not begun."""

@@ -40,6 +40,10 @@ class Encrypting(Protocol):
     def generation(self) -> int:
         """Rises when keys may have gone."""
 
+    @property
+    def erasures(self) -> int | None:
+        """How many keys are destroyed for good; None while one is being destroyed."""
+
     def encrypt(self, rows: Sequence[NewRow], subject: str | None) -> list[NewRow]:
         """The rows as they are to be stored."""
 

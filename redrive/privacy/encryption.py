@@ -69,6 +69,11 @@ class Encryption:
         self._follow()
         return self._generation
 
+    @property
+    def erasures(self) -> int | None:
+        """How many keys are destroyed for good; None while one is being destroyed."""
+        return self.keys.erasures()
+
     def forget_keys(self) -> None:
         """Look again which keys there are."""
         self._ciphers.clear()

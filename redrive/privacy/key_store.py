@@ -158,6 +158,13 @@ class KeyStore:
         self._write((query, (now_ms, key_id)))
         self._seen = -1  # what this process knows is old now
 
+    def erasures(self) -> int | None:
+        """How many keys are destroyed for good; None while what follows from it is still being done."""
+        query = "SELECT EXISTS (SELECT 1 FROM intents), (SELECT count(*) FROM keys WHERE destroyed_ms IS NOT NULL)"
+        with self._errors(), self._lock:
+            begun, done = self._connection.execute(query).fetchone()
+        return None if begun else int(done)
+
     def finish(self, key_id: str) -> None:
         """Everything that a destruction leads to is done."""
         self._write(("DELETE FROM intents WHERE key = ?", (key_id,)))

@@ -168,7 +168,7 @@ BAD = (
     *("PRAGMA user_version", "ATTACH 'x.db' AS x", "SELECT load_extension('x')", "SELECT * FROM sqlite_master"),
     *("SELECT * FROM view", "SELECT random() > 0", "SELECT readfile('/etc/passwd')", "WITH x AS (SELECT 1)", "? = 1"),
     *("SELECT * FROM pragma_table_info('runs')", "date('now') > '2020'", "runs", "SELECT \x00", 7, None, "x" * 20_001),
-    "WITH d AS (SELECT 1) DELETE FROM runs",
+    *("WITH d AS (SELECT 1) DELETE FROM runs", "SELECT printf('%.*c', 100000000, 'x')"),
 )
 
 

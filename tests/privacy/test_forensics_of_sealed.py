@@ -1,17 +1,19 @@
 """Forensics on a log with sealed payloads: with the keys, without them, and after a key is destroyed."""
 
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 import redrive
 from redrive import Failure
-from redrive.domain.payloads import DESTROYED
+from redrive.domain.payloads import DESTROYED, ENCRYPTED
 from redrive.domain.retry_policy import Backoff
+from redrive.forensics.retrial import ERASED
 from tests.privacy.vault import CANARY, Vault
-from tests.processes.workshop import ACME, ANA, beside, policy
+from tests.processes.workshop import ACME, ANA, ONE, beside, policy
 
 NOTE: dict[str, Any] = {"actor": "ana", "reason": f"{CANARY} asked"}
 
@@ -48,7 +50,8 @@ def read(vault: Vault, state: str) -> Iterator[redrive.Engine]:
     """The log, with its keys at hand, without them (locked), or destroyed."""
     if state == "destroyed":
         vault.destroy()
-        vault.destroy(str(ACME))
+        with suppress(redrive.NotFound):  # of the tenant, when something was about nobody else
+            vault.destroy(str(ACME))
     if state != "locked":
         yield vault.engine
         return
@@ -98,3 +101,30 @@ def test_what_if_parts_no_run_but_those_that_the_policy_concerns(vault: Vault, s
     busy(vault)
     with read(vault, state) as engine, engine.what_if({"version": 1}) as answer:
         assert answer.report.runs_that_differ == 0
+
+
+def test_what_was_decided_without_the_payload_is_taken_as_it_is(vault: Vault) -> None:
+    """Which effects a cancellation finds depends on what could be read then: no rule says it afterwards."""
+    vault.submit(ONE, subject="ana")
+    vault.begun(vault.claim().attempts[0])
+    vault.destroy()
+    for engine in (vault.engine, redrive.open(f"sqlite:///{vault.path}", clock=lambda: vault.now)):
+        report = engine.replay_check()
+        assert report.same
+        assert report.given[ERASED] == 1
+    engine.close()
+
+
+@STATES
+def test_a_bundle_of_encrypted_payloads_can_be_opened(vault: Vault, tmp_path: Path, state: str) -> None:
+    """It holds what is stored: ciphertexts. Its timelines say what happened, not what was said."""
+    run = vault.filled()
+    vault.engine.seal()
+    with read(vault, state) as engine:
+        engine.export(tmp_path / "case.tar", run=run)
+    assert CANARY.encode() not in (tmp_path / "case.tar").read_bytes()
+    with closing(redrive.open_bundle(tmp_path / "case.tar")) as opened:
+        told = opened.for_tenant(ACME).timeline(run)
+        assert told.status == vault.acme.show(run).status
+        assert ENCRYPTED in str(told)
+        assert opened.replay_check().same

@@ -128,6 +128,7 @@ def _opened(path: str, folder: Any, clock: Callable[[], int] | None) -> Engine:
     found = _copied(path, copy)
     last_ms = found.recorded_ms[1]
     ledger = BundleLedger(copy, clock=clock or (lambda: last_ms), dice=random.random, engine=__version__, durable=False)
+    ledger.locked = True  # what is sealed in it stays so: bundles hold no keys
     try:
         if not found.begun_before:  # what is in use of limits cannot be told from the middle of a log
             ledger.rebuild_agenda()

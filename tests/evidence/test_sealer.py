@@ -12,9 +12,19 @@ from redrive.domain.errors import InvalidValue
 from tests.evidence.sealed import FLOW, Sealed
 
 
+_OTHERS: set[threading.Thread] = set()
+
+
+@pytest.fixture(autouse=True)
+def of_others() -> None:
+    """Engines that other tests did not close seal on."""
+    _OTHERS.clear()
+    _OTHERS.update(threading.enumerate())
+
+
 def sealers() -> list[str]:
-    """The sealers that run in this process."""
-    return [thread.name for thread in threading.enumerate() if thread.name == "redrive-sealer"]
+    """The sealers that run in this process since the test began."""
+    return [thread.name for thread in {*threading.enumerate()} - _OTHERS if thread.name == "redrive-sealer"]
 
 
 def sealed_up_to(url: str) -> tuple[int, int]:

@@ -44,7 +44,7 @@ def blast(session: Session, event: str, at: str | None, all_: bool) -> None:
         return
     out.say(f"{told.event.position:>7}  {sentence_of(told.event)}")
     for line in tree(told, _sentences(acme, told, None if all_ else MOST_LINES), None if all_ else MOST_LINES):
-        out.say(line)
+        out.say(line, hang=len(line) - len(line.lstrip(" 0123456789")) + 2)
     out.say()
     _sums(session, told)
     out.say()

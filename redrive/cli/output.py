@@ -5,11 +5,13 @@ import shutil
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, is_dataclass
+from textwrap import wrap
 from typing import Any
 
 from redrive.cli.tables import Column, plain_lines, print_table
 
 WIDE = 120
+NARROWEST = 40
 
 
 def printable(text: object, most: int | None = None) -> str:
@@ -20,6 +22,14 @@ def printable(text: object, most: int | None = None) -> str:
     if not whole.isprintable():
         whole = "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in whole)
     return whole if most is None or len(whole) <= most else whole[: most - 1] + "…"
+
+
+def folded(text: str, width: int, hang: int) -> str:
+    """*text* in lines of *width* characters, divided at blanks where there are any; what follows column *hang* stays
+    to the right of it."""
+    hang = min(hang, width // 2)
+    lines = wrap(text[hang:], width - hang, subsequent_indent="  ", break_on_hyphens=False, replace_whitespace=False)
+    return text[:hang] + ("\n" + " " * hang).join(lines)
 
 
 @dataclass(frozen=True)
@@ -58,8 +68,11 @@ class Output:
         """An object of a stream, as JSON on a line of its own."""
         self._json({"schema": f"redrive.{schema}/1", **document_of(entry)})
 
-    def say(self, text: str = "") -> None:
-        """A line of the answer. Hostile parts of it are ``printable`` already."""
+    def say(self, text: str = "", *, hang: int | None = None) -> None:
+        """A line of the answer. Hostile parts of it are ``printable`` already. *hang*: where a terminal has no room,
+        it goes on below, indented so far and a little more."""
+        if hang is not None and self.terminal and len(text) > self.width:
+            text = folded(text, max(self.width, NARROWEST), hang)
         sys.stdout.write(f"{text}\n")
 
     def remark(self, text: str) -> None:

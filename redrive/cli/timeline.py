@@ -75,7 +75,7 @@ def print_timeline(session: "Session", told: "Timeline") -> None:
     width = min(max(out.width, NARROWEST), WIDEST)
     rows = rows_of(told, width - NAME - COUNT - 2)
     out.say(printable(f"{told.subject} {told.key}, as of position {told.footing.position if told.footing else '?'}"))
-    out.say(printable(description(told)))
+    out.say(printable(description(told)), hang=0)
     if told.clock_regressions:
         out.say(f"The clock of its events went back {told.clock_regressions} times; times below are as recorded.")
     out.say()
@@ -93,7 +93,9 @@ def print_timeline(session: "Session", told: "Timeline") -> None:
         if (today := clock(at_ms, "%Y-%m-%d")) != day:
             out.say(f"{'':>7}  {today} UTC")
             day = today
-        out.say(f"{line.position:>7}  {clock(at_ms, '%H:%M:%S')}.{at_ms % 1_000:03}  {printable(line.text, 400)}")
+        out.say(
+            f"{line.position:>7}  {clock(at_ms, '%H:%M:%S')}.{at_ms % 1_000:03}  {printable(line.text, 400)}", hang=23
+        )
     out.say()
     assert told.footing is not None
     tell_end(session, told.footing)

@@ -71,6 +71,8 @@ def _tell(out: Output, report: "VerifyReport") -> None:
         facts.append(("tampered", f"and {report.finding_count - MOST_SHOWN} findings more"))
     if report.findings:
         facts.append(("last good", f"checkpoint {report.last_good_size}" if report.last_good_size else "none"))
+    if report.result == "SELF-CONSISTENT":
+        facts.append(("why", "nothing outside of the database vouches for it: no pin, no kept checkpoint, no witness"))
     facts += [("missing", what) for what in report.missing] + [("stale", what) for what in report.stale]
     out.facts([*facts, ("RESULT", report.result)])
     out.remark(str(report.footing))

@@ -46,7 +46,7 @@ def what_if(session: Session, policy: str | None, from_: str | None, drop: tuple
         replace(out, footing=document.pop("footing")).item("what-if", document, ahead)
         return
     for line in _told(report):
-        out.say(line)
+        out.say(line, hang=len(line) - len(line.lstrip()))
     if svg is not None:
         out.say(f"picture: {printable(svg)}")
     tell_end(session, report.footing)

@@ -101,11 +101,12 @@ def _print_step(out: "Output", step: "WhyStep", redactor: "Redactor", known: set
     entry = step.event
     if "prompt" in entry.data:
         entry = entry.model_copy(update={"data": redactor.value(entry.data)})
-    out.say(f"{entry.position:>7}  {BECAUSE[step.how]:>9}  {'' if not BECAUSE[step.how] else ' '}{sentence_of(entry)}")
+    because = f"{BECAUSE[step.how]:>9}  {'' if not BECAUSE[step.how] else ' '}"
+    out.say(f"{entry.position:>7}  {because}{sentence_of(entry)}", hang=9 + len(because))
     for line in inputs_of(step, known):
-        out.say(f"{INDENT}{printable(line, 600)}")
+        out.say(f"{INDENT}{printable(line, 600)}", hang=len(INDENT))
     if step.root is not None:
-        out.say(f"{INDENT}{printable(step.root.sentence, 400)}, at {absolute(entry.recorded_at_ms)}")
+        out.say(f"{INDENT}{printable(step.root.sentence, 400)}, at {absolute(entry.recorded_at_ms)}", hang=len(INDENT))
 
 
 def inputs_of(step: "WhyStep", known: set[str]) -> list[str]:

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from redrive.cli.output import Output, printable
+from redrive.cli.output import Output, folded, printable
 from redrive.cli.tables import Column, fitted, plain_lines, shortened
 
 COLUMNS = (Column("id", whole=True), Column("status"), Column("why", elastic=True), Column("at", wide=True))
@@ -83,3 +83,13 @@ def test_json_is_ascii_on_one_line(capsys: pytest.CaptureFixture[str]) -> None:
     assert out.isascii()
     assert out.count("\n") == 1
     assert json.loads(out) == {"schema": "redrive.run/1", "item": {"why": "Zoë\x1b\u2028\x7f"}}
+
+
+def test_long_lines_go_on_below_their_beginning() -> None:
+    """On a terminal; a word that no line holds is divided, and nothing is lost."""
+    text = "   3076  caused by   publish: attempt 2 of 3 failed, " + "x" * 70
+    lines = folded(text, 60, 21).split("\n")
+    assert lines[0].startswith("   3076  caused by   publish: attempt 2")
+    assert all(line.startswith(" " * 23) and len(line) <= 60 for line in lines[1:])
+    assert "".join(text.split()) == "".join("".join(lines).split())
+    assert folded("short", 60, 70) == "short"

@@ -35,7 +35,7 @@ CASES: list[tuple[str, Wrong]] = [
     ("reconcilers['op']: 5", lambda e, _u: Worker(e, {}, reconcilers={"op": BAD})),
     ("compensators['op']: 5", lambda e, _u: Worker(e, {}, compensators={"op": BAD})),
     ("compensators: 5", lambda e, _u: Worker(e, {}, compensators=BAD)),
-    ("send: None", lambda e, _u: e.local.effect("k", operation="op", send=None)),  # type: ignore[arg-type]
+    ("send: nothing is given", lambda e, _u: e.local.effect("k", operation="op", send=None)),  # type: ignore[arg-type]
 ]
 
 

@@ -15,12 +15,15 @@ def mentions(recorder: LogRecorder, name: str, after: int, until: int) -> Iterat
     of the log, decodes only what it finds, and holds no more than a few hundred events at a time."""
     query = (
         f"SELECT {COLUMNS} FROM events WHERE position > ? AND position <= ? "
-        "AND instr(state, CAST(? AS BLOB)) > 0 ORDER BY position LIMIT ?"
+        "AND (instr(state, CAST(? AS BLOB)) > 0 OR state = X'') ORDER BY position LIMIT ?"  # empty: it is archived
     )
+    looked_for = name.encode("utf-8", "replace")
     while True:
         with storage_errors(recorder.path):
             rows = recorder.reader().execute(query, (after, until, name, _CHUNK)).fetchall()
-        yield from shown(rows)
+            found = [row for row in recorder.as_stored(rows) if looked_for in row[4]]
+            told = recorder.as_read(found)
+        yield from shown(told)
         if len(rows) < _CHUNK:
             return
         after = rows[-1][0]
@@ -31,5 +34,5 @@ def first_of(recorder: LogRecorder, stream: str) -> Recorded | None:
     name = stream.encode("utf-8", "replace").decode()  # SQLite takes no lone surrogates
     query = f"SELECT {COLUMNS} FROM events WHERE originator_id = ? ORDER BY originator_version LIMIT 1"
     with storage_errors(recorder.path):
-        rows = recorder.reader().execute(query, (name,)).fetchall()
+        rows = recorder.as_read(recorder.reader().execute(query, (name,)).fetchall())
     return shown(rows)[0] if rows else None

@@ -10,6 +10,7 @@ from redrive.ledger.recorder import COLUMNS, LogRecorder
 from redrive.ledger.storage_errors import storage_errors
 
 _CHUNK = 2_000
+_ARCHIVED = "SELECT position, tenant FROM archived JOIN events USING (position) WHERE event_id = ?"
 
 
 class Times(NamedTuple):
@@ -48,7 +49,8 @@ def position_of_event(recorder: LogRecorder, id_: str, tenant: str | None) -> in
         for position, state, owner in recorder.reader().execute(query, (id_,)):
             if event_id_of(state) == id_ and tenant in (None, owner):
                 return int(position)
-    return None
+        kept = recorder.reader().execute(_ARCHIVED, (id_,)).fetchone()
+    return int(kept[0]) if kept and tenant in (None, kept[1]) else None
 
 
 def covered_by(recorder: LogRecorder, text: str) -> list[int]:
@@ -78,7 +80,8 @@ def times_at(recorder: LogRecorder, position: int) -> Times:
     if position == 0:
         return Times(0, 0, 0)
     with storage_errors(recorder.path):
-        rows = recorder.reader().execute(f"SELECT {COLUMNS} FROM events WHERE position = ?", (position,)).fetchall()
+        query = f"SELECT {COLUMNS} FROM events WHERE position = ?"
+        rows = recorder.as_read(recorder.reader().execute(query, (position,)).fetchall())
     if not rows:
         raise StorageError(f"{recorder.path}: the log holds no event at position {position} any more")
     event = shown(rows)[0]

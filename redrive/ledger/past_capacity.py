@@ -3,10 +3,11 @@
 import json
 import sqlite3
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from functools import lru_cache
 
 from redrive.domain.errors import NotFound
+from redrive.domain.event import Recorded
 from redrive.domain.identity import RunId
 from redrive.domain.limits import full_bucket, taken
 from redrive.domain.run.state import Run
@@ -63,6 +64,14 @@ def _run_at(ledger: SqliteLedger, id_: RunId, position: int) -> Run | None:
         return None
 
 
+def _starts(ledger: SqliteLedger, query: str, first: int, position: int) -> Iterator[Recorded]:
+    """What took from buckets, also what was archived since."""
+    with storage_errors(ledger.path):
+        found = ledger.recorder.reader().execute(query, (first, position))
+        while rows := found.fetchmany(MOST_RUNS):
+            yield from shown(ledger.recorder.as_read(rows))
+
+
 def _buckets_at(ledger: SqliteLedger, position: int, book: LimitBook) -> dict[str, tuple[int, int]]:
     """What was in each bucket, and when: it was full when it was set, and starts have taken from it since."""
     buckets = {key: full_bucket(limit.rate, book.anew[key].at_ms) for key, limit in book.limits.items()}
@@ -73,11 +82,9 @@ def _buckets_at(ledger: SqliteLedger, position: int, book: LimitBook) -> dict[st
         f"SELECT {COLUMNS} FROM events WHERE position > ? AND position <= ? "
         "AND (topic LIKE 'run.attempt-started/%' OR topic LIKE 'run.claimed/%') ORDER BY position"
     )
-    with storage_errors(ledger.path):
-        found = ledger.recorder.reader().execute(query, (first, position)) if first is not None else ()
-        for recorded in shown(found):
-            run = run_at(RunId(recorded.stream))
-            for key in () if run is None else tokens_taken(run, recorded.event):  # type: ignore[arg-type]
-                if key in rated and recorded.position > book.anew[key].position:
-                    buckets[key] = taken(rated[key], buckets[key], recorded.occurred_at_ms)
+    for recorded in () if first is None else _starts(ledger, query, first, position):
+        run = run_at(RunId(recorded.stream))
+        for key in () if run is None else tokens_taken(run, recorded.event):  # type: ignore[arg-type]
+            if key in rated and recorded.position > book.anew[key].position:
+                buckets[key] = taken(rated[key], buckets[key], recorded.occurred_at_ms)
     return {key: (bucket.level, bucket.at_ms) for key, bucket in buckets.items()}

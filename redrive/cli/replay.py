@@ -64,9 +64,8 @@ def _difference(first: "Difference") -> list[str]:
     if first.why:
         lines.append(f"  {printable(first.why)}")
     if first.topic != first.recomputed_topic:
-        lines.append(
-            f"  recorded {printable(first.topic) or 'nothing'}, recomputed {first.recomputed_topic or 'nothing'}"
-        )
+        was, now = (printable(topic) if topic else "nothing" for topic in (first.topic, first.recomputed_topic))
+        lines.append(f"  recorded {was}, recomputed {now}")
     else:
         for path, (recorded, recomputed) in first.fields.items():
             told = f"recorded {json.dumps(recorded)}, recomputed {json.dumps(recomputed)}"

@@ -136,9 +136,7 @@ class Inquiry:
         self, run_id: str, events: list[Recorded], at: int, script: Script, together: list[Recorded]
     ) -> Courses:
         prefix = [recorded for recorded in events if recorded.position < at]
-        policy_of = self._policy_for(events)
-        began = together[0].occurred_at_ms
-        engine = together[0].engine
+        policy_of, began, engine = self._policy_for(events), together[0].occurred_at_ms, together[0].engine
 
         def play(choose: Choose) -> Course:
             return Play(prefix, script, RunId(run_id), began, self._flows.flow, policy_of, choose, engine).play()

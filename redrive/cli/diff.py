@@ -72,7 +72,7 @@ def _print_change(session: Session, change: "RowChange", *, all_columns: bool) -
             out.say(f"      {line}")
     why = f": {printable(event.reason, MOST_CHARS)}" if event.reason else ""
     who = printable(event.actor, MOST_CHARS)
-    out.say(f"      by {event.position} {event.topic}, {absolute(event.recorded_at_ms)}, {who}{why}")
+    out.say(f"      by {event.position} {printable(event.topic)}, {absolute(event.recorded_at_ms)}, {who}{why}")
 
 
 def _line(change: str, column: "ColumnChange", *, all_columns: bool) -> str | None:

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from redrive.cli.output import Output
+from redrive.cli.output import Output, printable
 from redrive.cli.times import clock
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ class EventLines:
                 self._day = day
             self._out.say(f"{place}{time}  {sentence}")
         else:
-            self._out.say(f"{place}{day}T{time}Z  {entry.topic}  {sentence}")
+            self._out.say(f"{place}{day}T{time}Z  {printable(entry.topic)}  {sentence}")
 
 
 def print_history(session: "Session", acme: "TenantQueries", told: "Sequence[HistoryEntry]") -> None:

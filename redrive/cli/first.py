@@ -89,7 +89,7 @@ def _print_flip(session: Session, flip: "Flip") -> None:
         out.say(f"{flip.position:>8}  {says} where the look begins")
     else:
         why = f": {printable(event.reason, 80)}" if event.reason else ""
-        by = f"{event.topic}, {absolute(event.recorded_at_ms)}, {printable(event.actor, 80)}{why}"
+        by = f"{printable(event.topic)}, {absolute(event.recorded_at_ms)}, {printable(event.actor, 80)}{why}"
         out.say(f"{flip.position:>8}  {says} by {by}")
     for row in flip.rows:
         out.say(f"{'':>10}" + ", ".join(f"{name} {printable(value, 80)}" for name, value in row.items()))

@@ -58,11 +58,12 @@ def _told(report: "ReplayReport") -> list[str]:
 
 def _difference(first: "Difference") -> list[str]:
     node = f", node {printable(first.node)}" if first.node else ""
-    lines = [f"First difference: position {first.position}, rule {first.rule}{node}, run {first.run}"]
+    lines = [f"First difference: position {first.position}, rule {first.rule}{node}, run {printable(first.run)}"]
     if first.why:
         lines.append(f"  {printable(first.why)}")
     if first.topic != first.recomputed_topic:
-        lines.append(f"  recorded {first.topic or 'nothing'}, recomputed {first.recomputed_topic or 'nothing'}")
+        was, now = (printable(topic) if topic else "nothing" for topic in (first.topic, first.recomputed_topic))
+        lines.append(f"  recorded {was}, recomputed {now}")
     else:
         for path, (recorded, recomputed) in first.fields.items():
             told = f"recorded {json.dumps(recorded)}, recomputed {json.dumps(recomputed)}"

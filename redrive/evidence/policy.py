@@ -61,9 +61,11 @@ def read_verify_policy(path: Path) -> VerifyPolicy:
     """The policy in a YAML file. Raises InvalidValue, naming the field."""
     try:
         if path.stat().st_size > MAX_POLICY_BYTES:
-            raise InvalidValue("policy", str(path), f"a file of at most {MAX_POLICY_BYTES:,} bytes")
+            raise InvalidValue("policy", str(path), f"a file of at most {MAX_POLICY_BYTES:,} bytes")  # noqa: TRY301
         document = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError, RecursionError) as error:
+    except InvalidValue:
+        raise
+    except (OSError, ValueError, yaml.YAMLError, RecursionError) as error:  # numbers and dates that make no sense, too
         raise InvalidValue("policy", str(path), f"a readable YAML file ({error})") from None
     policy = verify_policy_given({} if document is None else document)
     beside = path.parent

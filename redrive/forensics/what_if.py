@@ -113,8 +113,9 @@ class Inquiry:
     def _parts(self, id_: str, together: Sequence[Recorded], what: str) -> bool:
         """Whether histories can part here: only those of runs do, of which every event so far can be read."""
         stream, at = self._streams.get(id_, together[0].position), together[0].position
-        began = any(isinstance(r.event, RunSubmitted) for r in together)
-        if began or (stream is not None and isinstance(stream.state, Run) and not stream.unknown):
+        read = stream is not None and isinstance(stream.state, Run) and not stream.unknown
+        read = read and all(recorded.correlation == id_ for recorded in self._ledger.stream(id_))
+        if read or any(isinstance(r.event, RunSubmitted) for r in together):
             return True
         self._notes.append(f"position {at}: {what} of no run that can be read, and was kept as recorded")
         return False
@@ -153,9 +154,7 @@ class Inquiry:
         self, run_id: str, events: list[Recorded], at: int, script: Script, together: list[Recorded]
     ) -> Courses:
         prefix = [recorded for recorded in events if recorded.position < at]
-        policy_of = self._policy_for(events)
-        began = together[0].occurred_at_ms
-        engine = together[0].engine
+        policy_of, began, engine = self._policy_for(events), together[0].occurred_at_ms, together[0].engine
 
         def play(choose: Choose) -> Course:
             return Play(prefix, script, RunId(run_id), began, self._flows.flow, policy_of, choose, engine).play()

@@ -121,6 +121,8 @@ def test_bad_input_has_a_sentence(kept: World, args: list[str], code: int, says:
         ("freshness_ms: -1", "freshness_ms"),
         ("[1, 2]", "policy"),
         ("a: [", "YAML"),
+        ("freshness_ms: 2020-13-45", "month"),
+        ("freshness_ms: 1" + "0" * 5_000, "YAML"),
         ("trust: ['PeterNeumann+c74f20a3+ARpc2QcUPDhMQegwxbzhKqiBfsVkmqq/LDE4izWy10TX']", "id is that of its bytes"),
         ("witnesses: ['PeterNeumann+c74f20a3+ARpc2QcUPDhMQegwxbzhKqiBfsVkmqq/LDE4izWy10TW']", "type 4"),
     ],

@@ -232,3 +232,14 @@ def test_what_is_of_no_run_may_be_dropped_and_is_kept(shop: Shop) -> None:
         topic = shop.log()[at - 1].topic
         assert (topic == "effect.intended") <= bool(report.notes)
         assert (topic == "run.submitted") <= ("never submitted" in str(report.runs))
+
+
+def test_a_run_whose_events_were_torn_apart_is_kept_as_recorded(shop: Shop) -> None:
+    """Somebody changed a column: what is said to belong to the run is not all of it."""
+    tampering = shop.engine.ledger.recorder.writer
+    tampering.execute("DROP TRIGGER events_no_update")
+    for topic in ("run.submitted", "run.attempt-started"):
+        tampering.execute("UPDATE events SET correlation = '' WHERE topic LIKE ?", (f"{topic}/%",))
+        report = asked(shop, {"max_attempts": 1})
+        assert report.runs_that_differ == 0
+        assert "no run that can be read" in report.notes[0]

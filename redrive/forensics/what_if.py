@@ -23,7 +23,7 @@ from redrive.forensics.row_decisions import row_decisions
 from redrive.forensics.script import Script, script_of
 from redrive.forensics.streams import Streams
 from redrive.forensics.touched import Touched, count_rows
-from redrive.forensics.what_if_extent import Widest, correlated, kept_as_recorded, widened, widest_of, width_of
+from redrive.forensics.what_if_extent import correlated, kept_as_recorded, width_of
 from redrive.forensics.what_if_load import load_points
 from redrive.forensics.what_if_report import (
     ASSUMPTIONS,
@@ -32,6 +32,7 @@ from redrive.forensics.what_if_report import (
     WhatIfReport,
     compared,
 )
+from redrive.forensics.widest import Widest, widened, widest_of
 from redrive.ledger.mapper import shown
 
 if TYPE_CHECKING:

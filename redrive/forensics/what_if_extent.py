@@ -1,21 +1,14 @@
 """How far a what-if reaches: which events it is about, and what no course of a run can exceed."""
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from redrive.domain.dead_letter.events import DeadLetterRetryRequested, RetryBudgetGranted
 from redrive.domain.errors import InvalidValue
 from redrive.domain.event import Recorded
-from redrive.domain.flow import Flow
 from redrive.domain.records import FlowRegistered, LimitRemoved, LimitSet, PolicyRegistered
-from redrive.domain.retry_policy import RetryPolicy
-from redrive.domain.run.events import AttemptSucceeded, RunRequeued, RunSubmitted
-from redrive.forensics.bounds import Amounts, Bounds
-from redrive.forensics.policy_file import WhatIfPolicy
+from redrive.domain.run.events import RunSubmitted
 from redrive.forensics.positions import Asked, position_of
-from redrive.forensics.recorded_policies import PATIENT, RecordedPolicies
-from redrive.forensics.script import Script
 
 if TYPE_CHECKING:
     from redrive.ledger.ledger import SqliteLedger
@@ -39,66 +32,6 @@ def kept_as_recorded(ledger: "SqliteLedger", drop: Sequence[Recorded]) -> dict[i
         elif isinstance(r.event, (FlowRegistered, PolicyRegistered)):
             kept[r.position] = f"position {r.position}: what {r.topic} says was kept: runs are decided by it"
     return kept
-
-
-@dataclass(frozen=True, slots=True)
-class Widest:
-    """No course of a run can have more than this."""
-
-    nodes: int
-    dispatches: int
-    attempts: int
-
-
-def widened(bounds: dict[str, Bounds], shared: Amounts, widest: Widest) -> dict[str, Bounds]:
-    """Bounds that hold whatever the courses are that were not played; all of them begin with what is *shared*."""
-    high = {
-        "attempts": shared.attempts + widest.attempts,
-        "retries": shared.retries + widest.attempts,
-        "dead_letters": shared.dead_letters + widest.nodes,
-        "dispatches": shared.dispatches + widest.dispatches,
-        "completed": 1,
-    }
-    return {name: Bounds(low=getattr(shared, name), high=max(high[name], bounds[name].high)) for name in bounds}
-
-
-def widest_of(
-    events: Sequence[Recorded], at: int, script: Script, policy: WhatIfPolicy, policies: RecordedPolicies,
-    ledger: "SqliteLedger",
-) -> Widest:  # fmt: skip
-    """What bounds a run that has too many courses to play them all: every node fails as often as it may, in as many
-    generations as were asked for."""
-    submitted = next(r for r in events if isinstance(r.event, RunSubmitted))
-    assert isinstance(submitted.event, RunSubmitted)
-    automation = submitted.event.automation
-    flow = ledger.committer.states.flow(submitted.tenant, submitted.event.flow)
-    redrive = policy.redrive(automation, policies.named(events) or PATIENT)
-    wanted = [recorded.event for asked in script.asked for recorded in asked.together]
-    wanted += [r.event for r in events if r.position < at and isinstance(r.event, _WANTS_A_RETRY)]
-    recovers = sum(isinstance(event, RunRequeued) for event in wanted)
-    granted = sum(event.granted for event in wanted if isinstance(event, RetryBudgetGranted))
-    requests = sum(isinstance(event, _WANTS_A_RETRY) for event in wanted)
-    dispatches = min(requests * redrive.max_dispatches + granted, MOST_DISPATCHES)
-    if not (recovers or dispatches or any(isinstance(r.event, RunRequeued) for r in events)):
-        return _in_one_generation(events, at, script, flow, lambda own: policy.most_attempts(automation, own))
-    each = sum(policy.most_attempts(automation, node.retry) for node in flow.nodes.values())
-    return Widest(len(flow), dispatches, each * (1 + recovers + dispatches))
-
-
-def _in_one_generation(
-    events: Sequence[Recorded], at: int, script: Script, flow: Flow, most: Callable[[RetryPolicy], int]
-) -> Widest:
-    """What succeeded before does not run again; a recorded success ends a node, and one at once excludes a failure."""
-    done = {r.event.node for r in events if r.position < at and isinstance(r.event, AttemptSucceeded)}
-    success = {
-        key[0]: key[2]
-        for key, tries in script.tried.items()
-        if any(isinstance(tried.end, AttemptSucceeded) for tried in tries)
-    }
-    tries = {node: sum(len(found) for key, found in script.tried.items() if key[0] == node) for node in success}
-    left = [node for node in flow.nodes if node not in done]
-    attempts = sum(tries.get(node) or most(flow.nodes[node].retry) for node in left)
-    return Widest(sum(success.get(node) != 1 for node in left), 0, attempts)
 
 
 def correlated(ledger: "SqliteLedger", run: str, until: int) -> Iterator[Recorded]:

@@ -11,7 +11,6 @@ import redrive
 from redrive.domain.errors import InvalidValue
 from tests.evidence.sealed import FLOW, Sealed
 
-
 _OTHERS: set[threading.Thread] = set()
 
 

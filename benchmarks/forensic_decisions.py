@@ -15,7 +15,7 @@ from typing import Any
 
 from benchmarks.logs import fill
 from benchmarks.measure import Stopwatch, arguments, machine, open_log, scratch, spread, table
-from benchmarks.replay import _peak_mb
+from benchmarks.replay import peak_mb
 
 POLICIES: dict[str, dict[str, Any]] = {
     "same": {"version": 1},
@@ -37,7 +37,7 @@ def measure_here(path: Path, way: str) -> dict[str, float]:
                 with engine.what_if(POLICIES[way]) as answer:
                     assert (way == "same") == (answer.report.runs_that_differ == 0)
     cost = watch.cost
-    return {"rate": last / cost.wall_s, "cpu_rate": last / cost.cpu_s, "peak_mb": _peak_mb(), "events": last}
+    return {"rate": last / cost.wall_s, "cpu_rate": last / cost.cpu_s, "peak_mb": peak_mb(), "events": last}
 
 
 def _measure(path: Path, way: str) -> dict[str, Any]:

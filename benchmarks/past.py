@@ -16,7 +16,7 @@ from typing import Any
 import redrive
 from benchmarks.logs import fill
 from benchmarks.measure import Stopwatch, arguments, machine, open_log, scratch, table
-from benchmarks.replay import _peak_mb
+from benchmarks.replay import peak_mb
 from redrive.forensics.named_invariants import NAMED
 from redrive.forensics.past import keep_checkpoints
 
@@ -39,7 +39,7 @@ def measure_here(path: Path, what: str) -> dict[str, Any]:
         engine.ledger.last_position()
         with Stopwatch() as watch:
             told = _do(engine, way, rest)
-        return {"wall_s": watch.cost.wall_s, "peak_mb": _peak_mb(), **told}
+        return {"wall_s": watch.cost.wall_s, "peak_mb": peak_mb(), **told}
 
 
 def _do(engine: redrive.Engine, way: str, rest: str) -> dict[str, Any]:

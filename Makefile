@@ -1,7 +1,7 @@
 # `make check` is what .ci/run runs after installing.
 PYTHON ?= python3
 
-.PHONY: install check test lint types imports docs bench soak
+.PHONY: install check test lint types imports docs bench bench-forensics soak
 
 install:
 	$(PYTHON) -m pip install -e ".[dev]"
@@ -27,6 +27,9 @@ docs:
 
 bench:
 	$(PYTHON) -m benchmarks.report $(BENCH)
+
+bench-forensics:
+	$(PYTHON) -m benchmarks.forensics $(BENCH)
 
 soak:
 	$(PYTHON) -m benchmarks.soak $(SOAK)

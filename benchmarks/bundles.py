@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import redrive
-from benchmarks.logs import fill
+from benchmarks.grown import grow
 from benchmarks.measure import Stopwatch, arguments, machine, open_log, scratch, table
 from benchmarks.replay import peak_mb
 from redrive.evidence import verify
@@ -52,10 +52,15 @@ def measure(size: int, folder: str | None) -> list[tuple[str, ...]]:
     """The lines of one size."""
     with scratch(folder) as place:
         path = place / "log.db"
-        with open_log(path) as engine:
-            fill(engine, size)
-            engine.seal()
-        return [_row(way, _measure(path, way)) for way in WAYS]
+        grow(path, size)
+        return of_log(path)
+
+
+def of_log(path: Path) -> list[tuple[str, ...]]:
+    """The lines of a log, which is sealed."""
+    with open_log(path) as engine:
+        engine.seal()
+    return [_row(way, _measure(path, way)) for way in WAYS]
 
 
 def _measure(path: Path, way: str) -> dict[str, Any]:

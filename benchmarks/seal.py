@@ -15,7 +15,8 @@ from pathlib import Path
 from typing import Any
 
 import redrive
-from benchmarks.logs import fill, unflushed
+from benchmarks.grown import grow
+from benchmarks.logs import unflushed
 from benchmarks.measure import Stopwatch, arguments, machine, open_log, scratch, spread, table
 from benchmarks.replay import peak_mb
 from redrive.evidence import sealing
@@ -39,6 +40,7 @@ def measure_here(path: Path, way: str) -> dict[str, float]:
     """Do one thing to the log and tell what it took; in a process of its own."""
     with open_log(path) as engine:
         engine.evidence.keys.path = path.with_name("keys.json")
+        engine.evidence.keys.signers(None)  # what has to be imported is
         events = engine.ledger.last_position()
         if way.startswith("seal"):
             sealing.MOST_PER_CHECKPOINT = int(way.removeprefix("seal"))
@@ -65,14 +67,20 @@ def measure(size: int, rounds: int, folder: str | None) -> list[str]:
     """The line of one size."""
     with scratch(folder) as place:
         path = place / "log.db"
-        KeyFile(place / "keys.json").init("benchmark", 0)
-        with open_log(path) as engine:
-            fill(engine, size)
-        before = path.stat().st_size
-        found = {}
-        for way in ("seal4096", "seal256", "idle", "scan"):
-            found[way] = [_measure(path, way) for _ in range(1 if way == "idle" else rounds)]
-        grown = path.stat().st_size - before
+        grow(path, size)
+        return of_log(path, rounds)
+
+
+def of_log(path: Path, rounds: int) -> list[str]:
+    """The line of a log, which is sealed."""
+    keys = KeyFile(path.with_name("keys.json"))
+    if not keys.path.exists():
+        keys.init("benchmark", 0)
+    before = path.stat().st_size
+    found = {}
+    for way in ("seal4096", "seal256", "idle", "scan"):
+        found[way] = [_measure(path, way) for _ in range(1 if way == "idle" else rounds)]
+    grown = path.stat().st_size - before
     costs = [spread([result["cpu_us"] for result in found[way]]) for way in ("seal256", "seal4096")]
     rates = " · ".join(spread([result[name] for result in found["scan"]]) for name in ("rate", "cpu_rate"))
     peaks = [f"{max(result['peak_mb'] for result in found[way]):.0f}" for way in ("idle", "scan")]

@@ -160,8 +160,9 @@ def _watch(steps: Steps, wanted: "Invariant | Predicate", every: int) -> Watch:
 def _verdicts(steps: Steps, watch: Watch, every: int) -> Iterator[Now]:
     """The verdict at the start, and after that wherever it may have become another one."""
     yield watch.begin()
-    for events in steps.batches(256 if every == 1 else every):
-        yield from watch.after(events)
+    for events in steps.batches(256 if every == 1 else every, watch.wants):
+        if events:
+            yield from watch.after(events)
 
 
 def _settled(verdicts: Iterator[Now]) -> Iterator[Now]:

@@ -6,7 +6,7 @@ from typing import Any
 from redrive.domain.event import Recorded
 from redrive.forensics.invariants import Guard
 from redrive.forensics.steps import Steps
-from redrive.forensics.watching import How, Now
+from redrive.forensics.watching import How, Now, Wants
 
 MOST_PENDING = 2_048
 
@@ -48,6 +48,7 @@ class Told:
     """Watches a predicate: asks it after each event, or after each *every*-th."""
 
     how: How = "by_predicate"
+    wants: Wants = None
 
     def __init__(self, steps: Steps, holds: Ask, every: int) -> None:
         self._look, self._holds, self._every = Look(steps), holds, every

@@ -5,7 +5,7 @@ It is a file of its own that nobody else opens, so it needs no journal and no fl
 
 import contextlib
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Self
 
 from redrive.domain.event import Recorded
@@ -13,6 +13,7 @@ from redrive.forensics.checkpoints import EVERY, ViewCheckpoints
 from redrive.forensics.positions import Position
 from redrive.forensics.prefix import LogPrefix, Progress
 from redrive.forensics.private import PrivateView
+from redrive.ledger.mapper import shown
 from redrive.projections import fold
 from redrive.projections.batch import Batch, collector_paused
 from redrive.projections.graphs import Graphs
@@ -58,13 +59,14 @@ class Steps:
     def __exit__(self, *_error: object) -> None:
         self.close()
 
-    def batches(self, size: int = 256) -> Iterator[list[Recorded]]:
-        """The events beyond *start*, batch by batch, still to be folded by whoever asks."""
+    def batches(self, size: int = 256, wanted: Callable[[str], bool] | None = None) -> Iterator[list[Recorded]]:
+        """The events beyond *start*, batch by batch, still to be folded by whoever asks; only those whose topic is
+        *wanted*, when that is given: no other is decoded."""
         begun, written = self.start.position, self.start.position
-        for events in self._ledger.replay(self.start.position, self.end.position, size):
-            yield events
-            self.events += len(events)
-            last = events[-1].position
+        for rows in self._ledger.rows(self.start.position, self.end.position, size):
+            yield shown(rows if wanted is None else [row for row in rows if wanted(row[3])])
+            self.events += len(rows)
+            last = rows[-1][0]
             if last - written >= PER_TRANSACTION:
                 self.connection.execute("COMMIT")
                 self.connection.execute("BEGIN")

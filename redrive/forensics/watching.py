@@ -1,12 +1,13 @@
 """Ways to watch an invariant while the log is folded: each says where its verdict may have changed."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import cache
 from operator import itemgetter
 from typing import Any, Literal, NamedTuple, Protocol
 
 from redrive.domain.dead_letter.events import DeadLetterOpened
 from redrive.domain.errors import InvalidValue
-from redrive.domain.event import Recorded, UnknownEvent
+from redrive.domain.event import CATALOGUE, Event, Recorded, UnknownEvent
 from redrive.forensics.invariants import BY_ROW, ByRow, Guard
 from redrive.forensics.steps import Steps
 from redrive.projections import compensations, dead_letters, effects, fold, queues
@@ -16,6 +17,7 @@ from redrive.projections.tables import Row, Table
 WRITE_AFTER = 8_192
 MOST_REMEMBERED = 100_000
 
+Wants = Callable[[str], bool] | None
 How = Literal["by_row", "by_query", "by_predicate"]
 
 
@@ -31,6 +33,8 @@ class Watch(Protocol):
     """A way to watch; *asked* counts how often the invariant itself was consulted."""
 
     asked: int
+    wants: Wants
+    """Whether an event stored as this topic and version may change the verdict; None: any may."""
 
     @property
     def how(self) -> How:
@@ -61,15 +65,23 @@ def rows_touched(batch: Batch, event: Recorded) -> Iterator[tuple[Table, str, Ro
 def as_written(table: Table, columns: Sequence[str]) -> Callable[[Row], tuple[Any, ...]]:
     """What gives these columns of a row of *table* in memory, as they will be written."""
     chosen = itemgetter(*columns) if len(columns) > 1 else lambda row: (row[columns[0]],)
-    if table.name != "runs" or not {"needs_review", "succeeded_bits"} & set(columns):
+    if table.name != "runs" or not _MADE_WHEN_WRITTEN.keys() & set(columns):
         return chosen
 
-    def of_run(row: Row) -> tuple[Any, ...]:
-        bits = row["succeeded_bits"]
-        shown = {**row, "needs_review": queues.needs_review(row), "succeeded_bits": f"{bits:x}" if bits else ""}
-        return tuple(shown[name] for name in columns)
+    if len(columns) == 1:
+        only = _MADE_WHEN_WRITTEN[columns[0]]
+        return lambda row: (only(row),)
+    made = [_MADE_WHEN_WRITTEN.get(name) or itemgetter(name) for name in columns]
+    return lambda row: tuple([make(row) for make in made])
 
-    return of_run
+
+def _bits(row: Row) -> str:
+    bits: int = row["succeeded_bits"]
+    return f"{bits:x}" if bits else ""
+
+
+_MADE_WHEN_WRITTEN: dict[str, Callable[[Row], Any]] = {"needs_review": queues.needs_review, "succeeded_bits": _bits}
+"""The columns of runs that are in memory in another form, or not at all."""
 
 
 _OF_ITS_OWN: dict[str, frozenset[type]] = {
@@ -78,6 +90,26 @@ _OF_ITS_OWN: dict[str, frozenset[type]] = {
     "compensations": frozenset({*compensations.folds.by_class, UnknownEvent}),
 }
 """The events that a row of these tables follows from: those of its own stream. A run's row follows from others too."""
+
+
+def topics_of(classes: Iterable[type]) -> Callable[[str], bool]:
+    """Tells of an event by its stored topic and version whether it may be of one of *classes*, or unknown. Of what has
+    their kind of stream, nothing is left out: a damaged event of any topic makes its row unreadable."""
+    kinds = {cls.TOPIC.partition(".")[0] for cls in classes if issubclass(cls, Event)}
+    known = {cls.TOPIC for cls in CATALOGUE.values()}
+
+    @cache
+    def wanted(stored_as: str) -> bool:
+        topic, _, version = stored_as.rpartition("/")
+        return topic.partition(".")[0] in kinds or topic not in known or not _is_read(topic, version)
+
+    return wanted
+
+
+def _is_read(topic: str, version: str) -> bool:
+    """Whether this version of redrive knows that version of the topic."""
+    newest = max(cls.VERSION for cls in CATALOGUE.values() if topic == cls.TOPIC)
+    return version.isdecimal() and int(version) <= newest
 
 
 class RowByRow:
@@ -103,6 +135,7 @@ class RowByRow:
         self.asked = 0
         self._sampled = guard.sample() if self._violating else ()
         self._chosen = _OF_ITS_OWN.get(table.name)
+        self.wants: Wants = None if self._chosen is None else topics_of(self._chosen)
         steps.drop_indexes()
         self._batch, self._folded = steps.batch(), 0
 
@@ -180,6 +213,7 @@ class AskedAgain:
     """Watches any query: asks it again where what it reads may have changed, or *every* so many events."""
 
     how: How = "by_query"
+    wants: Wants = None
 
     def __init__(self, steps: Steps, guard: Guard, every: int) -> None:
         self._steps, self._guard, self._every = steps, guard, every
@@ -248,4 +282,4 @@ class AskedAgain:
         return Now(event, violated, self._guard.sample() if violated else ())
 
 
-__all__ = ["AskedAgain", "How", "Now", "RowByRow", "Watch"]
+__all__ = ["AskedAgain", "How", "Now", "RowByRow", "Wants", "Watch"]

@@ -5,9 +5,12 @@ from typing import Any
 import pytest
 
 import redrive
+from redrive.domain.dead_letter.events import DeadLetterOpened
+from redrive.domain.event import UnknownEvent
 from redrive.forensics.first import InvariantReport
 from redrive.forensics.invariants import by_row
 from redrive.forensics.named_invariants import NAMED
+from redrive.forensics.watching import topics_of
 from redrive.projections.view import View
 
 ROWS = (
@@ -204,3 +207,12 @@ def test_an_endless_query_is_ended(engine: redrive.Engine, monkeypatch: pytest.M
 def test_what_is_more_than_rows_is_known(sql: str) -> None:
     """It is never taken for a row invariant."""
     assert by_row(sql) is None
+
+
+def test_what_is_not_decoded_cannot_touch_the_table() -> None:
+    """Damaged or of another version: whatever has the kind of stream is read, and whatever is unknown."""
+    wanted = topics_of([DeadLetterOpened, UnknownEvent])
+    for topic in ("dead-letter.opened/1", "dead-letter.noted/1", "dead-letter.opened/99", "run.claimed/99", "x/1", "y"):
+        assert wanted(topic), topic
+    for topic in ("run.claimed/1", "run.claimed/2", "flow.registered/1", "effect.intended/1"):
+        assert not wanted(topic), topic

@@ -16,6 +16,7 @@ from redrive.forensics.touched import Touched
 from redrive.forensics.what_if_report import WhatIfReport
 from tests.forensics.fate import Fate, Life
 from tests.forensics.test_what_if import FATES, REDRIVES, RETRIES
+from tests.ledger.world import put_raw
 from tests.ledger.write_golden import LOGS
 
 GOLDEN = sorted(LOGS.glob("*.db"))
@@ -60,6 +61,21 @@ def test_rows_are_told_apart_as_decisions_are(golden: Path, tmp_path: Path) -> N
     with redrive.open(f"sqlite:///{tmp_path / 'log.db'}") as engine:
         told = [[recorded.position for recorded in of] for of in decisions(engine.ledger.replay())]
         assert [[row[0] for row in of] for of in row_decisions(engine.ledger.rows(batch=3))] == told
+
+
+def test_what_nobody_can_read_is_passed_over(tmp_path: Path) -> None:
+    """Rows of other versions and damaged ones, in the stream of a run and in one of their own: both ways agree."""
+    fate = Fate(seed=3, rate=0.6, graph={"a": (), "b": ("a",)}, runs=3)
+    with Life(fate, tmp_path / "log.db").live() as engine:
+        runs = [run.run_id for run in engine.local.runs().items]
+        last = engine.ledger.at_positions([engine.ledger.last_position()])[0].recorded_at_ms
+        for stream, topic, state in (
+            (runs[0], "run.attempt-started/9", b"{}"), (runs[1], "run.attempt-failed/1", b"{"), ("other", "x/1", b""),
+        ):  # fmt: skip
+            put_raw(str(tmp_path / "log.db"), stream, topic, state, at_ms=last)
+        for section in POLICIES:
+            quick, full = both(engine, {"version": 1, "default": section})
+            assert quick == full
 
 
 @pytest.mark.slow

@@ -17,7 +17,7 @@ import redrive
 from benchmarks.grown import grow
 from benchmarks.measure import Stopwatch, arguments, machine, open_log, scratch, table
 from benchmarks.replay import peak_mb
-from redrive.forensics.named_invariants import NAMED
+from redrive.forensics.invariants.named import NAMED
 from redrive.forensics.past import keep_checkpoints
 
 PLACES = (0.1, 0.5, 0.87, 0.999)

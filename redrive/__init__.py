@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 _PUBLIC = {
-    "redrive.forensics.counterfactual": ("WhatIf",),
-    "redrive.forensics.policy_file": ("WhatIfPolicy",),
-    "redrive.forensics.replay_check": ("Difference", "ReplayReport"),
-    "redrive.forensics.what_if_report": ("WhatIfReport",),
+    "redrive.forensics.what_if.counterfactual": ("WhatIf",),
+    "redrive.forensics.what_if.policy_file": ("WhatIfPolicy",),
+    "redrive.forensics.decided_again.replay_check": ("Difference", "ReplayReport"),
+    "redrive.forensics.what_if.report": ("WhatIfReport",),
     "redrive.async_engine": ("AsyncBatch", "AsyncEngine", "open_async"),
     "redrive.async_tenant": ("AsyncTenantEngine", "AsyncView"),
     "redrive.engine": ("Batch", "Engine"),
@@ -22,19 +22,19 @@ _PUBLIC = {
     "redrive.effect_detail": ("CompensationDetail", "EffectDetail", "EffectOutcome", "EffectTry"),
     "redrive.run_detail": ("NodeDetail", "RunDetail"),
     "redrive.forensics.diff": ("ColumnChange", "Responsible", "RowChange", "ViewDiff"),
-    "redrive.forensics.first": ("Flip", "InvariantReport"),
+    "redrive.forensics.invariants.first": ("Flip", "InvariantReport"),
     "redrive.forensics.footing": ("Footing",),
-    "redrive.forensics.invariants": ("Invariant",),
+    "redrive.forensics.invariants.invariant": ("Invariant",),
     "redrive.forensics.past": ("Past", "TenantPast"),
     "redrive.forensics.positions": ("ClockRegression", "Position"),
-    "redrive.forensics.predicates": ("Look",),
+    "redrive.forensics.invariants.predicates": ("Look",),
     "redrive.history": ("HistoryEntry",),
-    "redrive.forensics.blast": ("Blast", "BlastEvent"),
-    "redrive.forensics.decisions": ("PolicyUsed",),
-    "redrive.forensics.picture": ("svg_of",),
-    "redrive.forensics.roots": ("Root",),
-    "redrive.forensics.timeline": ("Timeline", "TimelineEntry", "TimelineLane"),
-    "redrive.forensics.why": ("Why", "WhyStep"),
+    "redrive.forensics.causes.blast": ("Blast", "BlastEvent"),
+    "redrive.forensics.causes.decisions": ("PolicyUsed",),
+    "redrive.forensics.timelines.picture": ("svg_of",),
+    "redrive.forensics.causes.roots": ("Root",),
+    "redrive.forensics.timelines.timeline": ("Timeline", "TimelineEntry", "TimelineLane"),
+    "redrive.forensics.causes.why": ("Why", "WhyStep"),
     "redrive.http_effects": ("http_reconcile", "http_send"),
     "redrive.settings": ("Settings",),
     "redrive.ledger.committer": ("Pending",),
@@ -251,34 +251,34 @@ if TYPE_CHECKING:
     from redrive.evidence.report import VerifyReport as VerifyReport
     from redrive.evidence.report import VerifyResult as VerifyResult
     from redrive.evidence.store import StoredCheckpoint as StoredCheckpoint
-    from redrive.forensics.blast import Blast as Blast
-    from redrive.forensics.blast import BlastEvent as BlastEvent
-    from redrive.forensics.counterfactual import WhatIf as WhatIf
-    from redrive.forensics.decisions import PolicyUsed as PolicyUsed
+    from redrive.forensics.causes.blast import Blast as Blast
+    from redrive.forensics.causes.blast import BlastEvent as BlastEvent
+    from redrive.forensics.causes.decisions import PolicyUsed as PolicyUsed
+    from redrive.forensics.causes.roots import Root as Root
+    from redrive.forensics.causes.why import Why as Why
+    from redrive.forensics.causes.why import WhyStep as WhyStep
+    from redrive.forensics.decided_again.replay_check import Difference as Difference
+    from redrive.forensics.decided_again.replay_check import ReplayReport as ReplayReport
     from redrive.forensics.diff import ColumnChange as ColumnChange
     from redrive.forensics.diff import Responsible as Responsible
     from redrive.forensics.diff import RowChange as RowChange
     from redrive.forensics.diff import ViewDiff as ViewDiff
-    from redrive.forensics.first import Flip as Flip
-    from redrive.forensics.first import InvariantReport as InvariantReport
     from redrive.forensics.footing import Footing as Footing
-    from redrive.forensics.invariants import Invariant as Invariant
+    from redrive.forensics.invariants.first import Flip as Flip
+    from redrive.forensics.invariants.first import InvariantReport as InvariantReport
+    from redrive.forensics.invariants.invariant import Invariant as Invariant
+    from redrive.forensics.invariants.predicates import Look as Look
     from redrive.forensics.past import Past as Past
     from redrive.forensics.past import TenantPast as TenantPast
-    from redrive.forensics.picture import svg_of as svg_of
-    from redrive.forensics.policy_file import WhatIfPolicy as WhatIfPolicy
     from redrive.forensics.positions import ClockRegression as ClockRegression
     from redrive.forensics.positions import Position as Position
-    from redrive.forensics.predicates import Look as Look
-    from redrive.forensics.replay_check import Difference as Difference
-    from redrive.forensics.replay_check import ReplayReport as ReplayReport
-    from redrive.forensics.roots import Root as Root
-    from redrive.forensics.timeline import Timeline as Timeline
-    from redrive.forensics.timeline import TimelineEntry as TimelineEntry
-    from redrive.forensics.timeline import TimelineLane as TimelineLane
-    from redrive.forensics.what_if_report import WhatIfReport as WhatIfReport
-    from redrive.forensics.why import Why as Why
-    from redrive.forensics.why import WhyStep as WhyStep
+    from redrive.forensics.timelines.picture import svg_of as svg_of
+    from redrive.forensics.timelines.timeline import Timeline as Timeline
+    from redrive.forensics.timelines.timeline import TimelineEntry as TimelineEntry
+    from redrive.forensics.timelines.timeline import TimelineLane as TimelineLane
+    from redrive.forensics.what_if.counterfactual import WhatIf as WhatIf
+    from redrive.forensics.what_if.policy_file import WhatIfPolicy as WhatIfPolicy
+    from redrive.forensics.what_if.report import WhatIfReport as WhatIfReport
     from redrive.history import HistoryEntry as HistoryEntry
     from redrive.http_effects import http_reconcile as http_reconcile
     from redrive.http_effects import http_send as http_send

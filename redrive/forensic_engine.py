@@ -8,17 +8,17 @@ if TYPE_CHECKING:
 
     from redrive.domain.identity import Tenant
     from redrive.engine import Engine
-    from redrive.forensics.blast import Blast
-    from redrive.forensics.counterfactual import WhatIf
+    from redrive.forensics.causes.blast import Blast
+    from redrive.forensics.causes.why import Why
+    from redrive.forensics.decided_again.replay_check import ReplayReport
     from redrive.forensics.diff import ViewDiff
-    from redrive.forensics.first import InvariantReport, Predicate
-    from redrive.forensics.invariants import Invariant
+    from redrive.forensics.invariants.first import InvariantReport, Predicate
+    from redrive.forensics.invariants.invariant import Invariant
     from redrive.forensics.past import Past
     from redrive.forensics.positions import Asked
     from redrive.forensics.prefix import Progress
-    from redrive.forensics.replay_check import ReplayReport
-    from redrive.forensics.timeline import Timeline
-    from redrive.forensics.why import Why
+    from redrive.forensics.timelines.timeline import Timeline
+    from redrive.forensics.what_if.counterfactual import WhatIf
 
 
 class ForensicEngine:
@@ -102,7 +102,7 @@ class ForensicEngine:
 
         Raises InvalidValue, StorageError.
         """
-        from redrive.forensics.first import first
+        from redrive.forensics.invariants.first import first
 
         return first(
             cast("Engine", self), invariant, start=start, end=end, every=every, settled=settled, progress=progress
@@ -113,7 +113,7 @@ class ForensicEngine:
     ) -> "ReplayReport":
         """Make every recorded decision beyond *from_*, up to *to*, again with its recorded inputs: what the code of
         today would decide otherwise is drift. Positions as for ``at``. Raises InvalidValue, StorageError."""
-        from redrive.forensics.replay_check import replay_check_between
+        from redrive.forensics.decided_again.replay_check import replay_check_between
 
         return replay_check_between(cast("Engine", self), from_, to, progress)
 
@@ -128,6 +128,6 @@ class ForensicEngine:
         """Decide history beyond *from_* again under another *policy* (a document, or the path of a policy file), as if
         the events *drop* (positions or ids) had not happened. What was never tried is unknown, and told as bounds.
         Close the answer when done, or use it as a context manager. Raises InvalidValue, StorageError."""
-        from redrive.forensics.counterfactual import what_if
+        from redrive.forensics.what_if.counterfactual import what_if
 
         return what_if(cast("Engine", self), policy, from_, drop, progress)

@@ -23,11 +23,11 @@ from redrive.processes.ticker import TickReport, tick
 from redrive.tenant_effects import Actor, TenantEffects
 
 if TYPE_CHECKING:
-    from redrive.forensics.blast import Blast
+    from redrive.forensics.causes.blast import Blast
+    from redrive.forensics.causes.why import Why
     from redrive.forensics.past import TenantPast
     from redrive.forensics.positions import Asked
-    from redrive.forensics.timeline import Timeline
-    from redrive.forensics.why import Why
+    from redrive.forensics.timelines.timeline import Timeline
 
 
 class TenantEngine(TenantEffects):

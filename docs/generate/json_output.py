@@ -11,12 +11,12 @@ from redrive.effect_detail import CompensationDetail, EffectDetail
 from redrive.evidence.bundle.checking import BundleReport
 from redrive.evidence.bundle.handing import ExportReport
 from redrive.evidence.report import VerifyReport
-from redrive.forensics.blast import Blast
+from redrive.forensics.causes.blast import Blast
+from redrive.forensics.causes.why import Why
 from redrive.forensics.diff import ViewDiff
-from redrive.forensics.first import InvariantReport
 from redrive.forensics.footing import Footing
-from redrive.forensics.timeline import Timeline
-from redrive.forensics.why import Why
+from redrive.forensics.invariants.first import InvariantReport
+from redrive.forensics.timelines.timeline import Timeline
 from redrive.history import HistoryEntry
 from redrive.privacy.models import KeyDestruction, PrivacyStatus
 from redrive.projections.models import (

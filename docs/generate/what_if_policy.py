@@ -6,7 +6,7 @@ from pydantic import BaseModel
 
 from docs.generate.flow_file import accepted
 from docs.generate.markdown import code, sentence, table
-from redrive.forensics.policy_file import RedriveChange, RetryChange, Section, WhatIfPolicy, schema
+from redrive.forensics.what_if.policy_file import RedriveChange, RetryChange, Section, WhatIfPolicy, schema
 
 MEANINGS = {
     ("WhatIfPolicy", "version"): "The version of this format.",

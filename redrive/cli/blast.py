@@ -12,7 +12,7 @@ from redrive.cli.past import HELP
 from redrive.cli.reporting import tell_end
 
 if TYPE_CHECKING:
-    from redrive.forensics.blast import Blast, BlastEvent
+    from redrive.forensics.causes.blast import Blast, BlastEvent
     from redrive.tenant_engine import TenantEngine
 
 MOST_LINES = 60

@@ -13,7 +13,7 @@ from redrive.cli.tables import Column
 from redrive.cli.times import absolute
 
 if TYPE_CHECKING:
-    from redrive.forensics.first import Flip, InvariantReport
+    from redrive.forensics.invariants.first import Flip, InvariantReport
 
 MOST_SHOWN = 20
 _NAMED = (Column("name"), Column("promises", elastic=True), Column("sql", wide=True, elastic=True))
@@ -54,7 +54,7 @@ def first(
 
 
 def _print_named(session: Session) -> None:
-    from redrive.forensics.named_invariants import NAMED
+    from redrive.forensics.invariants.named import NAMED
 
     if session.output.json:
         named = [{"name": one.name, "promises": one.meaning, "sql": one.sql} for one in NAMED.values()]

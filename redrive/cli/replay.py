@@ -12,7 +12,7 @@ from redrive.cli.output import printable
 from redrive.cli.reporting import metered, tell_end
 
 if TYPE_CHECKING:
-    from redrive.forensics.replay_check import Difference, ReplayReport
+    from redrive.forensics.decided_again.replay_check import Difference, ReplayReport
 
 DIFFERS = 1
 

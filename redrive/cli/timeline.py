@@ -17,8 +17,8 @@ from redrive.cli.words import Word
 
 if TYPE_CHECKING:
     from redrive.cli.output import Output
-    from redrive.forensics.strip import Row
-    from redrive.forensics.timeline import Timeline
+    from redrive.forensics.timelines.strip import Row
+    from redrive.forensics.timelines.timeline import Timeline
 
 NARROWEST, WIDEST = 70, 180
 NAME, COUNT = 18, 15
@@ -52,7 +52,7 @@ def timeline(session: Session, key: str, correlated: bool, at: str | None, svg: 
     _, found = named(acme, key)
     told = acme.timeline(found, correlated=correlated, at=at)
     if svg is not None:
-        from redrive.forensics.picture import svg_of
+        from redrive.forensics.timelines.picture import svg_of
 
         save_picture(svg, svg_of(told, theme))  # type: ignore[arg-type]
     if out.json:
@@ -68,8 +68,8 @@ def timeline(session: Session, key: str, correlated: bool, at: str | None, svg: 
 
 def print_timeline(session: "Session", told: "Timeline") -> None:
     """The head, the lanes, what the signs mean, what happened in lines, and what it stands on."""
-    from redrive.forensics.picture import description
-    from redrive.forensics.strip import lines_of, rows_of
+    from redrive.forensics.timelines.picture import description
+    from redrive.forensics.timelines.strip import lines_of, rows_of
 
     out = session.output
     width = min(max(out.width, NARROWEST), WIDEST)
@@ -111,14 +111,14 @@ def plain(text: str) -> str:
 
 
 def _legend(rows: "list[Row]") -> str:
-    from redrive.forensics.strip import LEGEND
+    from redrive.forensics.timelines.strip import LEGEND
 
     used = {char for row in rows for char, kind in row.cells if kind != "scale"}
     return "  ".join(f"{char}\u00a0{word.replace(' ', chr(160))}" for char, word in LEGEND.items() if char in used)
 
 
 def _print_row(out: "Output", row: "Row") -> None:
-    from redrive.forensics.picture_parts import shortened
+    from redrive.forensics.timelines.picture_parts import shortened
 
     name = shortened(printable(row.name), NAME).ljust(NAME)
     head = f"{name} {row.count.rjust(COUNT)} "

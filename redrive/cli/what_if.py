@@ -12,8 +12,8 @@ from redrive.cli.reporting import metered, save_picture, tell_end
 from redrive.cli.times import duration
 
 if TYPE_CHECKING:
-    from redrive.forensics.bounds import Bounds
-    from redrive.forensics.what_if_report import RunDifference, WhatIfReport
+    from redrive.forensics.what_if.bounds import Bounds
+    from redrive.forensics.what_if.report import RunDifference, WhatIfReport
 
 SHOWN_RUNS = 10
 

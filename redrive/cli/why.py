@@ -15,7 +15,7 @@ from redrive.cli.times import absolute, duration
 if TYPE_CHECKING:
     from redrive.cli.output import Output
     from redrive.domain.redaction import Redactor
-    from redrive.forensics.why import Why, WhyStep
+    from redrive.forensics.causes.why import Why, WhyStep
     from redrive.tenant_engine import TenantEngine
 
 MOST_STEPS = 16

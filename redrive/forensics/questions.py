@@ -14,10 +14,10 @@ from redrive.processes.operations import noting_letter, noting_run
 
 if TYPE_CHECKING:
     from redrive.engine import Engine
-    from redrive.forensics.blast import Blast
+    from redrive.forensics.causes.blast import Blast
+    from redrive.forensics.causes.why import Why
     from redrive.forensics.positions import Asked
-    from redrive.forensics.timeline import Timeline
-    from redrive.forensics.why import Why
+    from redrive.forensics.timelines.timeline import Timeline
 
 MOST_DIGITS = 18
 UUID_LENGTH = 36
@@ -27,8 +27,8 @@ def timeline(
     engine: "Engine", tenant: Tenant | None, key: str, *, correlated: bool = False, at: "Asked | None" = None
 ) -> "Timeline":
     """The timeline of *key* as of *at*. Raises NotFound, InvalidValue."""
-    from redrive.forensics.spans import timeline_of
     from redrive.forensics.subjects import found, story
+    from redrive.forensics.timelines.spans import timeline_of
 
     until = _until(engine, tenant, at)
     of = found(engine.ledger, tenant, key, until)
@@ -38,7 +38,7 @@ def timeline(
 
 def why(engine: "Engine", tenant: Tenant | None, key: str, at: "Asked | None" = None) -> "Why":
     """Why *key*, a field of it, or an event is as it is as of *at*. Raises NotFound, InvalidValue, StreamReadOnly."""
-    from redrive.forensics.why import why_event, why_of
+    from redrive.forensics.causes.why import why_event, why_of
 
     until = _until(engine, tenant, at)
     if isinstance(key, str) and key.startswith("pos:"):
@@ -50,7 +50,7 @@ def why(engine: "Engine", tenant: Tenant | None, key: str, at: "Asked | None" = 
 
 def blast(engine: "Engine", tenant: Tenant | None, event: "Asked", at: "Asked | None" = None) -> "Blast":
     """What followed from *event*, as of *at*. Raises NotFound, InvalidValue."""
-    from redrive.forensics.blast import blast_of
+    from redrive.forensics.causes.blast import blast_of
 
     until = _until(engine, tenant, at)
     told = blast_of(engine.ledger, tenant, _exactly(engine, tenant, event), until)

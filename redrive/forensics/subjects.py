@@ -11,7 +11,7 @@ from redrive.domain.identity import Tenant, note_stream_of
 from redrive.domain.records import LimitSet, NoteWritten
 from redrive.domain.run.events import RunQueued
 from redrive.domain.values import clean_name
-from redrive.forensics.timeline import Subject
+from redrive.forensics.timelines.timeline import Subject
 from redrive.ledger.limit_book import LIMITS_STREAM
 from redrive.ledger.mentions import first_of
 

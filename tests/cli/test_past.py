@@ -5,7 +5,7 @@ import json
 import pytest
 
 import redrive
-from redrive.forensics.named_invariants import NAMED
+from redrive.forensics.invariants.named import NAMED
 from tests.cli.logs import World
 from tests.cli.test_commands import EVERY
 

@@ -14,7 +14,7 @@ from redrive.domain.ports import Caller
 from redrive.domain.run import events as e
 from redrive.domain.run import wait_events as w
 from redrive.domain.run.state import FINAL
-from redrive.forensics.replay_check import replay_check
+from redrive.forensics.decided_again.replay_check import replay_check
 from redrive.projections.view import View
 
 

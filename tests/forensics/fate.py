@@ -9,7 +9,7 @@ from pathlib import Path
 import redrive
 from redrive import Attempt, Backoff, Claim, DeadLetterId, Failure, Flow, Node, RetryPolicy, Strategy, TerminalBehavior
 from redrive.domain.retry_policy import Mode
-from redrive.forensics.policy_file import WhatIfPolicy
+from redrive.forensics.what_if.policy_file import WhatIfPolicy
 
 START_MS = 1_700_000_000_000
 RUN_MS = 700

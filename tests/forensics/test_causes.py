@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 import redrive
-from redrive.forensics.why import Why
+from redrive.forensics.causes.why import Why
 from tests.forensics.incidents import FLOW, Incident, opened
 
 STRANGER = redrive.Tenant("acme", "billing", "prod")

@@ -7,10 +7,10 @@ import pytest
 import redrive
 from redrive.domain.dead_letter.events import DeadLetterOpened
 from redrive.domain.event import UnknownEvent
-from redrive.forensics.first import InvariantReport
-from redrive.forensics.invariants import by_row
-from redrive.forensics.named_invariants import NAMED
-from redrive.forensics.watching import topics_of
+from redrive.forensics.invariants.first import InvariantReport
+from redrive.forensics.invariants.invariant import by_row
+from redrive.forensics.invariants.named import NAMED
+from redrive.forensics.invariants.watching import topics_of
 from redrive.projections.view import View
 
 ROWS = (
@@ -129,7 +129,7 @@ def test_a_predicate_that_asks_seldom_is_answered_in_full(
     engine: redrive.Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What was not folded for want of a question is folded when one comes."""
-    monkeypatch.setattr("redrive.forensics.predicates.MOST_PENDING", 3)
+    monkeypatch.setattr("redrive.forensics.invariants.predicates.MOST_PENDING", 3)
     counted: list[tuple[int, int]] = []
 
     def holds(event: redrive.Recorded, look: redrive.Look) -> bool:
@@ -184,7 +184,7 @@ def test_what_is_no_invariant_is_refused(engine: redrive.Engine, sql: Any) -> No
 
 def test_an_endless_query_is_ended(engine: redrive.Engine, monkeypatch: pytest.MonkeyPatch) -> None:
     """Nobody waits for ever."""
-    monkeypatch.setattr("redrive.forensics.invariants.MOST_SECONDS", 0.05)
+    monkeypatch.setattr("redrive.forensics.invariants.invariant.MOST_SECONDS", 0.05)
     endless = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT count(*) FROM n"
     with pytest.raises(redrive.InvalidValue, match="answers within"):
         engine.first(endless)

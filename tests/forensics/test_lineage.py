@@ -10,9 +10,9 @@ from click.testing import CliRunner
 import redrive
 from redrive.cli.root import cli
 from redrive.domain.event import Recorded
-from redrive.forensics.lineage import lineage_of
-from redrive.forensics.neighbours import children_of
-from redrive.forensics.roots import root_of
+from redrive.forensics.causes.lineage import lineage_of
+from redrive.forensics.causes.neighbours import children_of
+from redrive.forensics.causes.roots import root_of
 
 DATA = Path(__file__).parents[3] / "shared" / "data"
 

@@ -6,11 +6,11 @@ from pathlib import Path
 import pytest
 
 import redrive
-from redrive.forensics.axis import axis_of, lasting
-from redrive.forensics.picture import svg_of
-from redrive.forensics.spans import timeline_of
-from redrive.forensics.strip import lines_of, rows_of
-from redrive.forensics.timeline import Kind, Timeline, TimelineEntry, TimelineLane
+from redrive.forensics.timelines.axis import axis_of, lasting
+from redrive.forensics.timelines.picture import svg_of
+from redrive.forensics.timelines.spans import timeline_of
+from redrive.forensics.timelines.strip import lines_of, rows_of
+from redrive.forensics.timelines.timeline import Kind, Timeline, TimelineEntry, TimelineLane
 from tests.forensics.incidents import BEGIN_MS, Incident
 from tests.processes.workshop import Shop, beside, policy
 

@@ -8,7 +8,7 @@ import pytest
 
 from redrive import Backoff, InvalidValue, RedrivePolicy, RetryPolicy, WhatIfPolicy
 from redrive.domain.retry_policy import Strategy
-from redrive.forensics.policy_file import policy_given, read_policy_file, schema
+from redrive.forensics.what_if.policy_file import policy_given, read_policy_file, schema
 
 OWN = RetryPolicy(max_attempts=4, backoff=Backoff(strategy=Strategy.FIXED, initial_delay_ms=700), max_elapsed_ms=9)
 

@@ -12,7 +12,7 @@ from redrive import Failure, InvalidValue
 from redrive.domain.dead_letter import judge
 from redrive.domain.retry_policy import Backoff
 from redrive.domain.run import control
-from redrive.forensics.replay_check import ReplayReport
+from redrive.forensics.decided_again.replay_check import ReplayReport
 from tests.ledger.world import put_raw
 from tests.ledger.write_golden import LOGS
 from tests.processes.workshop import ANA, Shop, beside, chain, policy
@@ -116,7 +116,7 @@ def test_a_rule_that_would_refuse_is_caught(shop: Shop, monkeypatch: pytest.Monk
     def refuse(*_: object, **__: object) -> None:
         raise redrive.NotAllowed("claim", "it", "of another rule")
 
-    monkeypatch.setattr("redrive.forensics.commands.claim_run", refuse)
+    monkeypatch.setattr("redrive.forensics.decided_again.commands.claim_run", refuse)
     first = replayed(shop).first
     assert first is not None
     assert first.rule == "claim"
@@ -169,5 +169,5 @@ def test_states_that_were_dropped_are_read_again(shop: Shop, monkeypatch: pytest
     for n in range(5):
         shop.submit(beside("x", "y"), key=str(n))
     shop.acme.claim_many(9, worker="w", start=True)
-    monkeypatch.setattr("redrive.forensics.streams.MOST_EVENTS", 1)
+    monkeypatch.setattr("redrive.forensics.decided_again.streams.MOST_EVENTS", 1)
     assert replayed(shop).same

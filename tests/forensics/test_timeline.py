@@ -5,8 +5,8 @@ import pytest
 import redrive
 from redrive.domain.event import Recorded, UnknownEvent
 from redrive.domain.identity import EventId, StreamId, Tenant
-from redrive.forensics.spans import timeline_of
-from redrive.forensics.timeline import Timeline
+from redrive.forensics.timelines.spans import timeline_of
+from redrive.forensics.timelines.timeline import Timeline
 from tests.forensics.incidents import BEGIN_MS, HOUR_MS, Incident, opened
 
 STRANGER = redrive.Tenant("acme", "billing", "prod")

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 import redrive
 from redrive import Failure, InvalidValue
-from redrive.forensics.policy_file import policy_given
-from redrive.forensics.what_if_report import WhatIfReport
+from redrive.forensics.what_if.policy_file import policy_given
+from redrive.forensics.what_if.report import WhatIfReport
 from tests.forensics.fate import Fate, Life
 from tests.processes.workshop import ANA, Shop, beside, policy
 

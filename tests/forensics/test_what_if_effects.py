@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from redrive import Happened
-from redrive.forensics.what_if_report import WhatIfReport
+from redrive.forensics.what_if.report import WhatIfReport
 from tests.engine.outworld import DECLINED, OPERATION, Till
 from tests.processes.workshop import chain, policy
 

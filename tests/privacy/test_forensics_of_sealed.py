@@ -11,7 +11,7 @@ import redrive
 from redrive import Failure
 from redrive.domain.payloads import DESTROYED, ENCRYPTED
 from redrive.domain.retry_policy import Backoff
-from redrive.forensics.retrial import ERASED
+from redrive.forensics.decided_again.retrial import ERASED
 from tests.privacy.vault import CANARY, Vault
 from tests.processes.workshop import ACME, ANA, ONE, beside, policy
 

@@ -1,0 +1,1 @@
+"""Causes: why something is as it is, and what followed from an event."""

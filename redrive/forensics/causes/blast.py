@@ -1,0 +1,199 @@
+"""What followed from an event: forward along causes and facts, in its own correlation by the index, and beyond."""
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
+
+from pydantic import BaseModel, ConfigDict
+
+from redrive.domain.errors import NotFound
+from redrive.domain.event import Recorded, UnknownEvent
+from redrive.domain.identity import Tenant
+from redrive.domain.records import FlowRegistered, LimitRemoved, LimitSet, PolicyRegistered
+from redrive.forensics.causes.lineage import How, lineage_of
+from redrive.forensics.causes.neighbours import apart, children_of
+from redrive.forensics.causes.roots import claimed_together
+from redrive.forensics.footing import Footing
+from redrive.forensics.subjects import whole
+from redrive.history import HistoryEntry, entry_of
+from redrive.ledger.mentions import mentions
+
+if TYPE_CHECKING:
+    from redrive.ledger.ledger import SqliteLedger
+
+MOST_GOVERNED = 10_000
+CHUNK = 500
+
+
+class BlastEvent(BaseModel):
+    """An event that followed: from the one at *parent*, *how* (caused, followed, governed), *depth* steps from the
+    first. *subject* is the kind of its stream; *effect*, *dead_letter* and so on are found under *stream*."""
+
+    model_config = ConfigDict(frozen=True)
+
+    position: int
+    parent: int
+    how: str
+    depth: int
+    recorded_at_ms: int
+    topic: str
+    stream: str
+    run: str
+    node: str | None
+    actor: str
+    event_id: str
+
+
+class Blast(BaseModel):
+    """What followed from *event*, in log order: a tree by *parent*. *by_topic* counts it, *runs* are those it reached.
+
+    *governed*: how many were decided under the policy, limit or flow that *event* set; what followed from those in
+    turn is not among them. *complete* is false when there were more of these than are told.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    event: HistoryEntry
+    events: tuple[BlastEvent, ...]
+    by_topic: dict[str, int]
+    runs: tuple[str, ...]
+    governed: int
+    complete: bool
+    footing: Footing | None = None
+
+
+def blast_of(ledger: "SqliteLedger", tenant: Tenant | None, position: int, until: int) -> Blast:
+    """What followed from the event at *position*, up to *until*. Raises NotFound."""
+    told = ledger.at_positions([position])
+    if not told or tenant not in (None, told[0].tenant):
+        raise NotFound("event", str(position))
+    first = told[0]
+    reached: dict[int, BlastEvent] = {}
+    waiting, known = [first], {position: 0}
+    while waiting:
+        seed = waiting.pop(0)
+        _follow(ledger, seed, until, known, reached)
+        waiting += _foreign(ledger, tenant, seed, reached, known, until)
+    governed = list(_governed(ledger, tenant, first, until, known, reached))
+    events = tuple(reached[place] for place in sorted(reached))
+    return Blast(
+        event=entry_of(first),
+        events=events,
+        by_topic=dict(sorted(Counter(one.topic for one in events).items())),
+        runs=tuple(dict.fromkeys(one.run for one in events)),
+        governed=len(governed),
+        complete=len(governed) < MOST_GOVERNED,
+    )
+
+
+def _follow(
+    ledger: "SqliteLedger", seed: Recorded, until: int, known: dict[int, int], reached: dict[int, BlastEvent]
+) -> None:
+    """All that followed within the correlation of *seed*."""
+    events = list(whole(ledger, seed.correlation, seed.tenant, until))
+    links = lineage_of(events, children_of(ledger, events)).links
+    for one in events:
+        if one.position <= seed.position or one.position in known:
+            continue
+        link = next((link for link in links[one.position] if link.position in known), None)
+        if link is not None:
+            _reach(one, link.position, link.how, known, reached)
+
+
+def _reach(one: Recorded, parent: int, how: How, known: dict[int, int], reached: dict[int, BlastEvent]) -> None:
+    depth = known[one.position] = known[parent] + 1
+    node = None if isinstance(one.event, UnknownEvent) else getattr(one.event, "node", None)
+    reached[one.position] = BlastEvent(
+        position=one.position,
+        parent=parent,
+        how=how,
+        depth=depth,
+        recorded_at_ms=one.recorded_at_ms,
+        topic=one.topic,
+        stream=one.stream,
+        run=one.correlation,
+        node=node or None,
+        actor=f"{one.actor.kind}:{one.actor.id}",
+        event_id=one.event_id,
+    )
+
+
+def _foreign(
+    ledger: "SqliteLedger",
+    tenant: Tenant | None,
+    seed: Recorded,
+    reached: dict[int, BlastEvent],
+    known: dict[int, int],
+    until: int,
+) -> list[Recorded]:
+    """Events of other correlations that were appended together with one that was reached, because of it."""
+    ids = {place: one.event_id for place, one in reached.items() if one.run == seed.correlation}
+    ids[seed.position] = seed.event_id
+    found: list[Recorded] = []
+    edge = sorted(place + 1 for place in ids if place + 1 not in known and place < until)
+    while edge:
+        beside: list[int] = []
+        for one in _at(ledger, edge):
+            if one.position in known or not apart(one.event_id, ids[one.position - 1]):
+                continue
+            ids[one.position] = one.event_id
+            beside.append(one.position + 1)
+            cause = one.causation
+            back = apart(one.event_id, cause.id) if cause is not None and cause.kind == "event" else 0
+            if back and one.position - back in known and not claimed_together(one) and tenant in (None, one.tenant):
+                _reach(one, one.position - back, "caused", known, reached)
+                found.append(one)
+        edge = [place for place in beside if place not in known and place <= until]
+    return found
+
+
+def _at(ledger: "SqliteLedger", places: Sequence[int]) -> Iterator[Recorded]:
+    for n in range(0, len(places), CHUNK):
+        yield from ledger.at_positions(places[n : n + CHUNK])
+
+
+def _governed(
+    ledger: "SqliteLedger",
+    tenant: Tenant | None,
+    first: Recorded,
+    until: int,
+    known: dict[int, int],
+    reached: dict[int, BlastEvent],
+) -> Iterator[int]:
+    """What was decided under the policy, limit or flow that an event set: found by its name, in the log beyond it."""
+    name = governing(first)
+    if name is None:
+        return
+    count = 0
+    for one in mentions(ledger.recorder, name, first.position, until):
+        if isinstance(first.event, (LimitSet, LimitRemoved)) and governing(one) == name:
+            return  # from here on another holds
+        if one.position in known or tenant not in (None, one.tenant) or not _is_under(one, name):
+            continue
+        if isinstance(first.event, PolicyRegistered | FlowRegistered) and one.tenant != first.tenant:
+            continue
+        _reach(one, first.position, "governed", known, reached)
+        yield one.position
+        count += 1
+        if count == MOST_GOVERNED:
+            return
+
+
+def governing(one: Recorded) -> str | None:
+    """The policy, limit or flow that an event set."""
+    match one.event:
+        case PolicyRegistered(policy=name) | FlowRegistered(flow=name) | LimitRemoved(limit=name):
+            return str(name)
+        case LimitSet(limit=limit):
+            return limit.key
+        case _:
+            return None
+
+
+def _is_under(one: Recorded, name: str) -> bool:
+    """Whether an event was decided under what is called *name*; a text that only mentions it was not."""
+    event = one.event
+    decision = getattr(event, "decision", None)
+    uses = getattr(event, "limits", ()) or ()
+    cited = {getattr(decision, "policy", None), getattr(event, "policy", None), getattr(event, "flow", None)}
+    return name in cited | {use.limit for use in uses}

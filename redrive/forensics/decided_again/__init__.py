@@ -1,0 +1,1 @@
+"""Decided again: recorded commands, found in the log and given to the code of today."""

@@ -1,0 +1,164 @@
+"""The states of streams as they stood before a position: folded as the log is read, read again once dropped."""
+
+from collections import OrderedDict
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from redrive.domain.compensation.events import CompensationProposed
+from redrive.domain.compensation.state import CompensationState
+from redrive.domain.compensation.state import evolve as evolve_compensation
+from redrive.domain.dead_letter.events import DeadLetterHeld, DeadLetterNoted, DeadLetterOpened
+from redrive.domain.dead_letter.state import DeadLetter
+from redrive.domain.dead_letter.state import evolve as evolve_dead_letter
+from redrive.domain.effect.events import EffectIntended, EffectWithheld
+from redrive.domain.effect.state import Effect
+from redrive.domain.effect.state import evolve as evolve_effect
+from redrive.domain.errors import StreamUnreadable
+from redrive.domain.event import Event, Recorded, UnknownEvent
+from redrive.domain.flow import Flow
+from redrive.domain.identity import FlowDigest, Tenant
+from redrive.domain.run.events import RunSubmitted
+from redrive.domain.run.evolution import evolve as evolve_run
+from redrive.domain.run.state import Run
+from redrive.forensics.decided_again.encrypted_payloads import Erasures
+from redrive.ledger.agenda_rows import State
+from redrive.ledger.mapper import shown
+from redrive.ledger.recorder import Row
+
+if TYPE_CHECKING:
+    from redrive.ledger.ledger import SqliteLedger
+
+EVOLVE: dict[type, Callable[[Any, Event], None]] = {
+    Run: evolve_run,
+    DeadLetter: evolve_dead_letter,
+    Effect: evolve_effect,
+    CompensationState: evolve_compensation,
+}
+_BEGIN: dict[type, type] = {
+    DeadLetterOpened: DeadLetter,
+    EffectIntended: Effect,
+    EffectWithheld: Effect,
+    CompensationProposed: CompensationState,
+}
+QUIET = (DeadLetterNoted, DeadLetterHeld)
+MOST_EVENTS = 100_000
+"""How many events the states in memory were folded from, together."""
+
+
+@dataclass(slots=True)
+class Stream:
+    """A stream in memory: its *state* (None when it cannot be read), the position of its first event, and the *weight*
+    that it was counted with."""
+
+    id: str
+    state: State | None
+    created: int
+    unknown: bool = False
+    moved_by: str = ""
+    weight: int = 0
+
+    def fold(self, event: Event | UnknownEvent, event_id: str = "") -> None:
+        """Fold one event; what follows an unknown one cannot be understood."""
+        if isinstance(event, UnknownEvent):
+            self.unknown = True
+        elif not self.unknown and self.state is not None:
+            EVOLVE[self.state.__class__](self.state, event)
+            if event.__class__ not in QUIET:
+                self.moved_by = event_id
+
+
+class Streams:
+    """The streams of a log, least recently used dropped first. *flow_of* may give other flows than the log's."""
+
+    def __init__(self, ledger: "SqliteLedger", flow_of: "FlowOf") -> None:
+        self._ledger = ledger
+        self._flow_of = flow_of
+        self._known: OrderedDict[str, Stream] = OrderedDict()
+        self._events = 0
+        self.erasures = Erasures(ledger)
+
+    def get(self, id_: str, before: int) -> Stream | None:
+        """A stream as it stood before the position *before*; None when it had not begun."""
+        found = self._known.get(id_)
+        if found is None:
+            return self._read(id_, before)
+        self._known.move_to_end(id_)
+        self._weigh(found)
+        return found
+
+    def begin(self, recorded: Recorded) -> Stream:
+        """The stream that *recorded* begins, before it is folded."""
+        stream = Stream(recorded.stream, blank(recorded, self._flow_of), recorded.position)
+        self.forget(recorded.stream)
+        self._known[recorded.stream] = stream
+        self._weigh(stream)
+        return stream
+
+    def folded(self, id_: str, before: int, event: Event | UnknownEvent, event_id: str = "") -> None:
+        """Fold what the log holds next of a stream that has begun."""
+        stream = self.get(id_, before)
+        if stream is not None:
+            stream.fold(event, event_id)
+
+    def forget(self, id_: str) -> None:
+        """Drop a stream; it is read again when it is asked for."""
+        if (stream := self._known.pop(id_, None)) is not None:
+            self._events -= stream.weight
+
+    def shrink(self) -> None:
+        """Drop what was used least recently, between two decisions."""
+        while self._events > MOST_EVENTS and len(self._known) > 1:
+            _, stream = self._known.popitem(last=False)
+            self._events -= stream.weight
+
+    def follow(self, rows: Iterable[Row]) -> None:
+        """Fold what the log holds next, of the streams that are in memory."""
+        for row in rows:
+            if (stream := self._known.get(row[1])) is not None:
+                recorded = shown([row])[0]
+                stream.fold(recorded.event, recorded.event_id)
+                self._weigh(stream)
+
+    def _read(self, id_: str, before: int) -> Stream | None:
+        rows = self._ledger.recorder.rows_of(id_, 0)
+        events = shown([row for row in rows if row[0] < before])
+        if not events:
+            return None
+        stream = self.begin(events[0])
+        for recorded in events:
+            stream.fold(recorded.event, recorded.event_id)
+        self._weigh(stream)
+        return stream
+
+    def _weigh(self, stream: Stream) -> None:
+        weight = 1 if stream.state is None else stream.state.version
+        self._events += weight - stream.weight
+        stream.weight = weight
+
+
+FlowOf = Callable[[Tenant, FlowDigest, str], Flow]
+"""The flow of a run: by its tenant, its digest and the automation."""
+
+
+def recorded_flows(ledger: "SqliteLedger") -> FlowOf:
+    """The flows as the log has them."""
+    flow_of = ledger.committer.states.flow
+    return lambda tenant, digest, _automation: flow_of(tenant, digest)
+
+
+def blank(first: Recorded, flow_of: FlowOf) -> State | None:
+    """The state of a stream before *first*, which begins it; None when it begins nothing that is decided about."""
+    if isinstance(first.event, RunSubmitted):
+        return _run_of(first, first.event, flow_of)
+    kind = _BEGIN.get(first.event.__class__)
+    return None if kind is None else kind(tenant=first.tenant)
+
+
+def _run_of(first: Recorded, event: RunSubmitted, flow_of: FlowOf) -> Run | None:
+    """The run that *first* submits; None when its flow cannot be read."""
+    try:
+        flow = flow_of(first.tenant, event.flow, event.automation)
+    except StreamUnreadable:
+        return None
+    return Run(flow=flow, tenant=first.tenant, id=event.run)

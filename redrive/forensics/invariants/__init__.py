@@ -1,0 +1,1 @@
+"""Invariants: what must hold at every position, and where it first did not."""

@@ -1,0 +1,1 @@
+"""What-if: history decided again under another policy, on paper, with bounds for what nobody knows."""

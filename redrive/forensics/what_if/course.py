@@ -1,0 +1,305 @@
+"""Another course of a run: the ordinary commands, on paper, with recorded outcomes where there are any."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import Any
+
+import redrive.forensics.decided_again.effect_commands  # noqa: F401  (its commands are known once it is imported)
+from redrive.domain.dead_letter.state import DeadLetter
+from redrive.domain.errors import NotFound, Refused
+from redrive.domain.event import Event, Recorded
+from redrive.domain.failure import EXECUTION_ERROR, PROVIDER_TRANSIENT, Failure
+from redrive.domain.identity import EventId, NodeId, Principal, RunId, StreamId
+from redrive.domain.ports import Caller, Subject
+from redrive.domain.retry_policy import RetryDecision
+from redrive.domain.run import events as e
+from redrive.domain.run.attempts import AttemptId, decide, start_attempt, startable
+from redrive.domain.run.claims import DEFAULT_LEASE_MS, claim_run
+from redrive.domain.run.state import FINAL, Run, Status
+from redrive.forensics.decided_again.commands import Given, NoClassifier, command_of
+from redrive.forensics.decided_again.streams import FlowOf, Stream, blank
+from redrive.forensics.what_if.effects_again import send_again, send_what_failed
+from redrive.forensics.what_if.paper import (
+    FAILS,
+    FAILS_AT_ONCE,
+    SUCCEEDS,
+    SUCCEEDS_AT_LAST,
+    Choose,
+    Course,
+    Paper,
+    Started,
+)
+from redrive.forensics.what_if.script import Asked, Script, Tried, news_of
+from redrive.ledger.agenda_rows import rows_of
+from redrive.processes import reports, timers
+from redrive.processes.letters import PolicyOf
+from redrive.processes.sweep import redriving
+
+WORKER = "counterfactual"
+MOST_STEPS = 1_000_000
+NEVER = 2**62
+_CALLER = Caller(None, Principal("worker", WORKER))
+USUAL = (PROVIDER_TRANSIENT, EXECUTION_ERROR)
+
+
+class Play:
+    """Plays one run from where the histories part, choosing by *choose* how attempts end that never happened."""
+
+    def __init__(
+        self, prefix: Sequence[Recorded], script: Script, run: RunId, begin_ms: int, flow_of: FlowOf,
+        policy_of: PolicyOf, choose: Choose, engine: str,
+    ) -> None:  # fmt: skip
+        self.engine = engine
+        self.streams: dict[str, Stream] = {}
+        self.course = Course()
+        self._script, self.policy_of, self._choose, self.now = script, policy_of, choose, begin_ms
+        for recorded in prefix:
+            if recorded.version == 1:
+                self.streams[recorded.stream] = Stream(recorded.stream, blank(recorded, flow_of), recorded.position)
+            if (stream := self.streams.get(recorded.stream)) is not None:
+                stream.fold(recorded.event, recorded.event_id)
+        self._position = prefix[-1].position if prefix else 0
+        state = self.streams[run].state
+        assert isinstance(state, Run)
+        self.run = state
+        self._ends: dict[NodeId, tuple[int, Tried | None]] = {}
+        self._fates: dict[tuple[NodeId, int], int] = {}
+        self._begun = dict(script.begun)
+        self._ready = dict(script.ready_ms)
+        self._news: dict[str, list[int]] = {}
+        self._asked = list(script.asked)
+        self._swept_at = -1
+        self._resume_running()
+
+    def play(self) -> Course:
+        """Until nothing more would happen by itself or by what was asked."""
+        for _ in range(MOST_STEPS):
+            self._note_ready()
+            step = min(self._candidates(), key=lambda found: found[:2], default=None)
+            if step is None or step[0] >= NEVER:
+                break
+            self.now = max(self.now, step[0])
+            step[2]()
+        else:
+            self.course.given_up = True
+        self.course.unused += self._asked
+        self.course.status, self.course.finished_ms = self.run.status, self.run.finished_at_ms
+        return self.course
+
+    def write(self, id_: str, subject: Subject, kind: type, event: Event, caller: Caller, now_ms: int) -> None:
+        """Write an event down, and fold it."""
+        self._position += 1
+        stream = self.streams.get(id_)
+        if stream is None:
+            stream = self.streams[id_] = Stream(id_, kind(tenant=subject.tenant), self._position)
+        state = stream.state
+        assert state is not None
+        event_id = EventId(f"counterfactual-{self._position}")
+        recorded = Recorded(
+            StreamId(id_), state.version + 1, event, event_id, now_ms, subject.tenant, subject.correlation,
+            caller.actor, caller.reason, caller.cause, self.engine, self._position, now_ms,
+        )  # fmt: skip
+        self.course.events.append(recorded)
+        stream.fold(event, event_id)
+        if news := news_of(id_, event):
+            self._news.setdefault(news, []).append(now_ms)
+
+    def _candidates(self) -> list[tuple[int, int, Callable[[], None]]]:
+        """What may happen next, each with its time and its place among those of the same time."""
+        found: list[tuple[int, int, Callable[[], None]]] = []
+        found += [(end[0], 0, lambda n=node: self._end(n)) for node, end in self._ends.items()]  # type: ignore[misc]
+        for asked in self._asked:
+            if (at := self._asked_at(asked)) is not None:
+                found.append((at, 1, lambda a=asked: self._ask(a)))  # type: ignore[misc]
+        if self.run.status in FINAL:
+            return found
+        timed = (*self.run.timers.values(), *(at for at in self.run.approvals.values() if at is not None))
+        if timed:
+            found.append((min(timed), 2, self._end_timers))
+        if (due := self._sweep_due()) is not None:
+            found.append((due, 3, self._sweep))
+        if (start := self._next_start()) is not None:
+            found.append((start, 4, self._start))
+        return found
+
+    def _note_ready(self) -> None:
+        for node in self.run.ready:
+            self._ready.setdefault(node, self.now)
+        for node, due in self.run.waiting.items():
+            self._ready[node] = due
+
+    def _resume_running(self) -> None:
+        """Attempts that run where the histories part end as they did; what was dropped of them is unknown."""
+        for node in self.run.running:
+            state = self.run.nodes[node]
+            tried = self._script.running.get(node)
+            key = (node, self.run.generation, state.number)
+            if tried is None:
+                self.course.started.append(Started(key, self._begun.get(key, 1) - 1, False, state.started_ms, False))
+                self._ends[node] = (state.started_ms + self._duration(node), None)
+            elif tried.end is None:
+                self._ends[node] = (NEVER, tried)
+            else:
+                self._ends[node] = (tried.began_ms + tried.duration_ms, tried)
+
+    def _next_start(self) -> int | None:
+        """When the next node starts; a queued run is claimed then."""
+        run = self.run
+        if run.pause_requested or run.stopped_by is not None or run.status not in (Status.QUEUED, Status.RUNNING):
+            return None
+        if run.status is Status.QUEUED and run.due_ms is None and not run.held_by:
+            return None
+        return min((self._start_at(node) for node in (*run.ready, *run.waiting)), default=None)
+
+    def _start_at(self, node: NodeId) -> int:
+        run = self.run
+        key = (node, run.generation, run.nodes[node].next_number)
+        tried = self._script.outcome(key, self._begun.get(key, 0))
+        ready = self._ready.get(node, self.now)
+        due = run.waiting.get(node, ready)
+        return max(ready + (tried.delay_ms if tried is not None else 0), due, self.now)
+
+    def _start(self) -> None:
+        run, now = self.run, self.now
+        paper = self._paper()
+        if run.status is Status.QUEUED:
+            try:
+                claimed = claim_run(run, worker=WORKER, holder=None, lease_ms=DEFAULT_LEASE_MS, now_ms=now)
+            except Refused:  # it is due later than its nodes
+                self.now = max(now + 1, run.due_ms or now + 1)
+                return
+            paper.append_run(run, claimed)
+        for node in startable(run, now):
+            if self._start_at(node) <= now:
+                self._start_node(paper, node)
+
+    def _start_node(self, paper: Paper, node: NodeId) -> None:
+        run, now = self.run, self.now
+        event = start_attempt(run, node, epoch=run.epoch, now_ms=now)
+        key = (node, run.generation, event.number)
+        nth = self._begun.get(key, 0)
+        self._begun[key] = nth + 1
+        paper.append_run(run, event)
+        self._ready.pop(node, None)
+        tried = self._script.outcome(key, nth)
+        again = event.lifetime > 1
+        self.course.started.append(Started(key, nth, tried is not None, now, again))
+        if tried is None:
+            self._ends[node] = (now + self._duration(node), None)
+        else:
+            self._ends[node] = (NEVER if tried.end is None else now + tried.duration_ms, tried)
+
+    def _duration(self, node: NodeId) -> int:
+        return self._script.durations.get(node, 0)
+
+    def _unknown_end(self, node: NodeId) -> Failure | None:
+        """How an attempt ends of which nothing is known: chosen once for the node's generation."""
+        failure = self._failure(node)
+        last = self._judged(node, failure).terminal
+        fate = self._fates.get((node, self.run.generation))
+        if fate is None:
+            fate = self._fates[node, self.run.generation] = self._chosen(node, last)
+        if fate == SUCCEEDS or (fate == SUCCEEDS_AT_LAST and last):
+            return None
+        return replace(failure, final=True) if fate == FAILS_AT_ONCE else failure
+
+    def _chosen(self, node: NodeId, last: bool) -> int:
+        fates = [FAILS, SUCCEEDS]
+        if not last:
+            fates.append(SUCCEEDS_AT_LAST)
+            if node not in self._script.failures:
+                fates.append(FAILS_AT_ONCE)
+        if self.course.shared is None:
+            self.course.shared = len(self.course.events)
+        place = self._choose(len(self.course.choices))
+        self.course.choices.append((place, len(fates)))
+        return fates[place]
+
+    def _failure(self, node: NodeId) -> Failure:
+        """How a further attempt of *node* would fail: as it did last. One that never failed fails as the run did, or
+        in another way that is tried again."""
+        known = self._script.failures.get(node)
+        if known is not None:
+            return known
+        likely = [self._script.last_failure, *(Failure(name, "unknown") for name in USUAL)]
+        return next((f for f in likely if not self._judged(node, f).terminal), likely[0])
+
+    def _judged(self, node: NodeId, failure: Failure) -> RetryDecision:
+        return decide(self.run, node, failure, now_ms=self.now, draw=0.5)
+
+    def _end(self, node: NodeId) -> None:
+        _, tried = self._ends.pop(node)
+        run, state = self.run, self.run.nodes[node]
+        attempt = AttemptId(run.id, node, state.number, state.lifetime, run.epoch)
+        if node not in run.running:
+            return
+        if tried is None:
+            failure = self._unknown_end(node)
+            command: Any = reports.completing(attempt, None, self.policy_of)
+            if failure is None:
+                send_what_failed(self, attempt, self._script.intents)
+            else:
+                command = reports.failing(attempt, failure, self.policy_of, NoClassifier())
+            self.do(command)
+            return
+        for effect in tried.effects:
+            send_again(self, effect, attempt)
+        self.do(self._reporting(attempt, tried.end), draw=_draw_of(tried.end))
+
+    def _reporting(self, attempt: AttemptId, end: Any) -> Callable[[Any], object]:
+        if isinstance(end, e.AttemptSucceeded):
+            return reports.completing(attempt, end.output, self.policy_of)
+        if isinstance(end, e.AttemptSnoozed):
+            return reports.snoozing(attempt, end.delay_ms)
+        return reports.failing(attempt, end.decision.failure, self.policy_of, NoClassifier())
+
+    def _asked_at(self, asked: Asked) -> int | None:
+        """When somebody would have asked for this; None while there is nothing yet that they answered."""
+        if asked.nth < 0:
+            return max(asked.at_ms, self.now)
+        news = self._news.get(asked.about, ())
+        return max(news[asked.nth] + asked.reaction_ms, self.now) if asked.nth < len(news) else None
+
+    def _ask(self, asked: Asked) -> None:
+        self._asked.remove(asked)
+        first = asked.together[0]
+        caller = Caller(None, first.actor, first.reason, first.causation)
+        rule = command_of(asked.together, 0, self.policy_of)
+        if isinstance(rule, Given):
+            return
+        if rule is None or not self.do(rule.command, caller):
+            self.course.unused.append(asked)
+
+    def _end_timers(self) -> None:
+        self.do(timers.ending(self.run.id, self.policy_of))
+
+    def _sweep_due(self) -> int | None:
+        if self._swept_at == len(self.course.events) or not self.run.redrivable:
+            return None
+        dues: list[int] = []
+        for id_ in (*self.run.dead_letters.values(), *self.run.effect_letters.values()):
+            stream = self.streams.get(id_)
+            if stream is not None and isinstance(stream.state, DeadLetter):
+                rows = rows_of(stream.state, stream.created, self.engine, lambda _id: self.run)
+                dues += [row.due_ms for row in rows if row.due_ms is not None]
+        return max(min(dues), self.now) if dues else None
+
+    def _sweep(self) -> None:
+        before = len(self.course.events)
+        self.do(redriving(self.run.id, self.policy_of, self.engine))
+        self._swept_at = before if len(self.course.events) == before else -1
+
+    def do(self, command: Callable[[Any], object], caller: Caller | None = None, draw: float = 0.5) -> bool:
+        """Carry out a command on paper; whether it was not refused."""
+        try:
+            command(self._paper(caller, draw))
+        except (Refused, NotFound):
+            return False
+        return True
+
+    def _paper(self, caller: Caller | None = None, draw: float = 0.5) -> Paper:
+        return Paper(self, caller or _CALLER, self.now, draw)
+
+
+def _draw_of(event: Any) -> float:
+    return event.decision.draw if isinstance(event, (e.AttemptFailed, e.AttemptInterrupted)) else 0.5

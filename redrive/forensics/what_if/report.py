@@ -1,0 +1,134 @@
+"""What a what-if found. Every number that is not known is told as bounds."""
+
+from collections.abc import Sequence
+
+from pydantic import BaseModel, ConfigDict
+
+from redrive.forensics.decided_again.replay_check import Difference
+from redrive.forensics.footing import Footing
+from redrive.forensics.what_if.bounds import Bounds, exactly
+
+BANNER = "COUNTERFACTUAL: none of this happened. Recorded history was decided again under another policy."
+ASSUMPTIONS = (
+    "A recorded outcome is used again only for the same attempt: node, generation, number.",
+    "Attempts that were never made have unknown outcomes: bounds span every way they could have ended.",
+    "An unknown failure has the class of the node's last; a node that never failed may fail anyhow.",
+    "An attempt takes as long, and starts as late, as it did; an unknown one takes as long as the node's last.",
+    "Dice that never fell show the middle. An interrupted attempt fails by itself.",
+    "Runs do not touch each other: limits, queues and the number of workers are not part of the model.",
+    "Operators react to the same news after the same time, in the same way, and to nothing else.",
+    "What happened outside, such as the effect of more load on a provider, cannot be said.",
+)
+
+
+class Compared(BaseModel):
+    """A number as it was *recorded*, as it would have been, and the *change*."""
+
+    model_config = ConfigDict(frozen=True)
+
+    recorded: int
+    counterfactual: Bounds
+    change: Bounds
+
+
+def compared(recorded: int, counterfactual: Bounds) -> Compared:
+    """Both, and the change."""
+    return Compared(recorded=recorded, counterfactual=counterfactual, change=counterfactual.minus(recorded))
+
+
+class Recoveries(BaseModel):
+    """Of the runs that differ: how many complete *earlier*, *later* or *undecided* (it depends on what is unknown),
+    *gained* that completed only counterfactually, *lost* that completed only as recorded; *later_ms* in all, negative
+    when earlier."""
+
+    model_config = ConfigDict(frozen=True)
+
+    earlier: int = 0
+    later: int = 0
+    same: int = 0
+    undecided: int = 0
+    gained: Bounds = exactly(0)
+    lost: Bounds = exactly(0)
+    later_ms: Bounds = exactly(0)
+
+    def with_run(self, recorded: bool, completed: Sequence[bool], later_ms: Bounds | None) -> "Recoveries":
+        """With one more run: whether it completed as recorded, and in each of its courses."""
+        always, ever = all(completed), any(completed)
+        if not recorded:
+            more = Bounds(low=int(always), high=int(ever))
+            return self.model_copy(update={"gained": self.gained + more})
+        if not always:
+            less = Bounds(low=int(not ever), high=1)
+            return self.model_copy(update={"lost": self.lost + less})
+        if later_ms is None:
+            return self
+        word = "undecided"
+        if later_ms.low == later_ms.high == 0:
+            word = "same"
+        elif later_ms.high <= 0:
+            word = "earlier"
+        elif later_ms.low >= 0:
+            word = "later"
+        return self.model_copy(update={word: getattr(self, word) + 1, "later_ms": self.later_ms + later_ms})
+
+
+class RunDifference(BaseModel):
+    """A run that would have gone another way: from which *position* on, the *first* decision that differs (None: an
+    event was dropped), what changes, which recorded attempts were *saved*, which are *unknown* because they never
+    happened, and which requests of operators were *unused*. *status* is where it ends if everything unknown fails,
+    and if everything succeeds; *later_ms* how much later it completes, when it completes anyway."""
+
+    model_config = ConfigDict(frozen=True)
+
+    run: str
+    automation: str
+    position: int
+    first: Difference | None
+    attempts: Bounds
+    dead_letters: Bounds
+    dispatches: Bounds
+    status_recorded: str
+    status: tuple[str, ...]
+    later_ms: Bounds | None
+    saved: tuple[str, ...]
+    unknown: tuple[str, ...]
+    unused: tuple[str, ...]
+    exact: bool
+
+
+class LoadPoint(BaseModel):
+    """One bucket of time: retry attempts that began in it, and dead letters opened up to its end."""
+
+    model_config = ConfigDict(frozen=True)
+
+    at_ms: int
+    retries_recorded: int
+    retries: Bounds
+    dead_letters_recorded: int
+    dead_letters: Bounds
+
+
+class WhatIfReport(BaseModel):
+    """What would have been. *runs* tells of the first 200 of the *runs_that_differ*. Of *inexact_runs* only some
+    courses were played, because there are too many: their bounds are wide."""
+
+    model_config = ConfigDict(frozen=True)
+
+    COUNTERFACTUAL: str = BANNER
+    from_position: int
+    to_position: int
+    dropped: tuple[int, ...]
+    attempts: Compared
+    retries: Compared
+    dead_letters: Compared
+    dispatches: Compared
+    completed: Compared
+    recoveries: Recoveries
+    runs_that_differ: int
+    runs: tuple[RunDifference, ...]
+    bucket_ms: int
+    load: tuple[LoadPoint, ...]
+    inexact_runs: int
+    assumptions: tuple[str, ...]
+    notes: tuple[str, ...]
+    footing: Footing

@@ -1,0 +1,288 @@
+"""What-if: recorded history decided again under another policy. Nothing is ever appended to the log."""
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
+
+from redrive.domain.event import Recorded
+from redrive.domain.identity import RunId, Tenant
+from redrive.domain.redrive_policy import RedrivePolicy
+from redrive.domain.run.events import RunSubmitted
+from redrive.domain.run.state import Run
+from redrive.forensics.decided_again.recorded_policies import RecordedPolicies
+from redrive.forensics.decided_again.replay_check import Difference, Progress, difference_of
+from redrive.forensics.decided_again.retrial import Differs, Retrial, take, unreadable
+from redrive.forensics.decided_again.row_decisions import row_decisions
+from redrive.forensics.decided_again.streams import Streams
+from redrive.forensics.footing import footing
+from redrive.forensics.what_if.bounds import Amounts, Bounds, Courses, Named, amounts_of, courses_of, exactly, spanning
+from redrive.forensics.what_if.counterfactual_log import CounterfactualLogs
+from redrive.forensics.what_if.course import Play
+from redrive.forensics.what_if.extent import correlated, kept_as_recorded, width_of
+from redrive.forensics.what_if.load import load_points
+from redrive.forensics.what_if.otherwise import OtherFlows, same_course
+from redrive.forensics.what_if.paper import Choose, Course
+from redrive.forensics.what_if.policy_file import WhatIfPolicy
+from redrive.forensics.what_if.report import (
+    ASSUMPTIONS,
+    Recoveries,
+    RunDifference,
+    WhatIfReport,
+    compared,
+)
+from redrive.forensics.what_if.script import Script, script_of
+from redrive.forensics.what_if.touched import Touched, count_rows
+from redrive.forensics.what_if.widest import Widest, widened, widest_of
+from redrive.ledger.mapper import shown
+
+if TYPE_CHECKING:
+    from redrive.engine import Engine
+
+MOST_RUNS, MOST_NAMED = 200, 50
+PROGRESS_EVERY = 64
+
+
+class Inquiry:
+    """One pass over the log. *logs* keeps the counterfactual events of the runs that differ."""
+
+    def __init__(
+        self, engine: "Engine", policy: WhatIfPolicy, after: int, until: int, drop: Sequence[Recorded],
+        logs: CounterfactualLogs,
+    ) -> None:  # fmt: skip
+        self._engine, self._ledger, self._policy = engine, engine.ledger, policy
+        self._after, self._until, self._logs = after, until, logs
+        flow_of = self._ledger.committer.states.flow
+        self._flows = OtherFlows(policy, flow_of)
+        self._streams = Streams(self._ledger, self._flows.flow)
+        self._recorded_flow = lambda tenant, digest, _automation: flow_of(tenant, digest)
+        self._policies = RecordedPolicies(self._ledger)
+        self._latest: dict[tuple[Tenant, str], RedrivePolicy] = {}
+        self._dropped = {recorded.event_id for recorded in drop}
+        self._dropped_at = {recorded.position for recorded in drop}
+        self._width_ms = width_of(self._ledger, after, until)
+        self._parted: dict[str, int] = {}
+        self._recorded, self._same = Amounts(), Amounts()
+        self._low, self._high = Amounts(), Amounts()
+        self._open_runs: Counter[str] = Counter()
+        self._runs: list[RunDifference] = []
+        self._recoveries = Recoveries()
+        kept = kept_as_recorded(self._ledger, drop)
+        self._gone = self._dropped_at - kept.keys()
+        self._notes = list(kept.values())
+        self._inexact = 0
+
+    def make(self, progress: Progress | None) -> WhatIfReport:
+        """Read the log and report."""
+        touched = Touched(self._ledger, self._policy, self._flows, self._dropped_at)
+        for number, rows in enumerate(row_decisions(self._ledger.rows(self._after, self._until))):
+            if rows[0][6] in self._parted:
+                count_rows((self._recorded,), rows, self._width_ms)
+            elif touched.touches(rows):
+                count_rows((self._recorded,), rows, self._width_ms)
+                self._decide(shown(rows))
+                self._streams.shrink()
+            else:
+                count_rows((self._recorded, self._same), rows, self._width_ms)
+                self._streams.follow(rows)
+            if progress is not None and number % PROGRESS_EVERY == 0:
+                progress(rows[-1][0], self._until)
+        if progress is not None:
+            progress(self._until, self._until)
+        return self._report()
+
+    def _decide(self, together: list[Recorded]) -> None:
+        run = together[0].correlation
+        dropped = not self._gone.isdisjoint(recorded.position for recorded in together)
+        if dropped and self._parts(run, together, "what was dropped is"):
+            self._part(run, together, None)
+            return
+        if unreadable(self._streams, together):
+            take(self._streams, together)
+        else:
+            again = Retrial(self._streams, together, self._flows.flow, same_course)
+            try:
+                again.try_again(self._policy_of(together), _nothing, _nothing)
+            except Differs as differs:
+                if self._parts(run, together, f"{differs.rule} would go otherwise, but is"):
+                    told = len(self._runs) < MOST_RUNS
+                    self._part(run, together, difference_of(differs, together) if told else None)
+                    return
+                again.take_rest()
+        for recorded in together:
+            self._same.count(recorded, self._width_ms)
+
+    def _parts(self, id_: str, together: Sequence[Recorded], what: str) -> bool:
+        """Whether histories can part here: only those of runs do, of which every event so far can be read."""
+        stream, at = self._streams.get(id_, together[0].position), together[0].position
+        read = stream is not None and isinstance(stream.state, Run) and not stream.unknown
+        read = read and all(recorded.correlation == id_ for recorded in self._ledger.stream(id_))
+        if read or any(isinstance(r.event, RunSubmitted) for r in together):
+            return True
+        self._notes.append(f"position {at}: {what} of no run that can be read, and was kept as recorded")
+        return False
+
+    def _policy_of(self, together: Sequence[Recorded]) -> Callable[[Run], RedrivePolicy]:
+        recorded = self._policies.of(together)
+        return lambda run: self._policy.redrive(run.automation, recorded(run))
+
+    def _part(self, run_id: str, together: list[Recorded], first: Difference | None) -> None:
+        """From here on the history of a run is another one."""
+        at = together[0].position
+        self._parted[run_id] = at
+        for stream in {recorded.stream for recorded in together} | {run_id}:
+            self._streams.forget(stream)
+        events = list(correlated(self._ledger, run_id, self._until))
+        rest = [recorded for recorded in events if recorded.position >= at]
+        recorded = amounts_of(rest, self._width_ms)
+        self._logs.part(run_id, at)
+        if any(isinstance(r.event, RunSubmitted) for r in together):
+            self._tell_gone(run_id, together, recorded)
+            return
+        script = script_of(events, at, self._recorded_flow, self._dropped)
+        courses = self._courses(run_id, events, at, script, together)
+        self._logs.keep(courses.first.events, courses.last.events)
+        self._tell(
+            run_id,
+            together,
+            first,
+            recorded,
+            courses,
+            script.run,
+            lambda: widest_of(events, at, script, self._policy, self._policies, self._ledger),
+        )
+
+    def _courses(
+        self, run_id: str, events: list[Recorded], at: int, script: Script, together: list[Recorded]
+    ) -> Courses:
+        prefix = [recorded for recorded in events if recorded.position < at]
+        policy_of, began, engine = self._policy_for(events), together[0].occurred_at_ms, together[0].engine
+
+        def play(choose: Choose) -> Course:
+            return Play(prefix, script, RunId(run_id), began, self._flows.flow, policy_of, choose, engine).play()
+
+        later: set[Named] = {
+            (*key, nth) for key, tries in script.tried.items() for nth in range(script.begun.get(key, 0), len(tries))
+        }
+        return courses_of(play, self._width_ms, later)
+
+    def _policy_for(self, events: Sequence[Recorded]) -> Callable[[Run], RedrivePolicy]:
+        """The redrive policy of a run that parted: the recorded one, as far as the log names it, changed."""
+        named = self._policies.named(events)
+
+        def policy_of(run: Run) -> RedrivePolicy:
+            return self._policy.redrive(run.automation, named or self._engine.services.policy_of(run))
+
+        return policy_of
+
+    def _tell_gone(self, run_id: str, together: list[Recorded], recorded: Amounts) -> None:
+        """The run was dropped as a whole."""
+        first = next((r for r in together if isinstance(r.event, RunSubmitted)), together[0])
+        self._logs.keep([], [])
+        if len(self._runs) < MOST_RUNS:
+            gone = exactly(0)
+            self._runs.append(
+                RunDifference(
+                    run=run_id, automation=getattr(first.event, "automation", ""), position=first.position,
+                    first=None, attempts=gone.minus(recorded.attempts), dead_letters=gone.minus(recorded.dead_letters),
+                    dispatches=gone.minus(recorded.dispatches), status_recorded="", status=("never submitted",),
+                    later_ms=None, saved=(), unknown=(), unused=(), exact=True,
+                )
+            )  # fmt: skip
+
+    def _tell(
+        self, run_id: str, together: list[Recorded], first: Difference | None, recorded: Amounts, courses: Courses,
+        run: Run | None, widest: Callable[[], Widest],
+    ) -> None:  # fmt: skip
+        bounds = self._add(courses, widest)
+        status = tuple(dict.fromkeys((courses.first.status, courses.last.status)))
+        later = None
+        finishes = [a.finished_ms for a in courses.amounts if a.completed]
+        if recorded.completed and recorded.finished_ms is not None and len(finishes) == len(courses.amounts):
+            later = spanning(at - recorded.finished_ms for at in finishes if at is not None)
+        self._recoveries = self._recoveries.with_run(
+            bool(recorded.completed), [bool(a.completed) for a in courses.amounts], later
+        )
+        if len(self._runs) >= MOST_RUNS:
+            return
+        self._runs.append(
+            RunDifference(
+                run=run_id,
+                automation=run.automation if run is not None else "",
+                position=together[0].position,
+                first=first,
+                attempts=bounds["attempts"].minus(recorded.attempts),
+                dead_letters=bounds["dead_letters"].minus(recorded.dead_letters),
+                dispatches=bounds["dispatches"].minus(recorded.dispatches),
+                status_recorded=str(run.status) if run is not None else "",
+                status=status,
+                later_ms=later,
+                saved=_named(courses.saved),
+                unknown=_named(courses.unknown),
+                unused=tuple(f"{a.together[0].topic} at {a.together[0].position}" for a in courses.last.unused),
+                exact=courses.exact,
+            )
+        )
+
+    def _add(self, courses: Courses, widest: Callable[[], Widest]) -> dict[str, Bounds]:
+        """Add what a run amounts to, at least and at most."""
+        bounds = {name: spanning(getattr(a, name) for a in courses.amounts) for name in _ADDED}
+        if not courses.exact:
+            self._inexact += 1
+            shared = amounts_of(courses.first.events[: courses.first.shared], self._width_ms)
+            bounds = widened(bounds, shared, widest())
+        for name, found in bounds.items():
+            setattr(self._low, name, getattr(self._low, name) + found.low)
+            setattr(self._high, name, getattr(self._high, name) + found.high)
+        for bucket in {bucket for a in courses.amounts for bucket in a.load}:
+            found = spanning(a.load[bucket] for a in courses.amounts)
+            self._low.load[bucket] += found.low
+            self._high.load[bucket] += found.high
+        self._add_opened([a.opened for a in courses.amounts])
+        return bounds
+
+    def _add_opened(self, opened: Sequence[Counter[int]]) -> None:
+        """Dead letters are counted up: of each course up to each bucket, and then the least and the most."""
+        before = exactly(0)
+        for bucket in sorted({bucket for of in opened for bucket in of}):
+            found = spanning(sum(n for at, n in of.items() if at <= bucket) for of in opened)
+            self._low.opened[bucket] += found.low - before.low
+            self._high.opened[bucket] += found.high - before.high
+            before = found
+
+    def _report(self) -> WhatIfReport:
+        def both(name: str) -> Bounds:
+            same = getattr(self._same, name)
+            return Bounds(low=same + getattr(self._low, name), high=same + getattr(self._high, name))
+
+        return WhatIfReport(
+            from_position=self._after,
+            to_position=self._until,
+            dropped=tuple(sorted(self._dropped_at)),
+            attempts=compared(self._recorded.attempts, both("attempts")),
+            retries=compared(self._recorded.retries, both("retries")),
+            dead_letters=compared(self._recorded.dead_letters, both("dead_letters")),
+            dispatches=compared(self._recorded.dispatches, both("dispatches")),
+            completed=compared(self._recorded.completed, both("completed")),
+            recoveries=self._recoveries,
+            runs_that_differ=len(self._parted),
+            runs=tuple(self._runs),
+            bucket_ms=self._width_ms,
+            load=load_points(self._recorded, self._same, self._low, self._high, self._width_ms),
+            inexact_runs=self._inexact,
+            assumptions=ASSUMPTIONS,
+            notes=tuple(self._notes),
+            footing=footing(self._engine, self._until),
+        )
+
+
+_ADDED = ("attempts", "retries", "dead_letters", "dispatches", "completed")
+
+
+def _named(attempts: set[Named]) -> tuple[str, ...]:
+    """Attempts in words: node, generation and number."""
+    found = sorted(attempts)[:MOST_NAMED]
+    return tuple(f"{node} #{number}" + (f" of generation {g}" if g > 1 else "") for node, g, number, _ in found)
+
+
+def _nothing(_name: str) -> None:
+    """Nobody counts."""

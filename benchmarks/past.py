@@ -56,7 +56,7 @@ def _do(engine: redrive.Engine, way: str, rest: str) -> dict[str, Any]:
             found.close()
         case "diff":
             end = engine.ledger.last_position() // 2
-            return {"rows": engine.diff(end - int(rest), end, limit=10).total}
+            return {"rows": engine.diff(max(0, end - int(rest)), end, limit=10).total}
         case "first":
             name, _, events = rest.rpartition("@")
             report = engine.first(INVARIANTS[name] or name, end=min(int(events), engine.ledger.last_position()))

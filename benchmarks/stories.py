@@ -64,7 +64,7 @@ def _asked(question: str, ask: Callable[[], str], rounds: int) -> list[str]:
         with Stopwatch() as watch:
             answer = ask()
         took.append(watch.cost.wall_s)
-    return [question, spread(took), answer]
+    return [question, spread(took, 2), answer]
 
 
 def main() -> None:

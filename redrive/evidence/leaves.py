@@ -1,7 +1,9 @@
 """The leaf of an event: the bytes of its row as they are stored, never an event that was encoded anew."""
 
+from collections.abc import Iterable
 from hashlib import sha256
 from struct import Struct
+from struct import error as out_of_range
 from uuid import UUID
 
 from redrive.evidence.merkle import leaf_hash
@@ -11,9 +13,9 @@ LEAF_MAGIC = b"redrive-leaf/v1\n"
 UUID_KIND, TEXT_KIND = 0, 1
 _ID_HEAD = Struct(">BH")
 _NUMBERS = Struct(">QQH")
+_TIMES = Struct(">QQ")
 _LENGTH = Struct(">Q")
 _TEXT_BEGIN = LEAF_MAGIC + bytes([TEXT_KIND])
-_U16 = [number.to_bytes(2, "big") for number in range(1024)]
 
 
 def leaf_data(
@@ -36,42 +38,53 @@ def leaf_data(
     return b"".join((LEAF_MAGIC, _ID_HEAD.pack(kind, len(stream)), stream, numbers, name, _LENGTH.pack(size), digest))
 
 
-def leaf_of(originator_id: str | UUID, originator_version: int, recorded_at_ms: int, topic: str, state: bytes) -> bytes:
-    """The leaf hash of an event; written for speed where the stream is a text, and equal to that of ``leaf_data``.
+def leaves_of(rows: Iterable[StoredRow]) -> list[bytes]:
+    """The leaf hashes of stored rows, as ``leaf_of_row`` makes them. In one loop, which encodes a stream and a topic
+    once however many rows have them: most of what is left is SHA-256 itself.
 
     Raises ValueError or TypeError for a row that no ledger wrote.
     """
-    if type(state) is not bytes:
-        raise TypeError("the state is no blob")
-    try:
-        stream, name = originator_id.encode(), topic.encode()  # type: ignore[union-attr]  # see below
-        data = b"".join(
-            (
-                b"\x00",
-                _TEXT_BEGIN,
-                _U16[len(stream)],
-                stream,
-                _NUMBERS.pack(originator_version, recorded_at_ms, len(name)),
-                name,
-                _LENGTH.pack(len(state)),
-                sha256(state).digest(),
-            )
-        )
-    except (IndexError, AttributeError, UnicodeEncodeError):
-        pass
-    except Exception as error:
-        raise ValueError(f"a column of the row is not what a ledger writes ({error})") from error
-    else:
-        return sha256(data).digest()
-    if not isinstance(originator_id, (str, UUID)) or not isinstance(topic, str):
-        raise TypeError("the stream or the topic is no text")
-    digest = sha256(state).digest()
-    return leaf_hash(leaf_data(originator_id, originator_version, recorded_at_ms, topic, len(state), digest))
+    leaves: list[bytes] = []
+    streams: dict[object, bytes] = {}
+    topics: dict[object, bytes] = {}
+    pack, length = _TIMES.pack, _LENGTH.pack
+    for row in rows:
+        _, id_, version, topic, state, _, _, recorded_at_ms = row
+        try:
+            stream, name = streams[id_], topics[topic]
+        except KeyError:
+            if type(id_) is not str or type(topic) is not str:
+                leaves.append(leaf_of_row(row))
+                continue
+            streams[id_] = stream = b"\x00" + _TEXT_BEGIN + _sized(id_)
+            topics[topic] = name = _sized(topic)
+        if type(state) is bytes and type(version) is int and type(recorded_at_ms) is int:
+            digest = sha256(state).digest()
+            try:
+                data = stream + pack(version, recorded_at_ms) + name + length(len(state)) + digest
+            except out_of_range:
+                raise ValueError("a number of the row is out of range") from None
+            leaves.append(sha256(data).digest())
+        else:
+            leaves.append(leaf_of_row(row))
+    return leaves
+
+
+def _sized(text: str) -> bytes:
+    """A text with its length before it. Raises ValueError for one that is too long, or no UTF-8."""
+    encoded = text.encode()
+    if len(encoded) > 0xFFFF:
+        raise ValueError("the stream or the topic is longer than 65,535 bytes")
+    return len(encoded).to_bytes(2, "big") + encoded
 
 
 def leaf_of_row(row: StoredRow) -> bytes:
     """The leaf hash of a stored row. Raises ValueError or TypeError for one that no ledger wrote."""
-    state = row[4]
+    _, id_, version, topic, state, _, _, recorded_at_ms = row
     if type(state) is Archived:
-        return leaf_hash(leaf_data(row[1], row[2], row[7], row[3], state.size, state.digest))
-    return leaf_of(row[1], row[2], row[7], row[3], state)
+        return leaf_hash(leaf_data(id_, version, recorded_at_ms, topic, state.size, state.digest))
+    if type(state) is not bytes:
+        raise TypeError("the state is no blob")
+    if not isinstance(id_, (str, UUID)) or not isinstance(topic, str):
+        raise TypeError("the stream or the topic is no text")
+    return leaf_hash(leaf_data(id_, version, recorded_at_ms, topic, len(state), sha256(state).digest()))

@@ -5,7 +5,7 @@ from math import inf
 from typing import NamedTuple
 
 from redrive.evidence.columns import differing_column
-from redrive.evidence.leaves import leaf_of_row
+from redrive.evidence.leaves import leaf_of_row, leaves_of
 from redrive.evidence.merkle import HASH_BYTES, TILE_WIDTH, Frontier, TiledTree, TreeDamaged, is_included
 from redrive.evidence.report import Finding
 from redrive.evidence.store import Archived, StoredCheckpoint, StoredRow, StoredRows, TreeStore
@@ -152,7 +152,7 @@ class Scan:
 
     def _leaves(self, rows: Sequence[StoredRow]) -> list[bytes | None]:
         try:
-            return [leaf_of_row(row) for row in rows]
+            return [*leaves_of(rows)]
         except (ValueError, TypeError):
             return [self._leaf(row) for row in rows]
 

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple, Protocol
 
 from redrive.domain.errors import InvalidValue, SealRefused
-from redrive.evidence.leaves import leaf_of_row
+from redrive.evidence.leaves import leaves_of
 from redrive.evidence.merkle import HASH_BYTES, TILE_WIDTH, Frontier, TiledTree, TreeDamaged
 from redrive.evidence.notes import Checkpoint, Note, Signer, Verifier, parse_checkpoint, parse_note, signed, verified_by
 from redrive.evidence.store import Addition, Outrun, StoredCheckpoint, StoredRow, StoredRows, TreeStore
@@ -205,7 +205,7 @@ class Sealing:
         counts = [frontier.size]
         while counts[-1]:
             counts.append(counts[-1] // TILE_WIDTH)
-        leaves = added[0] = [leaf_of_row(row) for row in rows]
+        leaves = added[0] = leaves_of(rows)
         for level, node in frontier.extend(leaves):
             added[level].append(node)
         tiles: dict[tuple[int, int], bytes] = {}

@@ -19,6 +19,7 @@ from tests.acceptance.campaign import TASKS, Campaign
 from tests.acceptance.killing import DATA
 
 pytestmark = [
+    pytest.mark.long,
     pytest.mark.acceptance,
     pytest.mark.timeout(240),
     pytest.mark.skipif(not DATA.is_dir(), reason="the folder of real inputs is not there"),

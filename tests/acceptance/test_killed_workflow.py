@@ -13,6 +13,7 @@ from tests.acceptance.killing import DATA, Command, successes
 from tests.engine.model import check_log, check_views
 
 pytestmark = [
+    pytest.mark.long,
     pytest.mark.acceptance,
     pytest.mark.skipif(not DATA.is_dir(), reason="the folder of real inputs is not there"),
 ]

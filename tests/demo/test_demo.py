@@ -87,6 +87,7 @@ def test_the_log_can_be_kept_and_programs_can_read_the_promises(tmp_path: Path) 
     assert Path(item["log"]).exists()
 
 
+@pytest.mark.long
 def test_without_the_sweep_the_demo_fails(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """It tells what is so, not what was written down: each line is an event of the log, in its order."""
     monkeypatch.setattr(ticker, "sweep", lambda *_args, **_more: SweepReport())

@@ -44,6 +44,7 @@ def started(engine: Engine) -> list[str]:
     return [event.stream for event in log if event.topic == "run.attempt-started"]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("limit", [Limit("provider", "mail", 1), Limit("total", "", 1)], ids=lambda limit: limit.scope)
 def test_the_older_line_of_another_process_is_served(engine: Engine, tmp_path: Path, limit: Limit) -> None:
     """Long before the other has done all its younger work."""

@@ -44,6 +44,7 @@ def starts(folder: Path) -> int:
     return verdict.read_text().count("started") if verdict.exists() else 0
 
 
+@pytest.mark.long
 @pytest.mark.acceptance
 def test_no_command_survives_redrive_killed_with_9(tmp_path: Path) -> None:
     """A daemon that ignores SIGTERM and left its session is gone too, before the next attempt starts."""

@@ -159,6 +159,7 @@ def test_its_copy_goes_when_it_is_closed(sealed: Sealed, tmp_path: Path, monkeyp
     assert list((tmp_path / "tmp").iterdir()) == []
 
 
+@pytest.mark.long
 @pytest.mark.acceptance
 @pytest.mark.skipif(not DATA.is_dir(), reason="the folder of real inputs is not there")
 def test_a_real_workflow_is_handed_over(tmp_path: Path) -> None:

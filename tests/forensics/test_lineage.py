@@ -42,6 +42,7 @@ def test_every_event_goes_back_to_a_root(engine: redrive.Engine) -> None:
     assert [rootless(engine, run) for run in by_correlation(events) if rootless(engine, run)] == []
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_every_event_of_a_simulated_workflow_goes_back_to_a_root(tmp_path: Path) -> None:
     """A scientific workflow with failures at random."""

@@ -12,7 +12,7 @@ DATA = Path(__file__).parents[2] / ".." / "shared" / "data" / "wfinstances"
 FILES = ("helloworld-chain-5-chameleon", "srasearch-chameleon-10a-003", "cutandrun-dirt02-001")
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize("name", FILES)
 def test_simulated_workflows_raise_no_alarm(name: str, tmp_path: Path) -> None:
     """Hundreds of decisions with jitter, backoff and dead letters, made by a worker with threads."""
@@ -28,7 +28,7 @@ def test_simulated_workflows_raise_no_alarm(name: str, tmp_path: Path) -> None:
         assert answer.report.runs_that_differ == 0
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_more_attempts_of_a_large_workflow_have_bounds(tmp_path: Path) -> None:
     """Too many courses to play them all: the bounds hold, and the report says that they are wide."""
     file = DATA / "cutandrun-dirt02-001.json"

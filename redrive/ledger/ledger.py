@@ -297,5 +297,4 @@ class SqliteLedger:
 
 
 def _is_encrypted(row: Row) -> bool:
-    state: object = row[4]
-    return isinstance(state, bytes) and state.startswith(_ENCRYPTED)
+    return isinstance(row[4], bytes) and bool(row[4].startswith(_ENCRYPTED))

@@ -1,6 +1,7 @@
-# ruff: noqa: ARG002  (a transaction on paper takes what a real one takes)
+# ruff: noqa: ARG002, B027  (a transaction on paper takes what a real one takes, and does less with it)
 """A transaction on paper: what the use cases need from a ledger, over states that are nobody's truth."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Container, Iterable, Mapping, Sequence
 from typing import NoReturn, TypeVar
 
@@ -63,7 +64,7 @@ class NoLimits:
         """Nobody is told."""
 
 
-class OnPaper:
+class OnPaper(ABC):
     """One decision. Subclasses say where streams are found, and what becomes of events."""
 
     limited = False
@@ -74,16 +75,17 @@ class OnPaper:
         self.now_ms = now_ms
         self._engine = engine
 
+    @abstractmethod
     def stream_of(self, id_: str) -> Stream | None:
         """A stream as of now."""
-        raise NotImplementedError
 
+    @abstractmethod
     def _append(self, id_: str, subject: Subject, kind: type[S], events: Sequence[Event]) -> S:
-        raise NotImplementedError
+        """Take what a command appends, and return the new state."""
 
+    @abstractmethod
     def draw(self) -> float:
         """A die in [0, 1)."""
-        raise NotImplementedError
 
     def run(self, id_: RunId) -> Run:
         """The run as of now. Raises NotFound."""
@@ -142,11 +144,11 @@ class OnPaper:
 
     def append_limit(self, tenant: Tenant, event: LimitSet | LimitRemoved) -> NoReturn:
         """Limits are set by operators, never re-decided."""
-        raise NotImplementedError
+        raise AssertionError(f"{event.TOPIC} is an input, not a decision")
 
     def append_record(self, tenant: Tenant, stream: StreamId, event: Event, correlation: str | None = None) -> NoReturn:
         """Records, such as notes, are written by people, never re-decided."""
-        raise NotImplementedError
+        raise AssertionError(f"{event.TOPIC} is an input, not a decision")
 
     def afresh(self) -> None:
         """On paper causes are not told."""

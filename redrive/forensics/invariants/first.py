@@ -4,7 +4,7 @@ How an invariant is watched follows from what it is, never from what is likely:
 
 - A *row invariant* (see ``invariants``) is told row by row. After each event, the rows that it may have changed are
   projected to the columns that the query reads; what SQLite says of each distinct projection is remembered, and how
-  many rows violate is a count. This keeps up with the fold, at 50,000 events a second or more.
+  many rows violate is a count. This keeps up with the fold of the table.
 - Any other query is asked again after each event that may have changed what it reads: of rows of runs, dead letters,
   effects and compensations, when a column that it reads differs; of other tables, when the event could have touched
   them. Each time costs the writing of what was folded, and the query itself.

@@ -29,7 +29,7 @@ from redrive.forensics.what_if.paper import (
     Paper,
     Started,
 )
-from redrive.forensics.what_if.script import Asked, Script, Tried, news_of
+from redrive.forensics.what_if.script import Asked, Script, Tried, draw_of, news_of
 from redrive.ledger.agenda_rows import rows_of
 from redrive.processes import reports, timers
 from redrive.processes.letters import PolicyOf
@@ -125,8 +125,7 @@ class Play:
     def _note_ready(self) -> None:
         for node in self.run.ready:
             self._ready.setdefault(node, self.now)
-        for node, due in self.run.waiting.items():
-            self._ready[node] = due
+        self._ready.update(self.run.waiting)
 
     def _resume_running(self) -> None:
         """Attempts that run where the histories part end as they did; what was dropped of them is unknown."""
@@ -244,7 +243,7 @@ class Play:
             return
         for effect in tried.effects:
             send_again(self, effect, attempt)
-        self.do(self._reporting(attempt, tried.end), draw=_draw_of(tried.end))
+        self.do(self._reporting(attempt, tried.end), draw=draw_of(tried.end))
 
     def _reporting(self, attempt: AttemptId, end: Any) -> Callable[[Any], object]:
         if isinstance(end, e.AttemptSucceeded):
@@ -299,7 +298,3 @@ class Play:
 
     def _paper(self, caller: Caller | None = None, draw: float = 0.5) -> Paper:
         return Paper(self, caller or _CALLER, self.now, draw)
-
-
-def _draw_of(event: Any) -> float:
-    return event.decision.draw if isinstance(event, (e.AttemptFailed, e.AttemptInterrupted)) else 0.5

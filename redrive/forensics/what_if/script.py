@@ -220,6 +220,11 @@ def news_of(stream: str, event: object) -> str:
     return f"{stream} {event.node}" if isinstance(event, w.ApprovalRequested) else ""
 
 
+def draw_of(event: Event | None) -> float:
+    """The die of an attempt that failed; of one that succeeded, the middle."""
+    return event.decision.draw if isinstance(event, (e.AttemptFailed, e.AttemptInterrupted)) else 0.5
+
+
 def _about(recorded: Recorded) -> str:
     """What somebody reacted to, as far as it can be told."""
     event = recorded.event

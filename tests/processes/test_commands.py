@@ -135,18 +135,18 @@ def test_output_is_redacted() -> None:
 def test_a_timeout_asks_before_it_kills(mark: Mark) -> None:
     """SIGTERM first, to the whole group, which may use the grace, also when its leader is gone at once."""
     polite = "(trap 'sleep 0.2; echo bye; exit 5' TERM; while :; do sleep 0.02; done) & "
-    result = sh(polite + "wait", timeout_ms=300, env=mark.env)
+    result = sh(polite + "wait", timeout_ms=2_000, env=mark.env)
     assert (result.timed_out, result.signal, result.stdout) == (True, signal.SIGTERM, "bye\n")
-    result = sh("trap 'exit 6' TERM; while :; do sleep 0.02; done", timeout_ms=200, env=mark.env)
+    result = sh("trap 'exit 6' TERM; while :; do sleep 0.02; done", timeout_ms=2_000, env=mark.env)
     assert (result.timed_out, result.exit_status, result.cancelled) == (True, 6, False)
 
 
 def test_a_timeout_kills_what_ignores_it(mark: Mark) -> None:
     """Grace over, SIGKILL: to what ignores SIGTERM, to what is stopped, to what left the group."""
     for script in ("trap '' TERM; sleep 60; sleep 60", "kill -STOP $$", DAEMONS + "trap '' TERM; sleep 60; sleep 60"):
-        result = sh(script, timeout_ms=400, grace_ms=100, env=mark.env)
+        result = sh(script, timeout_ms=2_000, grace_ms=100, env=mark.env)
         assert (result.timed_out, result.signal, result.exit_status) == (True, signal.SIGKILL, None)
-        assert 500 <= result.duration_ms < 10_000
+        assert 2_100 <= result.duration_ms < 30_000
         assert mark.alive() == []
 
 
@@ -168,7 +168,7 @@ def test_what_a_command_leaves_running_dies_with_it(mark: Mark) -> None:
 def test_a_command_that_forks_on_and_on_is_caught(mark: Mark) -> None:
     """Each generation leaves its session and its parent dies: there is never one to aim at for long."""
     comet = "import os\nfor _ in range(100000):\n os.fork() and os._exit(0)\n os.setsid()"
-    result = run_command([PYTHON, "-S", "-c", comet], timeout_ms=300, grace_ms=0, env=mark.env)
+    result = run_command([PYTHON, "-S", "-c", comet], timeout_ms=60_000, grace_ms=0, env=mark.env)
     assert result.exit_status == 0
     assert mark.alive() == []
 

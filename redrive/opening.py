@@ -22,7 +22,7 @@ from redrive.domain.run.state import Run
 from redrive.domain.values import MAX_INTEGER, clean_integer
 from redrive.engine import Engine
 from redrive.evidence.custody import Custody
-from redrive.ledger.ledger import SqliteLedger
+from redrive.ledger.ledger import SqliteLedger, is_server
 from redrive.privacy.wiring import attach
 from redrive.processes.capacity import setting_limit
 from redrive.processes.given import function_given, functions_given
@@ -62,18 +62,19 @@ def open(  # noqa: A001, PLR0913  (redrive.open reads well; all have defaults)
 ) -> Engine:
     """Open a log, creating it when there is none.
 
-    *url*: ``sqlite:///relative.db`` or ``sqlite:////absolute.db``. *clock* returns UTC milliseconds, *dice* a float in
+    *url*: ``sqlite:///relative.db``, ``sqlite:////absolute.db``, or ``postgresql://user@host/database?schema=name``
+    (``redrive[postgres]``; the schema, ``redrive`` by default, holds one log). *clock* returns UTC milliseconds, *dice* a float in
     [0, 1). *listeners* are told, after the commit, every event that this process commits, best effort; they may query,
     not command. *redrive_policy* is one for all, or a function of tenant and automation. *gate* is asked before every
     effect and may withhold it; *reconcilers* (operation → function) find out what became of effects whose outcome is
     unknown. *limits* are set where the log has another or none, and stay until they are removed; one that a human
     operator changed last stays as it is, with a warning `limit.kept`. *views* is the folder for the query views
-    (default: beside the log). *seal*: whether what is new is sealed in the background, from the first event that this
+    (default: beside the log, or in the working folder for one on a server). *seal*: whether what is new is sealed in the background, from the first event that this
     engine commits (True), while a worker or a ticker runs (None), or never (False); with the key of *key_file*
     (default: the user's, when there is one), and pinned to *pin_file* when it is given. *privacy* has payloads
     encrypted with a key per subject, from now on. Raises InvalidValue, StorageError.
     """
-    path, setting = path_of(url), _setting(limits)
+    path, setting = location_of(url), _setting(limits)
     if gate is not None:
         function_given(gate, "gate", "an EffectCall")
     asked = functions_given(reconcilers, "reconcilers", "an EffectCall")
@@ -103,10 +104,22 @@ def open(  # noqa: A001, PLR0913  (redrive.open reads well; all have defaults)
         if (encryption := attach(ledger, privacy)) is not None:
             opened.callback(encryption.keys.close)
         _set_limits(ledger, setting)
-        engine = Engine(ledger, services, _view(ledger, path, views), evidence)
+        engine = Engine(ledger, services, _view(ledger, views), evidence)
         engine._take_keys(encryption)
         opened.pop_all()
     return engine
+
+
+def location_of(url: str) -> str:
+    """What the ledger opens: the file that a ``sqlite:///`` URL names, or the URL of a server. Raises InvalidValue."""
+    if isinstance(url, str) and is_server(url):
+        try:
+            from redrive.ledger.postgres.address import address_of
+        except ImportError as error:
+            raise InvalidValue("db", "postgresql://…", f"pip install 'redrive[postgres]' first ({error})") from None
+        address_of(url)
+        return url
+    return path_of(url)
 
 
 def path_of(url: str) -> str:
@@ -116,7 +129,7 @@ def path_of(url: str) -> str:
     scheme, separator, rest = url.partition(":///")
     path = unquote(rest)
     if scheme != "sqlite" or not separator or not path or "\x00" in path or path.startswith(":memory:"):
-        raise InvalidValue("db", url, "sqlite:///relative/path.db or sqlite:////absolute/path.db")
+        raise InvalidValue("db", url, "sqlite:///relative/path.db, sqlite:////absolute/path.db or postgresql://…")
     return path
 
 
@@ -135,10 +148,11 @@ def _set_limits(ledger: SqliteLedger, setting: SettingLimits) -> None:
             log.warning("limit.kept", limit=limit.key, kept=kept.document(), given=limit.document())
 
 
-def _view(ledger: SqliteLedger, path: str, folder: str | None) -> View:
-    """The live view of the log at *path*: beside it, or in *folder*."""
-    beside = Path(path).parent if folder is None else Path(folder)
-    return View(ledger, view_path(str(beside / Path(path).name), locked=ledger.locked))
+def _view(ledger: SqliteLedger, folder: str | None) -> View:
+    """The live view of a log: beside it, or in *folder*."""
+    home = Path(ledger.home)
+    beside = home.parent if folder is None else Path(folder)
+    return View(ledger, view_path(str(beside / home.name), locked=ledger.locked))
 
 
 def _milliseconds() -> int:
@@ -164,4 +178,4 @@ def _policy_of(policies: RedrivePolicies) -> Callable[[Run], RedrivePolicy]:
     return lambda run: policies(run.tenant, run.automation)
 
 
-__all__ = ["open", "path_of"]
+__all__ = ["location_of", "open", "path_of"]

@@ -14,6 +14,7 @@ from redrive.ledger.agenda import Agenda
 from redrive.ledger.agenda_log import agenda_by_the_log
 from redrive.ledger.capacity import Capacity
 from redrive.ledger.capacity_log import capacity_by_the_log
+from redrive.ledger.database import Connection
 from redrive.ledger.ledger import SqliteLedger
 from redrive.ledger.limit_book import LimitBook
 from redrive.ledger.storage_errors import storage_errors
@@ -69,7 +70,7 @@ def _is_unreadable(ledger: SqliteLedger, subject: str) -> bool:
     return ledger.recorder.head(subject) > 0 and ledger.committer.states.readable(subject) is None
 
 
-def _capacity_difference(ledger: SqliteLedger, connection: sqlite3.Connection) -> str | None:
+def _capacity_difference(ledger: SqliteLedger, connection: Connection) -> str | None:
     """What is kept about limits, against what the log says is in use, and who waits."""
     kept, expected = Capacity(connection, LimitBook(), 0), capacity_by_the_log(ledger.committer, connection)
     waiters = [row for row in kept.waiters() if not _is_unreadable(ledger, row.run)]

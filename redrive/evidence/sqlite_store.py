@@ -3,10 +3,11 @@
 import sqlite3
 from collections.abc import Sequence
 from contextlib import closing
-from typing import Any
+from typing import Any, cast
 
 from redrive.evidence.sqlite_faults import faults
 from redrive.evidence.store import Addition, Archived, Outrun, StoredCheckpoint, StoredRow
+from redrive.ledger.database import Connection
 from redrive.ledger.ledger import SqliteLedger
 from redrive.ledger.recorder import COLUMNS
 from redrive.ledger.schema import connect
@@ -17,6 +18,7 @@ _CHECKPOINT = (
     "sealed_at_ms FROM tree_checkpoints"
 )
 _TILE = "SELECT CASE typeof(hashes) WHEN 'blob' THEN hashes END FROM tree_tiles WHERE level = ? AND tile = ?"
+_PUT_TILE = "INSERT INTO tree_tiles VALUES (?, ?, ?) ON CONFLICT (level, tile) DO UPDATE SET hashes = excluded.hashes"
 _ROWS = 256
 
 
@@ -30,7 +32,7 @@ class SqliteEvidence:
         """At most *limit* rows beyond *position*, in log order."""
         query = f"SELECT {COLUMNS} FROM events WHERE position > ? ORDER BY position LIMIT ?"
         with storage_errors(self._ledger.path):
-            connection = self._ledger.recorder.reader()
+            connection = cast(sqlite3.Connection, self._ledger.recorder.reader())
             try:
                 return self._stored(connection.execute(query, (position, limit)).fetchall(), connection)
             except sqlite3.OperationalError as error:
@@ -42,7 +44,7 @@ class SqliteEvidence:
             finally:
                 connection.text_factory = str
 
-    def _stored(self, rows: list[StoredRow], connection: sqlite3.Connection) -> list[StoredRow]:
+    def _stored(self, rows: list[StoredRow], connection: Connection) -> list[StoredRow]:
         """The rows with what remains of the states that were archived."""
         if not any(row[4] == b"" for row in rows):
             return rows
@@ -107,7 +109,7 @@ class SqliteEvidence:
                 raise Outrun(f"the tree has {size} leaves, not {point.previous_size}")
             writer.execute("INSERT INTO tree_checkpoints VALUES (?, ?, ?, ?, ?, ?)", values)
             _insert_leaves(writer, leaves)
-            writer.executemany("INSERT OR REPLACE INTO tree_tiles VALUES (?, ?, ?)", tiles)
+            writer.executemany(_PUT_TILE, tiles)
 
     def _one(self, query: str, *values: int) -> tuple[Any, ...] | None:
         with storage_errors(self._ledger.path):
@@ -115,7 +117,7 @@ class SqliteEvidence:
             return row
 
 
-def _insert_leaves(writer: sqlite3.Connection, leaves: Sequence[int]) -> None:
+def _insert_leaves(writer: Connection, leaves: Sequence[int]) -> None:
     """Insert indexes and positions, which follow each other in *leaves*: many rows by one statement take half as long
     as one by one."""
     for at in range(0, len(leaves), 2 * _ROWS):

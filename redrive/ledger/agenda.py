@@ -5,8 +5,6 @@ It can be rebuilt from the log, because each row is a function of aggregate stat
 it in the order (due, created), so that they never scan what is not due.
 """
 
-import json
-import sqlite3
 from collections.abc import Callable, Container, Iterable, Iterator, Sequence
 from heapq import merge
 from itertools import islice
@@ -15,6 +13,7 @@ from typing import Any
 from redrive.domain.identity import DeadLetterId, RunId, Tenant
 from redrive.domain.ports import START, Due
 from redrive.ledger.agenda_rows import ANY, AgendaRow
+from redrive.ledger.database import Connection
 from redrive.ledger.mapper import tenant_named
 
 DueKey = tuple[int, int]
@@ -27,12 +26,15 @@ _FIRST_NEEDS = (
     "WHERE kind = 'run' AND tenant = ? AND needs >= ? ORDER BY needs LIMIT 1"
 )
 _NEXT_NEEDS = _FIRST_NEEDS.replace(">=", ">")
+_PUT = "INSERT INTO agenda VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (subject, needs) DO UPDATE SET " + ", ".join(
+    f"{name} = excluded.{name}" for name in AgendaRow._fields if name not in ("subject", "needs")
+)
 
 
 class Agenda:
     """The agenda's table, through one connection."""
 
-    def __init__(self, connection: sqlite3.Connection) -> None:
+    def __init__(self, connection: Connection) -> None:
         self._connection = connection
 
     def replace_all(self, rows: Sequence[AgendaRow]) -> None:
@@ -43,7 +45,7 @@ class Agenda:
 
     def put(self, row: AgendaRow) -> None:
         """Write a row."""
-        self._connection.execute("INSERT OR REPLACE INTO agenda VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", row)
+        self._connection.execute(_PUT, row)
 
     def remove(self, subject: str) -> None:
         """Take a subject off."""
@@ -68,7 +70,7 @@ class Agenda:
         """Due queued runs, the oldest first, that a worker with *handlers* (None: any) may execute, beyond *after*;
         none of the tenants *without*. Fewer than *limit*: there are no more."""
         if handlers is None and not without:
-            return list(islice(_each_once(self._rows_due("run", tenant, now_ms, -1, after)), limit))
+            return list(islice(_each_once(self._all_due(tenant, now_ms, limit, after)), limit))
         groups = [
             self._connection.execute(
                 "SELECT subject, tenant, due_ms, run, holder, created FROM agenda INDEXED BY agenda_queue "
@@ -94,10 +96,10 @@ class Agenda:
     def next_of_run(self, run: RunId) -> int | None:
         """When the run, a timed wait of it, or a dispatch of it, is due."""
         query = (
-            "SELECT min(due_ms) FROM (SELECT due_ms FROM agenda WHERE subject = ?1 AND kind IN ('run', 'timed_wait') "
-            "UNION ALL SELECT due_ms FROM agenda WHERE run = ?1 AND kind = 'dead_letter')"
+            "SELECT min(due_ms) FROM (SELECT due_ms FROM agenda WHERE subject = ? AND kind IN ('run', 'timed_wait') "
+            "UNION ALL SELECT due_ms FROM agenda WHERE run = ? AND kind = 'dead_letter') AS dues"
         )
-        due: int | None = self._connection.execute(query, (run,)).fetchone()[0]
+        due: int | None = self._connection.execute(query, (run, run)).fetchone()[0]
         return due
 
     def _groups(self, tenant: Tenant | None) -> list[tuple[str, str]]:
@@ -119,6 +121,16 @@ class Agenda:
             (tenant,),
         ).fetchone()
         return row[0] if row else None
+
+    def _all_due(self, tenant: Tenant | None, now_ms: int, limit: int, after: DueKey) -> Iterator[Due]:
+        """Due queued runs beyond *after*, one row after the other, read in parts: a run may have many rows."""
+        most = limit + 8
+        while True:
+            rows = list(self._rows_due("run", tenant, now_ms, most, after))
+            yield from rows
+            if len(rows) < most:
+                return
+            after = rows[-1].due_ms, rows[-1].created  # where other rows of the same run may stand: it is known
 
     def due(self, kind: str, tenant: Tenant | None, now_ms: int, limit: int, after: DueKey = START) -> list[Due]:
         """What of *kind* is due, the oldest first, beyond *after*."""
@@ -155,11 +167,14 @@ class Agenda:
         """The runs that are claimed (or the compensations that run: *kind* compensating), by the process of each."""
         where, values = ("", []) if tenant is None else ("AND tenant = ? ", [str(tenant)])
         rows = self._connection.execute(
-            "SELECT holder, json_group_array(subject) FROM agenda "
-            f"WHERE kind = ? AND due_ms IS NOT NULL AND holder IS NOT NULL {where}GROUP BY holder",
+            "SELECT holder, subject FROM agenda "
+            f"WHERE kind = ? AND due_ms IS NOT NULL AND holder IS NOT NULL {where}ORDER BY subject",
             [kind, *values],
         )
-        return {holder: json.loads(subjects) for holder, subjects in rows}
+        found: dict[str, list[str]] = {}
+        for holder, subject in rows:
+            found.setdefault(holder, []).append(subject)
+        return found
 
     def claimed_runs(self) -> list[RunId]:
         """All runs that are claimed."""

@@ -1,7 +1,5 @@
 """The agenda as the log alone says it must be, for rebuilds and checks."""
 
-from sqlite3 import Connection
-
 from redrive.domain.errors import StreamUnreadable
 from redrive.domain.identity import RunId
 from redrive.domain.run.state import Run
@@ -9,10 +7,11 @@ from redrive.ledger.agenda import Agenda
 from redrive.ledger.agenda_rows import AgendaRow, rows_of
 from redrive.ledger.capacity_log import rebuild_capacity
 from redrive.ledger.committer import Committer
+from redrive.ledger.database import Connection
 from redrive.projections.logs import log
 
 _BEGINS = " OR ".join(
-    f"topic GLOB '{topic}/*'" for topic in ("run.submitted", "dead-letter.opened", "effect.*", "compensation.proposed")
+    f"topic LIKE '{topic}/%'" for topic in ("run.submitted", "dead-letter.opened", "effect.%", "compensation.proposed")
 )
 
 
@@ -28,15 +27,15 @@ def agenda_by_the_log(committer: Committer, connection: Connection) -> list[Agen
 def rebuild_agenda(committer: Committer) -> int:
     """Write agenda and capacity anew in one transaction, under the writer's lock; how many rows the agenda has."""
     writer = committer.recorder.writer
-    writer.execute("BEGIN IMMEDIATE")
+    committer.recorder.begin()
     try:
         rows = agenda_by_the_log(committer, writer)
         kept = [row for row in Agenda(writer).rows() if not _is_readable(committer, row.subject)]
         Agenda(writer).replace_all([*rows, *kept])
         rebuild_capacity(committer)
-        writer.execute("COMMIT")
+        committer.recorder.commit()
     except BaseException:
-        writer.execute("ROLLBACK")
+        committer.recorder.rollback()
         raise
     committer.states.rows_unknown()
     return len(rows) + len(kept)

@@ -7,23 +7,21 @@ from redrive.ledger.recorder import LogRecorder
 
 
 class LogApplication(Application[str]):
-    """An application over one SQLite log. The committer appends through its recorder, within its own transaction."""
+    """An application over one log. The committer appends through its recorder, within its own transaction."""
 
     recorder: LogRecorder
     mapper: EventMapper
 
-    def __init__(self, path: str, *, busy_timeout_ms: int, durable: bool) -> None:
+    def __init__(self, recorder: str) -> None:
+        """*recorder* is the topic of its class: ``module:Class``."""
         super().__init__(
             {
-                "PERSISTENCE_MODULE": "eventsourcing.sqlite",
-                "SQLITE_DBNAME": path,
+                "PERSISTENCE_MODULE": "redrive.ledger.persistence:LogFactory",
                 "ORIGINATOR_ID_TYPE": "text",
                 "MAPPER_TOPIC": "redrive.ledger.mapper:EventMapper",
-                "APPLICATION_RECORDER_TOPIC": "redrive.ledger.recorder:LogRecorder",
-                "CREATE_TABLE": "no",
+                "APPLICATION_RECORDER_TOPIC": recorder,
             }
         )
-        self.recorder.open(path, busy_timeout_ms=busy_timeout_ms, durable=durable)
 
     def close(self) -> None:
         """Close every connection."""

@@ -12,7 +12,6 @@ else looked for them just now, are *expected*, and what is free is *kept* for th
 """
 
 import json
-import sqlite3
 from collections import Counter
 from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from heapq import merge
@@ -23,23 +22,28 @@ from redrive.domain.ports import START, Ahead, Due
 from redrive.domain.values import canonical_json
 from redrive.ledger.agenda_rows import ANY
 from redrive.ledger.capacity_rows import CapacityRow, Line, WaiterRow
+from redrive.ledger.database import Connection
 from redrive.ledger.expected import Expectation, Expected
 from redrive.ledger.limit_book import LimitBook
 from redrive.ledger.mapper import tenant_named
 
 LOOK_AGAIN_MS = 200
 _AHEAD: dict[Ahead, str] = {
-    "all": "(blocking OR reserving)",
-    "passed_over": "reserving",
-    "elsewhere": "reserving AND NOT blocking",
+    "all": "blocking + reserving > 0",
+    "passed_over": "reserving > 0",
+    "elsewhere": "reserving > blocking",
 }
 MOST_AHEAD = 64
+_PUT = (
+    "INSERT INTO capacity VALUES (?, ?, ?, ?) ON CONFLICT (limit_key) DO UPDATE SET "
+    "in_use = excluded.in_use, level = excluded.level, refilled_ms = excluded.refilled_ms"
+)
 
 
 class Capacity:
     """The tables, through one connection, under the limits of one book."""
 
-    def __init__(self, connection: sqlite3.Connection, book: LimitBook, now_ms: int) -> None:
+    def __init__(self, connection: Connection, book: LimitBook, now_ms: int) -> None:
         self._connection, self.book, self._now_ms = connection, book, now_ms
         self._expected = Expected(connection, now_ms)
 
@@ -58,7 +62,7 @@ class Capacity:
 
     def waiting(self) -> Counter[str]:
         """How many runs wait for each limit."""
-        query = "SELECT line, count(*) FROM waiters WHERE blocking GROUP BY line"
+        query = "SELECT line, count(*) FROM waiters WHERE blocking > 0 GROUP BY line"
         found: Counter[str] = Counter()
         for line, count in self._connection.execute(query):
             found[json.loads(line)[0]] += count
@@ -110,7 +114,7 @@ class Capacity:
         """Runs whose line has room, those that have waited longest first, beyond *after* (due, created)."""
         query = (
             "SELECT due_ms, created, run FROM waiters INDEXED BY waiters_line "
-            "WHERE line = ? AND due_ms <= ? AND (due_ms, created) > (?, ?) AND blocking "
+            "WHERE line = ? AND due_ms <= ? AND (due_ms, created) > (?, ?) AND blocking > 0 "
             "ORDER BY due_ms, created LIMIT ?"
         )
         groups = [
@@ -125,7 +129,7 @@ class Capacity:
 
     def places_of(self, run: RunId) -> list[tuple[Line, int]]:
         """The lines of limits that hold a run back, and since when it can go on in each."""
-        rows = self._connection.execute("SELECT line, due_ms FROM waiters WHERE run = ? AND blocking", (run,))
+        rows = self._connection.execute("SELECT line, due_ms FROM waiters WHERE run = ? AND blocking > 0", (run,))
         return [(Line(*json.loads(line)), due) for line, due in rows]
 
     def ahead(
@@ -252,14 +256,14 @@ class Capacity:
     def _oldest_of(self, text: str, most: int) -> list[tuple[int, int, str]]:
         """Who has waited longest in a line: (due, created, run), at most so many."""
         query = (
-            "SELECT due_ms, created, run FROM waiters INDEXED BY waiters_line WHERE line = ? AND blocking "
+            "SELECT due_ms, created, run FROM waiters INDEXED BY waiters_line WHERE line = ? AND blocking > 0 "
             "ORDER BY due_ms, created LIMIT ?"
         )
         return self._connection.execute(query, (text, most)).fetchall()
 
     def put(self, row: CapacityRow) -> None:
         """Write a row."""
-        self._connection.execute("INSERT OR REPLACE INTO capacity VALUES (?, ?, ?, ?)", row)
+        self._connection.execute(_PUT, row)
 
     def remove(self, key: str) -> None:
         """Drop the row of a limit that is gone."""

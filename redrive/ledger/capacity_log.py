@@ -2,7 +2,6 @@
 
 from collections import Counter
 from collections.abc import Container
-from sqlite3 import Connection
 from typing import NamedTuple
 
 from redrive.domain.identity import RunId, Tenant
@@ -12,6 +11,7 @@ from redrive.ledger.agenda import Agenda
 from redrive.ledger.capacity import Capacity
 from redrive.ledger.capacity_rows import CapacityRow, WaiterRow, usage_of, waiters_of
 from redrive.ledger.committer import Committer
+from redrive.ledger.database import Connection
 from redrive.ledger.limit_book import LimitBook, book_of
 from redrive.ledger.mapper import shown
 from redrive.ledger.recorder import COLUMNS, LogRecorder

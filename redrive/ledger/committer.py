@@ -6,25 +6,26 @@ refusal harms no other command: a command writes nothing to the database before 
 
 import contextlib
 import os
-import sqlite3
 import threading
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from typing import Any, Generic, TypeVar, cast
 
 from redrive.domain.errors import EngineClosed, StorageError
 from redrive.domain.ports import Caller
 from redrive.ledger.agenda import Agenda
 from redrive.ledger.application import LogApplication
-from redrive.ledger.limit_book import LimitBook, book_of
+from redrive.ledger.database import Connection
+from redrive.ledger.limit_book import LIMITS_STREAM, LimitBook, book_of
 from redrive.ledger.mapper import Appended
 from redrive.ledger.recorder import LogRecorder
 from redrive.ledger.states import States
 from redrive.ledger.storage_errors import STORAGE, storage_error, storage_errors
-from redrive.ledger.transaction import LedgerTransaction
+from redrive.ledger.transaction import LedgerTransaction, NotAhead
 
 T = TypeVar("T")
 MOST_PER_COMMIT = 1_000
+MOST_HEADS = 100_000
 
 
 class Pending(Generic[T]):
@@ -82,13 +83,13 @@ class Committer:
         self.clock, self.dice, self.engine = clock, dice, engine
         self.recorded_at_ms = 0
         self._after_commit = after_commit
-        self._data_version: tuple[int, int] | None = None
         self._lock = self.recorder.lock
         self._owner = 0
         self._pid = os.getpid()
         self._queue: deque[Pending[Any]] = deque()
         self._keys_seen = 0
-        self.commits = 0
+        self.ahead = False
+        self.commits = self.conflicts = 0
         self.closed = False
 
     def transact(self, caller: Caller, command: Callable[[LedgerTransaction], T]) -> T:
@@ -119,20 +120,18 @@ class Committer:
         return self._lock
 
     @contextlib.contextmanager
-    def writing(self) -> Iterator[sqlite3.Connection]:
+    def writing(self) -> Iterator[Connection]:
         """A short write transaction beside those of commands, on the connection that writes: another one would make
         this process read again what it has in memory. Raises StorageError."""
         self._require_usable()
         with self._lock, storage_errors(self.recorder.path):
             self._require_open()
-            self._connection.execute("BEGIN IMMEDIATE")
+            self.recorder.begin()
             try:
                 yield self._connection
-                self._connection.execute("COMMIT")
+                self.recorder.commit()
             except BaseException:
-                with contextlib.suppress(sqlite3.Error):
-                    if self._connection.in_transaction:
-                        self._connection.execute("ROLLBACK")
+                self.recorder.rollback()
                 raise
 
     def rows_changed(self, subjects: Iterable[str]) -> None:
@@ -166,10 +165,9 @@ class Committer:
             self._owner = threading.get_ident()
             while queue and len(jobs) < MOST_PER_COMMIT:
                 jobs.append(queue.popleft())
-            self._begin()
-            for job in jobs:
-                self._decide(job, transactions)
-            self._end(transactions)
+            self._require_open()
+            if not (self.recorder.concurrent and self._commit_ahead(jobs, transactions)):
+                self._commit_alone(jobs, transactions)
         except BaseException as error:
             self._undo(transactions)
             failure = self._failure(error)
@@ -183,6 +181,52 @@ class Committer:
             self._owner = 0
             for job in jobs:
                 job.release()
+
+    def _commit_alone(self, jobs: Sequence[Pending[Any]], transactions: list[LedgerTransaction]) -> None:
+        """Decide as the only one who writes to the log."""
+        if not self._connection.in_transaction:
+            self.recorder.begin()
+        self._take_news()
+        for job in jobs:
+            if (transaction := self._decide(job, transactions)) is not None:
+                transaction.flush()
+        self._end(transactions)
+
+    def _commit_ahead(self, jobs: Sequence[Pending[Any]], transactions: list[LedgerTransaction]) -> bool:
+        """Decide while others write, and be the only one only while it is checked that they left alone what was read,
+        and written down. False: it was not, nothing is written, and all is to be decided again.
+
+        Limits and encryption are shared by all: under them it would seldom do.
+        """
+        self._take_news()
+        if self.limit_book.version or self.recorder.encryption is not None:
+            return False
+        self.ahead = True
+        try:
+            for job in jobs:
+                self._decide(job, transactions)
+        except NotAhead:
+            self._start_over(transactions)
+            return False
+        finally:
+            self.ahead = False
+        if any(transaction.appended for transaction in transactions):
+            self.recorder.begin()
+        changed = self._take_news()
+        if changed is None or LIMITS_STREAM in changed or any(one.rests_on(changed) for one in transactions):
+            self.conflicts += 1
+            self._start_over(transactions)
+            return False
+        transactions[:] = [transaction for transaction in transactions if not transaction.refused]
+        for transaction in transactions:
+            transaction.flush()
+        self._end(transactions)
+        return True
+
+    def _start_over(self, transactions: list[LedgerTransaction]) -> None:
+        for transaction in transactions:
+            transaction.discard()
+        transactions.clear()
 
     def _failure(self, error: BaseException) -> Exception:
         """What the callers of an undone transaction are told."""
@@ -198,39 +242,47 @@ class Committer:
         if not self.recorder.is_there():
             raise StorageError(f"{self.recorder.path}: the file was moved or deleted; put it back, or open another log")
 
-    def _begin(self) -> None:
-        self._require_open()
-        execute = self._connection.execute
-        execute("BEGIN IMMEDIATE")
+    def _take_news(self) -> Collection[str] | None:
+        """Learn what others wrote: to which streams, None when it may be any."""
         if (encryption := self.recorder.encryption) is not None and encryption.generation != self._keys_seen:
             self._keys_seen = encryption.generation
             self.states.forget_all()
-        changed = (execute("PRAGMA data_version").fetchone()[0], self.recorder.appends)
-        if changed != self._data_version or len(self.recorder.heads) > 100_000:
-            self._data_version = changed
+        if len(self.recorder.heads) > MOST_HEADS:
+            self.recorder.distrust()
+        streams, recorded_at_ms = self.recorder.news()
+        self.recorded_at_ms = max(self.recorded_at_ms, recorded_at_ms)
+        if streams is None:
             self.states.foreign_changes += 1
             self.recorder.heads.clear()
             self.known_streams.clear()
             self.read_limits()
-            row = execute("SELECT recorded_at_ms FROM events ORDER BY position DESC LIMIT 1").fetchone()
-            self.recorded_at_ms = max(self.recorded_at_ms, row[0]) if row else self.recorded_at_ms
+            return None
+        for stream in streams:
+            self.states.look_again(stream)
+            self.recorder.heads.pop(stream, None)
+        if LIMITS_STREAM in streams:
+            self.read_limits()
+        return streams
 
-    def _decide(self, job: Pending[Any], transactions: list[LedgerTransaction]) -> None:
+    def _decide(self, job: Pending[Any], transactions: list[LedgerTransaction]) -> LedgerTransaction | None:
+        """Run a command; its transaction, None when it was refused."""
         now = self.clock()
         self.recorded_at_ms = max(self.recorded_at_ms, now)
-        transaction = LedgerTransaction(self, job.caller, now)
+        transaction = LedgerTransaction(self, job.caller, now, first=not transactions)
         transactions.append(transaction)
         try:
             value = job.command(transaction)
             transaction.encode()
         except Exception as error:
-            if not self._connection.in_transaction:  # SQLite gave up all of it: the others' events are gone too
-                raise
-            transactions.pop().discard()
+            if isinstance(error, STORAGE) and not self._connection.in_transaction:
+                raise  # the database gave up all of it: the others' events are gone too
+            transaction.refuse()
+            if not self.ahead:  # else it is still to be checked that what it rests on was left alone
+                transactions.pop()
             job.settle(None, self._failure(error))
-            return
-        transaction.flush()
+            return None
         job.settle(value)
+        return transaction
 
     def _end(self, transactions: list[LedgerTransaction]) -> None:
         last: Appended | None = None
@@ -239,7 +291,10 @@ class Committer:
                 last = transaction.appended[-1]
         if last is None:
             hints = any(transaction.hints for transaction in transactions)
-            self._connection.execute("COMMIT" if hints else "ROLLBACK")
+            if hints:
+                self.recorder.commit()
+            else:
+                self.recorder.rollback()
         else:
             self._commit(last)
             for transaction in transactions:
@@ -249,26 +304,23 @@ class Committer:
 
     def _commit(self, last: Appended) -> None:
         try:
-            self._connection.execute("COMMIT")
-        except sqlite3.Error:
+            self.recorder.commit()
+        except STORAGE:
             if not self._is_durable(last):
                 raise
         self.commits += 1
 
     def _is_durable(self, last: Appended) -> bool:
         """Whether a commit that reported an error took place all the same: its last event is in the log."""
-        with contextlib.suppress(sqlite3.Error):
-            if self._connection.in_transaction:
-                self._connection.execute("ROLLBACK")
         stream, version, _, event_id, *_ = last
-        rows = self.recorder.rows_of(stream, version - 1)
-        return bool(rows) and event_id.encode() in rows[0][4]
+        with contextlib.suppress(*STORAGE):
+            rows = self.recorder.rows_for_sure(stream, version - 1)
+            return bool(rows) and event_id.encode() in rows[0][4]
+        return False
 
     def _undo(self, transactions: list[LedgerTransaction]) -> None:
-        with contextlib.suppress(sqlite3.Error):
-            if self._connection.in_transaction:
-                self._connection.execute("ROLLBACK")
+        self.recorder.rollback()
         self.recorder.heads.clear()
-        self._data_version = None
+        self.recorder.distrust()
         for transaction in transactions:
             transaction.discard()

@@ -7,18 +7,22 @@ not looked for (no worker has its handler, or that worker is gone) is not expect
 """
 
 import json
-import sqlite3
 from collections.abc import Container, Iterable, Sequence
 from typing import NamedTuple
 
 from redrive.domain.identity import RunId, Tenant
 from redrive.ledger.agenda_rows import ANY
 from redrive.ledger.capacity_rows import Line
+from redrive.ledger.database import Connection
 
 EXPECTED_MS = 2_000
 OFTEN_MS = 1_000
 SELDOM_MS = 5_000
 FORGOTTEN_MS = 60_000
+_PUT = (
+    "INSERT INTO expected VALUES (?, ?, ?) ON CONFLICT (run) DO UPDATE SET "
+    "asked_ms = excluded.asked_ms, until_ms = excluded.until_ms"
+)
 
 
 class Expectation(NamedTuple):
@@ -47,7 +51,7 @@ def expected_for_ms(gap_ms: int | None) -> int:
 class Expected:
     """The table, through one connection, as of one time; what lies in the future (a clock was set back) is void."""
 
-    def __init__(self, connection: sqlite3.Connection, now_ms: int) -> None:
+    def __init__(self, connection: Connection, now_ms: int) -> None:
         self._connection, self._now_ms = connection, now_ms
         self._found: list[Expectation] | None = None
 
@@ -68,8 +72,9 @@ class Expected:
             ]
             queued = self._connection.execute(
                 "SELECT a.subject, a.tenant, a.needs, a.due_ms, a.created FROM expected e INDEXED BY expected_asked "
-                f"CROSS JOIN agenda a ON a.subject = e.run WHERE {fresh} AND +a.kind = 'run' AND +a.due_ms <= ?",
-                values,  # by subject: the + keeps SQLite from an index that would give it the whole queue
+                f"CROSS JOIN agenda a ON a.subject = e.run WHERE {fresh} "
+                "AND a.kind || '' = 'run' AND a.due_ms + 0 <= ?",
+                values,  # by subject: what is computed keeps SQLite from an index that would give it the whole queue
             )
             self._found += [
                 Expectation(RunId(run), Line("", tenant, needs), (due, created), False)
@@ -90,9 +95,7 @@ class Expected:
         for run in runs:
             row = self._row(run)
             gap = now - row[0] if row and row[0] <= now else None
-            self._connection.execute(
-                "INSERT OR REPLACE INTO expected VALUES (?, ?, ?)", (run, now, now + expected_for_ms(gap))
-            )
+            self._connection.execute(_PUT, (run, now, now + expected_for_ms(gap)))
 
     def remove(self, run: str) -> None:
         """Expect a run no longer."""

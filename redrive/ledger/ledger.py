@@ -19,7 +19,6 @@ from redrive.ledger.capacity import Capacity
 from redrive.ledger.committer import Committer, Pending
 from redrive.ledger.mapper import shown
 from redrive.ledger.recorder import COLUMNS, Row
-from redrive.ledger.schema import prepare
 from redrive.ledger.storage_errors import storage_errors
 from redrive.ledger.transaction import LedgerTransaction
 from redrive.projections.logs import log
@@ -27,6 +26,9 @@ from redrive.projections.logs import log
 T = TypeVar("T")
 _PAYLOAD = attrgetter("payload")
 _ENCRYPTED = b'{"encrypted":'
+_SQLITE = "redrive.ledger.sqlite_recorder:SqliteRecorder"
+_POSTGRES = "redrive.ledger.postgres.recorder:PostgresRecorder"
+_NOTE_ENGINE = "INSERT INTO meta VALUES ('engine', ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value"
 Subscriber = Callable[[Sequence[Recorded]], None]
 _collecting: ContextVar[list[Pending[Any]] | None] = ContextVar("redrive_batch", default=None)
 
@@ -58,14 +60,14 @@ class SqliteLedger:
         durable: bool = True,
         listeners: Sequence[Subscriber] = (),
     ) -> None:
-        self.path = path
         self.locked = False
         self._clock = clock
         self._subscribers: tuple[Subscriber, ...] = tuple(listeners)
-        self._application = LogApplication(path, busy_timeout_ms=busy_timeout_ms, durable=durable)
+        self._application = LogApplication(_POSTGRES if is_server(path) else _SQLITE)
         self.recorder = self._application.recorder
+        self.id = self.recorder.open(path, busy_timeout_ms=busy_timeout_ms, durable=durable)
+        self.path, self.home = self.recorder.path, self.recorder.home
         try:
-            self.id = prepare(self.recorder.writer, path)
             self.committer = Committer(
                 self._application,
                 clock=clock,
@@ -269,13 +271,13 @@ class SqliteLedger:
             known = writer.execute("SELECT value FROM meta WHERE name = 'engine'").fetchone()
             if known is not None and known[0] == engine:
                 return
-            writer.execute("BEGIN IMMEDIATE")
-            writer.execute("INSERT OR REPLACE INTO meta VALUES ('engine', ?)", (engine,))
+            self.recorder.begin()
+            writer.execute(_NOTE_ENGINE, (engine,))
             agenda = Agenda(writer)
             for row in agenda.rows():
                 for fresh in agenda_log.rows_from_log(self.committer, row.subject) if row.kind == "dead_letter" else ():
                     agenda.put(fresh)
-            writer.execute("COMMIT")
+            self.recorder.commit()
 
     def _read_agenda(self, query: Callable[[Agenda], T]) -> T:
         with storage_errors(self.path):
@@ -294,6 +296,11 @@ class SqliteLedger:
                 listener(events)
             except Exception:  # noqa: BLE001 - a listener is best effort
                 log.exception("listener.failed", events=len(events))
+
+
+def is_server(location: str) -> bool:
+    """Whether a log lies on a server, and not in a file."""
+    return location.startswith(("postgresql://", "postgres://"))
 
 
 def _is_encrypted(row: Row) -> bool:

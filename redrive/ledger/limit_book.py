@@ -1,6 +1,5 @@
 """The limits that are in force: folded from the log, read again when the log's stream of limits has moved."""
 
-import sqlite3
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
@@ -9,6 +8,7 @@ from redrive.domain.errors import StreamReadOnly
 from redrive.domain.identity import Principal, StreamId, Tenant, derived_id
 from redrive.domain.limits import Limit
 from redrive.domain.records import LimitRemoved, LimitSet
+from redrive.ledger.database import Connection
 from redrive.ledger.mapper import shown
 from redrive.ledger.recorder import LogRecorder, Row
 
@@ -42,7 +42,7 @@ class LimitBook:
             raise StreamReadOnly(LIMITS_STREAM, self.unknown)
 
 
-def book_of(recorder: LogRecorder, connection: sqlite3.Connection, known: LimitBook) -> LimitBook:
+def book_of(recorder: LogRecorder, connection: Connection, known: LimitBook) -> LimitBook:
     """The limits as *connection* sees them: *known* when nothing was set since."""
     version, head = connection.execute(_HEAD, (LIMITS_STREAM,)).fetchone() or (0, b"")
     if (version, head) == (known.version, known.head):

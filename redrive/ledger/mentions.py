@@ -15,12 +15,12 @@ def mentions(recorder: LogRecorder, name: str, after: int, until: int) -> Iterat
     of the log, decodes only what it finds, and holds no more than a few hundred events at a time."""
     query = (
         f"SELECT {COLUMNS} FROM events WHERE position > ? AND position <= ? "
-        "AND (instr(state, CAST(? AS BLOB)) > 0 OR state = X'') ORDER BY position LIMIT ?"  # empty: it is archived
+        "AND (instr(state, ?) > 0 OR state = ?) ORDER BY position LIMIT ?"  # empty: it is archived
     )
     looked_for = name.encode("utf-8", "replace")
     while True:
         with storage_errors(recorder.path):
-            rows = recorder.reader().execute(query, (after, until, name, _CHUNK)).fetchall()
+            rows = recorder.reader().execute(query, (after, until, looked_for, b"", _CHUNK)).fetchall()
             found = [row for row in recorder.as_stored(rows) if looked_for in row[4]]
             told = recorder.as_read(found)
         yield from shown(told)

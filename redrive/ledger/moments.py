@@ -44,9 +44,9 @@ def recorded_by(recorder: LogRecorder, ms: int) -> int:
 
 def position_of_event(recorder: LogRecorder, id_: str, tenant: str | None) -> int | None:
     """Where the event with this id stands; None when there is none, or only another tenant's."""
-    query = "SELECT position, state, tenant FROM events WHERE instr(state, CAST(? AS BLOB)) > 0"
+    query = "SELECT position, state, tenant FROM events WHERE instr(state, ?) > 0"
     with storage_errors(recorder.path):
-        for position, state, owner in recorder.reader().execute(query, (id_,)):
+        for position, state, owner in recorder.reader().execute(query, (id_.encode("utf-8", "replace"),)):
             if event_id_of(state) == id_ and tenant in (None, owner):
                 return int(position)
         kept = recorder.reader().execute(_ARCHIVED, (id_,)).fetchone()

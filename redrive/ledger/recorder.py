@@ -1,31 +1,25 @@
-"""The event recorder: inserts under the write lock, reads on connections of its own."""
+"""The event recorder: what both stores share of appending under the write lock, and of reading beside it."""
 
 import contextlib
 import os
-import sqlite3
 import threading
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from abc import abstractmethod
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from operator import itemgetter
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Protocol
 
-from eventsourcing.persistence import Notification, StoredEvent
-from eventsourcing.sqlite import SQLiteApplicationRecorder, SQLiteDatastore
+from eventsourcing.persistence import ApplicationRecorder, Notification, StoredEvent, Subscription
 
 from redrive.domain.errors import Conflict, StorageError
 from redrive.domain.identity import EventId
+from redrive.ledger.database import Connection
 from redrive.ledger.mapper import LoggedEvent, NewRow, event_id_of
-from redrive.ledger.schema import connect
-from redrive.ledger.storage_errors import storage_errors
+from redrive.ledger.storage_errors import STORAGE, storage_errors
 
 if TYPE_CHECKING:
     from redrive.retention.shelf import Shelf
 
 COLUMNS = "position, originator_id, originator_version, topic, state, tenant, correlation, recorded_at_ms"
-_INSERT = (
-    "INSERT INTO events (originator_id, originator_version, topic, state, tenant, correlation, recorded_at_ms) "
-    "VALUES (?, ?, ?, ?, ?, ?, ?)"
-)
 _HEAD = "SELECT originator_version FROM events WHERE originator_id = ? ORDER BY originator_version DESC LIMIT 1"
 _STATE = "SELECT position, state FROM events WHERE originator_id = ? AND originator_version = ?"
 
@@ -51,30 +45,81 @@ class Encrypting(Protocol):
         """The rows as they were before they were encrypted."""
 
 
-class LogRecorder(SQLiteApplicationRecorder):
+class News(NamedTuple):
+    """What others wrote: to *streams*, or nobody knows where (None: anything may have changed); and when the last
+    event of the log was recorded, if anything is new."""
+
+    streams: Collection[str] | None
+    recorded_at_ms: int = 0
+
+
+class LogRecorder(ApplicationRecorder):
     """The committer appends within its transaction on *writer*, under *lock*; versions follow the head without a
-    hole."""
+    hole. *path* names the log in messages; what lies in files beside it is named after *home*."""
+
+    concurrent: ClassVar[bool] = False
+    """Whether others may write while a command decides."""
 
     path: str
-    writer: sqlite3.Connection
+    home: str
+    writer: Connection
+    busy_timeout_ms: int
 
-    def __init__(self, datastore: SQLiteDatastore) -> None:
-        super().__init__(datastore, events_table_name="events")
-        self._local = threading.local()
+    def __init__(self, **_: Any) -> None:
         self._pid = os.getpid()
         self._closed = False
         self.lock = threading.Lock()
         self.heads: dict[str, int] = {}
-        self.appends = 0
         self._shelf: Shelf | None = None
         self.encryption: Encrypting | None = None
 
-    def open(self, path: str, *, busy_timeout_ms: int, durable: bool) -> None:
-        """Connect to the log at *path*."""
-        self.path, self.busy_timeout_ms = path, busy_timeout_ms
-        self.writer = connect(path, busy_timeout_ms=busy_timeout_ms, durable=durable)
-        found = Path(path).stat()
-        self._identity = (found.st_dev, found.st_ino)
+    @abstractmethod
+    def open(self, path: str, *, busy_timeout_ms: int, durable: bool) -> str:
+        """Connect to the log at *path*, making it where there is none; its id. Raises StorageError."""
+
+    @abstractmethod
+    def reader(self) -> Connection:
+        """A connection for reading, for this thread."""
+
+    @abstractmethod
+    def is_there(self) -> bool:
+        """Whether what was opened still lies where it was; else what is written to it would be lost."""
+
+    @abstractmethod
+    def begin(self) -> None:
+        """Begin a transaction on *writer*, as the only one who writes to the log."""
+
+    @abstractmethod
+    def commit(self) -> None:
+        """Commit it; what it wrote is durable."""
+
+    @abstractmethod
+    def news(self) -> News:
+        """What others wrote since this was last asked, as *writer* sees it."""
+
+    @abstractmethod
+    def distrust(self) -> None:
+        """What was learned of the log may be wrong: anything is news."""
+
+    def rows_for_sure(self, stream: str, after: int) -> list[Row]:
+        """The rows of *stream* beyond version *after*, once a commit that reported an error has ended for sure."""
+        self.rollback()
+        return self.rows_of(stream, after)
+
+    @abstractmethod
+    def emptying(self) -> contextlib.AbstractContextManager[None]:
+        """Within a transaction: states of events may be emptied, because an archive has them."""
+
+    @abstractmethod
+    @contextlib.contextmanager
+    def snapshot(self) -> Iterator[Connection]:
+        """The writer's connection, reading one moment of the log; under *lock*."""
+
+    def rollback(self) -> None:
+        """Undo the transaction on *writer*, as far as there is one."""
+        with contextlib.suppress(*STORAGE):
+            if self.writer.in_transaction:
+                self.writer.execute("ROLLBACK")
 
     @property
     def shelf(self) -> "Shelf":
@@ -82,51 +127,25 @@ class LogRecorder(SQLiteApplicationRecorder):
         if self._shelf is None:
             from redrive.retention.shelf import Shelf
 
-            self._shelf = Shelf(self.path)
+            self._shelf = Shelf(self.home)
         return self._shelf
 
-    def is_there(self) -> bool:
-        """Whether the file that was opened still lies at its path; else what is written to it would be lost."""
-        try:
-            found = os.stat(self.path)  # noqa: PTH116 - on the way of every commit
-        except OSError:
-            return False
-        return (found.st_dev, found.st_ino) == self._identity
-
-    def reader(self) -> sqlite3.Connection:
-        """This thread's connection for reading."""
-        if os.getpid() != self._pid:
-            raise StorageError(f"{self.path}: opened before a fork: each process opens the log for itself")
-        if self._closed:
-            self._local.reader = None
-            raise StorageError(f"{self.path}: closed: open it again")
-        known: _Reader | None = getattr(self._local, "reader", None)
-        if known is None:
-            known = self._local.reader = _Reader(connect(self.path, busy_timeout_ms=self.busy_timeout_ms))
-            known.connection.execute("PRAGMA query_only = ON")
-        return known.connection
-
     def close(self) -> None:
-        """Close this thread's connections, and the writer's (under *lock*). What another thread reads with is closed
-        when it next asks, or ends: closing a connection that another thread is using crashes the process."""
+        """Close what reads and what writes (under *lock*)."""
         self._closed = True
         if self._shelf is not None:
             self._shelf.close()
-        mine: _Reader | None = getattr(self._local, "reader", None)
-        for connection in (mine.connection, self.writer) if mine else (self.writer,):
-            connection.close()
 
-    @contextlib.contextmanager
-    def snapshot(self) -> Iterator[sqlite3.Connection]:
-        """The writer's connection, reading one moment of the log; under *lock*."""
-        self.heads.clear()
-        self.writer.execute("BEGIN")
-        try:
-            yield self.writer
-        finally:
-            self.writer.execute("ROLLBACK")
-            self.heads.clear()
-            self.appends += 1
+    def require_open(self) -> None:
+        """Raises StorageError after a fork, and when it is closed."""
+        if os.getpid() != self._pid:
+            raise StorageError(f"{self.path}: opened before a fork: each process opens the log for itself")
+        if self._closed:
+            raise StorageError(f"{self.path}: closed: open it again")
+
+    def subscribe(self, gt: int | None = None, topics: Sequence[str] = ()) -> Subscription[ApplicationRecorder]:
+        """The library's subscriptions poll; the ledger's do not."""
+        raise NotImplementedError("subscribe to the ledger")
 
     def head(self, stream: str) -> int:
         """The last version of *stream*, 0 when it is empty; read at most once per write transaction."""
@@ -149,7 +168,7 @@ class LogRecorder(SQLiteApplicationRecorder):
         row = connection.execute("SELECT position, state FROM events WHERE position = ?", (position,)).fetchone()
         return self._id_in(connection, *row) if row else None
 
-    def _id_in(self, connection: sqlite3.Connection, position: int, state: bytes) -> EventId:
+    def _id_in(self, connection: Connection, position: int, state: bytes) -> EventId:
         """The id in a state; of one that was archived, the log has kept it."""
         if state != b"":
             return event_id_of(state)
@@ -164,18 +183,16 @@ class LogRecorder(SQLiteApplicationRecorder):
         with self.lock, storage_errors(self.path):
             try:
                 self.heads.clear()
-                self.writer.execute("BEGIN IMMEDIATE")
+                self.begin()
                 row = self.writer.execute("SELECT recorded_at_ms FROM events ORDER BY position DESC LIMIT 1").fetchone()
                 rows = [_row_after(event, row[0] if row else 0) for event in stored_events]
                 rows = rows if self.encryption is None else self.encryption.encrypt(rows, None)
                 last = self.insert(rows, sorted((unchanged or {}).items()))
-                self.writer.execute("COMMIT")
+                self.commit()
             finally:
+                self.rollback()
                 self.heads.clear()
-                self.appends += 1
-                with contextlib.suppress(sqlite3.Error):
-                    if self.writer.in_transaction:
-                        self.writer.execute("ROLLBACK")
+                self.distrust()
         return range(last - len(stored_events) + 1, last + 1)
 
     def insert(self, rows: Sequence[NewRow], unchanged: Iterable[tuple[str, int]]) -> int:
@@ -186,17 +203,19 @@ class LogRecorder(SQLiteApplicationRecorder):
         for stream, version in unchanged:
             if self.head(stream) != version:
                 raise Conflict(f"stream {stream} moved from version {version} to {self.head(stream)}")
-        cursor, heads = self.writer.cursor(), self.heads
-        execute = cursor.execute
+        heads = self.heads
         for row in rows:
             stream, version = row[0], row[1]
             if heads.get(stream) != version - 1 and self.head(stream) != version - 1:
                 raise Conflict(f"stream {stream} is at version {self.head(stream)}, not {version - 1}")
             heads[stream] = version
-            execute(_INSERT, row)
-        return cursor.lastrowid or 0
+        return self.write(rows)
 
-    def rows_of(self, stream: str, after: int, connection: sqlite3.Connection | None = None) -> list[Row]:
+    @abstractmethod
+    def write(self, rows: Sequence[NewRow]) -> int:
+        """Insert rows whose versions follow; the last position."""
+
+    def rows_of(self, stream: str, after: int, connection: Connection | None = None) -> list[Row]:
         """The rows of *stream* beyond version *after*, in order."""
         if not stream.isascii():
             stream = stream.encode("utf-8", "replace").decode()  # SQLite takes no lone surrogates
@@ -217,13 +236,13 @@ class LogRecorder(SQLiteApplicationRecorder):
             rows = self.reader().execute(query, (position, 2**62 if until is None else until, limit)).fetchall()
             return self.as_read(rows)
 
-    def as_stored(self, rows: list[Row], connection: sqlite3.Connection | None = None) -> list[Row]:
+    def as_stored(self, rows: list[Row], connection: Connection | None = None) -> list[Row]:
         """Rows of the table with states that were archived, byte for byte. Raises ArchiveUnreadable."""
         if b"" in map(_STATE_OF, rows):
             return self.shelf.put_back(rows, connection or self.reader())
         return rows
 
-    def as_read(self, rows: list[Row], connection: sqlite3.Connection | None = None) -> list[Row]:
+    def as_read(self, rows: list[Row], connection: Connection | None = None) -> list[Row]:
         """Rows of the table as they are read: with states that were archived, and payloads, where the log has keys."""
         rows = self.as_stored(rows, connection)
         return rows if self.encryption is None else self.encryption.decrypted(rows)
@@ -261,16 +280,6 @@ class LogRecorder(SQLiteApplicationRecorder):
         with storage_errors(self.path):
             row = self.reader().execute("SELECT position FROM events ORDER BY position DESC LIMIT 1").fetchone()
         return row[0] if row else 0
-
-
-class _Reader:
-    """The connection of one thread, closed when the thread has ended."""
-
-    def __init__(self, connection: sqlite3.Connection) -> None:
-        self.connection = connection
-
-    def __del__(self) -> None:
-        self.connection.close()
 
 
 def _row_after(event: StoredEvent, recorded_at_ms: int) -> NewRow:

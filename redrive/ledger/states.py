@@ -1,6 +1,5 @@
 """The states of runs and dead letters in memory: folded once, then only from newer events; bounded by bytes."""
 
-import sqlite3
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -33,6 +32,7 @@ from redrive.domain.run import events as run_events
 from redrive.domain.run.evolution import evolve as evolve_run
 from redrive.domain.run.state import Run
 from redrive.ledger.agenda_rows import AgendaRow, State
+from redrive.ledger.database import Connection
 from redrive.ledger.mapper import decode
 from redrive.ledger.recorder import LogRecorder, Row
 
@@ -135,6 +135,11 @@ class States:
         if entry is not None:
             self._bytes -= entry.size
 
+    def look_again(self, stream: str) -> None:
+        """Others wrote to a stream: compare it with the log before it is used."""
+        if (entry := self._entries.get(stream)) is not None:
+            entry.checked = -1
+
     def forget_all(self) -> None:
         """Drop everything: what was read may not be used any more."""
         self._entries.clear()
@@ -179,7 +184,7 @@ class States:
                 self._flows.popitem(last=False)
         return known
 
-    def flow(self, tenant: Tenant, digest: FlowDigest, connection: sqlite3.Connection | None = None) -> Flow:
+    def flow(self, tenant: Tenant, digest: FlowDigest, connection: Connection | None = None) -> Flow:
         """A flow that the log has, as *connection* sees it. Raises StreamReadOnly when a newer version wrote it."""
         if (known := self._flows.get(digest)) is not None:
             return known
@@ -220,7 +225,7 @@ class States:
         self._keep(entry)
         return entry
 
-    def _blank(self, first: Recorded, connection: sqlite3.Connection | None = None) -> State:
+    def _blank(self, first: Recorded, connection: Connection | None = None) -> State:
         match first.event:
             case run_events.RunSubmitted(flow=digest):
                 return Run(flow=self.flow(first.tenant, digest, connection), tenant=first.tenant)

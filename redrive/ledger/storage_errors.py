@@ -1,4 +1,4 @@
-"""SQLite's errors, said so that an operator knows what to do."""
+"""A database's errors, said so that an operator knows what to do."""
 
 import sqlite3
 from collections.abc import Iterator
@@ -19,12 +19,18 @@ _SENTENCES = {
 }
 
 
-STORAGE = (sqlite3.Error, UnicodeDecodeError)
-"""What Python's sqlite3 raises. It also fails to decode a message that quotes a damaged schema."""
+class DatabaseFault(Exception):
+    """What another database than SQLite refused, with a sentence for an operator."""
 
 
-def storage_error(error: sqlite3.Error | UnicodeDecodeError, path: str) -> StorageError:
+STORAGE = (sqlite3.Error, UnicodeDecodeError, DatabaseFault)
+"""What connections raise. Python's sqlite3 also fails to decode a message that quotes a damaged schema."""
+
+
+def storage_error(error: sqlite3.Error | UnicodeDecodeError | DatabaseFault, path: str) -> StorageError:
     """*error* as a StorageError with a sentence about *path*."""
+    if isinstance(error, DatabaseFault):
+        return StorageError(f"{path}: {error}")
     code = sqlite3.SQLITE_CORRUPT if isinstance(error, UnicodeDecodeError) else getattr(error, "sqlite_errorcode", None)
     sentence = _SENTENCES.get((code or 0) & 0xFF, "the database refused")
     return StorageError(f"{path}: {sentence} ({error})")
@@ -32,7 +38,7 @@ def storage_error(error: sqlite3.Error | UnicodeDecodeError, path: str) -> Stora
 
 @contextmanager
 def storage_errors(path: str) -> Iterator[None]:
-    """Raise SQLite's errors as StorageError."""
+    """Raise a database's errors as StorageError."""
     try:
         yield
     except STORAGE as error:

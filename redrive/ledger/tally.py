@@ -1,6 +1,5 @@
 """The tally: what one transaction sees of the limits, with what it has claimed, started and ended itself."""
 
-import sqlite3
 from collections import Counter
 from collections.abc import Container, Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -14,6 +13,7 @@ from redrive.domain.run.events import AttemptStarted, RunClaimed
 from redrive.domain.run.state import Run
 from redrive.ledger.capacity import Capacity
 from redrive.ledger.capacity_rows import CapacityRow, WaiterRow, usage_of
+from redrive.ledger.database import Connection
 from redrive.ledger.limit_book import LimitBook
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ def tokens_taken(run: Run, event: Event) -> Sequence[str]:
 class Tally(Capacity):
     """Capacity as of now within a transaction; ``flush`` writes what it changed."""
 
-    def __init__(self, connection: sqlite3.Connection, book: LimitBook, now_ms: int, tenant: Tenant | None) -> None:
+    def __init__(self, connection: Connection, book: LimitBook, now_ms: int, tenant: Tenant | None) -> None:
         super().__init__(connection, book, now_ms)
         self._tenant = tenant
         self.changed: list[str] = []

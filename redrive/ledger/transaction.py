@@ -1,8 +1,8 @@
 """One decision on the SQLite log: reads under the write lock, appends and agenda rows in one transaction."""
 
 import os
-import sqlite3
-from collections.abc import Callable, Container, Sequence
+from collections.abc import Callable, Collection, Container, Sequence
+from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, TypeVar, cast
 
 from redrive.domain.compensation.state import CompensationState
@@ -24,9 +24,11 @@ from redrive.domain.identity import (
 from redrive.domain.ports import START, Caller, Due, Policy, Subject
 from redrive.domain.records import FlowRegistered, LimitRemoved, LimitSet, PolicyKind, PolicyRegistered
 from redrive.domain.run.state import Run
+from redrive.ledger.agenda import Agenda
 from redrive.ledger.agenda_rows import State
 from redrive.ledger.agenda_rows import rows_of as agenda_rows_of
 from redrive.ledger.capacity_rows import waiters_of
+from redrive.ledger.database import Connection
 from redrive.ledger.limit_book import LIMITS_STREAM
 from redrive.ledger.mapper import Appended, Envelope, NewRow, rows_of
 from redrive.ledger.reading import Reading
@@ -38,6 +40,12 @@ if TYPE_CHECKING:
 
 
 S = TypeVar("S", bound=State)
+
+
+class NotAhead(BaseException):
+    """A command needs to be the only one who writes before it can go on. No ``except Exception`` may catch it."""
+
+
 _REGISTERED = (FlowRegistered, PolicyRegistered)  # written beside what first uses them: they cause nothing
 
 
@@ -48,12 +56,14 @@ class LedgerTransaction(Reading):
     """The unit of work of one command. Nothing reaches the database before ``flush``."""
 
     __slots__ = (
-        "_cause", "_last", "_leads", "_nonce", "_origin", "_recorded_at_ms", "_redrivable", "_rows", "_tally",
-        "appended", "hints", "limited", "registered",
+        "_cause", "_first", "_last", "_leads", "_nonce", "_origin", "_recorded_at_ms", "_redrivable", "_rows", "_tally",
+        "appended", "hints", "limited", "refused", "registered",
     )  # fmt: skip
 
-    def __init__(self, committer: "Committer", caller: Caller, now_ms: int) -> None:
+    def __init__(self, committer: "Committer", caller: Caller, now_ms: int, *, first: bool = True) -> None:
         super().__init__(committer, caller, now_ms)
+        self._first = first
+        self.refused = False
         self.limited = committer.limit_book.version > 0
         self._recorded_at_ms = committer.recorded_at_ms
         self.appended: list[Appended] = []
@@ -165,7 +175,7 @@ class LedgerTransaction(Reading):
     ) -> Sequence[Due]:
         """Due queued runs in the order (due, created) that a worker with *handlers* (None: any) may execute, with
         those for whom a limit has room again, beyond *after*; none of the tenants *without*."""
-        agenda, tenant = self._ledger.agenda, self.caller.tenant
+        agenda, tenant = self._agenda, self.caller.tenant
         if run is not None:
             dues = agenda.claimable_run(run, self.now_ms)
             return dues or (self.limits.offers_of(run) if self.limited else [])
@@ -180,12 +190,25 @@ class LedgerTransaction(Reading):
 
     def due_dead_letters(self, run: RunId) -> Sequence[DeadLetterId]:
         """The dead letters of *run* whose dispatch is due."""
-        return self._ledger.agenda.dead_letters(run, self.now_ms)
+        return self._agenda.dead_letters(run, self.now_ms)
 
     @property
-    def connection(self) -> sqlite3.Connection:
+    def connection(self) -> Connection:
         """The connection that writes, within this transaction: for maintenance that undoes what it cannot finish."""
+        if self._ledger.ahead:
+            raise NotAhead
         return self._ledger.recorder.writer
+
+    def emptying(self) -> AbstractContextManager[None]:
+        """States of events may be emptied within, because an archive has them."""
+        return self._ledger.recorder.emptying()
+
+    @property
+    def _agenda(self) -> Agenda:
+        """The agenda, with what the commands before this one changed of it."""
+        if self._ledger.ahead and not self._first:
+            raise NotAhead
+        return self._ledger.agenda
 
     def encode(self) -> None:
         """Turn what was appended into rows, before anything reaches the database."""
@@ -214,6 +237,9 @@ class LedgerTransaction(Reading):
             self.hints = self._tally.flush_expected()
         if not self.appended:
             return
+        if (latest := self._ledger.recorded_at_ms) > self._recorded_at_ms:
+            self._recorded_at_ms = latest
+            self._rows = [(*row[:6], latest) for row in self._rows]
         written, sizes = self._written, dict.fromkeys(self._written, 0)
         unchanged = [read for read in self._read.items() if read[0] not in written]
         self._last = self._ledger.recorder.insert(self._rows, unchanged)
@@ -233,6 +259,19 @@ class LedgerTransaction(Reading):
             self._bring_agenda(stream, entry)
         if tally is not None:
             tally.flush(self._ledger)
+
+    def rests_on(self, changed: Collection[str]) -> bool:
+        """Whether any stream that was read, or is to be written, is among those that others changed."""
+        if not changed:
+            return False
+        begun = (row[0] for row in self.appended)
+        return not self._read.keys().isdisjoint(changed) or any(stream in changed for stream in begun)
+
+    def refuse(self) -> None:
+        """Nothing is to be written."""
+        self.discard()
+        self.appended.clear()
+        self.refused = True
 
     def discard(self) -> None:
         """Forget the states that this command changed in memory."""

@@ -29,7 +29,7 @@ WHY_CLOSED = "the key of its payload was destroyed"
 _TOGETHER = 250
 _ENCRYPTED_WITH = (
     "SELECT originator_id, tenant FROM events WHERE originator_version = 1 AND originator_id = correlation "
-    "AND (topic LIKE 'run.submitted/%' OR topic LIKE 'effect.%') AND instr(state, CAST(? AS BLOB)) > 0"
+    "AND (topic LIKE 'run.submitted/%' OR topic LIKE 'effect.%') AND instr(state, ?) > 0"
 )
 
 
@@ -114,7 +114,7 @@ def _encrypted_with(engine: "Engine", key: str) -> list[tuple[str, Tenant]]:
     """The runs, and the effects outside runs, whose payloads a key encrypted."""
     ledger = engine.ledger
     with storage_errors(ledger.path):
-        rows = ledger.recorder.reader().execute(_ENCRYPTED_WITH, (key,)).fetchall()
+        rows = ledger.recorder.reader().execute(_ENCRYPTED_WITH, (key.encode(),)).fetchall()
     return [(str(id_), Tenant.parse(tenant)) for id_, tenant in rows]
 
 

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from redrive.privacy.options import Privacy
 
 _META = "key_store"
+_PAIR = "INSERT INTO meta VALUES (?, ?) ON CONFLICT (name) DO NOTHING"
 
 
 def key_store_id(ledger: SqliteLedger) -> str | None:
@@ -64,8 +65,8 @@ def _require_same(keys: "KeyStore", known: str) -> None:
 
 
 def _paired(ledger: SqliteLedger, key_store: str) -> str:
-    with ledger.committer.under_lock(), storage_errors(ledger.path):
-        ledger.recorder.writer.execute("INSERT OR IGNORE INTO meta VALUES (?, ?)", (_META, key_store))
+    with ledger.committer.writing() as writer:
+        writer.execute(_PAIR, (_META, key_store))
     return key_store_id(ledger) or key_store
 
 

@@ -6,7 +6,6 @@ in the log, and perhaps once more in the archive, where nobody looks for it.
 """
 
 import hashlib
-import sqlite3
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
@@ -23,6 +22,7 @@ from redrive.domain.ports import Caller
 from redrive.domain.records import RecordsArchived
 from redrive.domain.run.state import FINAL, Run
 from redrive.ledger.agenda_rows import State
+from redrive.ledger.database import Connection
 from redrive.ledger.mapper import event_id_of
 from redrive.ledger.transaction import LedgerTransaction
 from redrive.retention.archive_file import ArchiveWriter, Kept
@@ -38,12 +38,11 @@ _CANDIDATES = (
     "AND created > ? ORDER BY created LIMIT ?"
 )
 _ROWS = (
-    "SELECT position, recorded_at_ms, state FROM events WHERE correlation = ? AND state <> X'' AND "
+    "SELECT position, recorded_at_ms, state FROM events WHERE correlation = ? AND state <> ? AND "
     "(topic LIKE 'run.%' OR topic LIKE 'dead-letter.%' OR topic LIKE 'effect.%' OR topic LIKE 'compensation.%') "
     "ORDER BY position"
 )
 _STREAMS = "SELECT DISTINCT originator_id FROM events WHERE correlation = ?"
-_TRIGGER = "SELECT sql FROM sqlite_master WHERE type = 'trigger' AND name = 'events_no_update'"
 _UNSETTLED_EFFECTS = (EffectStatus.INTENDED, EffectStatus.UNKNOWN)
 
 
@@ -125,16 +124,16 @@ def _moving(
         chunk.states.sort()
         if writer is not None and chunk.states:
             kept = writer.append(chunk.states)
-            _empty(connection, writer, kept, chunk.states)
+            _empty(tx, writer, kept, chunk.states)
             tx.append_record(Tenant(), _stream_of(writer.id), _archived(writer, chunk, kept, before_ms))
         return chunk
 
     return move
 
 
-def _judge(tx: LedgerTransaction, connection: sqlite3.Connection, run: RunId, before_ms: int, chunk: _Chunk) -> None:
+def _judge(tx: LedgerTransaction, connection: Connection, run: RunId, before_ms: int, chunk: _Chunk) -> None:
     """Add the states of a run to a chunk, when all of it is old and settled."""
-    rows = connection.execute(_ROWS, (run,)).fetchall()
+    rows = connection.execute(_ROWS, (run, b"")).fetchall()
     if not rows or max(row[1] for row in rows) > before_ms:
         return
     try:
@@ -168,10 +167,10 @@ def _is_settled(state: State | None) -> bool:
 
 
 def _empty(
-    connection: sqlite3.Connection, writer: ArchiveWriter, kept: Sequence[Kept], states: Sequence[tuple[int, bytes]]
+    tx: LedgerTransaction, writer: ArchiveWriter, kept: Sequence[Kept], states: Sequence[tuple[int, bytes]]
 ) -> None:
-    """Note where the states lie now, and empty their rows: all of it, or nothing. The trigger that keeps the log
-    append-only is away meanwhile, for nobody else: the transaction holds the write lock."""
+    """Note where the states lie now, and empty their rows: all of it, or nothing."""
+    connection = tx.connection
     connection.execute("SAVEPOINT archiving")
     try:
         path = str(writer.path.absolute())
@@ -183,14 +182,11 @@ def _empty(
             for one, (_, state) in zip(kept, states, strict=True)
         ]
         connection.executemany("INSERT INTO archived VALUES (?, ?, ?, ?, ?, ?)", rows)
-        trigger = connection.execute(_TRIGGER).fetchone()
-        connection.execute("DROP TRIGGER IF EXISTS events_no_update")
-        emptied = connection.executemany(
-            "UPDATE events SET state = X'' WHERE position = ?", [(one.position,) for one in kept]
-        )
-        assert emptied.rowcount == len(kept)
-        if trigger is not None:
-            connection.execute(trigger[0])
+        with tx.emptying():
+            emptied = connection.executemany(
+                "UPDATE events SET state = ? WHERE position = ?", [(b"", one.position) for one in kept]
+            )
+            assert emptied.rowcount == len(kept)
         connection.execute("RELEASE archiving")
     except BaseException:
         connection.execute("ROLLBACK TO archiving")

@@ -1,19 +1,18 @@
 """The archives of a log, for reading: what was moved there is put back into rows as they are read."""
 
-import json
 import os
-import sqlite3
 import threading
 from collections.abc import Sequence
 from pathlib import Path
 
 from redrive.domain.errors import ArchiveUnreadable
+from redrive.ledger.database import Connection
 from redrive.retention.archive_file import Kept, open_archive, read_state
 
 Row = tuple[object, ...]
 _KEPT = (
     "SELECT a.position, a.offset, a.size, a.digest, f.id, f.path "
-    "FROM archived a JOIN archives f ON f.number = a.archive WHERE a.position IN (SELECT value FROM json_each(?))"
+    "FROM archived a JOIN archives f ON f.number = a.archive WHERE a.position IN ({})"
 )
 
 
@@ -25,16 +24,16 @@ class Shelf:
         self._files: dict[str, int] = {}
         self._lock = threading.Lock()
 
-    def put_back(self, rows: Sequence[Row], connection: sqlite3.Connection) -> list[Row]:
+    def put_back(self, rows: Sequence[Row], connection: Connection) -> list[Row]:
         """The rows with the states that were archived. Raises ArchiveUnreadable."""
         kept = self.kept([row[0] for row in rows if row[4] == b""], connection)
         return [
             (*row[:4], self.state(*kept[row[0]]), *row[5:]) if row[4] == b"" and row[0] in kept else row for row in rows
         ]
 
-    def kept(self, positions: Sequence[object], connection: sqlite3.Connection) -> dict[object, tuple[Kept, str, str]]:
+    def kept(self, positions: Sequence[object], connection: Connection) -> dict[object, tuple[Kept, str, str]]:
         """Where the states of *positions* lie, as *connection* sees it: in which archive (id, path) too."""
-        found = connection.execute(_KEPT, (json.dumps(positions),)).fetchall()
+        found = connection.execute(_KEPT.format(", ".join("?" * len(positions))), positions).fetchall()
         return {row[0]: (Kept(*row[:4]), row[4], row[5]) for row in found}
 
     def state(self, kept: Kept, archive: str, path: str) -> bytes:

@@ -1,7 +1,9 @@
 """Positions: by place, by time, by event; and clocks that step back."""
 
+import sqlite3
 from base64 import b64encode
 from pathlib import Path
+from typing import cast
 
 import pytest
 
@@ -94,7 +96,7 @@ def test_the_checkpoints_of_the_log_are_found(engine: redrive.Engine) -> None:
 def _rewrite_times(engine: redrive.Engine, recorded: object) -> None:
     """Give the events other recorded times, as no engine would."""
     assert callable(recorded)
-    writer = engine.ledger.recorder.writer
+    writer = cast(sqlite3.Connection, engine.ledger.recorder.writer)
     writer.execute("DROP TRIGGER events_no_update")
     writer.create_function("recorded", 1, recorded)
     writer.execute("UPDATE events SET recorded_at_ms = recorded(position)")

@@ -2,8 +2,9 @@
 
 import itertools
 import json
+import sqlite3
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
@@ -43,9 +44,14 @@ QUERIES: dict[str, Callable[[Agenda, int], Any]] = {
 }
 
 
+def sqlite_reader(world: World) -> sqlite3.Connection:
+    """The connection with which the log is read."""
+    return cast(sqlite3.Connection, world.ledger.recorder.reader())
+
+
 def steps_of(world: World, query: Callable[[Agenda, int], Any]) -> tuple[Any, int]:
     """The answer of a query, and how many steps SQLite's machine took for it."""
-    connection, steps = world.ledger.recorder.reader(), itertools.count()
+    connection, steps = sqlite_reader(world), itertools.count()
     connection.set_progress_handler(lambda: next(steps) and 0, 1)
     answer = query(Agenda(connection), world.now)
     connection.set_progress_handler(None, 1)
@@ -72,7 +78,7 @@ def test_cost_follows_what_is_due(filled: dict[int, World], name: str) -> None:
 @pytest.mark.parametrize("name", QUERIES)
 def test_no_query_scans_the_agenda(filled: dict[int, World], name: str) -> None:
     """Nor sorts what it finds: the plan of every statement that is really executed says so."""
-    connection, statements = filled[1_000].ledger.recorder.reader(), list[str]()
+    connection, statements = sqlite_reader(filled[1_000]), list[str]()
     connection.set_trace_callback(statements.append)
     QUERIES[name](Agenda(connection), filled[1_000].now)
     connection.set_trace_callback(None)

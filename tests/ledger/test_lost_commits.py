@@ -42,8 +42,8 @@ class Breaking:
 @pytest.fixture(name="breaking")
 def _breaking(world: World) -> Breaking:
     committer = world.ledger.committer
-    breaking = Breaking(committer._connection)
-    committer._connection = breaking  # type: ignore[assignment]
+    breaking = Breaking(committer.recorder.writer)  # type: ignore[arg-type]
+    committer._connection = committer.recorder.writer = breaking
     return breaking
 
 

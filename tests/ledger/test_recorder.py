@@ -11,15 +11,14 @@ from eventsourcing.application import LocalNotificationLog
 from redrive.domain.errors import Conflict, StorageError
 from redrive.domain.identity import RunId
 from redrive.ledger.application import LogApplication
-from redrive.ledger.schema import prepare
 from tests.ledger.conftest import Open
 from tests.ledger.world import World, open_files, recorded, stored, submission
 
 
 def open_application(path: Path) -> LogApplication:
     """The library's application on a log."""
-    application = LogApplication(str(path), busy_timeout_ms=10_000, durable=True)
-    prepare(application.recorder.writer, str(path))
+    application = LogApplication("redrive.ledger.sqlite_recorder:SqliteRecorder")
+    application.recorder.open(str(path), busy_timeout_ms=10_000, durable=True)
     return application
 
 

@@ -1,0 +1,140 @@
+"""A connection to PostgreSQL that is used like one of ``sqlite3``.
+
+Values are sent in binary, statements are prepared by the server. What a transaction writes is kept back and sent
+together with the statement that asks for an answer next, or with its end: a command costs the ways to the server that
+it needs to know something, not one for each row.
+"""
+
+import re
+from collections.abc import Iterator, Sequence
+from functools import lru_cache
+from typing import Any
+
+import psycopg
+from psycopg import pq
+from psycopg.types.string import StrBinaryDumper
+
+from redrive.ledger.postgres.errors import fault_of
+
+_HINT = re.compile(r" INDEXED BY \w+")
+_WRITES = ("INSERT", "UPDATE", "DELETE")
+
+
+@lru_cache(maxsize=512)
+def translated(sql: str) -> str:
+    """A statement of the ledger as psycopg takes it."""
+    return _HINT.sub("", sql).replace("%", "%%").replace("?", "%b") if "?" in sql else _HINT.sub("", sql)
+
+
+class LenientStrDumper(StrBinaryDumper):
+    """Text that PostgreSQL has no place for is sent with replacements: names are clean where they are written, and
+    what is looked for is then not there."""
+
+    def dump(self, obj: str) -> bytes:
+        """UTF-8, without NUL and lone surrogates."""
+        return obj.replace("\0", "\ufffd").encode("utf-8", "replace")
+
+
+class Found:
+    """What a statement found: all of it is here."""
+
+    __slots__ = ("_at", "_rows", "rowcount")
+
+    def __init__(self, rows: list[Any], rowcount: int) -> None:
+        self._rows, self.rowcount, self._at = rows, rowcount, 0
+
+    def fetchone(self) -> Any:
+        """The next row, None when there is none."""
+        if self._at >= len(self._rows):
+            return None
+        self._at += 1
+        return self._rows[self._at - 1]
+
+    def fetchmany(self, size: int = 1) -> list[Any]:
+        """At most so many of the next rows."""
+        rows = self._rows[self._at : self._at + size]
+        self._at += len(rows)
+        return rows
+
+    def fetchall(self) -> list[Any]:
+        """All rows that are left."""
+        rows = self._rows[self._at :] if self._at else self._rows
+        self._at = len(self._rows)
+        return rows
+
+    def __iter__(self) -> Iterator[Any]:
+        return iter(self.fetchall())
+
+
+class PostgresConnection:
+    """One connection, in autocommit mode."""
+
+    def __init__(self, connection: "psycopg.Connection[Any]") -> None:
+        self.raw = connection
+        self._kept: list[tuple[str, Sequence[Any]]] = []
+        self._cursor = connection.cursor(binary=True)
+
+    def renew(self, connection: "psycopg.Connection[Any]") -> None:
+        """Go on with a new connection: the one before is lost, with what was kept back."""
+        self._kept.clear()
+        self.raw.close()
+        self.raw = connection
+        self._cursor = connection.cursor(binary=True)
+
+    @property
+    def in_transaction(self) -> bool:
+        """Whether a transaction is open that can still be committed."""
+        return self.raw.info.transaction_status == pq.TransactionStatus.INTRANS
+
+    @property
+    def broken(self) -> bool:
+        """Whether the server is gone."""
+        return self.raw.closed or self.raw.broken
+
+    def execute(self, sql: str, parameters: Sequence[Any] = (), /) -> Found:
+        """Run one statement. Within a transaction, one that writes is kept back."""
+        if sql.startswith(_WRITES) and self.in_transaction:
+            self._kept.append((sql, parameters))
+            return Found([], -1)
+        return self.together((sql, parameters))[-1]
+
+    def executemany(self, sql: str, parameters: Sequence[Sequence[Any]], /) -> Found:
+        """Run one statement for each of *parameters*."""
+        if not parameters:
+            return Found([], 0)
+        return Found([], sum(found.rowcount for found in self.together(*((sql, values) for values in parameters))))
+
+    def together(self, *statements: tuple[str, Sequence[Any]]) -> list[Found]:
+        """Run what was kept back and *statements* in one way to the server; what *statements* found."""
+        sent = [*self._kept, *statements]
+        self._kept.clear()
+        try:
+            if len(sent) == 1:
+                return [self._run(*sent[0])]
+            return self._in_one_way(sent)[len(sent) - len(statements) :]
+        except psycopg.Error as error:
+            raise fault_of(error) from error
+
+    def _in_one_way(self, sent: Sequence[tuple[str, Sequence[Any]]]) -> list[Found]:
+        with self.raw.pipeline():
+            cursors = [self.raw.cursor(binary=True) for _ in sent]
+            for cursor, (sql, values) in zip(cursors, sent, strict=True):
+                cursor.execute(translated(sql), values or None)
+        return [_found(cursor) for cursor in cursors]
+
+    def _run(self, sql: str, values: Sequence[Any]) -> Found:
+        return _found(self._cursor.execute(translated(sql), values or None))
+
+    def rollback(self) -> None:
+        """Undo the open transaction, with what was kept back of it; nothing when there is none, or no server."""
+        self._kept.clear()
+        if not self.broken and self.raw.info.transaction_status != pq.TransactionStatus.IDLE:
+            self.together(("ROLLBACK", ()))
+
+    def close(self) -> None:
+        """Close it."""
+        self.raw.close()
+
+
+def _found(cursor: "psycopg.Cursor[Any]") -> Found:
+    return Found(cursor.fetchall() if cursor.description else [], cursor.rowcount)

@@ -1,0 +1,25 @@
+"""PostgreSQL's errors, said so that an operator knows what to do."""
+
+import psycopg
+from psycopg import errors
+
+from redrive.ledger.storage_errors import DatabaseFault
+
+_SENTENCES: tuple[tuple[type[psycopg.Error] | tuple[type[psycopg.Error], ...], str], ...] = (
+    (errors.DiskFull, "the server's disk is full: nothing was written; free space and try again"),
+    ((errors.LockNotAvailable, errors.QueryCanceled), "another process holds the write lock for too long; try again"),
+    (errors.ReadOnlySqlTransaction, "the server takes no writes: is it a standby?"),
+    (errors.InsufficientPrivilege, "this role may not do that; see `redrive db init`"),
+    ((errors.UndefinedTable, errors.InvalidSchemaName), "there is no log here (any more); `redrive db init` makes one"),
+    (errors.TooManyConnections, "the server has no connection left; use fewer processes, or raise max_connections"),
+    ((errors.DataCorrupted, errors.IndexCorrupted), "the server's data is damaged; restore a backup"),
+    (errors.IdleInTransactionSessionTimeout, "a transaction was idle for too long, and the server ended it"),
+    (errors.UniqueViolation, "a row is there already that this process was about to write; try again"),
+    (psycopg.OperationalError, "the server cannot be reached, or ended the connection; try again"),
+)
+
+
+def fault_of(error: psycopg.Error) -> DatabaseFault:
+    """*error* as the ledger knows it."""
+    sentence = next((said for kind, said in _SENTENCES if isinstance(error, kind)), "the database refused")
+    return DatabaseFault(f"{sentence} ({' '.join(str(error).split())})")

@@ -1,0 +1,284 @@
+"""The recorder of a log in a PostgreSQL database.
+
+Positions are given under an advisory lock that is held from the check of what was read to a commit that does not wait
+for the disk; the wait comes after it, without the lock, so that those of many processes share a flush. Whoever sees a
+position has seen all before it. What others see may be lost with the server until it is flushed, never without what
+was decided because of it: the write-ahead log is one sequence. Nobody is told "done" before the flush.
+"""
+
+import contextlib
+import hashlib
+import threading
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any, ClassVar, NamedTuple
+
+import psycopg
+from psycopg.types.numeric import Int8BinaryDumper
+from psycopg_pool import ConnectionPool, PoolTimeout
+
+from redrive.domain.errors import StorageError
+from redrive.ledger.database import Connection, Cursor
+from redrive.ledger.mapper import NewRow
+from redrive.ledger.postgres.address import address_of
+from redrive.ledger.postgres.connection import Found, LenientStrDumper, PostgresConnection
+from redrive.ledger.postgres.errors import fault_of
+from redrive.ledger.postgres.schema import prepare
+from redrive.ledger.recorder import LogRecorder, News, Row
+from redrive.ledger.storage_errors import DatabaseFault, storage_errors
+
+MOST_NEWS = 500
+MOST_READERS = 8
+IDLE_IN_TRANSACTION = "60s"
+_NEWS = (
+    "SELECT position, originator_id, originator_version, recorded_at_ms FROM events WHERE position >= ? "
+    f"ORDER BY position LIMIT {MOST_NEWS + 1}"
+)
+_LAST = _NEWS.replace("ORDER BY position", "ORDER BY position DESC").replace(str(MOST_NEWS + 1), "1")
+_LOCK = "SELECT pg_advisory_xact_lock(?)"
+_FLUSH = "SELECT set_config('synchronous_commit', ?, true), pg_logical_emit_message(true, 'redrive', '')"
+_INSERT = (
+    "INSERT INTO events SELECT ? + n, s, v, t, st, te, c, r FROM unnest(?::text[], ?::bigint[], ?::text[], "
+    "?::bytea[], ?::text[], ?::text[], ?::bigint[]) WITH ORDINALITY AS u (s, v, t, st, te, c, r, n)"
+)
+
+
+class Place(NamedTuple):
+    """The last event that is known: should another stand there, the log is not the one that was read."""
+
+    position: int
+    stream: str
+    version: int
+    recorded_at_ms: int
+
+
+NOWHERE = Place(0, "", 0, 0)
+
+
+class PostgresRecorder(LogRecorder):
+    """Writes on one connection, reads on those of a pool."""
+
+    concurrent: ClassVar[bool] = True
+
+    writer: PostgresConnection
+
+    def open(self, path: str, *, busy_timeout_ms: int, durable: bool) -> str:
+        """Connect to the log at the URL *path*, creating its tables where there are none; its id."""
+        address = address_of(path)
+        self.path, self.busy_timeout_ms = address.label, busy_timeout_ms
+        self._conninfo, self._durable = address.conninfo, durable
+        self._options = (
+            f"-c search_path={address.schema} -c lock_timeout={busy_timeout_ms} "
+            f"-c idle_in_transaction_session_timeout={IDLE_IN_TRANSACTION}"
+        )
+        self._known: Place | None = None
+        self._written = False
+        self._heard: set[str] | None = set()
+        self._pool: ConnectionPool[Any] | None = None
+        self._pool_lock = threading.Lock()
+        with storage_errors(self.path):
+            self.writer = PostgresConnection(self._connected())
+            try:
+                id_ = prepare(self.writer, address.schema, self.path)
+            except BaseException:
+                self.writer.close()
+                raise
+        self._key = int.from_bytes(hashlib.sha256(id_.encode()).digest()[:8], "big", signed=True)
+        self.home = str(Path(f"redrive-{address.database}-{id_[:8]}").absolute())
+        return id_
+
+    def _connected(self) -> "psycopg.Connection[Any]":
+        try:
+            raw = psycopg.connect(
+                self._conninfo,
+                autocommit=True,
+                options=self._options,
+                application_name="redrive",
+                connect_timeout=max(2, self.busy_timeout_ms // 1000),
+            )
+        except psycopg.Error as error:
+            raise fault_of(error) from error
+        _configure(raw)
+        configured = raw.execute("SHOW synchronous_commit").fetchone()[0]
+        self._durably = "on" if configured == "off" else configured  # who is told "done" must be able to rely on it
+        raw.execute("SET synchronous_commit = off")
+        return raw
+
+    def is_there(self) -> bool:
+        """The server tells by itself."""
+        return True
+
+    def reader(self) -> Connection:
+        """Each statement on a connection of the pool."""
+        self.require_open()
+        with self._pool_lock:
+            if self._pool is None:
+                self._pool = ConnectionPool(
+                    self._conninfo,
+                    kwargs={"autocommit": True, "options": self._options + " -c default_transaction_read_only=on",
+                            "application_name": "redrive reading"},
+                    min_size=0, max_size=MOST_READERS, configure=_configure, open=True,
+                    timeout=self.busy_timeout_ms / 1000,
+                )  # fmt: skip
+        return _Reader(self._pool)
+
+    def close(self) -> None:
+        """Close every connection."""
+        super().close()
+        self.writer.close()
+        with self._pool_lock:
+            if self._pool is not None:
+                self._pool.close()
+
+    def begin(self) -> None:
+        """Begin a transaction as the only one who writes to the log, and hear the news."""
+        found = self._first(("BEGIN", ()), (_LOCK, (self._key,)), self._question())
+        self._hear(found[-1].fetchall())
+
+    def commit(self) -> None:
+        """Commit it, let others go on, and wait until it is durable."""
+        self._written = False
+        if self._durable:
+            self.writer.together(("COMMIT", ()), (_FLUSH, (self._durably,)))
+        else:
+            self.writer.together(("COMMIT", ()))
+
+    def rollback(self) -> None:
+        """Undo the transaction on *writer*, as far as there is one."""
+        with contextlib.suppress(DatabaseFault, psycopg.Error):
+            self.writer.rollback()
+        if self._written:
+            self._written = False
+            self.distrust()
+
+    def news(self) -> News:
+        """What others wrote since this was last asked."""
+        if not self.writer.in_transaction:
+            self._hear(self._first(self._question())[-1].fetchall())
+        heard, self._heard = self._heard, set()
+        return News(heard, self._known.recorded_at_ms if self._known else 0)
+
+    def distrust(self) -> None:
+        """Anything is news."""
+        self._known = None
+
+    def _question(self) -> tuple[str, Sequence[Any]]:
+        return (_LAST, (0,)) if self._known is None else (_NEWS, (self._known.position,))
+
+    def _hear(self, rows: list[Row]) -> None:
+        """Note to which streams others wrote, as far as it can be told."""
+        known, last = self._known, Place(*rows[-1]) if rows else NOWHERE
+        self._known = last
+        if known is None or len(rows) > MOST_NEWS or (known is not NOWHERE and (not rows or Place(*rows[0]) != known)):
+            self._heard = None
+            if len(rows) > MOST_NEWS:
+                self._known = None
+                self._hear(self.writer.execute(_LAST, (0,)).fetchall())
+        elif self._heard is not None:
+            self._heard.update(row[1] for row in (rows if known is NOWHERE else rows[1:]))
+
+    def _first(self, *statements: tuple[str, Sequence[Any]]) -> list[Found]:
+        """Run what nothing was sent before of: when the connection turns out to be gone, on a new one."""
+        if not self.writer.broken:
+            try:
+                return self.writer.together(*statements)
+            except DatabaseFault:
+                if not self.writer.broken:
+                    self.writer.rollback()
+                    raise
+        self.require_open()
+        self.writer.renew(self._connected())
+        self.distrust()
+        statements = tuple(self._question() if sql is _NEWS else (sql, values) for sql, values in statements)
+        try:
+            return self.writer.together(*statements)
+        except DatabaseFault:
+            self.rollback()
+            raise
+
+    def rows_for_sure(self, stream: str, after: int) -> list[Row]:
+        """The rows of *stream* beyond version *after*: whoever held the lock has ended, and what is there is durable."""
+        self.rollback()
+        self.begin()
+        try:
+            rows = self.rows_of(stream, after, self.writer)
+        finally:
+            self.commit()
+        return rows
+
+    @contextlib.contextmanager
+    def emptying(self) -> Iterator[None]:
+        """The trigger that keeps the log append-only lets this transaction pass."""
+        self.writer.execute("SELECT set_config('redrive.archiving', 'on', true)")
+        yield
+        self.writer.execute("SELECT set_config('redrive.archiving', '', true)")
+
+    @contextlib.contextmanager
+    def snapshot(self) -> Iterator[Connection]:
+        """The writer's connection, reading one moment of the log; under *lock*."""
+        self.heads.clear()
+        self._first(("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY", ()))
+        try:
+            yield self.writer
+        finally:
+            self.rollback()
+            self.heads.clear()
+            self.distrust()
+
+    def write(self, rows: Sequence[NewRow]) -> int:
+        """Insert rows whose versions follow; the last position, which the others precede without a gap."""
+        if self._known is None:
+            raise StorageError(f"{self.path}: the end of the log is not known")
+        base = self._known.position
+        if rows:
+            self.writer.execute(_INSERT, (base, *map(list, zip(*rows, strict=True))))
+            last, self._written = rows[-1], True
+            self._known = Place(base + len(rows), last[0], last[1], last[6])
+        return base + len(rows)
+
+
+class _Reader:
+    """A connection for reading that borrows one of the pool's for each statement."""
+
+    in_transaction = False
+
+    def __init__(self, pool: "ConnectionPool[Any]") -> None:
+        self._pool = pool
+
+    def execute(self, sql: str, parameters: Sequence[Any] = (), /) -> Cursor:
+        """Run one statement; once more when the connection had been lost."""
+        try:
+            return self._execute(sql, parameters)
+        except _Lost:
+            self._pool.check()
+            return self._execute(sql, parameters)
+
+    def _execute(self, sql: str, parameters: Sequence[Any]) -> Cursor:
+        try:
+            with self._pool.connection() as raw:
+                connection = PostgresConnection(raw)
+                try:
+                    return connection.execute(sql, parameters)
+                except DatabaseFault as fault:
+                    if connection.broken:
+                        raise _Lost(str(fault)) from fault
+                    raise
+        except PoolTimeout as error:
+            raise fault_of(psycopg.OperationalError(str(error))) from error
+
+    def executemany(self, sql: str, parameters: Sequence[Sequence[Any]], /) -> Cursor:
+        """Nothing is written here."""
+        raise DatabaseFault(f"a connection for reading was given {sql[:20]!r}")
+
+    def close(self) -> None:
+        """The pool closes its connections."""
+
+
+class _Lost(DatabaseFault):
+    """The connection was lost."""
+
+
+def _configure(raw: "psycopg.Connection[Any]") -> None:
+    raw.adapters.register_dumper(int, Int8BinaryDumper)  # one type for all numbers: a statement is prepared once
+    raw.adapters.register_dumper(str, LenientStrDumper)
+    raw.prepare_threshold = 2

@@ -1,0 +1,132 @@
+"""The recorder of a log in one SQLite file."""
+
+import contextlib
+import os
+import sqlite3
+import threading
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from redrive.ledger.mapper import NewRow
+from redrive.ledger.recorder import LogRecorder, News
+from redrive.ledger.schema import connect, prepare
+
+_INSERT = (
+    "INSERT INTO events (originator_id, originator_version, topic, state, tenant, correlation, recorded_at_ms) "
+    "VALUES (?, ?, ?, ?, ?, ?, ?)"
+)
+_TRIGGER = "SELECT sql FROM sqlite_master WHERE type = 'trigger' AND name = 'events_no_update'"
+_LAST = "SELECT recorded_at_ms FROM events ORDER BY position DESC LIMIT 1"
+_NOTHING = News(())
+
+
+class SqliteRecorder(LogRecorder):
+    """Writes on one connection, reads on one for each thread."""
+
+    writer: sqlite3.Connection
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._local = threading.local()
+        self._seen: int | None = None
+
+    def open(self, path: str, *, busy_timeout_ms: int, durable: bool) -> str:
+        """Connect to the log at *path*, creating it when there is none; its id."""
+        self.path = self.home = path
+        self.busy_timeout_ms = busy_timeout_ms
+        self.writer = connect(path, busy_timeout_ms=busy_timeout_ms, durable=durable)
+        found = Path(path).stat()
+        self._identity = (found.st_dev, found.st_ino)
+        try:
+            return prepare(self.writer, path)
+        except BaseException:
+            self.close()
+            raise
+
+    def is_there(self) -> bool:
+        """Whether the file that was opened still lies at its path; else what is written to it would be lost."""
+        try:
+            found = os.stat(self.path)  # noqa: PTH116 - on the way of every commit
+        except OSError:
+            return False
+        return (found.st_dev, found.st_ino) == self._identity
+
+    def reader(self) -> sqlite3.Connection:
+        """This thread's connection for reading."""
+        if self._closed:
+            self._local.reader = None
+        self.require_open()
+        known: _Reader | None = getattr(self._local, "reader", None)
+        if known is None:
+            known = self._local.reader = _Reader(connect(self.path, busy_timeout_ms=self.busy_timeout_ms))
+            known.connection.execute("PRAGMA query_only = ON")
+        return known.connection
+
+    def close(self) -> None:
+        """Close this thread's connections, and the writer's (under *lock*). What another thread reads with is closed
+        when it next asks, or ends: closing a connection that another thread is using crashes the process."""
+        super().close()
+        mine: _Reader | None = getattr(self._local, "reader", None)
+        for connection in (mine.connection, self.writer) if mine else (self.writer,):
+            connection.close()
+
+    def begin(self) -> None:
+        """Begin a transaction with the file's write lock."""
+        self.writer.execute("BEGIN IMMEDIATE")
+
+    def commit(self) -> None:
+        """Commit it: the write-ahead log is flushed."""
+        self.writer.execute("COMMIT")
+
+    def news(self) -> News:
+        """Whether any other connection changed the file: SQLite does not say what."""
+        seen = self.writer.execute("PRAGMA data_version").fetchone()[0]
+        if seen == self._seen:
+            return _NOTHING
+        self._seen = seen
+        row = self.writer.execute(_LAST).fetchone()
+        return News(None, row[0] if row else 0)
+
+    def distrust(self) -> None:
+        """Anything is news."""
+        self._seen = None
+
+    @contextlib.contextmanager
+    def emptying(self) -> Iterator[None]:
+        """The trigger that keeps the log append-only is away meanwhile, for nobody else: the transaction holds the
+        write lock."""
+        trigger = self.writer.execute(_TRIGGER).fetchone()
+        self.writer.execute("DROP TRIGGER IF EXISTS events_no_update")
+        yield
+        if trigger is not None:
+            self.writer.execute(trigger[0])
+
+    @contextlib.contextmanager
+    def snapshot(self) -> Iterator[sqlite3.Connection]:
+        """The writer's connection, reading one moment of the log; under *lock*."""
+        self.heads.clear()
+        self.writer.execute("BEGIN")
+        try:
+            yield self.writer
+        finally:
+            self.writer.execute("ROLLBACK")
+            self.heads.clear()
+            self.distrust()
+
+    def write(self, rows: Sequence[NewRow]) -> int:
+        """Insert rows whose versions follow; the last position, which the others precede without a gap."""
+        cursor = self.writer.cursor()
+        execute = cursor.execute
+        for row in rows:
+            execute(_INSERT, row)
+        return cursor.lastrowid or 0
+
+
+class _Reader:
+    """The connection of one thread, closed when the thread has ended."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self.connection = connection
+
+    def __del__(self) -> None:
+        self.connection.close()

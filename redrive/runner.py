@@ -50,7 +50,7 @@ def choose_run(tenant: TenantEngine, automation: str, flow: Flow, choice: Choice
 
     Raises InvalidValue when an unfinished run has another flow and neither resume nor new was asked for; KeyReused.
     """
-    with Path(f"{tenant.engine.ledger.path}.run.lock").open("ab") as lock:
+    with Path(f"{tenant.engine.ledger.home}.run.lock").open("ab") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         return _choose(tenant, automation, flow, choice, actor)
 

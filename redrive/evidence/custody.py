@@ -7,6 +7,7 @@ from redrive.domain.errors import InvalidValue, SealRefused, StorageError
 from redrive.evidence.keys import KeyFile, default_key_file
 from redrive.evidence.merkle import TiledTree
 from redrive.evidence.pins import PinFile
+from redrive.evidence.postgres_store import PostgresEvidence
 from redrive.evidence.sealer import Sealer
 from redrive.evidence.sealing import Sealing, origin_of
 from redrive.evidence.sqlite_store import SqliteEvidence
@@ -31,7 +32,7 @@ class Custody:
         self._ledger = ledger
         self._seal = seal
         self.origin = origin_of(ledger.id)
-        self.store = SqliteEvidence(ledger)
+        self.store = PostgresEvidence(ledger) if ledger.recorder.concurrent else SqliteEvidence(ledger)
         self.keys = KeyFile(_path(key_file, "key_file") if key_file is not None else default_key_file())
         self.pin = None if pin_file is None else PinFile(_path(pin_file, "pin_file"))
         if key_file is not None and not self.keys.read():

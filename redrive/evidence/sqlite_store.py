@@ -25,6 +25,8 @@ _ROWS = 256
 class SqliteEvidence:
     """``StoredRows`` and ``TreeStore`` of one SQLite log. Reading uses the connection of the calling thread."""
 
+    _checkpoint, _tile = _CHECKPOINT, _TILE
+
     def __init__(self, ledger: SqliteLedger) -> None:
         self._ledger = ledger
 
@@ -70,20 +72,20 @@ class SqliteEvidence:
 
     def last(self) -> StoredCheckpoint | None:
         """The checkpoint with the greatest size."""
-        row = self._one(f"{_CHECKPOINT} ORDER BY size DESC LIMIT 1")
+        row = self._one(f"{self._checkpoint} ORDER BY size DESC LIMIT 1")
         return StoredCheckpoint(*row) if row else None
 
     def checkpoints(self, after: int, limit: int) -> Sequence[StoredCheckpoint]:
         """At most *limit* checkpoints of more than *after* leaves, by size."""
         with storage_errors(self._ledger.path):
             rows = self._ledger.recorder.reader().execute(
-                f"{_CHECKPOINT} WHERE size > ? ORDER BY size LIMIT ?", (after, limit)
+                f"{self._checkpoint} WHERE size > ? ORDER BY size LIMIT ?", (after, limit)
             )
             return [StoredCheckpoint(*row) for row in rows.fetchall()]
 
     def tile(self, level: int, tile: int) -> bytes:
         """The hashes of a tile, none when it is not there."""
-        row = self._one(_TILE, level, tile)
+        row = self._one(self._tile, level, tile)
         return row[0] if row and row[0] else b""
 
     def leaves(self, start: int, limit: int) -> Sequence[tuple[int, int]]:

@@ -8,6 +8,7 @@ import pytest
 
 from redrive import EffectCall
 from tests.engine.outworld import PAY, Till
+from tests.stores import store as store  # noqa: PLC0414
 
 
 class Found:
@@ -45,3 +46,8 @@ def till(tmp_path: Path, found: Found) -> Iterator[Till]:
     yield till
     till.check()
     till.engine.close()
+
+
+@pytest.fixture(autouse=True)
+def _on_each_store(store: str) -> str:
+    return store

@@ -9,6 +9,7 @@ from typing import Any
 
 import redrive
 from redrive import Attempt, DidNotHappen, EffectCall, Happened, RetryPolicy
+from tests.stores import log_url
 
 FLOW = redrive.Flow([redrive.Node("a", retry=RetryPolicy(max_attempts=10))])
 
@@ -53,7 +54,7 @@ def main(folder: str, last: str, reconciles: str) -> None:
     """Take over what a dead process held, and work until nothing is left."""
     sender = Sender(Path(folder), int(last))
     reconcilers = {"pay": sender.look} if reconciles == "yes" else {}
-    url = f"sqlite:///{folder}/log.db"
+    url = log_url(folder / "log.db")
     with redrive.open(url, gate=sender.gate, reconcilers=reconcilers) as engine:
         engine.local.submit(FLOW, automation="n", key="k")
         redrive.Worker(engine, {"a": sender.handler}, poll_ms=20, tick_ms=20).run_until_idle()

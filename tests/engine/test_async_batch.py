@@ -9,12 +9,13 @@ import pytest
 from redrive import AsyncEngine, InvalidValue, KeyReused
 from tests.engine.loops import on, submit
 from tests.processes.workshop import ONE
+from tests.stores import log_url
 
 
 @pytest.fixture
 def url(tmp_path: Path) -> str:
     """A log that does not exist yet."""
-    return f"sqlite:///{tmp_path}/log.db"
+    return log_url(tmp_path / "log.db")
 
 
 def test_a_batch_is_one_commit(url: str) -> None:

@@ -12,12 +12,13 @@ from redrive import AsyncEngine, EngineClosed, InvalidValue, RunId, StorageError
 from redrive.async_engine import Opening
 from redrive.asynchronous import THREADS
 from tests.engine.loops import Test, begun, held, live, on, submit, true
+from tests.stores import log_url
 
 
 @pytest.fixture
 def url(tmp_path: Path) -> str:
     """A log that does not exist yet."""
-    return f"sqlite:///{tmp_path}/log.db"
+    return log_url(tmp_path / "log.db")
 
 
 def test_a_hundred_at_once_share_commits(url: str) -> None:

@@ -10,6 +10,7 @@ import pytest
 import redrive
 from redrive.domain.effect import events as e
 from tests.engine.model import check_log, check_views
+from tests.stores import log_url
 
 pytestmark = [pytest.mark.slow, pytest.mark.long]
 STEPS = ("gate", "intent", "call", "outcome") * 2
@@ -36,7 +37,7 @@ def test_with_a_reconciler_each_payment_is_made_once(tmp_path: Path, step: int) 
     assert second in (0, KILLED)
     assert run_sender(tmp_path, 0, reconciles=True) == 0
     assert sorted(paid(tmp_path).values()) == [1, 1]
-    with redrive.open(f"sqlite:///{tmp_path}/log.db") as engine:
+    with redrive.open(log_url(tmp_path / "log.db")) as engine:
         assert [run.status for run in engine.local.runs().items] == ["completed"]
         check_log(engine)
         check_views(engine)
@@ -48,7 +49,7 @@ def test_without_a_reconciler_nothing_is_sent_blindly(tmp_path: Path, step: int)
     assert run_sender(tmp_path, step, reconciles=False) == KILLED
     assert run_sender(tmp_path, 0, reconciles=False) == 0
     assert max(paid(tmp_path).values(), default=0) <= 1
-    with redrive.open(f"sqlite:///{tmp_path}/log.db") as engine:
+    with redrive.open(log_url(tmp_path / "log.db")) as engine:
         lost = STEPS[step - 1] in ("intent", "call")
         assert [dl.source for dl in engine.local.dead_letters().items] == (["tool_effect"] if lost else [])
         unknown = [r for r in engine.ledger.read(0, 1_000) if isinstance(r.event, e.EffectOutcomeUnknown)]

@@ -8,6 +8,7 @@ import pytest
 
 import redrive
 from redrive import EffectCall, EngineClosed
+from tests.stores import log_url
 
 
 class Service:
@@ -25,7 +26,7 @@ class Service:
 
 def statuses(path: Path) -> list[str]:
     """Where the effects of a log stand."""
-    with redrive.open(f"sqlite:///{path}") as engine:
+    with redrive.open(log_url(path)) as engine:
         return [effect.status for effect in engine.local.effects().items]
 
 
@@ -34,7 +35,7 @@ def test_closing_waits_for_what_is_being_sent(tmp_path: Path) -> None:
 
     async def story() -> Any:
         service = Service()
-        engine = await redrive.open_async(f"sqlite:///{tmp_path / 'log.db'}")
+        engine = await redrive.open_async(log_url(tmp_path / "log.db"))
         sending = asyncio.create_task(engine.local.effect("k", operation="pay", send=service.send))
         await service.asked.wait()
         closing = asyncio.create_task(engine.close())
@@ -54,7 +55,7 @@ def test_a_commit_that_was_begun_outlives_its_cancellation(tmp_path: Path) -> No
 
     async def story() -> None:
         service = Service()
-        async with redrive.open_async(f"sqlite:///{tmp_path / 'log.db'}") as engine:
+        async with redrive.open_async(log_url(tmp_path / "log.db")) as engine:
             sending = asyncio.create_task(engine.local.effect("k", operation="pay", send=service.send))
             await service.asked.wait()
             sending.cancel()

@@ -14,6 +14,7 @@ from redrive.domain.ports import Caller
 from redrive.ledger.transaction import LedgerTransaction
 from redrive.processes.intake import submission
 from redrive.processes.turns import Held
+from tests.stores import log_url
 
 MINUTE = 60_000
 NOW = 1_000_000
@@ -22,7 +23,7 @@ NOW = 1_000_000
 @pytest.fixture
 def engine(tmp_path: Path) -> redrive.Engine:
     """A log of its own, with a clock that stands still."""
-    return redrive.open(f"sqlite:///{tmp_path / 'log.db'}", clock=lambda: NOW, dice=lambda: 0.0)
+    return redrive.open(log_url(tmp_path / "log.db"), clock=lambda: NOW, dice=lambda: 0.0)
 
 
 def backoff(delay_ms: int) -> RetryPolicy:
@@ -34,7 +35,7 @@ def backoff(delay_ms: int) -> RetryPolicy:
 def test_a_node_whose_backoff_ended_is_claimable_although_another_waits_for_a_worker(tmp_path: Path) -> None:
     """Handlers are asked one by one: b has no worker, a must not wait for it."""
     now = [NOW]
-    with redrive.open(f"sqlite:///{tmp_path / 'log.db'}", clock=lambda: now[0]) as engine:
+    with redrive.open(log_url(tmp_path / "log.db"), clock=lambda: now[0]) as engine:
         acme = engine.local
         acme.submit(Flow([Node("a", retry=backoff(50)), Node("b")]), automation="x")
         claim = acme.claim(worker="w", handlers={"a"}, start=False)
@@ -72,7 +73,7 @@ def test_a_policy_function_that_raises_stops_no_worker(tmp_path: Path) -> None:
     def broken(_tenant: redrive.Tenant, _automation: str) -> redrive.RedrivePolicy:
         raise KeyError("the host's mistake")
 
-    with redrive.open(f"sqlite:///{tmp_path / 'log.db'}", redrive_policy=broken) as engine:
+    with redrive.open(log_url(tmp_path / "log.db"), redrive_policy=broken) as engine:
         run = engine.local.submit(Flow([Node("a", retry=RetryPolicy(max_attempts=1))]), automation="x")
         Worker(engine, {"a": lambda _attempt: 1 // 0}).run_until_idle()
         engine.local.recover(run, actor="ana", reason="again")
@@ -117,7 +118,7 @@ def test_a_flow_that_was_changed_after_it_was_made_is_refused(engine: redrive.En
 
 def test_a_damaged_run_hides_no_other(tmp_path: Path) -> None:
     """Claims, ticks and sweeps leave it alone; everything else works."""
-    url = f"sqlite:///{tmp_path / 'log.db'}"
+    url = log_url(tmp_path / "log.db")
     with redrive.open(url) as engine:
         lost = engine.local.submit(Flow([Node("a")]), automation="x")
     damage(tmp_path / "log.db", lost)
@@ -143,7 +144,7 @@ def damage(path: Path, run: RunId) -> None:
 
 def test_the_agenda_is_rebuilt_from_the_log(tmp_path: Path) -> None:
     """Rows that were lost come back, and the run is claimed."""
-    with redrive.open(f"sqlite:///{tmp_path / 'log.db'}") as engine:
+    with redrive.open(log_url(tmp_path / "log.db")) as engine:
         run = engine.local.submit(Flow([Node("a")]), automation="x")
         with sqlite3.connect(tmp_path / "log.db") as log:
             log.execute("DELETE FROM agenda")
@@ -157,7 +158,7 @@ def test_the_agenda_is_rebuilt_from_the_log(tmp_path: Path) -> None:
 
 def test_a_full_worker_still_renews_its_lease(tmp_path: Path) -> None:
     """The slots are full and the poll is far away: the lease is due before both."""
-    with redrive.open(f"sqlite:///{tmp_path / 'log.db'}") as engine:
+    with redrive.open(log_url(tmp_path / "log.db")) as engine:
         engine.local.submit(Flow([Node("a")]), automation="x")
         worker = Worker(
             engine, {"a": lambda _attempt: None}, concurrency=1, poll_ms=60_000, lease_ms=5_000, tick_ms=None
@@ -192,7 +193,7 @@ def test_an_interrupted_submit_leaves_no_run_without_its_flow(engine: redrive.En
 
 def test_a_log_that_was_deleted_acknowledges_nothing(tmp_path: Path) -> None:
     """What would be written to a file that nobody can find again is refused."""
-    with redrive.open(f"sqlite:///{tmp_path / 'log.db'}") as engine:
+    with redrive.open(log_url(tmp_path / "log.db")) as engine:
         engine.local.submit(Flow([Node("a")]), automation="x")
         (tmp_path / "log.db").unlink()
         with pytest.raises(redrive.StorageError, match="moved or deleted"):
@@ -239,7 +240,7 @@ def test_a_worker_on_a_closed_engine_says_so(engine: redrive.Engine) -> None:
 
 def test_a_log_that_was_restored_in_place_gets_its_flow_again(tmp_path: Path) -> None:
     """What this process believes to be logged may be gone after a restore."""
-    with redrive.open(f"sqlite:///{tmp_path / 'log.db'}") as engine, sqlite3.connect(tmp_path / "old.db") as old:
+    with redrive.open(log_url(tmp_path / "log.db")) as engine, sqlite3.connect(tmp_path / "old.db") as old:
         with sqlite3.connect(tmp_path / "log.db") as log:
             log.backup(old)
         log.close()
@@ -275,7 +276,7 @@ def test_two_processes_that_run_one_file_make_one_run(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "redrive", "--db", "sqlite:///log.db", "run", "f.yaml"]
     both = [subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) for _ in "ab"]
     codes = sorted(process.wait(timeout=60) for process in both)
-    with redrive.open(f"sqlite:///{tmp_path / 'log.db'}") as engine:
+    with redrive.open(log_url(tmp_path / "log.db")) as engine:
         assert len(engine.local.runs().items) == 1
     assert ((tmp_path / "ran").read_text(), codes[0]) == ("x\n", 0)
 

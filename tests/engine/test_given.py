@@ -10,6 +10,7 @@ import pytest
 import redrive
 from redrive import Flow, InvalidValue, Limit, Node, Ticker, Withhold, Worker, http_reconcile, http_send
 from tests.processes.workshop import ANA, ONE
+from tests.stores import log_url
 
 BAD: Any = 5
 """No type checker sees through it."""
@@ -42,7 +43,7 @@ CASES: list[tuple[str, Wrong]] = [
 @pytest.fixture
 def url(tmp_path: Path) -> str:
     """A log of its own."""
-    return f"sqlite:///{tmp_path / 'log.db'}"
+    return log_url(tmp_path / "log.db")
 
 
 @pytest.fixture

@@ -12,6 +12,7 @@ import redrive
 from redrive.domain.event import CATALOGUE
 from redrive.history import HistoryEntry, entry_of
 from redrive.run_detail import RunDetail
+from tests.stores import log_url
 
 
 class Struck(BaseException):
@@ -45,7 +46,7 @@ def test_no_document_is_serialized_by_python(cls: type[BaseModel]) -> None:
 def test_an_interrupt_while_history_is_read_is_not_lost(tmp_path: Path, strikes: list[int]) -> None:
     """Each that strikes is felt."""
     document: redrive.JsonValue = {"items": [{"n": n, "deep": [str(n)] * 9} for n in range(200)]}
-    with redrive.open(f"sqlite:///{tmp_path / 'log.db'}") as engine:
+    with redrive.open(log_url(tmp_path / "log.db")) as engine:
         run = engine.local.submit(redrive.Flow([redrive.Node("a")]), automation="a", input=document)
         events = engine.ledger.correlated(run, 0, 10)
     for expected in range(1, 101):

@@ -11,6 +11,7 @@ from redrive import Approval, Flow, Node, RunId
 from redrive.cli.root import cli
 from tests.engine.test_resume_plan import answered, asking, called_off, expired, options_of
 from tests.processes.workshop import Shop
+from tests.stores import log_url
 
 
 def decisions(tmp_path: Path, standing: Callable[[Shop], RunId]) -> set[tuple[str | None, bool]]:
@@ -36,7 +37,7 @@ def test_the_line_of_an_approval_can_be_typed(tmp_path: Path, node: str) -> None
     shop = Shop(tmp_path / "log.db")
     run = shop.submit(Flow([Node(node, approval=Approval("Publish?"))]))
     lines = {option.action: option.command for option in shop.acme.resume_plan(run).options if option.possible}
-    where = ["--db", f"sqlite:///{shop.path}", "--tenant", str(shop.acme.tenant)]
+    where = ["--db", log_url(shop.path), "--tenant", str(shop.acme.tenant)]
     result = CliRunner().invoke(cli, [*where, *shlex.split(lines["approve"])[1:]])
     assert (result.exit_code, shop.run_status(run)) == (0, "completed"), result.output
     shop.engine.close()

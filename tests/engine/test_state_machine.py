@@ -12,6 +12,7 @@ import redrive
 from redrive import Approval, Attempt, Claim, Failure, Flow, Node, Rate, Refused, RetryPolicy, Wait, Withhold
 from redrive.domain.run.events import AttemptStarted, RunClaimed
 from tests.engine.model import check_log, check_views
+from tests.stores import log_url
 
 MODES = ("fail_run", "pause_for_review", "dead_letter")
 KINDS: tuple[dict[str, Any], ...] = (
@@ -69,7 +70,7 @@ class EngineMachine(RuleBasedStateMachine):
 
     def open(self) -> None:
         """Open the log, as a fresh process would."""
-        url = f"sqlite:///{Path(self.folder.name) / 'log.db'}"
+        url = log_url(Path(self.folder.name) / "log.db")
         self.engine = redrive.open(url, clock=lambda: self.now_ms, dice=lambda: 0.5, gate=self.gate)
         self.acme = self.engine.local
 

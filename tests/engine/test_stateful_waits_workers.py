@@ -9,6 +9,7 @@ import pytest
 import redrive
 from redrive import Approval, Flow, Node, Wait, Worker
 from tests.processes.workshop import ANA, Shop, policy, until, work, working
+from tests.stores import log_url
 
 ASK = Node("ask", approval=Approval("publish?"), retry=policy(mode="dead_letter"))
 
@@ -33,7 +34,7 @@ def test_a_worker_ends_waits_and_stops_at_an_approval(shop: Shop) -> None:
 
 def test_run_until_idle_waits_for_a_timed_wait(tmp_path: Path) -> None:
     """With the real clock, and no later than a moment after it is due, whatever the tick's interval."""
-    with redrive.open(f"sqlite:///{tmp_path / 'log.db'}") as engine:
+    with redrive.open(log_url(tmp_path / "log.db")) as engine:
         flow = Flow([Node("rest", wait=Wait(delay_ms=150)), Node("b", after="rest")])
         run = engine.local.submit(flow, automation="a")
         begun = time.monotonic()

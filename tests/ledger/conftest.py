@@ -7,6 +7,7 @@ from typing import Any, TypeAlias
 import pytest
 
 from tests.ledger.world import World
+from tests.stores import store as store  # noqa: PLC0414
 
 Open: TypeAlias = Callable[..., World]
 
@@ -30,3 +31,8 @@ def _open_world(tmp_path: Path) -> Iterator[Open]:
 def world(open_world: Open) -> World:
     """A ledger in an empty file."""
     return open_world()
+
+
+@pytest.fixture(autouse=True)
+def _on_each_store(store: str) -> str:
+    return store

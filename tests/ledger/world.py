@@ -25,6 +25,7 @@ from redrive.ledger.transaction import LedgerTransaction
 from redrive.processes import intake, leases, operations, reports
 from redrive.processes.handout import Attempt, Claim
 from redrive.processes.sweep import SweepReport, sweep
+from tests.stores import location_of
 
 T = TypeVar("T")
 LOCAL = Tenant()
@@ -66,7 +67,9 @@ class World:
         self.now = 1_000_000
         self.draw = 0.5
         self.path = str(path)
-        self.ledger = SqliteLedger(self.path, clock=lambda: self.now, dice=lambda: self.draw, engine=engine, **options)
+        self.ledger = SqliteLedger(
+            location_of(self.path), clock=lambda: self.now, dice=lambda: self.draw, engine=engine, **options
+        )
 
     def do(self, command: Callable[[LedgerTransaction], T], tenant: Tenant | None = None) -> T:
         """Run one command."""

@@ -7,6 +7,7 @@ import pytest
 
 from tests.processes.driven import AsyncShop
 from tests.processes.workshop import Shop
+from tests.stores import store as store  # noqa: PLC0414
 
 ON_BOTH = frozenset(
     (
@@ -39,3 +40,8 @@ def shop(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Shop]:
     yield shop
     shop.check()
     shop.engine.close()
+
+
+@pytest.fixture(autouse=True)
+def _on_each_store(store: str) -> str:
+    return store

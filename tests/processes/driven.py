@@ -10,6 +10,7 @@ from typing import Any, Self, cast
 import redrive
 from redrive.asynchronous import Asynchronous
 from tests.processes.workshop import Shop
+from tests.stores import log_url
 
 
 @cache
@@ -52,7 +53,7 @@ class AsyncShop(Shop):
     """A shop with an asynchronous engine."""
 
     def _open(self) -> redrive.Engine:
-        url = f"sqlite:///{self.path}"
+        url = log_url(self.path)
         opening = redrive.open_async(url, clock=lambda: self.now, dice=lambda: 0.0, **self.options)
         return cast(redrive.Engine, _plain(_awaited(opening)))
 

@@ -13,6 +13,7 @@ from redrive import Engine, Flow, Limit, Node
 from tests.engine.model import check_log, check_views
 from tests.processes.test_worker_processes import ROOT
 from tests.processes.workshop import ANA, until
+from tests.stores import log_url
 
 YOUNGER = 400
 
@@ -20,7 +21,7 @@ YOUNGER = 400
 @pytest.fixture
 def engine(tmp_path: Path) -> Iterator[Engine]:
     """An engine on the real clock; log and views are sound at the end."""
-    with redrive.open(f"sqlite:///{tmp_path / 'log.db'}") as engine:
+    with redrive.open(log_url(tmp_path / "log.db")) as engine:
         yield engine
         check_log(engine)
         check_views(engine)
@@ -28,7 +29,7 @@ def engine(tmp_path: Path) -> Iterator[Engine]:
 
 def serving(folder: Path, handler: str) -> subprocess.Popen[bytes]:
     """A worker with this handler, in a process of its own."""
-    command = [sys.executable, "-m", "tests.processes.serving_process", f"sqlite:///{folder / 'log.db'}", str(folder)]
+    command = [sys.executable, "-m", "tests.processes.serving_process", log_url(folder / "log.db"), str(folder)]
     return subprocess.Popen([*command, handler], cwd=ROOT, env={**os.environ, "PYTHONPATH": str(ROOT)})
 
 

@@ -13,6 +13,7 @@ from redrive import Engine, Limit
 from tests.engine.model import check_log, check_views
 from tests.processes.test_worker_processes import ROOT
 from tests.processes.workshop import ANA, beside, chain, policy, until
+from tests.stores import log_url
 
 LIMITS = [Limit("total", "", 1), Limit("tenant", "local/default/default", 1), Limit("resource", "bank", 1)]
 BANK = chain("a", "b", resource="bank", retry=policy(3))
@@ -21,7 +22,7 @@ BANK = chain("a", "b", resource="bank", retry=policy(3))
 @pytest.fixture
 def engine(tmp_path: Path) -> Iterator[Engine]:
     """An engine on the real clock; log, views and capacity are sound at the end."""
-    with redrive.open(f"sqlite:///{tmp_path / 'log.db'}") as engine:
+    with redrive.open(log_url(tmp_path / "log.db")) as engine:
         yield engine
         check_log(engine)
         check_views(engine)
@@ -30,7 +31,7 @@ def engine(tmp_path: Path) -> Iterator[Engine]:
 
 def other(folder: Path, how: str = "leave") -> subprocess.Popen[bytes]:
     """A worker in a process of its own."""
-    command = [sys.executable, "-m", "tests.processes.limited_process", f"sqlite:///{folder / 'log.db'}", str(folder)]
+    command = [sys.executable, "-m", "tests.processes.limited_process", log_url(folder / "log.db"), str(folder)]
     return subprocess.Popen([*command, how], cwd=ROOT, env={**os.environ, "PYTHONPATH": str(ROOT)})
 
 

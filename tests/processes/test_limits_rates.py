@@ -14,6 +14,7 @@ from redrive.domain.run import events as e
 from redrive.processes.handout import Claim
 from tests.processes.test_limits import BANK, OTHER, claim, finish, limit
 from tests.processes.workshop import ACME, ANA, Shop, beside, chain, logged, nothing_written, work
+from tests.stores import log_url
 
 STRIPE = beside("a", provider="stripe")
 SLOW = Rate(1, 1_000)
@@ -69,11 +70,11 @@ def test_a_rate_of_claims_binds_the_whole_log(shop: Shop) -> None:
 def test_a_worker_waits_for_tokens(shop: Shop) -> None:
     """It does not return, nor spin, while the clock brings the next."""
     shop.engine.close()
-    with redrive.open(f"sqlite:///{shop.path}", limits=[Limit("provider", "stripe", None, Rate(1, 60))]) as engine:
+    with redrive.open(log_url(shop.path), limits=[Limit("provider", "stripe", None, Rate(1, 60))]) as engine:
         runs = [engine.local.submit(STRIPE, automation="x") for _ in range(5)]
         redrive.Worker(engine, {"a": lambda attempt: None}, poll_ms=20).run_until_idle()
         assert {engine.local.run(run).status for run in runs} == {"completed"}
-    shop.engine = redrive.open(f"sqlite:///{shop.path}", clock=lambda: shop.now)
+    shop.engine = redrive.open(log_url(shop.path), clock=lambda: shop.now)
 
 
 def test_a_worker_serves_many_under_a_limit_of_one(shop: Shop) -> None:
@@ -169,7 +170,7 @@ def test_a_clock_that_goes_back_stops_no_run_for_ever(shop: Shop) -> None:
 
 def test_opening_keeps_what_an_operator_set(tmp_path: Path) -> None:
     """A process that starts releases no brake, and says so; it only changes what a program set."""
-    url, two = f"sqlite:///{tmp_path / 'log.db'}", Limit("provider", "bank", 2)
+    url, two = log_url(tmp_path / "log.db"), Limit("provider", "bank", 2)
     redrive.open(url, limits=[Limit("provider", "bank", 1)]).close()
     with redrive.open(url, limits=[two]) as engine:
         assert engine.limits()[0].concurrency == 2
@@ -183,7 +184,7 @@ def test_opening_keeps_what_an_operator_set(tmp_path: Path) -> None:
 
 def test_a_limit_that_was_removed_is_the_programs_again(tmp_path: Path) -> None:
     """The way back from an operator's limit."""
-    url, two = f"sqlite:///{tmp_path / 'log.db'}", Limit("provider", "bank", 2)
+    url, two = log_url(tmp_path / "log.db"), Limit("provider", "bank", 2)
     with redrive.open(url) as engine:
         engine.set_limit(Limit("provider", "bank", 0), **ANA)
         engine.remove_limit("provider", "bank", **ANA)

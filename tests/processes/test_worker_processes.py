@@ -17,6 +17,7 @@ from redrive.domain.event import Event
 from redrive.domain.run import events as e
 from tests.engine.model import check_log, check_views
 from tests.processes.workshop import ANA, beside, chain, policy, until
+from tests.stores import log_url
 
 ROOT = Path(__file__).parents[2]
 
@@ -24,7 +25,7 @@ ROOT = Path(__file__).parents[2]
 @pytest.fixture
 def engine(tmp_path: Path) -> Iterator[Engine]:
     """An engine on the real clock; log and views are sound at the end."""
-    with redrive.open(f"sqlite:///{tmp_path / 'log.db'}") as engine:
+    with redrive.open(log_url(tmp_path / "log.db")) as engine:
         yield engine
         check_log(engine)
         check_views(engine)
@@ -34,7 +35,7 @@ def engine(tmp_path: Path) -> Iterator[Engine]:
 def other_process(folder: Path, handler: str) -> Iterator[subprocess.Popen[bytes]]:
     """A worker in a process of its own, which is gone when the block is left."""
     command = [sys.executable, "-m", "tests.processes.other_process"]
-    arguments = [f"sqlite:///{folder / 'log.db'}", handler, str(folder)]
+    arguments = [log_url(folder / "log.db"), handler, str(folder)]
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     process = subprocess.Popen([*command, *arguments], cwd=ROOT, env=environment)
     try:

@@ -33,6 +33,7 @@ from redrive import (
 from redrive.domain.event import Event
 from redrive.processes.handlers import Handler
 from tests.engine.model import check_log, check_views
+from tests.stores import log_url
 
 E = TypeVar("E", bound=Event)
 T = TypeVar("T")
@@ -77,7 +78,7 @@ class Shop:
         self.engine = self._open()
 
     def _open(self) -> redrive.Engine:
-        url = f"sqlite:///{self.path}"
+        url = log_url(self.path)
         return redrive.open(url, clock=lambda: self.now, dice=lambda: 0.0, **self.options)
 
     @property

@@ -104,6 +104,13 @@ class PostgresConnection:
             return Found([], 0)
         return Found([], sum(found.rowcount for found in self.together(*((sql, values) for values in parameters))))
 
+    def script(self, statements: str) -> None:
+        """Run several statements without values."""
+        try:
+            self.raw.execute(statements.encode())
+        except psycopg.Error as error:
+            raise fault_of(error) from error
+
     def together(self, *statements: tuple[str, Sequence[Any]]) -> list[Found]:
         """Run what was kept back and *statements* in one way to the server; what *statements* found."""
         sent = [*self._kept, *statements]

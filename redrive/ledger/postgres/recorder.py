@@ -8,6 +8,7 @@ was decided because of it: the write-ahead log is one sequence. Nobody is told "
 
 import contextlib
 import hashlib
+import os
 import threading
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -84,7 +85,7 @@ class PostgresRecorder(LogRecorder):
                 self.writer.close()
                 raise
         self._key = int.from_bytes(hashlib.sha256(id_.encode()).digest()[:8], "big", signed=True)
-        self.home = str(Path(f"redrive-{address.database}-{id_[:8]}").absolute())
+        self.home = str(_state_folder() / f"{address.database}-{id_[:8]}")
         return id_
 
     def _connected(self) -> "psycopg.Connection[Any]":
@@ -99,7 +100,7 @@ class PostgresRecorder(LogRecorder):
         except psycopg.Error as error:
             raise fault_of(error) from error
         _configure(raw)
-        configured = raw.execute("SHOW synchronous_commit").fetchone()[0]
+        configured = str((raw.execute("SHOW synchronous_commit").fetchone() or ("on",))[0])
         self._durably = "on" if configured == "off" else configured  # who is told "done" must be able to rely on it
         raw.execute("SET synchronous_commit = off")
         return raw
@@ -197,7 +198,7 @@ class PostgresRecorder(LogRecorder):
             raise
 
     def rows_for_sure(self, stream: str, after: int) -> list[Row]:
-        """The rows of *stream* beyond version *after*: whoever held the lock has ended, and what is there is durable."""
+        """The rows of *stream* beyond version *after*: whoever held the lock has ended; what is there is durable."""
         self.rollback()
         self.begin()
         try:
@@ -266,7 +267,7 @@ class _Reader:
         except PoolTimeout as error:
             raise fault_of(psycopg.OperationalError(str(error))) from error
 
-    def executemany(self, sql: str, parameters: Sequence[Sequence[Any]], /) -> Cursor:
+    def executemany(self, sql: str, _parameters: Sequence[Sequence[Any]], /) -> Cursor:
         """Nothing is written here."""
         raise DatabaseFault(f"a connection for reading was given {sql[:20]!r}")
 
@@ -276,6 +277,15 @@ class _Reader:
 
 class _Lost(DatabaseFault):
     """The connection was lost."""
+
+
+def _state_folder() -> Path:
+    """Where files lie that belong to a log on a server: one place for all processes of a user, so that they share
+    views."""
+    folder = Path(os.environ.get("XDG_STATE_HOME") or "~/.local/state").expanduser() / "redrive"
+    with contextlib.suppress(OSError):  # who cannot write there names a folder for the views
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    return folder
 
 
 def _configure(raw: "psycopg.Connection[Any]") -> None:

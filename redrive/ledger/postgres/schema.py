@@ -131,8 +131,10 @@ def create(connection: PostgresConnection, schema: str, label: str) -> None:
             if not connection.execute(_FOUND, ("x", schema)).fetchone()[1]:
                 connection.execute(f'CREATE SCHEMA "{schema}"')
             if connection.execute(_ANYTHING, (schema,)).fetchone()[0]:
-                raise StorageError(f"{label}: this schema holds tables that are not redrive's: name another")
-            connection.execute(_TABLES)
+                raise StorageError(  # noqa: TRY301
+                    f"{label}: this schema holds tables that are not redrive's: name another"
+                )
+            connection.script(_TABLES)
             for name, value in (("schema_version", str(SCHEMA_VERSION)), ("ledger_id", str(uuid.uuid4()))):
                 connection.execute("INSERT INTO meta VALUES (?, ?)", (name, value))
         connection.execute("COMMIT")

@@ -1,0 +1,69 @@
+"""The rows and the tree of a log in PostgreSQL, whose columns keep their types."""
+
+from collections.abc import Iterator, Sequence
+from itertools import chain
+
+from redrive.evidence.sqlite_store import SqliteEvidence
+from redrive.evidence.store import StoredRow
+from redrive.ledger.database import Connection
+from redrive.ledger.recorder import COLUMNS
+from redrive.ledger.storage_errors import storage_errors
+
+_ROWS = f"SELECT {COLUMNS} FROM events WHERE position > ? ORDER BY position LIMIT ?"
+_TABLES = ("events", "agenda", "capacity", "waiters", "tree_checkpoints", "tree_leaves", "tree_tiles", "meta")
+_INVALID = (
+    "SELECT c.relname, i.indisvalid AND i.indisready FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid "
+    "JOIN pg_class t ON t.oid = i.indrelid WHERE t.relnamespace = current_schema()::regnamespace ORDER BY c.relname"
+)
+_STRANGE = (
+    "SELECT t.tgname, c.relname FROM pg_trigger t JOIN pg_class c ON c.oid = t.tgrelid WHERE NOT t.tgisinternal "
+    "AND c.relnamespace = current_schema()::regnamespace AND t.tgname NOT LIKE 'events\\_no\\_%' ORDER BY t.tgname"
+)
+_RULES = "SELECT rulename, tablename FROM pg_rules WHERE schemaname = current_schema() ORDER BY rulename"
+_VIEWS = "SELECT viewname FROM pg_views WHERE schemaname = current_schema() ORDER BY viewname"
+_INDEXES = ("events_pkey", "events_stream", "events_correlation", "agenda_pkey", "agenda_due", "agenda_queue")
+_AMCHECK = "SELECT extnamespace::regnamespace::text FROM pg_extension WHERE extname = 'amcheck'"
+
+
+class PostgresEvidence(SqliteEvidence):
+    """``StoredRows`` and ``TreeStore`` of one log in PostgreSQL."""
+
+    _checkpoint = "SELECT size, previous_size, position, root, note, sealed_at_ms FROM tree_checkpoints"
+    _tile = "SELECT hashes FROM tree_tiles WHERE level = ? AND tile = ?"
+
+    def rows_after(self, position: float, limit: int) -> Sequence[StoredRow]:
+        """At most *limit* rows beyond *position*, in log order."""
+        after = int(position) if position > -(2**63) else -(2**63)
+        with storage_errors(self._ledger.path):
+            connection = self._ledger.recorder.reader()
+            return self._stored(connection.execute(_ROWS, (after, limit)).fetchall(), connection)
+
+    def faults(self) -> list[str]:
+        """What is wrong with the database that reading it row by row does not show."""
+        with storage_errors(self._ledger.path):
+            connection = self._ledger.recorder.reader()
+            return list(chain(_of_schema(connection), _of_indexes(connection)))
+
+
+def _of_schema(connection: Connection) -> Iterator[str]:
+    for table in _TABLES:
+        if connection.execute("SELECT to_regclass(?)::text", (table,)).fetchone()[0] is None:
+            yield f"the table {table} is gone"
+    for name, table in connection.execute(_STRANGE):
+        yield f"there is a trigger {name!r} on {table}, which no ledger makes"
+    for name, table in connection.execute(_RULES):
+        yield f"there is a rule {name!r} on {table}, which no ledger makes"
+    for (name,) in connection.execute(_VIEWS):
+        yield f"there is a view {name!r}, which no ledger makes"
+
+
+def _of_indexes(connection: Connection) -> Iterator[str]:
+    """Decisions find streams by index, while verifying reads by position. Where the extension amcheck is installed, the
+    server compares every entry of an index with its table."""
+    found = dict(connection.execute(_INVALID).fetchall())
+    for index in _INDEXES:
+        if not found.get(index):
+            yield f"the index {index} is gone, or not in use"
+    row = connection.execute(_AMCHECK).fetchone()
+    for index in _INDEXES if row else ():
+        connection.execute(f"SELECT {row[0]}.bt_index_check(?::regclass, true)", (index,))

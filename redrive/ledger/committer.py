@@ -204,7 +204,8 @@ class Committer:
         self.ahead = True
         try:
             for job in jobs:
-                self._decide(job, transactions)
+                if (transaction := self._decide(job, transactions)) is not None:
+                    transaction.overlay(self.recorder.heads)
         except NotAhead:
             self._start_over(transactions)
             return False
@@ -219,7 +220,7 @@ class Committer:
             return False
         transactions[:] = [transaction for transaction in transactions if not transaction.refused]
         for transaction in transactions:
-            transaction.flush()
+            transaction.flush(checked=True)
         self._end(transactions)
         return True
 

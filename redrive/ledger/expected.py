@@ -63,7 +63,7 @@ class Expected:
             values = (now - 2 * SELDOM_MS, now, now, now)
             waiting = self._connection.execute(
                 "SELECT w.run, w.line, w.due_ms, w.created, w.blocking FROM expected e INDEXED BY expected_asked "
-                f"CROSS JOIN waiters w ON w.run = e.run WHERE {fresh} AND w.due_ms <= ?",
+                f"CROSS JOIN waiters w WHERE w.run = e.run AND {fresh} AND w.due_ms <= ?",
                 values,
             )
             self._found = [
@@ -72,7 +72,7 @@ class Expected:
             ]
             queued = self._connection.execute(
                 "SELECT a.subject, a.tenant, a.needs, a.due_ms, a.created FROM expected e INDEXED BY expected_asked "
-                f"CROSS JOIN agenda a ON a.subject = e.run WHERE {fresh} "
+                f"CROSS JOIN agenda a WHERE a.subject = e.run AND {fresh} "
                 "AND a.kind || '' = 'run' AND a.due_ms + 0 <= ?",
                 values,  # by subject: what is computed keeps SQLite from an index that would give it the whole queue
             )

@@ -231,8 +231,12 @@ class LedgerTransaction(Reading):
         caller, ledger = self.caller, self._ledger
         return Envelope(self.now_ms, caller.actor, caller.reason, ledger.engine, self._recorded_at_ms)
 
-    def flush(self) -> None:
-        """Insert what was appended, and bring the agenda up to it."""
+    def overlay(self, heads: dict[str, int]) -> None:
+        """Let the commands that follow see how far this one went with its streams."""
+        heads.update((row[0], row[1]) for row in self.appended)
+
+    def flush(self, *, checked: bool = False) -> None:
+        """Insert what was appended, and bring the agenda up to it. *checked*: nobody else wrote to what was read."""
         if self._tally is not None:
             self.hints = self._tally.flush_expected()
         if not self.appended:
@@ -242,7 +246,7 @@ class LedgerTransaction(Reading):
             self._rows = [(*row[:6], latest) for row in self._rows]
         written, sizes = self._written, dict.fromkeys(self._written, 0)
         unchanged = [read for read in self._read.items() if read[0] not in written]
-        self._last = self._ledger.recorder.insert(self._rows, unchanged)
+        self._last = self._ledger.recorder.insert(self._rows, unchanged, checked=checked)
         position = self._last - len(self._rows)
         for row in self._rows:
             position += 1
@@ -277,6 +281,8 @@ class LedgerTransaction(Reading):
         """Forget the states that this command changed in memory."""
         for stream in self._written:
             self._ledger.states.forget(stream)
+        for stream, *_ in self.appended:
+            self._ledger.recorder.heads.pop(stream, None)
 
     def _append(self, entry: Entry, events: Sequence[Event], subject: Subject, cause: Cause | None) -> None:
         if not events:

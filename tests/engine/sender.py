@@ -54,7 +54,7 @@ def main(folder: str, last: str, reconciles: str) -> None:
     """Take over what a dead process held, and work until nothing is left."""
     sender = Sender(Path(folder), int(last))
     reconcilers = {"pay": sender.look} if reconciles == "yes" else {}
-    url = log_url(folder / "log.db")
+    url = log_url(Path(folder) / "log.db")
     with redrive.open(url, gate=sender.gate, reconcilers=reconcilers) as engine:
         engine.local.submit(FLOW, automation="n", key="k")
         redrive.Worker(engine, {"a": sender.handler}, poll_ms=20, tick_ms=20).run_until_idle()

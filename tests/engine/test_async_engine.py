@@ -89,7 +89,7 @@ def test_closing_waits_for_what_runs(url: str) -> None:
             await begun(engine, THREADS)
             closing = asyncio.create_task(engine.close())
             await asyncio.sleep(0)
-            with pytest.raises(EngineClosed, match=r"log\.db: the engine is closed"):
+            with pytest.raises(EngineClosed, match=r": the engine is closed"):
                 await submit(engine, 99)
             assert not closing.done()
         await closing

@@ -2,9 +2,7 @@
 everything else works."""
 
 import json
-import sqlite3
 from collections.abc import Iterator
-from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -14,6 +12,7 @@ from redrive.domain.run import events as e
 from tests.engine.model import check_log
 from tests.processes.redrives import ONCE, request
 from tests.processes.workshop import ACME, ANA, Shop, beside, policy
+from tests.stores import outside
 
 
 @pytest.fixture
@@ -28,12 +27,11 @@ def shop(tmp_path: Path) -> Iterator[Shop]:
 def add_unknown(shop: Shop, stream: str, topic: str = "run.teleported/7") -> bytes:
     """A newer version of redrive writes to a stream; its bytes."""
     body = json.dumps({"to": "\u2603", "deep": {"x": 1}}).encode()
-    with closing(sqlite3.connect(shop.path)) as connection, connection:
+    with outside(shop.path) as connection:
         query = "SELECT coalesce(max(originator_version), 0) + 1 FROM events WHERE originator_id = ?"
         version = connection.execute(query, (stream,)).fetchone()[0]
         connection.execute(
-            "INSERT INTO events (originator_id, originator_version, topic, state, tenant, correlation, recorded_at_ms)"
-            " VALUES (?, ?, ?, ?, ?, ?, ?)",
+            "INSERT INTO events SELECT max(position) + 1, ?, ?, ?, ?, ?, ?, ? FROM events",
             (stream, version, topic, body, str(ACME), stream, shop.now),
         )
     return body
@@ -54,7 +52,7 @@ def test_an_unknown_event_makes_a_queued_run_unclaimable(shop: Shop) -> None:
 
 def test_a_run_that_a_newer_version_submitted_stops_no_worker(shop: Shop) -> None:
     """Its agenda row says that it is due; what it is, nobody here can know."""
-    with closing(sqlite3.connect(shop.path)) as connection, connection:
+    with outside(shop.path) as connection:
         row = ("newer", "run", 1, 0, str(ACME), '["a"]', "newer", 0, None)
         connection.execute("INSERT INTO agenda VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", row)
     add_unknown(shop, "newer", "run.submitted/9")

@@ -24,6 +24,7 @@ from redrive import (
 )
 from redrive.domain.failure import Failure
 from tests.processes.workshop import ANA, BROKEN, Shop, beside, policy
+from tests.stores import outside
 
 PLAN = Compensation("refund", "bank", {"n": 1})
 ONCE = {"retry": policy(1, "dead_letter")}
@@ -256,11 +257,10 @@ def test_a_stream_that_may_not_be_continued_is_no_option(tmp_path: Path) -> None
     run = blocked(shop)
     letter = shop.letter_of(run, "broke")
     row = (letter, len(shop.topics(letter)) + 1, "dead-letter.teleported/7", b'{"id": "x1", "at": 5}', run)
-    shop.engine.ledger.recorder.writer.execute(
-        "INSERT INTO events (originator_id, originator_version, topic, state, tenant, correlation, recorded_at_ms) "
-        f"VALUES (?, ?, ?, ?, '{shop.acme.tenant}', ?, 5)",
-        row,
-    )
+    with outside(shop.path) as log:
+        log.execute(
+            f"INSERT INTO events SELECT max(position) + 1, ?, ?, ?, ?, '{shop.acme.tenant}', ?, 5 FROM events", row
+        )
     shop.reopen()
     mine = [option for option in shop.acme.resume_plan(run).options if option.id == letter]
     assert not any(option.possible for option in mine)

@@ -1,8 +1,6 @@
 """Fairness among workers with different handlers: an older waiter gets what is freed, if somebody looks for it."""
 
-import sqlite3
 from collections.abc import Iterator
-from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -13,6 +11,7 @@ from redrive.ledger.expected import EXPECTED_MS, expected_for_ms
 from redrive.processes.leases import Claimant, claiming
 from tests.engine.test_hard_cases_unknown import add_unknown
 from tests.processes.workshop import ACME, ANA, Shop, work
+from tests.stores import outside
 
 MAIL = Limit("provider", "mail", 1)
 TOTAL = Limit("total", "", 1)
@@ -216,5 +215,5 @@ def test_without_a_limit_nothing_is_noted(shop: Shop) -> None:
     """Nor when there is room: only who waits is looked for."""
     shop.submit(flow("b"))
     assert look(shop, "b") is not None
-    with closing(sqlite3.connect(shop.path)) as connection:
+    with outside(shop.path) as connection:
         assert connection.execute("SELECT count(*) FROM expected").fetchone() == (0,)

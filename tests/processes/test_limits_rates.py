@@ -142,6 +142,7 @@ def test_limits_given_to_open_are_written_once(tmp_path: Path) -> None:
         shop.engine.close()
 
 
+@pytest.mark.sqlite_only
 def test_a_log_without_capacity_is_upgraded(tmp_path: Path) -> None:
     """A file of schema 1 opens, keeps what it has, and can be limited."""
     shop = Shop(tmp_path / "log.db")

@@ -252,8 +252,9 @@ class Ledger(Protocol):
         """When the next run that *handlers* can go on with (only *run*, when given), the next timed wait, or the next
         dispatch, is due; None: there is none. That an approval expires is no work to wait for."""
 
-    def subscribe(self, listener: Callable[[Sequence[Recorded]], None]) -> Callable[[], None]:
-        """Call *listener* with what this process commits, until the returned function is called."""
+    def subscribe(self, listener: Callable[[Sequence[Recorded]], None], *, others: bool = False) -> Callable[[], None]:
+        """Call *listener* with what this process commits, until the returned function is called; with *others*, also
+        with what other processes commit, as far as it can be heard."""
 
     def due_needs(self, tenant: Tenant | None) -> Sequence[str]:
         """The handlers that due queued runs wait for."""

@@ -104,7 +104,7 @@ class Worker:
     def _work(self, idle: Callable[[], bool]) -> None:
         self._services.begin_work()
         self._slots = Slots(self.name, self._handlers, lambda *ended: self._ended.put(ended))
-        leave = self._ledger.subscribe(self._wake)
+        leave = self._ledger.subscribe(self._wake, others=True)
         self._next_tick = 0.0
         self._stalled = 0
         try:

@@ -30,6 +30,7 @@ _SQLITE = "redrive.ledger.sqlite_recorder:SqliteRecorder"
 _POSTGRES = "redrive.ledger.postgres.recorder:PostgresRecorder"
 _NOTE_ENGINE = "INSERT INTO meta VALUES ('engine', ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value"
 Subscriber = Callable[[Sequence[Recorded]], None]
+MOST_OVERHEARD = 500
 _collecting: ContextVar[list[Pending[Any]] | None] = ContextVar("redrive_batch", default=None)
 
 
@@ -63,6 +64,8 @@ class SqliteLedger:
         self.locked = False
         self._clock = clock
         self._subscribers: tuple[Subscriber, ...] = tuple(listeners)
+        self._overhearing: tuple[Subscriber, ...] = ()
+        self._overheard = 0
         self._application = LogApplication(_POSTGRES if is_server(path) else _SQLITE)
         self.recorder = self._application.recorder
         self.id = self.recorder.open(path, busy_timeout_ms=busy_timeout_ms, durable=durable)
@@ -212,12 +215,18 @@ class SqliteLedger:
         with storage_errors(self.path):
             return capacity_log.next_work_ms(self.recorder, self._clock(), tenant, handlers, run)
 
-    def subscribe(self, listener: Callable[[Sequence[Recorded]], None]) -> Callable[[], None]:
-        """Call *listener* with what this process commits, until the returned function is called."""
+    def subscribe(self, listener: Callable[[Sequence[Recorded]], None], *, others: bool = False) -> Callable[[], None]:
+        """Call *listener* with what this process commits, until the returned function is called; with *others*, also
+        with what other processes commit, a moment later and as far as it can be heard (on PostgreSQL)."""
         self._subscribers = (*self._subscribers, listener)
+        if others and (bell := self.recorder.bell) is not None:
+            self._overhearing = (*self._overhearing, listener)
+            self._overheard = self._overheard or self.last_position()
+            bell.listen(self._overhear)
 
         def leave() -> None:
             self._subscribers = tuple(known for known in self._subscribers if known is not listener)
+            self._overhearing = tuple(known for known in self._overhearing if known is not listener)
 
         return leave
 
@@ -288,7 +297,20 @@ class SqliteLedger:
             rows = self.recorder.as_read(self.recorder.reader().execute(query, values).fetchall())
         return shown(rows)
 
+    def _overhear(self) -> None:
+        """Other processes committed."""
+        last = self.last_position()
+        events = self.read(max(self._overheard, last - MOST_OVERHEARD), MOST_OVERHEARD)
+        self._overheard = last
+        for listener in self._overhearing if events else ():
+            try:
+                listener(events)
+            except Exception:  # noqa: BLE001 - a listener is best effort
+                log.exception("listener.failed", events=len(events))
+
     def _tell(self, transactions: Sequence[LedgerTransaction]) -> None:
+        if (bell := self.recorder.bell) is not None and any(one.appended for one in transactions):
+            bell.ring()
         subscribers = self._subscribers
         events = [event for transaction in transactions for event in transaction.events()] if subscribers else []
         for listener in subscribers if events else ():

@@ -17,6 +17,7 @@ from redrive.ledger.mapper import LoggedEvent, NewRow, event_id_of
 from redrive.ledger.storage_errors import STORAGE, storage_errors
 
 if TYPE_CHECKING:
+    from redrive.ledger.postgres.bell import Bell
     from redrive.retention.shelf import Shelf
 
 COLUMNS = "position, originator_id, originator_version, topic, state, tenant, correlation, recorded_at_ms"
@@ -59,6 +60,9 @@ class LogRecorder(ApplicationRecorder):
 
     concurrent: ClassVar[bool] = False
     """Whether others may write while a command decides."""
+
+    bell: "Bell | None" = None
+    """Wakes other processes, where they can be woken."""
 
     path: str
     home: str

@@ -22,6 +22,7 @@ from redrive.domain.errors import StorageError
 from redrive.ledger.database import Connection, Cursor
 from redrive.ledger.mapper import NewRow
 from redrive.ledger.postgres.address import address_of
+from redrive.ledger.postgres.bell import Bell
 from redrive.ledger.postgres.connection import Found, LenientStrDumper, PostgresConnection
 from redrive.ledger.postgres.errors import fault_of
 from redrive.ledger.postgres.schema import prepare
@@ -31,6 +32,7 @@ from redrive.ledger.storage_errors import DatabaseFault, storage_errors
 MOST_NEWS = 500
 MOST_READERS = 8
 IDLE_IN_TRANSACTION = "60s"
+_READING = "-c default_transaction_read_only=on -c synchronous_commit=off"
 _NEWS = (
     "SELECT position, originator_id, originator_version, recorded_at_ms FROM events WHERE position >= ? "
     f"ORDER BY position LIMIT {MOST_NEWS + 1}"
@@ -62,6 +64,7 @@ class PostgresRecorder(LogRecorder):
     concurrent: ClassVar[bool] = True
 
     writer: PostgresConnection
+    bell: Bell
 
     def open(self, path: str, *, busy_timeout_ms: int, durable: bool) -> str:
         """Connect to the log at the URL *path*, creating its tables where there are none; its id."""
@@ -85,6 +88,7 @@ class PostgresRecorder(LogRecorder):
                 self.writer.close()
                 raise
         self._key = int.from_bytes(hashlib.sha256(id_.encode()).digest()[:8], "big", signed=True)
+        self.bell = Bell(f"redrive-{id_}", self.reader, self._connected)
         self.home = str(_state_folder() / f"{address.database}-{id_[:8]}")
         return id_
 
@@ -116,7 +120,7 @@ class PostgresRecorder(LogRecorder):
             if self._pool is None:
                 self._pool = ConnectionPool(
                     self._conninfo,
-                    kwargs={"autocommit": True, "options": self._options + " -c default_transaction_read_only=on",
+                    kwargs={"autocommit": True, "options": f"{self._options} {_READING}",
                             "application_name": "redrive reading"},
                     min_size=0, max_size=MOST_READERS, configure=_configure, open=True,
                     timeout=self.busy_timeout_ms / 1000,
@@ -126,6 +130,7 @@ class PostgresRecorder(LogRecorder):
     def close(self) -> None:
         """Close every connection."""
         super().close()
+        self.bell.close()
         self.writer.close()
         with self._pool_lock:
             if self._pool is not None:

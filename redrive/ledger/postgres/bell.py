@@ -1,0 +1,91 @@
+"""Wake-ups between processes: who commits rings, who waits for work hears it, and nobody relies on it.
+
+A ring is a notification of its own after the commit, and not part of it: the server lets those that notify commit only
+one after the other. Rings that follow each other closely are one. What is missed, the next look at the agenda finds.
+"""
+
+import os
+import threading
+import time
+from collections.abc import Callable
+from typing import Any
+
+import psycopg
+
+from redrive.ledger.database import Connection
+from redrive.ledger.storage_errors import DatabaseFault
+from redrive.projections.logs import log
+
+DEBOUNCE_S = 0.02
+LISTEN_S = 1.0
+
+
+class Bell:
+    """One process at one log. *ring_on* gives a connection to ring with, *connected* a new one to listen with."""
+
+    def __init__(
+        self, channel: str, ring_on: Callable[[], Connection], connected: Callable[[], "psycopg.Connection[Any]"]
+    ) -> None:
+        self._channel, self._ring_on, self._connected = channel, ring_on, connected
+        self._name = os.urandom(8).hex()
+        self._lock = threading.Lock()
+        self._rung = 0.0
+        self._later: threading.Timer | None = None
+        self._closed = threading.Event()
+        self._listening: threading.Thread | None = None
+
+    def ring(self) -> None:
+        """Something was committed. Within the pause after a ring, one more at its end."""
+        with self._lock:
+            wait = self._rung + DEBOUNCE_S - time.monotonic()
+            if self._later is not None or self._closed.is_set():
+                return
+            if wait > 0:
+                self._later = threading.Timer(wait, self._ring)
+                self._later.daemon = True
+                self._later.start()
+                return
+        self._ring()
+
+    def _ring(self) -> None:
+        with self._lock:
+            self._rung, self._later = time.monotonic(), None
+        try:
+            self._ring_on().execute("SELECT pg_notify(?, ?)", (self._channel, self._name))
+        except Exception as error:  # noqa: BLE001 - best effort: the commit is durable, and whoever waits looks again
+            if not self._closed.is_set():
+                log.warning("bell.silent", error=str(error))
+
+    def listen(self, heard: Callable[[], None]) -> None:
+        """Call *heard* in a thread whenever another process rang; once more does nothing."""
+        with self._lock:
+            if self._listening is None:
+                self._listening = threading.Thread(target=self._listen, args=(heard,), name="redrive-bell", daemon=True)
+                self._listening.start()
+
+    def close(self) -> None:
+        """Listen no longer."""
+        self._closed.set()
+        with self._lock:
+            listening, later = self._listening, self._later
+        if later is not None:
+            later.cancel()
+        if listening is not None and listening is not threading.current_thread():
+            listening.join(2 * LISTEN_S)
+
+    def _listen(self, heard: Callable[[], None]) -> None:
+        while not self._closed.is_set():
+            try:
+                self._listen_on(heard)
+            except (psycopg.Error, DatabaseFault) as error:
+                log.warning("bell.deaf", error=str(error))
+                self._closed.wait(LISTEN_S)
+
+    def _listen_on(self, heard: Callable[[], None]) -> None:
+        with self._connected() as connection:
+            connection.execute(f'LISTEN "{self._channel}"'.encode())
+            heard()  # what was rung before
+            while not self._closed.is_set():
+                rung = list(connection.notifies(timeout=LISTEN_S, stop_after=1))
+                if any(one.payload != self._name for one in rung):
+                    heard()

@@ -13,11 +13,14 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
+from typing import Any
 
 import psycopg
 import pytest
 
+from redrive.ledger.copying import copy_log
 from redrive.ledger.database import Connection
+from redrive.ledger.ledger import SqliteLedger
 
 STORES = ("sqlite", "postgresql")
 STORE, SERVER = "REDRIVE_TEST_STORE", "REDRIVE_TEST_POSTGRES"
@@ -42,6 +45,18 @@ def log_url(path: Path | str) -> str:
     """The URL of the log that a test keeps at *path*."""
     location = location_of(path)
     return location if location.startswith("postgres") else f"sqlite:///{location}"
+
+
+def placed(path: Path | str) -> str:
+    """The URL of a log that lies in an SQLite file at *path*: copied to the store of the test."""
+    if in_postgres():
+        options: dict[str, Any] = {"clock": lambda: 0, "dice": lambda: 0.0, "engine": "0.1.0"}
+        source, target = SqliteLedger(str(path), **options), SqliteLedger(location_of(path), **options)
+        copy_log(source, target)
+        target.rebuild_agenda()
+        source.close()
+        target.close()
+    return log_url(path)
 
 
 @contextmanager

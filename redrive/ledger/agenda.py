@@ -54,7 +54,7 @@ class Agenda:
     def arm(self, run: RunId, redrivable: bool) -> None:
         """Make the dead letters of a run due, or not, because the run may be requeued, or not."""
         self._connection.execute(
-            "UPDATE agenda SET due_ms = CASE WHEN ? THEN not_before_ms END WHERE run = ? AND kind = 'dead_letter'",
+            "UPDATE agenda SET due_ms = CASE WHEN ? <> 0 THEN not_before_ms END WHERE run = ? AND kind = 'dead_letter'",
             (redrivable, run),
         )
 

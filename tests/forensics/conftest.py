@@ -10,6 +10,8 @@ import redrive
 from tests.forensics.incidents import Incident, failed, mended
 from tests.ledger.write_golden import LOGS
 from tests.projections.effect_plant import EffectPlant
+from tests.stores import placed
+from tests.stores import store as store  # noqa: PLC0414
 
 
 @pytest.fixture(scope="session")
@@ -27,7 +29,7 @@ def engine(request: pytest.FixtureRequest, planted: Path, tmp_path: Path) -> Ite
     """An engine on a copy of the planted log, or of a golden one."""
     source = planted if request.param == "planted" else LOGS / f"{request.param}.db"
     copy = shutil.copy(source, tmp_path / "log.db")
-    with redrive.open(f"sqlite:///{copy}") as opened:
+    with redrive.open(placed(copy)) as opened:
         yield opened
 
 
@@ -45,3 +47,8 @@ def alarm(tmp_path: Path) -> Iterator[Incident]:
     it = failed(tmp_path / "ops.db")
     with it.engine:
         yield it
+
+
+@pytest.fixture(autouse=True)
+def _on_each_store(store: str) -> str:
+    return store

@@ -10,6 +10,7 @@ import redrive
 from redrive import Attempt, Backoff, Claim, DeadLetterId, Failure, Flow, Node, RetryPolicy, Strategy, TerminalBehavior
 from redrive.domain.retry_policy import Mode
 from redrive.forensics.what_if.policy_file import WhatIfPolicy
+from tests.stores import log_url
 
 START_MS = 1_700_000_000_000
 RUN_MS = 700
@@ -62,7 +63,7 @@ class Life:
         self.now, self.fate, self.cares = START_MS, fate, cares
         base = redrive.RedrivePolicy()
         policy = base if other is None else other.redrive("fate", base)
-        self.engine = redrive.open(f"sqlite:///{path}", clock=lambda: self.now, dice=lambda: 0.5, redrive_policy=policy)
+        self.engine = redrive.open(log_url(path), clock=lambda: self.now, dice=lambda: 0.5, redrive_policy=policy)
         self.acme = self.engine.local
         self.keys = {
             self.acme.submit(fate.flow(other), automation="fate", key=str(run)): str(run) for run in range(fate.runs)

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import redrive
+from tests.stores import log_url
 
 BEGIN_MS = 1_795_312_000_000
 HOUR_MS = 3_600_000
@@ -32,6 +33,7 @@ class Incident:
 
     engine: redrive.Engine
     now: list[int]
+    path: Path
     run: redrive.RunId = redrive.RunId("")
     down: bool = True
     letter: redrive.DeadLetterId = redrive.DeadLetterId("")
@@ -78,8 +80,8 @@ class Incident:
 def opened(path: Path, now: list[int] | None = None) -> Incident:
     """An empty log."""
     clock = now or [BEGIN_MS]
-    engine = redrive.open(f"sqlite:///{path}", clock=lambda: clock[0], dice=lambda: 0.25)
-    return Incident(engine, clock)
+    engine = redrive.open(log_url(path), clock=lambda: clock[0], dice=lambda: 0.25)
+    return Incident(engine, clock, path)
 
 
 def failed(path: Path) -> Incident:

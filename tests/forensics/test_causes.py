@@ -9,6 +9,7 @@ import pytest
 import redrive
 from redrive.forensics.causes.why import Why
 from tests.forensics.incidents import FLOW, Incident, opened
+from tests.stores import log_url
 
 STRANGER = redrive.Tenant("acme", "billing", "prod")
 LOGS = sorted((Path(__file__).parents[1] / "history" / "logs").glob("*.db"))
@@ -171,7 +172,7 @@ def golden(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[redrive.E
     """A log that an older version wrote."""
     path = tmp_path / "golden.db"
     shutil.copy(request.param, path)
-    with redrive.open(f"sqlite:///{path}") as engine:
+    with redrive.open(log_url(path)) as engine:
         yield engine
 
 

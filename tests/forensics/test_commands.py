@@ -11,13 +11,14 @@ from click.testing import CliRunner, Result
 
 from redrive.cli.root import cli
 from tests.forensics.incidents import Incident, failed, mended
+from tests.stores import log_url
 
 GOLDEN = Path(__file__).with_name("golden")
 
 
 def run(incident: Incident, *words: str) -> Result:
     """A command on the log of an incident."""
-    url = f"sqlite:///{incident.engine.ledger.path}"
+    url = log_url(incident.path)
     return CliRunner().invoke(cli, ["--db", url, *words], env={"COLUMNS": "110"})
 
 
@@ -114,7 +115,7 @@ def test_the_same_incident_gives_the_same_report(tmp_path: Path) -> None:
 
 def test_a_terminal_without_these_signs_gets_others(incident: Incident) -> None:
     """Lanes stay as wide as they are."""
-    url = f"sqlite:///{incident.engine.ledger.path}"
+    url = log_url(incident.path)
     runner = CliRunner(charset="ascii")
     out = runner.invoke(cli, ["--db", url, "timeline", incident.run[:8]], env={"COLUMNS": "110"}).output
     (lane,) = [line for line in out.splitlines() if line.startswith("publish")]

@@ -13,6 +13,7 @@ from redrive.domain.event import Recorded
 from redrive.forensics.causes.lineage import lineage_of
 from redrive.forensics.causes.neighbours import children_of
 from redrive.forensics.causes.roots import root_of
+from tests.stores import log_url
 
 DATA = Path(__file__).parents[3] / "shared" / "data"
 
@@ -50,7 +51,7 @@ def test_every_event_of_a_simulated_workflow_goes_back_to_a_root(tmp_path: Path)
     workflows = [path for path in files if '"schemaVersion"' in path.read_text(encoding="utf-8")[:4_096]]
     if not workflows:
         pytest.skip("the real inputs are not beside this project")
-    url = f"sqlite:///{tmp_path / 'sim.db'}"
+    url = log_url(tmp_path / "sim.db")
     words = [
         "run",
         str(workflows[len(workflows) // 2]),

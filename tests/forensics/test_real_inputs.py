@@ -7,6 +7,7 @@ from click.testing import CliRunner
 
 import redrive
 from redrive.cli.root import cli
+from tests.stores import log_url
 
 DATA = Path(__file__).parents[2] / ".." / "shared" / "data" / "wfinstances"
 FILES = ("helloworld-chain-5-chameleon", "srasearch-chameleon-10a-003", "cutandrun-dirt02-001")
@@ -19,7 +20,7 @@ def test_simulated_workflows_raise_no_alarm(name: str, tmp_path: Path) -> None:
     file = DATA / f"{name}.json"
     if not file.exists():
         pytest.skip(f"{file.name} is not here: the shared inputs are not laid out beside the project")
-    url = f"sqlite:///{tmp_path / 'log.db'}"
+    url = log_url(tmp_path / "log.db")
     words = ["--db", url, "run", str(file), "--simulate", "--failure-rate", "0.3", "--time-scale", "0.00001"]
     CliRunner().invoke(cli, words)
     with redrive.open(url) as engine, engine.what_if({"version": 1}) as answer:
@@ -34,7 +35,7 @@ def test_more_attempts_of_a_large_workflow_have_bounds(tmp_path: Path) -> None:
     file = DATA / "cutandrun-dirt02-001.json"
     if not file.exists():
         pytest.skip(f"{file.name} is not here: the shared inputs are not laid out beside the project")
-    url = f"sqlite:///{tmp_path / 'log.db'}"
+    url = log_url(tmp_path / "log.db")
     words = ["--db", url, "run", str(file), "--simulate", "--failure-rate", "0.4", "--time-scale", "0.00001"]
     CliRunner().invoke(cli, words)
     other = {"version": 1, "default": {"retry": {"max_attempts": 9}}}

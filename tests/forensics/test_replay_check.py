@@ -16,6 +16,7 @@ from redrive.forensics.decided_again.replay_check import ReplayReport
 from tests.ledger.world import put_raw
 from tests.ledger.write_golden import LOGS
 from tests.processes.workshop import ANA, Shop, beside, chain, policy
+from tests.stores import log_url
 
 AGAIN = Failure("provider_transient", "no answer")
 
@@ -57,7 +58,7 @@ def test_a_log_is_decided_again_as_it_was(shop: Shop) -> None:
 def test_logs_of_older_versions_raise_no_alarm(golden: Path, tmp_path: Path) -> None:
     """Also those whose event ids do not tell which events were written together."""
     shutil.copy(golden, tmp_path / "log.db")
-    with redrive.open(f"sqlite:///{tmp_path / 'log.db'}") as engine:
+    with redrive.open(log_url(tmp_path / "log.db")) as engine:
         assert engine.replay_check().first is None
         assert sum(engine.replay_check().checked.values()) > 40
 
@@ -151,7 +152,7 @@ def test_events_of_a_newer_version_are_passed_over_and_told(shop: Shop) -> None:
 
 def test_an_empty_log_has_nothing_to_differ(tmp_path: Path) -> None:
     """No event, no decision, no difference."""
-    with redrive.open(f"sqlite:///{tmp_path / 'empty.db'}") as engine:
+    with redrive.open(log_url(tmp_path / "empty.db")) as engine:
         report = engine.replay_check()
     assert (report.same, report.events, report.checked) == (True, 0, {})
 

@@ -18,6 +18,7 @@ from tests.forensics.fate import Fate, Life
 from tests.forensics.test_what_if import FATES, REDRIVES, RETRIES
 from tests.ledger.world import put_raw
 from tests.ledger.write_golden import LOGS
+from tests.stores import log_url
 
 GOLDEN = sorted(LOGS.glob("*.db"))
 POLICIES: tuple[dict[str, Any], ...] = (
@@ -46,7 +47,7 @@ def both(engine: redrive.Engine, document: dict[str, Any], **more: Any) -> tuple
 def test_what_is_passed_over_would_have_been_the_same(golden: Path, section: dict[str, Any], tmp_path: Path) -> None:
     """In logs of every version."""
     shutil.copy(golden, tmp_path / "log.db")
-    with redrive.open(f"sqlite:///{tmp_path / 'log.db'}") as engine:
+    with redrive.open(log_url(tmp_path / "log.db")) as engine:
         quick, full = both(engine, {"version": 1, "default": section})
         assert quick == full
         middle = engine.ledger.last_position() // 2
@@ -58,7 +59,7 @@ def test_what_is_passed_over_would_have_been_the_same(golden: Path, section: dic
 def test_rows_are_told_apart_as_decisions_are(golden: Path, tmp_path: Path) -> None:
     """Without decoding them."""
     shutil.copy(golden, tmp_path / "log.db")
-    with redrive.open(f"sqlite:///{tmp_path / 'log.db'}") as engine:
+    with redrive.open(log_url(tmp_path / "log.db")) as engine:
         told = [[recorded.position for recorded in of] for of in decisions(engine.ledger.replay())]
         assert [[row[0] for row in of] for of in row_decisions(engine.ledger.rows(batch=3))] == told
 

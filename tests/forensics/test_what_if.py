@@ -15,6 +15,7 @@ from redrive.forensics.what_if.policy_file import policy_given
 from redrive.forensics.what_if.report import WhatIfReport
 from tests.forensics.fate import Fate, Life
 from tests.processes.workshop import ANA, Shop, beside, policy
+from tests.stores import log_url
 
 AGAIN = Failure("provider_transient", "no answer")
 AS_IT_WAS: dict[str, Any] = {"version": 1}
@@ -219,7 +220,7 @@ def test_under_the_recorded_policy_history_is_what_it_was(tmp_path_factory: pyte
 
 def test_an_empty_log_has_no_other_course(tmp_path: Path) -> None:
     """Nothing happened, nothing would have."""
-    with redrive.open(f"sqlite:///{tmp_path / 'log.db'}") as engine, engine.what_if(AS_IT_WAS) as answer:
+    with redrive.open(log_url(tmp_path / "log.db")) as engine, engine.what_if(AS_IT_WAS) as answer:
         assert answer.report.runs_that_differ == 0
         assert "<svg" in answer.svg()
 

@@ -10,7 +10,6 @@ from pathlib import Path
 
 import redrive
 from redrive import Approval, Compensation, Failure, Flow, Node, RetryPolicy, TerminalBehavior, Wait
-from tests.stores import log_url
 
 LOGS = Path(__file__).parents[1] / "history" / "logs"
 POLICY = RetryPolicy(max_attempts=2, terminal_behavior=TerminalBehavior(mode="dead_letter"))
@@ -21,7 +20,7 @@ TENANT = redrive.Tenant("acme", "billing", "prod")
 def write(path: Path) -> None:
     """A few runs in every stage: completed, backing off, dead-lettered, redriven, paused, cancelled, claimed."""
     ticks = itertools.count(1_700_000_000_000, 7)
-    with redrive.open(log_url(path), clock=lambda: next(ticks), dice=lambda: 0.5) as engine:
+    with redrive.open(f"sqlite:///{path}", clock=lambda: next(ticks), dice=lambda: 0.5) as engine:
         acme = engine.for_tenant(TENANT)
         for key in ("completed", "failing", "redriven", "paused", "cancelled", "claimed"):
             acme.submit(FLOW, automation="nightly", key=key, input={"key": key})

@@ -9,6 +9,7 @@ from redrive.forensics.checkpoints import ViewCheckpoints
 from redrive.forensics.past import keep_checkpoints
 from tests.privacy.vault import ERASE, Vault
 from tests.processes.workshop import ACME
+from tests.stores import log_url
 
 OF_OTHERS = private.PrivateFolder
 
@@ -34,7 +35,7 @@ def destroying(vault: Vault, then: object) -> object:
     def do(self: object, *arguments: object) -> object:
         if not done:
             done.append(1)
-            other = redrive.open(f"sqlite:///{vault.path}", privacy=redrive.Privacy(str(vault.keys)))
+            other = redrive.open(log_url(vault.path), privacy=redrive.Privacy(str(vault.keys)))
             other.destroy_key("ana", tenant=ACME, **ERASE)
             other.close()
         return then(self, *arguments)  # type: ignore[operator]

@@ -16,6 +16,7 @@ from redrive.domain.records import KeyDestroyed
 from tests.engine.outworld import PAY
 from tests.privacy.vault import CANARY, ERASE, FLOW, Vault
 from tests.processes.workshop import ACME, ANA, ONE, nothing_written
+from tests.stores import log_url
 
 
 def test_nothing_is_left_in_any_file(vault: Vault) -> None:
@@ -209,7 +210,7 @@ def test_a_compensation_is_not_run(vault: Vault) -> None:
 def test_an_engine_that_was_open_forgets_too(vault: Vault) -> None:
     """Its states and views: the next query, and the next command, see what the log says now."""
     run = vault.filled()
-    url, privacy = f"sqlite:///{vault.path}", vault.options["privacy"]
+    url, privacy = log_url(vault.path), vault.options["privacy"]
     with redrive.open(url, privacy=privacy) as other:
         acme = other.for_tenant(ACME)
         acme.resume(run, **ANA)  # its state is in memory now

@@ -13,6 +13,7 @@ from redrive.domain.payloads import ENCRYPTED, KEYED, paths_of, value_at
 from redrive.privacy.encryption import key_of_state
 from tests.privacy.vault import CANARY, FLOW, Vault
 from tests.processes.workshop import ACME, ONE, Shop, nothing_written
+from tests.stores import log_url
 
 
 def states(vault: Vault, topic: str) -> list[dict[str, Any]]:
@@ -145,7 +146,7 @@ def locked(vault: Vault) -> Any:
     """The same log, opened without its keys."""
     vault.run = vault.filled()  # type: ignore[attr-defined]
     vault.queued = vault.submit(FLOW, input=CANARY)  # type: ignore[attr-defined]
-    with redrive.open(f"sqlite:///{vault.path}") as engine:
+    with redrive.open(log_url(vault.path)) as engine:
         yield engine
 
 
@@ -195,7 +196,7 @@ def test_a_copy_without_a_key_store_is_read_without(vault: Vault, tmp_path: Path
         log.backup(copy)
         copy.execute("DELETE FROM meta WHERE name = 'key_store'")
     copy.close()
-    with redrive.open(f"sqlite:///{tmp_path / 'copy.db'}") as engine:
+    with redrive.open(log_url(tmp_path / "copy.db")) as engine:
         assert ENCRYPTED in str(engine.for_tenant(ACME).history(run))
         assert engine.for_tenant(ACME).runs().items[0].last_failure_reason == ENCRYPTED
 
@@ -203,7 +204,7 @@ def test_a_copy_without_a_key_store_is_read_without(vault: Vault, tmp_path: Path
 def test_a_log_has_one_key_store(vault: Vault, tmp_path: Path) -> None:
     """Another one, or none where it was, is refused before a second is made."""
     vault.filled()
-    url = f"sqlite:///{vault.path}"
+    url = log_url(vault.path)
     with pytest.raises(StorageError, match="is missing"):
         redrive.open(url, privacy=Privacy(str(tmp_path / "none")))
     assert not (tmp_path / "none").exists()

@@ -14,6 +14,7 @@ from redrive.domain.retry_policy import Backoff
 from redrive.forensics.decided_again.retrial import ERASED
 from tests.privacy.vault import CANARY, Vault
 from tests.processes.workshop import ACME, ANA, ONE, beside, policy
+from tests.stores import log_url
 
 NOTE: dict[str, Any] = {"actor": "ana", "reason": f"{CANARY} asked"}
 
@@ -55,7 +56,7 @@ def read(vault: Vault, state: str) -> Iterator[redrive.Engine]:
     if state != "locked":
         yield vault.engine
         return
-    with closing(redrive.open(f"sqlite:///{vault.path}", clock=lambda: vault.now)) as engine:
+    with closing(redrive.open(log_url(vault.path), clock=lambda: vault.now)) as engine:
         yield engine
 
 
@@ -108,7 +109,7 @@ def test_what_was_decided_without_the_payload_is_taken_as_it_is(vault: Vault) ->
     vault.submit(ONE, subject="ana")
     vault.begun(vault.claim().attempts[0])
     vault.destroy()
-    for engine in (vault.engine, redrive.open(f"sqlite:///{vault.path}", clock=lambda: vault.now)):
+    for engine in (vault.engine, redrive.open(log_url(vault.path), clock=lambda: vault.now)):
         report = engine.replay_check()
         assert report.same
         assert report.given[ERASED] == 1

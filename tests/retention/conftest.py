@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests.retention.attic import Attic
+from tests.stores import store as store  # noqa: PLC0414
 
 
 @pytest.fixture
@@ -15,3 +16,8 @@ def attic(tmp_path: Path) -> Iterator[Attic]:
     yield attic
     attic.check()
     attic.engine.close()
+
+
+@pytest.fixture(autouse=True)
+def _on_each_store(store: str) -> str:
+    return store

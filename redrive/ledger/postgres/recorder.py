@@ -87,7 +87,8 @@ class PostgresRecorder(LogRecorder):
             except BaseException:
                 self.writer.close()
                 raise
-        self._key = int.from_bytes(hashlib.sha256(id_.encode()).digest()[:8], "big", signed=True)
+        digest = hashlib.sha256(f"redrive log in schema {address.schema}".encode()).digest()
+        self._key = int.from_bytes(digest[:8], "big", signed=True)  # of this database: whatever the log's id is
         self.bell = Bell(f"redrive-{id_}", self.reader, self._connected)
         self.home = str(_state_folder() / f"{address.database}-{id_[:8]}")
         return id_
@@ -294,6 +295,7 @@ def _state_folder() -> Path:
 
 
 def _configure(raw: "psycopg.Connection[Any]") -> None:
-    raw.adapters.register_dumper(int, Int8BinaryDumper)  # one type for all numbers: a statement is prepared once
+    for number in (int, bool):  # one type for all numbers, as in SQLite: a statement is prepared once
+        raw.adapters.register_dumper(number, Int8BinaryDumper)
     raw.adapters.register_dumper(str, LenientStrDumper)
     raw.prepare_threshold = 2

@@ -15,8 +15,10 @@ from psycopg import pq
 from psycopg.types.string import StrBinaryDumper
 
 from redrive.ledger.postgres.errors import fault_of
+from redrive.ledger.storage_errors import DatabaseFault
 
 _HINT = re.compile(r" INDEXED BY \w+")
+_FATAL = ("FATAL", "PANIC")
 _WRITES = ("INSERT", "UPDATE", "DELETE")
 
 
@@ -120,7 +122,13 @@ class PostgresConnection:
                 return [self._run(*sent[0])]
             return self._in_one_way(sent)[len(sent) - len(statements) :]
         except psycopg.Error as error:
+            fatal = error.diag.severity_nonlocalized in _FATAL  # the server ends the connection
+            if fatal or (self.in_transaction and len(sent) > len(statements)):  # or what was kept back was never sent
+                self.raw.close()
             raise fault_of(error) from error
+        except BaseException:  # an interrupt: nobody knows how far it went
+            self.raw.close()
+            raise
 
     def _in_one_way(self, sent: Sequence[tuple[str, Sequence[Any]]]) -> list[Found]:
         with self.raw.pipeline():
@@ -133,10 +141,15 @@ class PostgresConnection:
         return _found(self._cursor.execute(translated(sql), values or None))
 
     def rollback(self) -> None:
-        """Undo the open transaction, with what was kept back of it; nothing when there is none, or no server."""
+        """Undo the open transaction, with what was kept back of it; nothing when there is none, or no server. A
+        connection that cannot do that is closed."""
         self._kept.clear()
         if not self.broken and self.raw.info.transaction_status != pq.TransactionStatus.IDLE:
-            self.together(("ROLLBACK", ()))
+            try:
+                self.together(("ROLLBACK", ()))
+            except DatabaseFault:
+                self.raw.close()
+                raise
 
     def close(self) -> None:
         """Close it."""

@@ -24,13 +24,14 @@ S = TypeVar("S", bound=State)
 class Reading:
     """The half of a transaction that reads."""
 
-    __slots__ = ("_ledger", "_read", "_seen", "_written", "caller", "now_ms")
+    __slots__ = ("_ledger", "_missed", "_read", "_seen", "_written", "caller", "now_ms")
 
     def __init__(self, committer: "Committer", caller: Caller, now_ms: int) -> None:
         self._ledger = committer
         self.caller = caller
         self.now_ms = now_ms
         self._read: dict[str, int] = {}
+        self._missed: set[str] = set()
         self._seen: dict[str, Entry] = {}
         self._written: dict[str, Entry] = {}
 
@@ -112,6 +113,7 @@ class Reading:
             return seen
         entry = self._ledger.states.get(stream)
         if entry is None:
+            self._missed.add(stream)
             return None
         tenant = self.caller.tenant
         state = entry.state

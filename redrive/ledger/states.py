@@ -113,6 +113,8 @@ class States:
                 rows = self._recorder.rows_of(stream, entry.state.version, self._recorder.writer)
                 entry.rows = None
                 self._fold(entry, [_required(decode(*row)) for row in rows], rows)
+                if isinstance(entry.state, Run):  # who moved it made its letters due, or not
+                    self.rows_changed((*entry.state.dead_letters.values(), *entry.state.effect_letters.values()))
             entry.checked = self.foreign_changes
         return entry
 

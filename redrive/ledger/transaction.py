@@ -265,11 +265,12 @@ class LedgerTransaction(Reading):
             tally.flush(self._ledger)
 
     def rests_on(self, changed: Collection[str]) -> bool:
-        """Whether any stream that was read, or is to be written, is among those that others changed."""
+        """Whether any stream that was read, found empty, or is to be written, is among those that others changed."""
         if not changed:
             return False
-        begun = (row[0] for row in self.appended)
-        return not self._read.keys().isdisjoint(changed) or any(stream in changed for stream in begun)
+        if not (self._read.keys().isdisjoint(changed) and self._missed.isdisjoint(changed)):
+            return True
+        return any(row[0] in changed for row in self.appended)
 
     def refuse(self) -> None:
         """Nothing is to be written."""

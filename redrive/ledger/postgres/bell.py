@@ -13,7 +13,6 @@ from typing import Any
 import psycopg
 
 from redrive.ledger.database import Connection
-from redrive.ledger.storage_errors import DatabaseFault
 from redrive.projections.logs import log
 
 DEBOUNCE_S = 0.02
@@ -77,8 +76,9 @@ class Bell:
         while not self._closed.is_set():
             try:
                 self._listen_on(heard)
-            except (psycopg.Error, DatabaseFault) as error:
-                log.warning("bell.deaf", error=str(error))
+            except Exception as error:  # noqa: BLE001 - the server is away, or who was woken found it away
+                if not self._closed.is_set():
+                    log.warning("bell.deaf", error=str(error))
                 self._closed.wait(LISTEN_S)
 
     def _listen_on(self, heard: Callable[[], None]) -> None:

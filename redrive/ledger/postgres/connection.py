@@ -5,9 +5,7 @@ together with the statement that asks for an answer next, or with its end: a com
 it needs to know something, not one for each row.
 """
 
-import re
 from collections.abc import Iterator, Sequence
-from functools import lru_cache
 from typing import Any
 
 import psycopg
@@ -15,15 +13,11 @@ from psycopg import pq
 from psycopg.types.string import StrBinaryDumper
 
 from redrive.ledger.postgres.errors import fault_of
+from redrive.ledger.postgres.pipeline import Pipeline, Statement
+from redrive.ledger.storage_errors import DatabaseFault
 
-_HINT = re.compile(r" INDEXED BY \w+")
+_FATAL = ("FATAL", "PANIC")
 _WRITES = ("INSERT", "UPDATE", "DELETE")
-
-
-@lru_cache(maxsize=512)
-def translated(sql: str) -> str:
-    """A statement of the ledger as psycopg takes it."""
-    return _HINT.sub("", sql).replace("%", "%%").replace("?", "%b") if "?" in sql else _HINT.sub("", sql)
 
 
 class LenientStrDumper(StrBinaryDumper):
@@ -71,15 +65,15 @@ class PostgresConnection:
 
     def __init__(self, connection: "psycopg.Connection[Any]") -> None:
         self.raw = connection
-        self._kept: list[tuple[str, Sequence[Any]]] = []
-        self._cursor = connection.cursor(binary=True)
+        self._kept: list[Statement] = []
+        self._pipeline = Pipeline(connection)
 
     def renew(self, connection: "psycopg.Connection[Any]") -> None:
         """Go on with a new connection: the one before is lost, with what was kept back."""
         self._kept.clear()
         self.raw.close()
         self.raw = connection
-        self._cursor = connection.cursor(binary=True)
+        self._pipeline = Pipeline(connection)
 
     @property
     def in_transaction(self) -> bool:
@@ -111,37 +105,30 @@ class PostgresConnection:
         except psycopg.Error as error:
             raise fault_of(error) from error
 
-    def together(self, *statements: tuple[str, Sequence[Any]]) -> list[Found]:
+    def together(self, *statements: Statement) -> list[Found]:
         """Run what was kept back and *statements* in one way to the server; what *statements* found."""
         sent = [*self._kept, *statements]
         self._kept.clear()
         try:
-            if len(sent) == 1:
-                return [self._run(*sent[0])]
-            return self._in_one_way(sent)[len(sent) - len(statements) :]
+            found = self._pipeline.run(sent)
         except psycopg.Error as error:
+            fatal = error.diag.severity_nonlocalized in _FATAL  # the server ends the connection
+            if fatal or (self.in_transaction and len(sent) > len(statements)):  # or what was kept back was never sent
+                self.raw.close()
             raise fault_of(error) from error
-
-    def _in_one_way(self, sent: Sequence[tuple[str, Sequence[Any]]]) -> list[Found]:
-        with self.raw.pipeline():
-            cursors = [self.raw.cursor(binary=True) for _ in sent]
-            for cursor, (sql, values) in zip(cursors, sent, strict=True):
-                cursor.execute(translated(sql), values or None)
-        return [_found(cursor) for cursor in cursors]
-
-    def _run(self, sql: str, values: Sequence[Any]) -> Found:
-        return _found(self._cursor.execute(translated(sql), values or None))
+        return [Found(*one) for one in found[len(sent) - len(statements) :]]
 
     def rollback(self) -> None:
-        """Undo the open transaction, with what was kept back of it; nothing when there is none, or no server."""
+        """Undo the open transaction, with what was kept back of it; nothing when there is none, or no server. A
+        connection that cannot do that is closed."""
         self._kept.clear()
         if not self.broken and self.raw.info.transaction_status != pq.TransactionStatus.IDLE:
-            self.together(("ROLLBACK", ()))
+            try:
+                self.together(("ROLLBACK", ()))
+            except DatabaseFault:
+                self.raw.close()
+                raise
 
     def close(self) -> None:
         """Close it."""
         self.raw.close()
-
-
-def _found(cursor: "psycopg.Cursor[Any]") -> Found:
-    return Found(cursor.fetchall() if cursor.description else [], cursor.rowcount)

@@ -8,6 +8,7 @@ import re
 import select
 from collections.abc import Sequence
 from functools import lru_cache
+from itertools import count
 from typing import Any
 
 import psycopg
@@ -34,10 +35,13 @@ class Pipeline:
         self._connection = connection
         self._pgconn = connection.pgconn
         self._names: dict[tuple[bytes, tuple[int, ...]], bytes] = {}
+        self._number = count()
 
     def run(self, statements: Sequence[Statement]) -> list[tuple[list[Any], int]]:
         """Rows and row count of each. Raises psycopg.Error, after which a transaction that was open is void; what is
         interrupted closes the connection, because nobody knows where it stands."""
+        if self._connection.closed:
+            raise psycopg.OperationalError("the connection is closed")
         try:
             self._pgconn.enter_pipeline_mode()
             fresh = [self._send(sql, values) for sql, values in statements]
@@ -57,7 +61,7 @@ class Pipeline:
         name = self._names.get((text, types))
         fresh = name is None
         if name is None:
-            name = self._names[text, types] = b"redrive_%d" % len(self._names)
+            name = self._names[text, types] = b"redrive_%d" % next(self._number)
             self._pgconn.send_prepare(name, text, types or None)
         formats = transformer.formats
         self._pgconn.send_query_prepared(name, dumped or None, formats, result_format=pq.Format.BINARY)
@@ -67,17 +71,18 @@ class Pipeline:
         """The result of each statement, past those of what was prepared: the first error stands for what failed."""
         found: list[pq.abc.PGresult] = []
         for prepared in fresh:
-            results = [self._result()] if not prepared else [self._result(), self._result()]
+            results = [self._result(found) for _ in range(1 + prepared)]
             failed = next((one for one in results if one.status not in _FINE), None)
             found.append(failed or results[-1])
-        while (end := self._next()) is None or end.status != pq.ExecStatus.PIPELINE_SYNC:
-            pass
+        self._result(found)  # that of the end
         return found
 
-    def _result(self) -> "pq.abc.PGresult":
-        """The one result of the next message."""
-        while (result := self._next()) is None:
-            pass
+    def _result(self, found: "Sequence[pq.abc.PGresult]") -> "pq.abc.PGresult":
+        """The next result; nothing comes between two, and twice nothing when the server is gone."""
+        result = self._next() or self._next()
+        if result is None:
+            self._good(found)
+            raise psycopg.OperationalError("the server ended the connection")
         return result
 
     def _next(self) -> "pq.abc.PGresult | None":

@@ -9,35 +9,34 @@ was decided because of it: the write-ahead log is one sequence. Nobody is told "
 import contextlib
 import hashlib
 import os
-import threading
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, ClassVar, NamedTuple
 
 import psycopg
 from psycopg.types.numeric import Int8BinaryDumper
-from psycopg_pool import ConnectionPool, PoolTimeout
 
 from redrive.domain.errors import StorageError
-from redrive.ledger.database import Connection, Cursor
+from redrive.ledger.database import Connection
 from redrive.ledger.mapper import NewRow
 from redrive.ledger.postgres.address import address_of
 from redrive.ledger.postgres.bell import Bell
 from redrive.ledger.postgres.connection import Found, LenientStrDumper, PostgresConnection
 from redrive.ledger.postgres.errors import fault_of
-from redrive.ledger.postgres.schema import prepare
+from redrive.ledger.postgres.readers import Readers
+from redrive.ledger.postgres.schema import META, prepare
 from redrive.ledger.recorder import LogRecorder, News, Row
 from redrive.ledger.storage_errors import DatabaseFault, storage_errors
 
 MOST_NEWS = 500
-MOST_READERS = 8
 IDLE_IN_TRANSACTION = "60s"
-_READING = "-c default_transaction_read_only=on -c synchronous_commit=off"
+_READING = " -c default_transaction_read_only=on"
 _NEWS = (
     "SELECT position, originator_id, originator_version, recorded_at_ms FROM events WHERE position >= ? "
     f"ORDER BY position LIMIT {MOST_NEWS + 1}"
 )
 _LAST = _NEWS.replace("ORDER BY position", "ORDER BY position DESC").replace(str(MOST_NEWS + 1), "1")
+_BEGIN = "BEGIN ISOLATION LEVEL READ COMMITTED"  # each statement sees what was committed before it: after the lock, all
 _LOCK = "SELECT pg_advisory_xact_lock(?)"
 _FLUSH = "SELECT set_config('synchronous_commit', ?, true), pg_logical_emit_message(true, 'redrive', '')"
 _INSERT = (
@@ -72,14 +71,13 @@ class PostgresRecorder(LogRecorder):
         self.path, self.busy_timeout_ms = address.label, busy_timeout_ms
         self._conninfo, self._durable = address.conninfo, durable
         self._options = (
-            f"-c search_path={address.schema} -c lock_timeout={busy_timeout_ms} "
+            f"-c search_path={address.schema} -c lock_timeout={max(1, busy_timeout_ms)} "
             f"-c idle_in_transaction_session_timeout={IDLE_IN_TRANSACTION}"
         )
         self._known: Place | None = None
         self._written = False
         self._heard: set[str] | None = set()
-        self._pool: ConnectionPool[Any] | None = None
-        self._pool_lock = threading.Lock()
+        self._readers = Readers(self._connected_to_read, busy_timeout_ms)
         with storage_errors(self.path):
             self.writer = PostgresConnection(self._connected())
             try:
@@ -87,64 +85,64 @@ class PostgresRecorder(LogRecorder):
             except BaseException:
                 self.writer.close()
                 raise
-        digest = hashlib.sha256(f"redrive log in schema {address.schema}".encode()).digest()
-        self._key = int.from_bytes(digest[:8], "big", signed=True)  # of this database: whatever the log's id is
+        self._id, place = id_, f"redrive {address.schema}".encode()  # of the place, not of the log: another may come
+        self._key = int.from_bytes(hashlib.sha256(place).digest()[:8], "big", signed=True)
         self.bell = Bell(f"redrive-{id_}", self.reader, self._connected)
         self.home = str(_state_folder() / f"{address.database}-{id_[:8]}")
         return id_
 
-    def _connected(self) -> "psycopg.Connection[Any]":
+    def _connected(self, more: str = "") -> "psycopg.Connection[Any]":
+        raw: psycopg.Connection[Any] | None = None
         try:
             raw = psycopg.connect(
                 self._conninfo,
                 autocommit=True,
-                options=self._options,
-                application_name="redrive",
+                options=self._options + more,
+                application_name="redrive" if not more else "redrive reading",
                 connect_timeout=max(2, self.busy_timeout_ms // 1000),
             )
-        except psycopg.Error as error:
-            raise fault_of(error) from error
-        _configure(raw)
-        configured = str((raw.execute("SHOW synchronous_commit").fetchone() or ("on",))[0])
-        self._durably = "on" if configured == "off" else configured  # who is told "done" must be able to rely on it
-        raw.execute("SET synchronous_commit = off")
+            _configure(raw)
+            if not more:
+                configured = str((raw.execute("SHOW synchronous_commit").fetchone() or ("on",))[0])
+                self._durably = "on" if configured == "off" else configured  # who is told "done" relies on it
+            raw.execute("SET synchronous_commit = off")
+        except BaseException as error:
+            if raw is not None:
+                raw.close()
+            if isinstance(error, psycopg.Error):
+                raise fault_of(error) from error
+            raise
         return raw
+
+    def _connected_to_read(self) -> PostgresConnection:
+        return PostgresConnection(self._connected(_READING))
 
     def is_there(self) -> bool:
         """The server tells by itself."""
         return True
 
     def reader(self) -> Connection:
-        """Each statement on a connection of the pool."""
+        """Each statement on one of a few connections."""
         self.require_open()
-        with self._pool_lock:
-            if self._pool is None:
-                self._pool = ConnectionPool(
-                    self._conninfo,
-                    kwargs={"autocommit": True, "options": f"{self._options} {_READING}",
-                            "application_name": "redrive reading"},
-                    min_size=0, max_size=MOST_READERS, configure=_configure, open=True,
-                    timeout=self.busy_timeout_ms / 1000,
-                )  # fmt: skip
-        return _Reader(self._pool)
+        return self._readers
 
     def close(self) -> None:
         """Close every connection."""
         super().close()
         self.bell.close()
         self.writer.close()
-        with self._pool_lock:
-            if self._pool is not None:
-                self._pool.close()
+        self._readers.close()
 
     def begin(self) -> None:
         """Begin a transaction as the only one who writes to the log, and hear the news."""
-        found = self._first(("BEGIN", ()), (_LOCK, (self._key,)), self._question())
+        found = self._first((_BEGIN, ()), (_LOCK, (self._key,)), self._question())
         self._hear(found[-1].fetchall())
 
     def commit(self) -> None:
         """Commit it, let others go on, and wait until it is durable."""
         self._written = False
+        if not self.writer.in_transaction:  # the server would answer COMMIT with a rollback
+            raise DatabaseFault("the transaction was lost before its end: nothing was written; try again")
         if self._durable:
             self.writer.together(("COMMIT", ()), (_FLUSH, (self._durably,)))
         else:
@@ -162,12 +160,20 @@ class PostgresRecorder(LogRecorder):
         """What others wrote since this was last asked."""
         if not self.writer.in_transaction:
             self._hear(self._first(self._question())[-1].fetchall())
+        if self._heard is None:
+            self._require_same_log()
         heard, self._heard = self._heard, set()
         return News(heard, self._known.recorded_at_ms if self._known else 0)
 
     def distrust(self) -> None:
         """Anything is news."""
         self._known = None
+
+    def _require_same_log(self) -> None:
+        """Raises StorageError when the schema was filled with another log."""
+        row = self.writer.execute(META, ("ledger_id",)).fetchone()
+        if row is None or row[0] != self._id:
+            raise StorageError(f"{self.path}: another log lies here now: open it anew")
 
     def _question(self) -> tuple[str, Sequence[Any]]:
         return (_LAST, (0,)) if self._known is None else (_NEWS, (self._known.position,))
@@ -242,47 +248,6 @@ class PostgresRecorder(LogRecorder):
             last, self._written = rows[-1], True
             self._known = Place(base + len(rows), last[0], last[1], last[6])
         return base + len(rows)
-
-
-class _Reader:
-    """A connection for reading that borrows one of the pool's for each statement."""
-
-    in_transaction = False
-
-    def __init__(self, pool: "ConnectionPool[Any]") -> None:
-        self._pool = pool
-
-    def execute(self, sql: str, parameters: Sequence[Any] = (), /) -> Cursor:
-        """Run one statement; once more when the connection had been lost."""
-        try:
-            return self._execute(sql, parameters)
-        except _Lost:
-            self._pool.check()
-            return self._execute(sql, parameters)
-
-    def _execute(self, sql: str, parameters: Sequence[Any]) -> Cursor:
-        try:
-            with self._pool.connection() as raw:
-                connection = PostgresConnection(raw)
-                try:
-                    return connection.execute(sql, parameters)
-                except DatabaseFault as fault:
-                    if connection.broken:
-                        raise _Lost(str(fault)) from fault
-                    raise
-        except PoolTimeout as error:
-            raise fault_of(psycopg.OperationalError(str(error))) from error
-
-    def executemany(self, sql: str, _parameters: Sequence[Sequence[Any]], /) -> Cursor:
-        """Nothing is written here."""
-        raise DatabaseFault(f"a connection for reading was given {sql[:20]!r}")
-
-    def close(self) -> None:
-        """The pool closes its connections."""
-
-
-class _Lost(DatabaseFault):
-    """The connection was lost."""
 
 
 def _state_folder() -> Path:

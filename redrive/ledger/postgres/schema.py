@@ -108,7 +108,7 @@ CREATE TABLE archived (
 CREATE TABLE meta (name TEXT COLLATE "C" PRIMARY KEY, value TEXT COLLATE "C" NOT NULL);
 """
 _FOUND = "SELECT to_regclass(?)::text, EXISTS (SELECT 1 FROM pg_namespace WHERE nspname = ?)"
-_META = "SELECT value FROM meta WHERE name = ?"
+META = "SELECT value FROM meta WHERE name = ?"
 _ANYTHING = "SELECT count(*) FROM pg_class WHERE relnamespace = to_regnamespace(?) AND relkind IN ('r', 'v', 'p', 'm')"
 _KEY = 0x72647276  # "rdrv": whoever creates tables holds this lock
 
@@ -118,13 +118,13 @@ def version_of(connection: PostgresConnection, schema: str) -> int:
     table, _ = connection.execute(_FOUND, (f"{schema}.meta", schema)).fetchone()
     if table is None:
         return 0
-    row = connection.execute(_META, ("schema_version",)).fetchone()
+    row = connection.execute(META, ("schema_version",)).fetchone()
     return int(row[0]) if row and str(row[0]).isdecimal() else 0
 
 
 def create(connection: PostgresConnection, schema: str, label: str) -> None:
     """Create the tables where there is no log yet. Raises StorageError for a schema that holds something else."""
-    connection.execute("BEGIN")
+    connection.execute("BEGIN ISOLATION LEVEL READ COMMITTED")
     try:
         connection.execute("SELECT pg_advisory_xact_lock(?)", (_KEY,))
         if not version_of(connection, schema):
@@ -153,7 +153,7 @@ def prepare(connection: PostgresConnection, schema: str, label: str) -> str:
         raise StorageError(
             f"{label}: the log has schema {version}, this redrive knows {SCHEMA_VERSION}: install a newer redrive"
         )
-    row = connection.execute(_META, ("ledger_id",)).fetchone()
+    row = connection.execute(META, ("ledger_id",)).fetchone()
     if row is None:
         raise StorageError(f"{label}: the log has lost its identity (table meta); restore a backup")
     return str(row[0])

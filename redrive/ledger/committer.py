@@ -5,8 +5,10 @@ refusal harms no other command: a command writes nothing to the database before 
 """
 
 import contextlib
+import math
 import os
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from typing import Any, Generic, TypeVar, cast
@@ -26,6 +28,7 @@ from redrive.ledger.transaction import LedgerTransaction, NotAhead
 T = TypeVar("T")
 MOST_PER_COMMIT = 1_000
 MOST_HEADS = 100_000
+STALE_S = 0.02  # what is older is asked again before it is used: that is cheaper than to decide in vain
 
 
 class Pending(Generic[T]):
@@ -89,6 +92,7 @@ class Committer:
         self._queue: deque[Pending[Any]] = deque()
         self._keys_seen = 0
         self.ahead = False
+        self._heard_at = -math.inf
         self.commits = self.conflicts = 0
         self.closed = False
 
@@ -198,7 +202,8 @@ class Committer:
 
         Limits and encryption are shared by all: under them it would seldom do.
         """
-        self._take_news()
+        if time.monotonic() - self._heard_at > STALE_S:
+            self._take_news()
         if self.limit_book.version or self.recorder.encryption is not None:
             return False
         self.ahead = True
@@ -243,8 +248,14 @@ class Committer:
         if not self.recorder.is_there():
             raise StorageError(f"{self.recorder.path}: the file was moved or deleted; put it back, or open another log")
 
+    def look(self) -> None:
+        """What is due is about to be read, ahead of the lock: states must be no older than that."""
+        if self.ahead:
+            self._take_news()
+
     def _take_news(self) -> Collection[str] | None:
         """Learn what others wrote: to which streams, None when it may be any."""
+        self._heard_at = time.monotonic()
         if (encryption := self.recorder.encryption) is not None and encryption.generation != self._keys_seen:
             self._keys_seen = encryption.generation
             self.states.forget_all()

@@ -208,6 +208,7 @@ class LedgerTransaction(Reading):
         """The agenda, with what the commands before this one changed of it."""
         if self._ledger.ahead and not self._first:
             raise NotAhead
+        self._ledger.look()
         return self._ledger.agenda
 
     def encode(self) -> None:

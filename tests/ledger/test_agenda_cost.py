@@ -13,6 +13,8 @@ from redrive.ledger.agenda import Agenda
 from redrive.ledger.agenda_rows import AgendaRow
 from tests.ledger.world import LOCAL, World
 
+pytestmark = pytest.mark.sqlite_only
+
 
 def fill(world: World, others: int) -> None:
     """100 due things of every kind among *others* that are not."""

@@ -22,6 +22,8 @@ from tests.ledger.child import MOUNTING, Child, run, run_mounting
 from tests.ledger.conftest import Open
 from tests.ledger.world import CHAIN, World, open_files
 
+pytestmark = pytest.mark.sqlite_only
+
 
 def check_filled(told: list[Any]) -> None:
     """Errors were said, what was acknowledged is there exactly once, and the process went on."""

@@ -8,7 +8,7 @@ import pytest
 import redrive
 from redrive import Disposition, EffectId, Failure, Status, UnknownEvent, Worker
 from tests.ledger.write_golden import LOGS, TENANT
-from tests.stores import log_url
+from tests.stores import placed
 
 GOLDEN = sorted(LOGS.glob("*.db"))
 HANDLERS = {name: lambda attempt: {"done": attempt.node} for name in ("fetch", "check", "mail")}
@@ -27,7 +27,7 @@ def test_there_is_a_golden_log() -> None:
 
 def test_every_event_of_an_older_log_is_understood(log: Path) -> None:
     """By its class of today, with an upcaster where it changed; none is unknown or damaged."""
-    with redrive.open(log_url(log)) as engine:
+    with redrive.open(placed(log)) as engine:
         events = [recorded for batch in engine.ledger.replay() for recorded in batch]
     assert len(events) > 50
     assert not [recorded for recorded in events if isinstance(recorded.event, UnknownEvent)]
@@ -35,7 +35,7 @@ def test_every_event_of_an_older_log_is_understood(log: Path) -> None:
 
 def test_an_older_log_shows_the_same_runs(log: Path) -> None:
     """Its views are folded anew by the code of today."""
-    with redrive.open(log_url(log)) as engine:
+    with redrive.open(placed(log)) as engine:
         acme = engine.for_tenant(TENANT)
         stands = {run.key: run.status for run in acme.runs().items}
     assert stands["completed"] == Status.COMPLETED
@@ -46,13 +46,13 @@ def test_an_older_log_shows_the_same_runs(log: Path) -> None:
 
 def test_the_agenda_of_an_older_log_is_the_one_its_events_say(log: Path) -> None:
     """What is due is neither lost nor invented by the new version."""
-    with redrive.open(log_url(log)) as engine:
+    with redrive.open(placed(log)) as engine:
         assert engine.ledger.agenda_rows() == engine.ledger.agenda_from_log()
 
 
 def test_an_older_log_goes_on(log: Path) -> None:
     """Its runs are finished, its dead letters retried, by the code of today."""
-    with redrive.open(log_url(log)) as engine:
+    with redrive.open(placed(log)) as engine:
         acme = engine.for_tenant(TENANT)
         acme.resume(acme.runs(status="paused").items[0].run_id, actor="ana", reason="back")
         for letter in acme.dead_letters(status="open", source="node").items:
@@ -66,7 +66,7 @@ def test_an_older_log_goes_on(log: Path) -> None:
 
 def test_an_older_log_takes_new_failures(log: Path) -> None:
     """Recurrences are appended to streams that the older version began."""
-    with redrive.open(log_url(log)) as engine:
+    with redrive.open(placed(log)) as engine:
         acme = engine.for_tenant(TENANT)
         letter = acme.dead_letters(status="open", source="node").items[0]
         acme.request_retry(letter.id, actor="ana", reason="try")
@@ -78,7 +78,7 @@ def test_an_older_log_takes_new_failures(log: Path) -> None:
 
 def test_effects_and_limits_of_an_older_log_stand_where_they_stood(log: Path) -> None:
     """What was done is answered by its receipt; what is unknown is reconciled; limits hold."""
-    with redrive.open(log_url(log)) as engine:
+    with redrive.open(placed(log)) as engine:
         acme = engine.for_tenant(TENANT)
         effects = {effect.key: effect for effect in acme.effects().items}
         if effects:

@@ -13,6 +13,8 @@ from redrive.ledger.transaction import LedgerTransaction
 from redrive.processes import operations
 from tests.ledger.world import CHAIN, World, outcome_of, stored, submission
 
+pytestmark = pytest.mark.sqlite_only
+
 
 def noting(run: RunId, text: str = "x") -> Callable[[LedgerTransaction], Any]:
     """A command that adds a note."""

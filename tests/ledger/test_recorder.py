@@ -14,6 +14,8 @@ from redrive.ledger.application import LogApplication
 from tests.ledger.conftest import Open
 from tests.ledger.world import World, open_files, recorded, stored, submission
 
+pytestmark = pytest.mark.sqlite_only
+
 
 def open_application(path: Path) -> LogApplication:
     """The library's application on a log."""

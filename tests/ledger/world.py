@@ -1,9 +1,7 @@
 """A ledger with a clock and dice of its own, and short words for what tests do to it."""
 
 import os
-import sqlite3
 from collections.abc import Callable, Container
-from contextlib import closing
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -25,7 +23,7 @@ from redrive.ledger.transaction import LedgerTransaction
 from redrive.processes import intake, leases, operations, reports
 from redrive.processes.handout import Attempt, Claim
 from redrive.processes.sweep import SweepReport, sweep
-from tests.stores import location_of
+from tests.stores import location_of, outside
 
 T = TypeVar("T")
 LOCAL = Tenant()
@@ -168,21 +166,21 @@ def stored(stream: str, version: int, event: Event | None = None) -> LoggedEvent
 
 def put_raw(path: str, stream: str, topic: str, state: bytes, tenant: Tenant = LOCAL, at_ms: int = 1) -> None:
     """Append a row as another version of redrive, or another program, would."""
-    with closing(sqlite3.connect(path)) as connection, connection:
+    with outside(path) as connection:
         query = "SELECT coalesce(max(originator_version), 0) FROM events WHERE originator_id = ?"
         version = connection.execute(query, (stream,)).fetchone()[0] + 1
         connection.execute(
-            "INSERT INTO events (originator_id, originator_version, topic, state, tenant, correlation, recorded_at_ms)"
-            " VALUES (?, ?, ?, ?, ?, ?, ?)",
+            "INSERT INTO events SELECT coalesce(max(position), 0) + 1, ?, ?, ?, ?, ?, ?, ? FROM events",
             (stream, version, topic, state, str(tenant), stream, at_ms),
         )
 
 
 def agenda_row(path: str, subject: str, kind: str = "run", due_ms: int = 1) -> None:
     """Put a row on the agenda as another version of redrive would."""
-    with closing(sqlite3.connect(path)) as connection, connection:
+    with outside(path) as connection:
         row = (subject, kind, due_ms, 0, str(LOCAL), '["a"]', subject, 0, None)
-        connection.execute("INSERT OR REPLACE INTO agenda VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", row)
+        connection.execute("DELETE FROM agenda WHERE subject = ? AND needs = ?", (subject, row[5]))
+        connection.execute("INSERT INTO agenda VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", row)
 
 
 def catalogue() -> dict[str, type[Event]]:

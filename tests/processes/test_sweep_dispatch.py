@@ -49,9 +49,9 @@ def break_append(monkeypatch: pytest.MonkeyPatch, step: int) -> None:
     """Let the append fail: before its rows, after them, or at the commit."""
     insert = LogRecorder.insert
 
-    def failing_insert(*arguments: Any) -> None:
+    def failing_insert(*arguments: Any, **more: Any) -> None:
         if step == 2:
-            insert(*arguments)
+            insert(*arguments, **more)
         raise StorageError("no space left on device")
 
     def failing_commit(self: Committer, last: Any) -> None:

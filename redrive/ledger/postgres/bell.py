@@ -15,7 +15,7 @@ import psycopg
 from redrive.ledger.database import Connection
 from redrive.projections.logs import log
 
-DEBOUNCE_S = 0.02
+DEBOUNCE_S = 0.05
 LISTEN_S = 1.0
 
 

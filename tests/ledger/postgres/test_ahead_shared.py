@@ -155,20 +155,3 @@ def test_what_was_found_empty_was_read_as_well(tmp_path: Path) -> None:
     assert (found, len(first.ledger.stream(run))) == ([False, True], 1)
     for world in (first, second, elsewhere):
         world.ledger.close()
-
-
-def test_letters_that_another_process_disarmed(tmp_path: Path) -> None:
-    """What is remembered of the agenda's rows of a letter is void when another moved its run."""
-    first, second = World(tmp_path / "log.db"), World(tmp_path / "log.db")
-    run, letter = first.dead_letter("a", Flow([Node("a"), Node("b")]))
-    second.do(operations.pausing(run))
-
-    def both(tx: LedgerTransaction) -> None:
-        operations.resuming(run)(tx)
-        operations.noting_letter(letter, "x", None)(tx)
-
-    first.do(both)
-    assert first.ledger.agenda_rows() == first.ledger.agenda_from_log()
-    for world in (first, second):
-        world.check()
-        world.ledger.close()

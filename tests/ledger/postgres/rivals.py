@@ -6,6 +6,7 @@ from collections.abc import Callable
 from multiprocessing.connection import Connection
 
 from redrive.domain.errors import StorageError
+from redrive.ledger.postgres.recorder import PostgresRecorder
 from tests.ledger.child import MOUTH, SERVER, Child, say, wait
 from tests.ledger.world import World
 from tests.stores import SERVER as URL
@@ -51,19 +52,17 @@ def submitting_for_ever(path: str, name: str) -> None:
             say(world.submit(f"{name}-{n}"))
 
 
-def stopping_before(path: str, call: str) -> None:
-    """Submit a run, and stop for ever in front of a *call* to the recorder that belongs to another."""
+def stopping_at_commit(path: str, committed: str) -> None:
+    """Submit a run, and another one that stops for ever before its commit, or before that is flushed."""
     world = World(path)
     say(world.submit("first"))
-    say(world.ledger.recorder.writer.raw.info.backend_pid)  # type: ignore[attr-defined]
+    recorder = world.ledger.recorder
+    assert isinstance(recorder, PostgresRecorder)
 
-    def stop(*_: object) -> None:
+    def stop() -> None:
+        recorder.writer.execute("COMMIT" if committed else "SELECT 1")  # with what was kept back
         say("stopped")
         wait()
 
-    if call == "commit":
-        world.ledger.recorder.commit = stop  # type: ignore[method-assign]
-    else:
-        world.ledger._tell = stop  # type: ignore[method-assign]
-        world.ledger.committer._after_commit = stop
+    recorder.commit = stop  # type: ignore[method-assign]
     world.submit("second")

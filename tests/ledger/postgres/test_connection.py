@@ -1,4 +1,4 @@
-"""One connection: what fails leaves nothing half done, and nothing that was kept back leaks into another transaction."""
+"""One connection: what fails leaves nothing half done; what was kept back gets into no other transaction."""
 
 from collections.abc import Iterator
 from typing import Any

@@ -288,6 +288,8 @@ class Committer:
         except Exception as error:
             if isinstance(error, STORAGE) and not self._connection.in_transaction:
                 raise  # the database gave up all of it: the others' events are gone too
+            if self.ahead and any(one.appended for one in transactions[:-1]):
+                raise NotAhead from error  # what it forgets may be what the others are about to write
             transaction.refuse()
             if not self.ahead:  # else it is still to be checked that what it rests on was left alone
                 transactions.pop()

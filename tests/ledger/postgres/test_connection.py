@@ -1,5 +1,6 @@
 """One connection: what fails leaves nothing half done; what was kept back gets into no other transaction."""
 
+import select
 from collections.abc import Iterator
 from typing import Any
 
@@ -99,7 +100,7 @@ def test_an_interrupt_drops_the_connection(
     def interrupted(*_: Any, **__: Any) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(connection.raw, "wait", interrupted)
+    monkeypatch.setattr(select, "select", interrupted)
     with pytest.raises(KeyboardInterrupt):
         connection.execute("SELECT pg_sleep(0)")
     monkeypatch.undo()

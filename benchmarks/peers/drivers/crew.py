@@ -1,15 +1,17 @@
 """Processes that do their share of all jobs side by side, phase by phase."""
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from multiprocessing import get_context
 from threading import Barrier
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from benchmarks.peers.drivers.lifecycles import Measured, Provider
 
 PHASES = 4  # submitted, dead, requested, finished
 TIMEOUT_S = 600
+
+T = TypeVar("T")
 
 
 class Together(Protocol):
@@ -19,8 +21,41 @@ class Together(Protocol):
         """Wait."""
 
 
+class Worker(Protocol):
+    """Who does the work, and is the operator as well."""
+
+    def submit(self, jobs: range) -> None:
+        """Submit every job."""
+
+    def work(self) -> None:
+        """Work until nothing is due, nor becomes so by what this worker did last."""
+
+    def request_retries(self) -> None:
+        """Request the retry of every dead letter that this worker met."""
+
+
 Shift = Callable[[str, range, Provider, Together], None]
-"""The work of one process: ready, wait; then wait once after each of the four phases."""
+"""The work of one process: open the store, and go through the phases."""
+
+
+def phases(worker: Worker, share: range, provider: Provider, together: Together) -> None:
+    """Ready, wait; then wait once after each of the four phases."""
+    together.wait()
+    worker.submit(share)
+    together.wait()
+    worker.work()
+    together.wait()
+    provider.up = True
+    worker.request_retries()
+    together.wait()
+    worker.work()
+    together.wait()
+
+
+def slices(all_of: Sequence[T], size: int) -> Iterator[Sequence[T]]:
+    """*size* at a time."""
+    for begun in range(0, len(all_of), size):
+        yield all_of[begun : begun + size]
 
 
 def alone(shift: Shift, url: str, lifecycles: int) -> tuple[Measured, Counter[int]]:

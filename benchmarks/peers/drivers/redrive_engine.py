@@ -1,18 +1,18 @@
 """redrive: the same phases on ``redrive.open(URL)``, whatever store the URL names.
 
-Retries have no delay, and the clock is the real one. Decisions are not logged, as in a host that logs warnings only.
+The backoff is one millisecond of the real clock, the shortest there is. Decisions are not logged, as in a host that logs warnings only.
 """
 
 import json
 import logging
-from collections.abc import Callable, Iterator, Sequence
+import time
+from collections.abc import Callable
 from functools import partial
-from typing import TypeVar
 
 import structlog
 
 import redrive
-from benchmarks.peers.drivers.crew import Together, alone, crew
+from benchmarks.peers.drivers.crew import Together, alone, crew, phases, slices
 from benchmarks.peers.drivers.lifecycles import (
     INPUT,
     REASON,
@@ -25,12 +25,14 @@ from benchmarks.peers.drivers.lifecycles import (
 )
 from redrive.domain.identity import dead_letter_id_of
 
-FLOW = redrive.Flow([redrive.Node("charge", retry=redrive.RetryPolicy(max_attempts=2))])
+POLICY = redrive.RetryPolicy(
+    max_attempts=2, backoff=redrive.Backoff(strategy=redrive.Strategy.FIXED, initial_delay_ms=1)
+)
+FLOW = redrive.Flow([redrive.Node("charge", retry=POLICY)])
 FAILURE = redrive.Failure("provider_transient", REASON)
 TENANT = redrive.Tenant("acme", "billing", "prod")
 BATCH = 100
-
-T = TypeVar("T")
+PAUSE_S = 0.002  # longer than the backoff
 
 
 class Hand:
@@ -41,16 +43,27 @@ class Hand:
         self.acme = engine.for_tenant(TENANT)
         self.letters: list[redrive.DeadLetterId] = []
 
-    def submit(self, jobs: Sequence[int]) -> None:
+    def submit(self, jobs: range) -> None:
         """Submit every job."""
         for job in jobs:
             self.acme.submit(FLOW, automation="invoices", input={"id": job, **INPUT})
 
     def work(self) -> None:
-        """Work until nothing is due."""
-        while (claim := self.acme.claim(worker=self.name, start=True)) is not None:
+        """Work until nothing is due, and what failed last cannot become due any more: others have it."""
+        idle = False
+        while not idle:
+            while self.turn():
+                pass
+            time.sleep(PAUSE_S)
+            idle = not self.turn()
+
+    def turn(self) -> bool:
+        """Claim, attempt, report; whether there was something to claim."""
+        claim = self.acme.claim(worker=self.name, start=True)
+        if claim is not None:
             report, *given = self.outcome(claim.attempts[0])
             report(*given)
+        return claim is not None
 
     def request_retries(self) -> None:
         """Request the retry of every dead letter met; the sweep dispatches it in a commit of its own."""
@@ -71,62 +84,50 @@ class Hand:
 class Merging(Hand):
     """Reports an outcome and claims the next run in the same commit."""
 
-    def work(self) -> None:
-        """Work until nothing is due."""
-        claim = self.acme.claim(worker=self.name, start=True)
+    def turn(self) -> bool:
+        """Work for as long as there is a next claim."""
+        claim = first = self.acme.claim(worker=self.name, start=True)
         while claim is not None:
             with self.engine.batch() as batch:
                 batch.add(*self.outcome(claim.attempts[0]))
                 claimed = batch.add(self.acme.claim, worker=self.name, start=True)
-            claim = claimed.result() or self.acme.claim(worker=self.name, start=True)
+            claim = claimed.result()
+        return first is not None
 
 
 class Batching(Hand):
     """Each kind of command of a hundred runs in one commit."""
 
-    def submit(self, jobs: Sequence[int]) -> None:
+    def submit(self, jobs: range) -> None:
         """Submit every job."""
-        for some in _slices(jobs):
+        for some in slices(jobs, BATCH):
             with self.engine.batch() as batch:
                 for job in some:
                     batch.add(self.acme.submit, FLOW, automation="invoices", input={"id": job, **INPUT})
 
-    def work(self) -> None:
-        """Work until nothing is due."""
-        while claims := self.acme.claim_many(BATCH, worker=self.name, start=True):
+    def turn(self) -> bool:
+        """Claim, attempt and report a hundred."""
+        claims = self.acme.claim_many(BATCH, worker=self.name, start=True)
+        if claims:
             with self.engine.batch() as batch:
                 for claim in claims:
                     batch.add(*self.outcome(claim.attempts[0]))
+        return bool(claims)
 
     def request_retries(self) -> None:
         """Request the retry of every dead letter met, then sweep."""
-        for some in _slices(self.letters):
+        for some in slices(self.letters, BATCH):
             with self.engine.batch() as batch:
                 for letter in some:
                     batch.add(self.acme.request_retry, letter, actor="ana", reason="rotated the key")
             self.acme.sweep()
 
 
-def _slices(all_of: Sequence[T]) -> Iterator[Sequence[T]]:
-    for begun in range(0, len(all_of), BATCH):
-        yield all_of[begun : begun + BATCH]
-
-
 def shift(hand: type[Hand], url: str, share: range, provider: Provider, together: Together) -> None:
     """One process: its share of the jobs, and of whatever is there to be claimed."""
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING))
     with redrive.open(url) as engine:
-        worker = hand(engine, provider, f"w{share.start}")
-        together.wait()
-        worker.submit(share)
-        together.wait()
-        worker.work()
-        together.wait()
-        provider.up = True
-        worker.request_retries()
-        together.wait()
-        worker.work()
-        together.wait()
+        phases(hand(engine, provider, f"w{share.start}"), share, provider, together)
 
 
 def run(url: str, lifecycles: int, *, hand: type[Hand] = Hand, processes: int = 1) -> None:

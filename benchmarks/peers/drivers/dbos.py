@@ -23,11 +23,10 @@ from benchmarks.peers.drivers.lifecycles import (
     tell,
     version_of,
 )
-from benchmarks.peers.drivers.postgres_settings import durable
+from benchmarks.peers.drivers.postgres_settings import ASK, durable
 
 QUEUE = "charges"
-import os
-POLLING_S = float(os.environ.get('POLL','0.001'))
+POLLING_S = 0.001
 WAIT_S = 0.005
 provider = Provider()
 
@@ -52,7 +51,8 @@ def prepared(url: str) -> str:
         settings = sqlite_settings(connection)
         connection.close()
         return settings
-    return durable(psycopg.connect(url))
+    with psycopg.connect(url) as connection:
+        return durable(connection.execute(ASK).fetchone())
 
 
 def settle(status: str, many: int, *, calls: int) -> None:

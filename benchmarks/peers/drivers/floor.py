@@ -57,7 +57,9 @@ class Floor(ABC):
         """Request every dead job's retry, and dispatch it in the same commit."""
         for some in slices(self.dead, self.size):
             now, why = now_ms(), json.dumps({"actor": "ana", "reason": "rotated the key"})
-            facts = [(job, kind, now, what) for job in some for kind, what in (("requested", why), ("dispatched", "{}"))]
+            facts = [
+                (job, kind, now, what) for job in some for kind, what in (("requested", why), ("dispatched", "{}"))
+            ]
             self.change([(job, "ready", now) for job in some], facts)
 
     def outcomes(self, taken: Sequence[Taken]) -> tuple[list[Change], list[Fact]]:

@@ -8,7 +8,7 @@ import psycopg
 from benchmarks.peers.drivers.crew import Together, alone, crew, phases
 from benchmarks.peers.drivers.floor import FACTS, Change, Fact, Floor, Taken, now_ms
 from benchmarks.peers.drivers.lifecycles import Provider, arguments, prove, tell, version_of
-from benchmarks.peers.drivers.postgres_settings import durable
+from benchmarks.peers.drivers.postgres_settings import ASK, durable
 
 SCHEMA = """
 CREATE TABLE job (
@@ -90,9 +90,10 @@ def run(url: str, lifecycles: int, *, size: int = 1, processes: int = 1) -> None
         ((facts, finished),) = connection.execute(
             "SELECT (SELECT count(*) FROM history), (SELECT count(*) FROM job WHERE status = 'succeeded')"
         )
+        settings = durable(connection.execute(ASK).fetchone())
     prove(lifecycles, calls, finished=finished)
     assert facts == FACTS * lifecycles, f"{facts} facts of {lifecycles} lifecycles"
-    tell(lifecycles, measured, version=version_of("psycopg"), settings=durable(psycopg.connect(url)))
+    tell(lifecycles, measured, version=version_of("psycopg"), settings=settings)
 
 
 if __name__ == "__main__":

@@ -5,13 +5,12 @@ with tracebacks, without who re-queued or why. Outcomes other than retries are b
 or *batch_size* of them, and written together; finished jobs leave the queue's table.
 """
 
-import asyncio
 import json
 import logging
 from datetime import timedelta
 
 import asyncpg
-import psycopg
+import uvloop
 from pgqueuer import PgQueuer
 from pgqueuer.executors import DatabaseRetryEntrypointExecutor
 from pgqueuer.models import Job
@@ -27,7 +26,7 @@ from benchmarks.peers.drivers.lifecycles import (
     tell,
     version_of,
 )
-from benchmarks.peers.drivers.postgres_settings import durable
+from benchmarks.peers.drivers.postgres_settings import ASK, durable
 
 BATCH = 100
 
@@ -74,24 +73,21 @@ async def run(url: str, lifecycles: int, *, batch: int, together: bool) -> None:
             await queries.requeue_jobs(some)
         await work(url, provider, batch)
     rows = await connection.fetch("SELECT count(*) AS n FROM pgqueuer_log WHERE status = 'successful'")
+    settings = durable(await connection.fetchrow(ASK))
     await connection.close()
     prove(lifecycles, provider.calls, finished=rows[0]["n"])
-    tell(
-        lifecycles,
-        measured,
-        version=version_of("pgqueuer", "asyncpg"),
-        settings=f"batch_size={batch}; {durable(psycopg.connect(url))}",
-    )
+    version = version_of("pgqueuer", "asyncpg", "uvloop")
+    tell(lifecycles, measured, version=version, settings=f"batch_size={batch}; {settings}")
 
 
 def one(url: str, lifecycles: int) -> None:
     """One job at a time."""
-    asyncio.run(run(url, lifecycles, batch=1, together=False))
+    uvloop.run(run(url, lifecycles, batch=1, together=False))
 
 
 def best(url: str, lifecycles: int) -> None:
     """Large batches in one worker."""
-    asyncio.run(run(url, lifecycles, batch=BATCH, together=True))
+    uvloop.run(run(url, lifecycles, batch=BATCH, together=True))
 
 
 if __name__ == "__main__":

@@ -20,7 +20,7 @@ from benchmarks.peers.drivers.lifecycles import (
     tell,
     version_of,
 )
-from benchmarks.peers.drivers.postgres_settings import durable
+from benchmarks.peers.drivers.postgres_settings import ASK, durable
 
 CONCURRENCY = 20
 
@@ -64,12 +64,10 @@ async def run(url: str, lifecycles: int, *, concurrency: int, together: bool) ->
             await work(calls=3 * lifecycles)
         finished = list(await app.job_manager.list_jobs_async(status="succeeded"))
     prove(lifecycles, provider.calls, finished=len(finished))
-    tell(
-        lifecycles,
-        measured,
-        version=version_of("procrastinate", "psycopg"),
-        settings=f"concurrency={concurrency}; {durable(psycopg.connect(url))}",
-    )
+    with psycopg.connect(url) as connection:
+        settings = durable(connection.execute(ASK).fetchone())
+    version = version_of("procrastinate", "psycopg")
+    tell(lifecycles, measured, version=version, settings=f"concurrency={concurrency}; {settings}")
 
 
 def one(url: str, lifecycles: int) -> None:

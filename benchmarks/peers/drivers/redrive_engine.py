@@ -1,6 +1,7 @@
 """redrive: the same phases on ``redrive.open(URL)``, whatever store the URL names.
 
-The backoff is one millisecond of the real clock, the shortest there is. Decisions are not logged, as in a host that logs warnings only.
+The backoff is one millisecond of the real clock, the shortest there is. Decisions are not logged, as in a host that
+logs warnings only.
 """
 
 import json

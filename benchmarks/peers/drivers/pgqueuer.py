@@ -7,7 +7,9 @@ or *batch_size* of them, and written together; finished jobs leave the queue's t
 
 import json
 import logging
+from collections.abc import Callable
 from datetime import timedelta
+from functools import partial
 
 import asyncpg
 import uvloop
@@ -17,15 +19,8 @@ from pgqueuer.models import Job
 from pgqueuer.queries import Queries
 from pgqueuer.types import JobId, QueueExecutionMode
 
-from benchmarks.peers.drivers.lifecycles import (
-    INPUT,
-    Measured,
-    Provider,
-    arguments,
-    prove,
-    tell,
-    version_of,
-)
+from benchmarks.peers.drivers.crew import Together, alone, crew
+from benchmarks.peers.drivers.lifecycles import INPUT, Provider, arguments, prove, tell, version_of
 from benchmarks.peers.drivers.postgres_settings import ASK, durable
 
 BATCH = 100
@@ -52,43 +47,70 @@ async def work(url: str, provider: Provider, batch: int) -> None:
     await connection.close()
 
 
-async def run(url: str, lifecycles: int, *, batch: int, together: bool) -> None:
-    """Work with *batch* jobs at a time; *together*: submitted and re-queued in one statement each."""
-    logging.disable()
-    provider = Provider()
+async def phases(url: str, share: range, provider: Provider, together: Together, batch: int) -> None:
+    """One process; with batches, its share is submitted and re-queued in one statement each."""
     connection = await asyncpg.connect(url)
     queries = Queries.from_asyncpg_connection(connection)
-    await queries.install()
-    payloads: list[bytes | None] = [json.dumps({"id": job, **INPUT}).encode() for job in range(lifecycles)]
-    with Measured() as measured:
-        ids: list[JobId] = []
-        if together:
-            ids = await queries.enqueue(["charge"] * lifecycles, payloads, [0] * lifecycles)
-        else:
-            for payload in payloads:
-                ids += await queries.enqueue("charge", payload)
-        await work(url, provider, batch)
-        provider.up = True
-        for some in [ids] if together else [[job_id] for job_id in ids]:
-            await queries.requeue_jobs(some)
-        await work(url, provider, batch)
-    rows = await connection.fetch("SELECT count(*) AS n FROM pgqueuer_log WHERE status = 'successful'")
+    payloads: list[bytes | None] = [json.dumps({"id": job, **INPUT}).encode() for job in share]
+    together.wait()
+    ids: list[JobId] = []
+    if batch > 1:
+        ids = await queries.enqueue(["charge"] * len(share), payloads, [0] * len(share))
+    else:
+        for payload in payloads:
+            ids += await queries.enqueue("charge", payload)
+    together.wait()
+    await work(url, provider, batch)
+    together.wait()
+    provider.up = True
+    for some in [ids] if batch > 1 else [[job_id] for job_id in ids]:
+        await queries.requeue_jobs(some)
+    together.wait()
+    await work(url, provider, batch)
+    together.wait()
+    await connection.close()
+
+
+def shift(batch: int, url: str, share: range, provider: Provider, together: Together) -> None:
+    """One process."""
+    logging.disable()
+    uvloop.run(phases(url, share, provider, together, batch))
+
+
+async def install(url: str) -> None:
+    """The tables."""
+    connection = await asyncpg.connect(url)
+    await Queries.from_asyncpg_connection(connection).install()
+    await connection.close()
+
+
+async def finished(url: str) -> tuple[int, str]:
+    """How many jobs succeeded, by the log, and how durable that is."""
+    connection = await asyncpg.connect(url)
+    successful = await connection.fetchval("SELECT count(*) FROM pgqueuer_log WHERE status = 'successful'")
     settings = durable(await connection.fetchrow(ASK))
     await connection.close()
-    prove(lifecycles, provider.calls, finished=rows[0]["n"])
+    return successful, settings
+
+
+def run(url: str, lifecycles: int, *, batch: int, processes: int = 1) -> None:
+    """Measure, prove and tell."""
+    uvloop.run(install(url))
+    work_of_one = partial(shift, batch)
+    if processes == 1:
+        measured, calls = alone(work_of_one, url, lifecycles)
+    else:
+        measured, calls = crew(work_of_one, url, lifecycles, processes)
+    successful, settings = uvloop.run(finished(url))
+    prove(lifecycles, calls, finished=successful)
     version = version_of("pgqueuer", "asyncpg", "uvloop")
     tell(lifecycles, measured, version=version, settings=f"batch_size={batch}; {settings}")
 
 
-def one(url: str, lifecycles: int) -> None:
-    """One job at a time."""
-    uvloop.run(run(url, lifecycles, batch=1, together=False))
-
-
-def best(url: str, lifecycles: int) -> None:
-    """Large batches in one worker."""
-    uvloop.run(run(url, lifecycles, batch=BATCH, together=True))
-
+WAYS: dict[str, Callable[[str, int], None]] = {
+    "one": partial(run, batch=1),
+    **{f"batch-{n}-processes": partial(run, batch=BATCH, processes=n) for n in (1, 2, 4)},
+}
 
 if __name__ == "__main__":
-    arguments({"one": one, "best": best})
+    arguments(WAYS)

@@ -24,12 +24,14 @@ from benchmarks.peers.drivers.lifecycles import INPUT, Provider, arguments, prov
 from benchmarks.peers.drivers.postgres_settings import ASK, durable
 
 BATCH = 100
+POOL = 10
 
 
 async def work(url: str, provider: Provider, batch: int) -> None:
-    """A worker with *batch* jobs at a time, until the queue is drained."""
-    connection = await asyncpg.connect(url)
-    worker = PgQueuer.from_asyncpg_connection(connection)
+    """A worker with *batch* jobs at a time, one connection or a pool, until the queue is drained."""
+    connection = await (asyncpg.connect(url) if batch == 1 else asyncpg.create_pool(url, min_size=1, max_size=POOL))
+    make = PgQueuer.from_asyncpg_connection if batch == 1 else PgQueuer.from_asyncpg_pool
+    worker = make(connection)
     worker.qm.min_dequeue_poll_interval = timedelta(milliseconds=1)
 
     @worker.entrypoint(
@@ -103,8 +105,9 @@ def run(url: str, lifecycles: int, *, batch: int, processes: int = 1) -> None:
         measured, calls = crew(work_of_one, url, lifecycles, processes)
     successful, settings = uvloop.run(finished(url))
     prove(lifecycles, calls, finished=successful)
+    pooled = f"batch_size={batch}, {'one connection' if batch == 1 else f'pool of {POOL}'}"
     version = version_of("pgqueuer", "asyncpg", "uvloop")
-    tell(lifecycles, measured, version=version, settings=f"batch_size={batch}; {settings}")
+    tell(lifecycles, measured, version=version, settings=f"{pooled}; {settings}")
 
 
 WAYS: dict[str, Callable[[str, int], None]] = {

@@ -1,7 +1,7 @@
 # `make check` is what .ci/run runs after installing.
 PYTHON ?= python3
 
-.PHONY: install check test lint types imports docs bench bench-forensics soak
+.PHONY: install check test lint types imports docs bench bench-forensics peers soak
 
 install:
 	$(PYTHON) -m pip install -e ".[dev]"
@@ -30,6 +30,9 @@ bench:
 
 bench-forensics:
 	$(PYTHON) -m benchmarks.forensics $(BENCH)
+
+peers:
+	$(PYTHON) -m benchmarks.peers $(PEERS)
 
 soak:
 	$(PYTHON) -m benchmarks.soak $(SOAK)

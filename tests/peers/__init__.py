@@ -1,0 +1,1 @@
+"""The failing job on other engines: drivers, crew, table."""

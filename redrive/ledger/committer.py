@@ -14,6 +14,7 @@ from typing import Any, Generic, TypeVar, cast
 
 from redrive.domain.errors import EngineClosed, StorageError
 from redrive.domain.ports import Caller
+from redrive.ledger.admission import Admission
 from redrive.ledger.agenda import Agenda
 from redrive.ledger.application import LogApplication
 from redrive.ledger.limit_book import LimitBook, book_of
@@ -78,6 +79,7 @@ class Committer:
         self.states = States(self.recorder, cache_bytes)
         self.agenda = Agenda(self._connection)
         self.limit_book = LimitBook()
+        self.admission = Admission()
         self.known_streams: set[str] = set()
         self.clock, self.dice, self.engine = clock, dice, engine
         self.recorded_at_ms = 0
@@ -221,7 +223,7 @@ class Committer:
         transaction = LedgerTransaction(self, job.caller, now)
         transactions.append(transaction)
         try:
-            value = job.command(transaction)
+            value = self.admission.decide(transaction, job.command)
             transaction.encode()
         except Exception as error:
             if not self._connection.in_transaction:  # SQLite gave up all of it: the others' events are gone too

@@ -321,7 +321,9 @@ class OneShardOnly(Refused):
 
     def __init__(self, asked: str, shards: int) -> None:
         self.asked, self.shards = asked, shards
-        super().__init__(f"{asked} concerns one log, and {shards} are open: ask engine.shards[i].{asked}, or one --db URL")
+        super().__init__(
+            f"{asked} concerns one log, and {shards} are open: ask engine.shards[i].{asked}, or one --db URL"
+        )
 
 
 def _shown(value: object, most: int = 120) -> str:

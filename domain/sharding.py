@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Collection, Iterable, Sequence
+from itertools import pairwise
 
 from redrive.domain.identity import StreamId, Tenant, derived_id
 
@@ -18,20 +19,22 @@ def placement_stream_of(tenant: Tenant) -> StreamId:
 
 
 def by_weight(tenant: Tenant, shards: Iterable[str]) -> list[str]:
-    """The *shards* (ids of logs) in the order in which they claim *tenant*; the first is its home while it has no other.
+    """The *shards* (ids of logs) in the order in which they claim *tenant*: the first is its home unless it has another.
 
     Rendezvous hashing (Thaler and Ravishankar, 1998): one more shard takes from each other an equal part of the
     tenants that are new, and changes nothing between the others. Neither the order nor the URLs of logs matter.
     """
     name = str(tenant).encode()
-    return sorted(shards, key=lambda shard: (hashlib.sha256(shard.encode() + b"\0" + name).digest(), shard), reverse=True)
+    return sorted(
+        shards, key=lambda shard: (hashlib.sha256(shard.encode() + b"\0" + name).digest(), shard), reverse=True
+    )
 
 
 def grew(before: Collection[ShardSet]) -> bool:
     """Whether the recorded sets *before* are steps of one growth, each within the next: no tenant can be at home in
     two of them. Logs of two sets that grew apart may both know a tenant."""
     steps = sorted(set(before), key=len)
-    return all(smaller < larger for smaller, larger in zip(steps, steps[1:], strict=False))
+    return all(smaller < larger for smaller, larger in pairwise(steps))
 
 
 def missing(recorded: Iterable[ShardSet], given: Collection[str]) -> Sequence[str]:

@@ -25,8 +25,8 @@ Command = Callable[["LedgerTransaction"], T]
 class Admission:
     """Places the tenants that write to a log for the first time; in a log that stands alone, nobody needs a place.
 
-    *shard* is the id of the log. *router* is the set of logs by which tenants are routed here; None while nobody
-    routes: then tenants that have no place in a log with others are refused.
+    *shard* is the id of the log. *router* is the set of logs by which tenants are routed here; None when it was opened
+    by itself: then tenants that have no place yet in a log with others are refused.
     """
 
     def __init__(self, shard: str = "") -> None:
@@ -45,11 +45,12 @@ class Admission:
         return value
 
     def _require_home(self, tenant: "Tenant", recorded: ShardSet) -> None:
-        if self.router is None:
-            raise WrongShard(str(tenant), f"it is one of {len(recorded)} that share the tenants: open all of them")
-        if self.router != recorded:
+        """Raises WrongShard unless tenants are routed here by the set that is on record: all of it, or this log."""
+        router = self.router or {self.shard}
+        if router != recorded:
+            known = f"{len(router)} of them were" if len(router) > 1 else "only this one was"
             raise WrongShard(
-                str(tenant), f"{len(recorded)} logs share the tenants by now, not {len(self.router)}: open all of them"
+                str(tenant), f"{len(recorded)} logs share the tenants, and {known} opened: open all of them"
             )
 
 

@@ -19,7 +19,7 @@ def placement_stream_of(tenant: Tenant) -> StreamId:
 
 
 def by_weight(tenant: Tenant, shards: Iterable[str]) -> list[str]:
-    """The *shards* (ids of logs) in the order in which they claim *tenant*: the first is its home unless it has another.
+    """The ids *shards* of logs in the order in which they claim *tenant*: the first is its home unless it has another.
 
     Rendezvous hashing (Thaler and Ravishankar, 1998): one more shard takes from each other an equal part of the
     tenants that are new, and changes nothing between the others. Neither the order nor the URLs of logs matter.

@@ -62,7 +62,8 @@ def open(  # noqa: A001, PLR0913  (redrive.open reads well; all have defaults)
 ) -> Engine:
     """Open a log, creating it when there is none.
 
-    *url*: ``sqlite:///relative.db`` or ``sqlite:////absolute.db``. *clock* returns UTC milliseconds, *dice* a float in
+    *url*: ``sqlite:///relative.db`` or ``sqlite:////absolute.db``; with a list of URLs, ``redrive.open`` gives a
+    ShardedEngine: the tenants are shared among these logs. *clock* returns UTC milliseconds, *dice* a float in
     [0, 1). *listeners* are told, after the commit, every event that this process commits, best effort; they may query,
     not command. *redrive_policy* is one for all, or a function of tenant and automation. *gate* is asked before every
     effect and may withhold it; *reconcilers* (operation → function) find out what became of effects whose outcome is

@@ -1,6 +1,5 @@
 """``redrive.open``: of one URL, or of several that share the tenants among them."""
 
-import re
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from functools import wraps
@@ -20,7 +19,6 @@ _OF_ONE_LOG = {
     "limits": "limits that are set on each log, divided by you: engine.shards[i].set_limit",
     "pin_file": "one file for each log: engine.shards[i].anchor(redrive.PinAnchor(…))",
 }
-_BETWEEN = re.compile(r"[\s,]+(?=[a-z][a-z0-9+.-]*:)")
 
 
 class Open(Protocol, Generic[P, Q]):
@@ -30,12 +28,6 @@ class Open(Protocol, Generic[P, Q]):
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> Engine: ...
     @overload
     def __call__(self, url: Urls, /, *args: Q.args, **kwargs: Q.kwargs) -> ShardedEngine: ...
-
-
-def urls_in(text: str) -> tuple[str, ...]:
-    """The URLs in *text*, between which commas or blanks stand. Only what looks like the beginning of a URL ends the
-    one before: a file name may have blanks and commas in it."""
-    return tuple(_BETWEEN.split(text.strip()))
 
 
 def _or_several(one: Callable[P, Engine], _same: Callable[Concatenate[str, Q], Engine]) -> Open[P, Q]:
@@ -50,13 +42,6 @@ def _or_several(one: Callable[P, Engine], _same: Callable[Concatenate[str, Q], E
         return open_shards(url, given)
 
     bound = signature(one)
-    parameters = [
-        each.replace(annotation=str | Sequence[str]) if each.name == "url" else each
-        for each in bound.parameters.values()
-    ]
-    opened.__signature__ = bound.replace(  # type: ignore[attr-defined]
-        parameters=parameters, return_annotation=Engine | ShardedEngine
-    )
     return cast("Open[P, Q]", opened)
 
 
@@ -94,4 +79,4 @@ def _require_own_views(engines: Sequence[Engine]) -> None:
 
 open = _or_several(open_one, open_one)  # noqa: A001
 
-__all__ = ["Open", "open", "urls_in"]
+__all__ = ["Open", "open"]

@@ -21,14 +21,16 @@ class SharedTurns(Turns):
 
     number: int
     room: Room
+    denied = False  # whether the last turn had no room for anything new: what is due then only waits for its turn
 
     def turn(self, ended: list[Ended], slots: Slots, *, claim: bool) -> bool:
         """Commit one turn, as ``Turns.turn``."""
-        reported = sum(1 for attempt, *_ in ended if self._runs(attempt))
         if not claim:
             self._concurrency = len(self.running())
             return self._settled(super().turn, ended, slots, claim=False)
-        self._concurrency = self.room.take(self.number, len(self.running()) - reported)
+        going_on = len(self.running()) - sum(1 for attempt, *_ in ended if self._runs(attempt))
+        self._concurrency = self.room.take(self.number, going_on)
+        self.denied = self._concurrency == going_on
         return self._settled(super().turn, ended, slots, claim=True)
 
     def _settled(self, turn: Callable[..., bool], *args: Any, **options: Any) -> bool:
@@ -71,7 +73,14 @@ class ShardWorker(Worker):
         return self._ledger.subscribe(listener)
 
     def _is_idle(self, wait: bool) -> bool:
-        return self.idle(lambda: Worker._is_idle(self, wait))
+        return self.idle(lambda: self._nothing_is_left(wait))
+
+    def _nothing_is_left(self, wait: bool) -> bool:
+        assert isinstance(self._turns, SharedTurns)
+        if self._turns.denied:
+            self._stalled = 0
+            return False
+        return super()._is_idle(wait)
 
     def _wait(self, seconds: float) -> list[Ended]:
         found = super()._wait(seconds)

@@ -51,7 +51,7 @@ def test_a_busy_log_does_not_keep_the_others_waiting(engine: ShardedEngine, conc
     handler = {"a": lambda attempt: order.append(where[attempt.tenant])}
     Worker(engine, handler, concurrency=concurrency, **QUICK).run_until_idle()
     assert Counter(order)["a"] == 60
-    assert max(at for at, name in enumerate(order) if name != "a") < 40
+    assert max(at for at, name in enumerate(order) if name != "a") < 40, "".join(order)
 
 
 def test_work_that_a_handler_makes_in_another_log_is_done(engine: ShardedEngine) -> None:
@@ -110,8 +110,8 @@ def _all_done(engine: ShardedEngine, tenants: list[redrive.Tenant]) -> bool:
     return {engine.for_tenant(tenant).runs().items[0].status for tenant in tenants} == {"completed"}
 
 
-def test_stopped_and_closed(engine: ShardedEngine) -> None:
-    """Stop ends all of it; a worker of a closed engine says so."""
+def test_stop_ends_all_of_it(engine: ShardedEngine) -> None:
+    """Stop ends all of it, also before it began."""
     worker = Worker(engine, {"a": lambda _: None}, **QUICK)
     with running(worker.run):
         submit(engine, TENANTS[0])
@@ -119,10 +119,6 @@ def test_stopped_and_closed(engine: ShardedEngine) -> None:
         worker.stop()
     worker.stop()
     worker.run_until_idle()
-    with redrive.open([f"sqlite:///{shard.ledger.path}" for shard in engine.shards]) as other:
-        late = Worker(other, {"a": lambda _: None}, **QUICK)
-    with pytest.raises(EngineClosed):
-        late.run()
 
 
 def test_interrupted_it_gives_everything_back(engine: ShardedEngine, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -148,9 +148,8 @@ class Session:
 
     def command(self, *words: str) -> str:
         """A command line to type next: with the log and the tenant, when they were arguments of this one."""
-        given = [(name, self.given[name]) for name in ("db", "tenant") if name in self.given]
-        each = [(name, one) for name, value in given for one in (value if isinstance(value, tuple) else (value,))]
-        return shlex.join(["redrive", *(part for name, one in each for part in (f"--{name}", one)), *words])
+        named = [part for name in ("db", "tenant") if name in self.given for part in (f"--{name}", self.given[name])]
+        return shlex.join(["redrive", *named, *words])
 
     def again(self, cursor: str) -> str:
         """The command line of this very command, going on at *cursor*."""

@@ -15,16 +15,14 @@ GLOBAL = "Global options (before or after the command)"
 
 def _remember(ctx: click.Context, param: click.Parameter, value: object) -> None:
     """Keep what was given; the option nearer to the end of the line wins."""
-    if value is not None and value is not False and value != ():
+    if value is not None and value is not False:
         ctx.ensure_object(Session).give(str(param.name), value)
 
 
 def _global_options() -> list[click.Parameter]:
     kept: dict[str, Any] = {"expose_value": False, "callback": _remember, "is_eager": True}
     return [
-        click.Option(
-            ["--db"], metavar="URL", multiple=True, help="The log: sqlite:///file.db (REDRIVE_DB); or several.", **kept
-        ),
+        click.Option(["--db"], metavar="URL", help="The log: sqlite:///file.db (REDRIVE_DB); or several.", **kept),
         click.Option(["--tenant"], metavar="ORG/WS/DEPLOYMENT", help="Whose records (REDRIVE_TENANT).", **kept),
         click.Option(["--json"], is_flag=True, help="Print JSON, for programs.", **kept),
         click.Option(["--log-format"], type=Word("console", "json"), help="How logs are written to stderr.", **kept),

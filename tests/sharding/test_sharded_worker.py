@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 import redrive
-from redrive import Attempt, EngineClosed, InvalidValue, ShardedEngine, StorageError, Worker
+from redrive import Attempt, InvalidValue, ShardedEngine, StorageError, Worker
 from redrive.processes.shard_worker import ShardedWorker
 from redrive.processes.shared_room import PATIENCE_S, Room
 from redrive.processes.turns import Turns
@@ -15,7 +15,6 @@ from tests.processes.workshop import ONE, running, until
 from tests.sharding.shards import TENANTS, home, homes, submit
 
 QUICK: dict[str, Any] = {"poll_ms": 20, "tick_ms": 20}
-
 
 
 def test_everything_is_done_by_so_many_at_a_time(engine: ShardedEngine) -> None:
@@ -81,7 +80,7 @@ def test_a_list_of_engines_is_served_too(engine: ShardedEngine) -> None:
     assert done == ["completed", "completed", "queued"]
     assert type(Worker([engine.shards[0]], {})) is Worker
     for bad in ([], ["x"], 3):
-        with pytest.raises(InvalidValue, match="^engine: "):
+        with pytest.raises(InvalidValue, match=r"^engine: "):
             Worker(bad, {})  # type: ignore[arg-type]
 
 
@@ -138,9 +137,10 @@ def test_interrupted_it_gives_everything_back(engine: ShardedEngine, monkeypatch
             raise KeyboardInterrupt
         join(thread, timeout)
 
-    with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
+    with monkeypatch.context() as patched:
         patched.setattr(threading.Thread, "join", interrupted)
-        worker.run()
+        with pytest.raises(KeyboardInterrupt):
+            worker.run()
     assert all(not shard.ledger.holders(None) for shard in engine.shards)
 
 

@@ -84,6 +84,7 @@ def test_a_list_of_engines_is_served_too(engine: ShardedEngine) -> None:
             Worker(bad, {})  # type: ignore[arg-type]
 
 
+@pytest.mark.long
 def test_a_log_that_cannot_be_read_stops_no_other(engine: ShardedEngine, monkeypatch: pytest.MonkeyPatch) -> None:
     """Not even with one slot: what was kept for it is given on."""
     for tenant in TENANTS:
@@ -144,6 +145,7 @@ def test_interrupted_it_gives_everything_back(engine: ShardedEngine, monkeypatch
     assert all(not shard.ledger.holders(None) for shard in engine.shards)
 
 
+@pytest.mark.long
 def test_a_ticker_ticks_every_log(engine: ShardedEngine) -> None:
     """What expired is taken back in each."""
     for tenant in TENANTS[:9]:

@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Collection, Iterable, Sequence
+from functools import lru_cache
 from itertools import pairwise
 
 from redrive.domain.identity import StreamId, Tenant, derived_id
@@ -13,6 +14,7 @@ ShardSet = frozenset[str]
 """The ids of logs that share the tenants among them."""
 
 
+@lru_cache(maxsize=4_096)
 def placement_stream_of(tenant: Tenant) -> StreamId:
     """The stream in which a log keeps that *tenant* is at home in it."""
     return StreamId(derived_id(tenant, "placement"))

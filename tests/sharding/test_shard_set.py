@@ -4,13 +4,15 @@ import shutil
 import sqlite3
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 import redrive
-from redrive import InvalidValue, ShardMissing, StorageError
+from redrive import InvalidValue, ShardMissing, StorageError, WrongShard
 from redrive.domain.records import ShardsRecorded, TenantPlaced
 from redrive.ledger.ledger import SqliteLedger
+from redrive.sharding import shard_set
 from tests.sharding.shards import TENANTS, check, facts, home, homes, submit, urls
 
 
@@ -173,3 +175,23 @@ def test_a_log_restored_from_before_the_set_grew(tmp_path: Path) -> None:
         assert homes(engine) == before
         assert len(facts(engine.shards[0], TenantPlaced)) == (before[TENANTS[0]] == "a")
         check(engine)
+
+
+def test_who_writes_while_logs_are_brought_together(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A process that has one of them open for itself: its tenants are found, and from then on it takes in no more."""
+    look = shard_set._require_one_home
+    with redrive.open(urls(tmp_path)[0]) as alone:
+        submit(alone, TENANTS[0])
+
+        def then_written(found: Any) -> None:
+            look(found)
+            monkeypatch.setattr(shard_set, "_require_one_home", look)
+            submit(alone, TENANTS[1])
+
+        monkeypatch.setattr(shard_set, "_require_one_home", then_written)
+        with redrive.open(urls(tmp_path)) as engine:
+            assert {home(engine, tenant) for tenant in TENANTS[:2]} == {"a"}
+            with pytest.raises(WrongShard):
+                submit(alone, TENANTS[2])
+            submit(alone, TENANTS[1], "more")
+            check(engine)

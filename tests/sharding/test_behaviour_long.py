@@ -2,7 +2,6 @@
 
 import pytest
 
-from tests.processes.test_operations import *  # noqa: F403
 from tests.processes.test_reports_letters import *  # noqa: F403
 from tests.processes.test_sweep import *  # noqa: F403
 from tests.processes.test_sweep_dispatch import *  # noqa: F403

@@ -25,13 +25,12 @@ Command = Callable[["LedgerTransaction"], T]
 class Admission:
     """Places the tenants that write to a log for the first time; in a log that stands alone, nobody needs a place.
 
-    *shard* is the id of the log. *router* is the set of logs by which tenants are routed here; None when it was opened
-    by itself: then tenants that have no place yet in a log with others are refused.
+    *router* is the set of logs by which tenants are routed here, to the log with the id *shard*; None when it was
+    opened by itself: then tenants that have no place yet in a log with others are refused.
     """
 
-    def __init__(self, shard: str = "") -> None:
-        self.shard = shard
-        self.router: ShardSet | None = None
+    def __init__(self, shard: str = "", router: ShardSet | None = None) -> None:
+        self.shard, self.router = shard, router
 
     def decide(self, tx: "LedgerTransaction", command: Command[T]) -> T:
         """What *command* returns, with the tenant's place beside what it wrote. Raises WrongShard."""
@@ -41,17 +40,15 @@ class Admission:
             recorded = recorded_set(tx)
             if recorded is not None:
                 self._require_home(tenant, recorded)
-                tx.append_record(tenant, stream, TenantPlaced(shard=self.shard))
+                tx.append_record(tenant, stream, TenantPlaced(shard=self.shard or next(iter(recorded))))
         return value
 
     def _require_home(self, tenant: "Tenant", recorded: ShardSet) -> None:
         """Raises WrongShard unless tenants are routed here by the set that is on record: all of it, or this log."""
-        router = self.router or {self.shard}
-        if router != recorded:
-            known = f"{len(router)} of them were" if len(router) > 1 else "only this one was"
-            raise WrongShard(
-                str(tenant), f"{len(recorded)} logs share the tenants, and {known} opened: open all of them"
-            )
+        if self.router == recorded or (self.router is None and len(recorded) == 1):
+            return
+        known = "only this one was" if self.router is None else f"{len(self.router)} of them were"
+        raise WrongShard(str(tenant), f"{len(recorded)} logs share the tenants, and {known} opened: open all of them")
 
 
 def recorded_set(tx: "LedgerTransaction") -> ShardSet | None:

@@ -74,7 +74,6 @@ class SqliteLedger:
                 cache_bytes=cache_bytes,
                 after_commit=self._tell,
             )
-            self.committer.admission.shard = self.id
             self._note_engine(engine)
         except BaseException:
             self._application.close()

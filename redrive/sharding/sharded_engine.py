@@ -10,6 +10,7 @@ from redrive.domain.run.claims import DEFAULT_LEASE_MS
 from redrive.domain.sharding import by_weight
 from redrive.domain.values import clean_integer
 from redrive.engine import Engine
+from redrive.ledger.admission import Admission
 from redrive.ledger.ledger import refuse_in_batch
 from redrive.privacy.models import KeyDestruction
 from redrive.processes.handout import Claim
@@ -51,7 +52,7 @@ class ShardedEngine:
         self._by_id = {shard.ledger.id: shard for shard in self.shards}
         together = agree(self._by_id)
         for shard in self.shards:
-            shard.ledger.committer.admission.router = together
+            shard.ledger.committer.admission = Admission(shard.ledger.id, together)
         self._homes: dict[Tenant, Engine] = {}
         self._turn = count()
 

@@ -10,15 +10,17 @@ RedriveError
 │   ├── RetryUnavailable · BudgetSpent                  dead letters
 │   ├── InFlight · OutcomePending · Compensated                       effects
 │   ├── PayloadDestroyed · PayloadLocked                encryption per subject
+│   ├── WrongShard · OneShardOnly                       tenants over several logs
 │   └── StreamReadOnly          holds an event of a newer version
 ├── NotFound                    unknown, or another tenant's: both look the same          CLI exit 4
 ├── Conflict                    another writer was first, again and again; try later      CLI exit 5
 ├── StorageError                disk full, locked, read-only, corrupted, newer schema     CLI exit 5
-â   âââ EngineClosed Â· StreamDamaged Â· SealRefused Â· ReadOnlyLog Â· ArchiveUnreadable
+│   └── EngineClosed · StreamDamaged · SealRefused · ReadOnlyLog · ArchiveUnreadable · ShardMissing
 ├── AnchorFailed            nobody outside of the database could be told                CLI exit 5
 └── StreamUnreadable            marks StreamReadOnly, StreamDamaged, Payload…, Archive…: left alone, all else works
 """
 
+from collections.abc import Sequence
 from typing import ClassVar
 
 
@@ -94,6 +96,19 @@ class ReadOnlyLog(StorageError):
         self.path = path
         super().__init__(
             f"{path}: this is an evidence bundle; it can be asked, and nothing else. `redrive bundle verify` checks it"
+        )
+
+
+class ShardMissing(StorageError):
+    """A log shares its tenants with others, and not all of them were given: nothing is placed anew because of that."""
+
+    code = "shard-missing"
+
+    def __init__(self, path: str, missing: Sequence[str]) -> None:
+        self.path, self.missing = path, tuple(missing)
+        super().__init__(
+            f"{path}: this log shares its tenants with {len(missing)} more that are not given: "
+            f"{_shown(', '.join(missing), 400)}; give the URLs of all of them"
         )
 
 
@@ -287,6 +302,28 @@ class PayloadLocked(Refused, StreamUnreadable):
         self.stream, self.key, self.store = stream, key, store
         where = f"key {key} is not in {store}" if key else "its key is not here"
         super().__init__(f"the payload of {stream} is encrypted and {where}: open the log with its key store")
+
+
+class WrongShard(Refused):
+    """The tenant is not at home in this log, which is one of several that share the tenants among them."""
+
+    code = "wrong-shard"
+
+    def __init__(self, tenant: str, why: str) -> None:
+        self.tenant, self.why = tenant, why
+        super().__init__(f"tenant {_shown(tenant)} is not at home in this log: {why}")
+
+
+class OneShardOnly(Refused):
+    """What is asked concerns one log, and several were opened together: ask ``engine.shards[i]``."""
+
+    code = "one-shard-only"
+
+    def __init__(self, asked: str, shards: int) -> None:
+        self.asked, self.shards = asked, shards
+        super().__init__(
+            f"{asked} concerns one log, and {shards} are open: ask engine.shards[i].{asked}, or one --db URL"
+        )
 
 
 def _shown(value: object, most: int = 120) -> str:

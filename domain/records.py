@@ -110,6 +110,23 @@ class NoteWritten(Event):
     text: str
 
 
+class TenantPlaced(Event):
+    """From here on the tenant is at home in this log, whose id is *shard*: it wrote here first, or had written here
+    before the log belonged together with others."""
+
+    TOPIC: ClassVar[str] = "log.tenant-placed"
+
+    shard: str
+
+
+class ShardsRecorded(Event):
+    """The logs with the ids *shards* (sorted, this one among them) share the tenants from here on."""
+
+    TOPIC: ClassVar[str] = "log.shards-recorded"
+
+    shards: tuple[str, ...]
+
+
 RECORDS: tuple[type[Event], ...] = (
     FlowRegistered,
     PolicyRegistered,
@@ -119,5 +136,7 @@ RECORDS: tuple[type[Event], ...] = (
     AnchorRecorded,
     KeyDestroyed,
     RecordsArchived,
+    TenantPlaced,
+    ShardsRecorded,
 )
 """The events of streams that are no aggregate: nothing is folded from them, and no rule decides on them again."""

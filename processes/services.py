@@ -1,9 +1,9 @@
 """What the acting parts share: the ledger, the policies, the classifier, and who this process is."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, cast
 
 from redrive.domain.classifier import Classifier
 from redrive.domain.errors import InvalidValue
@@ -74,6 +74,28 @@ def engine_given(engine: Embedded) -> Embedded:
         accepted = "an Engine or a TenantEngine; of an AsyncEngine, pass engine.sync"
         raise InvalidValue("engine", type(engine).__name__, accepted)
     return engine
+
+
+class Sharded(Protocol):
+    """Several logs that are opened together."""
+
+    @property
+    def shards(self) -> "Sequence[Embedded]":
+        """The engine of each."""
+
+
+Served = Embedded | Sharded | Sequence[Embedded]
+"""What a worker or a ticker serves: an engine, for all tenants or for one, or several."""
+
+
+def engines_given(engine: Served) -> tuple[Embedded, ...]:
+    """The engines to serve: of several logs, one of each. Raises InvalidValue."""
+    several = engine if isinstance(engine, (list, tuple)) else getattr(engine, "shards", None)
+    if several is None:
+        return (engine_given(cast(Embedded, engine)),)
+    if not several:
+        raise InvalidValue("engine", several, "at least one engine")
+    return tuple(engine_given(one) for one in several)
 
 
 @lru_cache(maxsize=256)

@@ -15,7 +15,7 @@ from redrive.processes.compensations import expiring as expiring_compensation
 from redrive.processes.effects import expiring
 from redrive.processes.host import is_gone, supervisors_of
 from redrive.processes.leases import reclaiming
-from redrive.processes.services import Embedded, Services, engine_given
+from redrive.processes.services import Served, Services, engines_given
 from redrive.processes.sweep import START, DueKey, SweepReport, sweep
 from redrive.processes.timers import TIMER, TimerReport, end_timers
 from redrive.projections.logs import log
@@ -125,24 +125,27 @@ def _reclaim(services: Services, tenant: Tenant | None, run: RunId, gone: Holder
 
 
 class Ticker:
-    """Ticks on a timer, in a thread of its own: ``with Ticker(engine): …``."""
+    """Ticks on a timer, in a thread of its own: ``with Ticker(engine): …``. *engine* may be several, or a
+    ShardedEngine: each is ticked, also when another cannot be."""
 
-    def __init__(self, engine: Embedded, *, interval_ms: int = DEFAULT_INTERVAL_MS) -> None:
-        self._engine = engine_given(engine)
+    def __init__(self, engine: Served, *, interval_ms: int = DEFAULT_INTERVAL_MS) -> None:
+        self._engines = engines_given(engine)
         self._interval_s = clean_integer(interval_ms, "interval_ms", 1, 86_400_000) / 1000
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self.run, name="redrive-ticker", daemon=True)
 
     def run(self) -> None:
         """Tick until ``stop()``; a storage error is logged, and the next tick tries again."""
-        self._engine.services.begin_work()
+        for engine in self._engines:
+            engine.services.begin_work()
         while True:
-            try:
-                tick(self._engine.services, self._engine.tenant)
-            except EngineClosed:
-                return
-            except (StorageError, Conflict) as error:
-                log.error("ticker.storage", error=str(error))
+            for engine in self._engines:
+                try:
+                    tick(engine.services, engine.tenant)
+                except EngineClosed:
+                    return
+                except (StorageError, Conflict) as error:
+                    log.error("ticker.storage", error=str(error))
             if self._stop.wait(self._interval_s):
                 return
 

@@ -5,6 +5,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from queue import Empty, SimpleQueue
+from typing import Any, Self, cast
 
 from redrive.domain.compensation.rules import DEFAULT_LEASE_MS as COMPENSATION_LEASE_MS
 from redrive.domain.errors import Conflict, EngineClosed, InvalidValue, StorageError
@@ -17,7 +18,7 @@ from redrive.processes.given import functions_given
 from redrive.processes.handlers import Handler
 from redrive.processes.leases import Claimant
 from redrive.processes.outbox import Outbox, Reconciler
-from redrive.processes.services import Embedded, engine_given, worker_caller
+from redrive.processes.services import Served, engines_given, worker_caller
 from redrive.processes.slots import Slots
 from redrive.processes.sweep import START
 from redrive.processes.ticker import DEFAULT_INTERVAL_MS, tick
@@ -38,12 +39,22 @@ class Worker:
     worker also ticks (reclaims and sweeps) every *tick_ms*; None leaves that to a ``Ticker``. What other processes
     do is noticed within *poll_ms*. *only* limits it to one run. *reconcilers* (beside those of the engine) find out
     what became of effects, *compensators* run approved compensations; both are functions by operation. All times are
-    milliseconds.
+    milliseconds. *engine* may be a list of engines, or a ShardedEngine: all are served, and share *concurrency*.
     """
+
+    _turns_of: type[Turns] = Turns
+
+    def __new__(cls, engine: Served, *_args: Any, **_options: Any) -> Self:
+        """Of several engines, a worker for each behind one face."""
+        if cls is Worker and len(engines_given(engine)) > 1:
+            from redrive.processes.shard_worker import ShardedWorker  # noqa: PLC0415 - it is a Worker
+
+            return cast(Self, object.__new__(ShardedWorker))
+        return object.__new__(cls)
 
     def __init__(
         self,
-        engine: Embedded,
+        engine: Served,
         handlers: Mapping[str, Handler],
         *,
         name: str | None = None,
@@ -58,18 +69,18 @@ class Worker:
         _require_handlers(handlers)
         self.name = name or f"{os.uname().nodename}-{os.getpid()}-{os.urandom(2).hex()}"
         self.concurrency = clean_integer(concurrency, "concurrency", 1, 1_024)
-        engine = engine_given(engine)
-        self._services, self._tenant = engine.services, engine.tenant
+        (only_one,) = engines_given(engine)
+        self._services, self._tenant = only_one.services, only_one.tenant
         self._ledger, self._handlers = self._services.ledger, handlers
         self._only = only
         asked = functions_given(reconcilers, "reconcilers", "an EffectCall")
         outbox = Outbox(self._services, {**self._services.reconcilers, **asked})
         claimant = Claimant(self.name, self._services.holder, lease_ms, handlers, only, outbox)
         self._compensator = Compensator(
-            engine, functions_given(compensators, "compensators", "a CompensationTry"), worker=self.name
+            only_one, functions_given(compensators, "compensators", "a CompensationTry"), worker=self.name
         )
-        caller = worker_caller(engine, self.name)
-        self._turns = Turns(self._services, caller, claimant, handlers, self.concurrency)
+        caller = worker_caller(only_one, self.name)
+        self._turns = self._turns_of(self._services, caller, claimant, handlers, self.concurrency)
         self._tick_ms = None if tick_ms is None else clean_integer(tick_ms, "tick_ms", 1, 86_400_000)
         self._poll_ms = clean_integer(poll_ms, "poll_ms", 1, 86_400_000)
         self._ended: SimpleQueue[Ended | None] = SimpleQueue()

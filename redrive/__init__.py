@@ -17,7 +17,9 @@ _PUBLIC = {
     "redrive.async_engine": ("AsyncBatch", "AsyncEngine", "open_async"),
     "redrive.async_tenant": ("AsyncTenantEngine", "AsyncView"),
     "redrive.engine": ("Batch", "Engine"),
-    "redrive.opening": ("open",),
+    "redrive.sharding.opening": ("open",),
+    "redrive.sharding.sharded_batch": ("ShardedBatch",),
+    "redrive.sharding.sharded_engine": ("ShardedEngine",),
     "redrive.tenant_engine": ("TenantEngine",),
     "redrive.effect_detail": ("CompensationDetail", "EffectDetail", "EffectOutcome", "EffectTry"),
     "redrive.run_detail": ("NodeDetail", "RunDetail"),
@@ -61,18 +63,21 @@ _PUBLIC = {
         "NotRunning",
         "OutcomePending",
         "ReadOnlyLog",
+        "OneShardOnly",
         "PayloadDestroyed",
         "PayloadLocked",
         "RedriveError",
         "Refused",
         "RetryUnavailable",
         "SealRefused",
+        "ShardMissing",
         "StaleAttempt",
         "StaleEpoch",
         "StorageError",
         "StreamDamaged",
         "StreamReadOnly",
         "StreamUnreadable",
+        "WrongShard",
     ),
     "redrive.domain.records": ("AnchorRecorded",),
     "redrive.evidence.anchors": ("Anchor", "CommandAnchor", "PinAnchor", "TimestampAnchor", "WitnessAnchor"),
@@ -181,6 +186,7 @@ if TYPE_CHECKING:
     from redrive.domain.errors import NotAllowed as NotAllowed
     from redrive.domain.errors import NotFound as NotFound
     from redrive.domain.errors import NotRunning as NotRunning
+    from redrive.domain.errors import OneShardOnly as OneShardOnly
     from redrive.domain.errors import OutcomePending as OutcomePending
     from redrive.domain.errors import PayloadDestroyed as PayloadDestroyed
     from redrive.domain.errors import PayloadLocked as PayloadLocked
@@ -189,12 +195,14 @@ if TYPE_CHECKING:
     from redrive.domain.errors import Refused as Refused
     from redrive.domain.errors import RetryUnavailable as RetryUnavailable
     from redrive.domain.errors import SealRefused as SealRefused
+    from redrive.domain.errors import ShardMissing as ShardMissing
     from redrive.domain.errors import StaleAttempt as StaleAttempt
     from redrive.domain.errors import StaleEpoch as StaleEpoch
     from redrive.domain.errors import StorageError as StorageError
     from redrive.domain.errors import StreamDamaged as StreamDamaged
     from redrive.domain.errors import StreamReadOnly as StreamReadOnly
     from redrive.domain.errors import StreamUnreadable as StreamUnreadable
+    from redrive.domain.errors import WrongShard as WrongShard
     from redrive.domain.event import Cause as Cause
     from redrive.domain.event import Event as Event
     from redrive.domain.event import Recorded as Recorded
@@ -284,7 +292,6 @@ if TYPE_CHECKING:
     from redrive.http_effects import http_send as http_send
     from redrive.ledger.committer import Pending as Pending
     from redrive.ledger.limit_status import LimitStatus as LimitStatus
-    from redrive.opening import open as open
     from redrive.privacy.models import KeyDestruction as KeyDestruction
     from redrive.privacy.models import PrivacyStatus as PrivacyStatus
     from redrive.privacy.options import Privacy as Privacy
@@ -334,6 +341,9 @@ if TYPE_CHECKING:
     from redrive.run_detail import NodeDetail as NodeDetail
     from redrive.run_detail import RunDetail as RunDetail
     from redrive.settings import Settings as Settings
+    from redrive.sharding.opening import open as open
+    from redrive.sharding.sharded_batch import ShardedBatch as ShardedBatch
+    from redrive.sharding.sharded_engine import ShardedEngine as ShardedEngine
     from redrive.tenant_engine import TenantEngine as TenantEngine
 
 

@@ -63,12 +63,13 @@ def open(  # noqa: A001, PLR0913  (redrive.open reads well; all have defaults)
     """Open a log, creating it when there is none.
 
     *url*: ``sqlite:///relative.db``, ``sqlite:////absolute.db``, or ``postgresql://user@host/database?schema=name``
-    (``redrive[postgres]``; the schema, ``redrive`` by default, holds one log). *clock* returns UTC milliseconds, *dice*
-    a float in [0, 1). *listeners* are told, after the commit, every event that this process commits, best effort; they
-    may query, not command. *redrive_policy* is one for all, or a function of tenant and automation. *gate* is asked
-    before every effect and may withhold it; *reconcilers* (operation → function) find out what became of effects whose
-    outcome is unknown. *limits* are set where the log has another or none, and stay until they are removed; one that a
-    human operator changed last stays as it is, with a warning `limit.kept`. *views* is the folder for the query views
+    (``redrive[postgres]``; the schema, ``redrive`` by default, holds one log); with a list of URLs, ``redrive.open``
+    gives a ShardedEngine: the tenants are shared among these logs. *clock* returns UTC milliseconds, *dice* a float in
+    [0, 1). *listeners* are told, after the commit, every event that this process commits, best effort; they may query,
+    not command. *redrive_policy* is one for all, or a function of tenant and automation. *gate* is asked before every
+    effect and may withhold it; *reconcilers* (operation → function) find out what became of effects whose outcome is
+    unknown. *limits* are set where the log has another or none, and stay until they are removed; one that a human
+    operator changed last stays as it is, with a warning `limit.kept`. *views* is the folder for the query views
     (default: beside the log; for one on a server, ``$XDG_STATE_HOME/redrive``, that is ``~/.local/state/redrive``).
 
     *seal*: whether what is new is sealed in the background, from the first event that this engine commits (True), while

@@ -1,6 +1,7 @@
 """Settings: argument > ``REDRIVE_*`` > ``redrive.toml`` > default; one frozen model, every field with its unit."""
 
 import os
+import re
 import tomllib
 from difflib import get_close_matches
 from pathlib import Path
@@ -11,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from redrive.domain.errors import InvalidValue
 
 FILE = "redrive.toml"
+_BETWEEN = re.compile(r"[\s,]+(?=[a-z][a-z0-9+.-]*:/)")
 
 
 class Settings(BaseModel):
@@ -18,7 +20,10 @@ class Settings(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    db: str = Field("sqlite:///redrive.db", description="URL of the log: sqlite:///relative or sqlite:////absolute")
+    db: str | tuple[str, ...] = Field(
+        "sqlite:///redrive.db",
+        description="URL of the log: sqlite:///relative or sqlite:////absolute; several share the tenants among them",
+    )
     tenant: str | None = Field(None, description="org/workspace/deployment; none: local/default/default")
     lease_ms: int = Field(1_800_000, ge=5_000, le=21_600_000, description="how long a claim lasts unrenewed, ms")
     concurrency: int = Field(8, ge=1, le=1_024, description="attempts that a worker runs at a time")
@@ -44,6 +49,12 @@ class Settings(BaseModel):
     log_format: Literal["console", "json"] = Field("console", description="how log lines are written to stderr")
     log_level: Literal["debug", "info", "warning", "error"] = Field("warning", description="the least that is logged")
 
+    @property
+    def urls(self) -> tuple[str, ...]:
+        """The logs, one or several."""
+        texts = (self.db,) if isinstance(self.db, str) else self.db
+        return tuple(url for text in texts for url in urls_in(text))
+
     @classmethod
     def load(cls, folder: Path | None = None, **arguments: Any) -> "Settings":
         """The settings in force; None among *arguments* means not given. Raises InvalidValue."""
@@ -53,12 +64,18 @@ class Settings(BaseModel):
             return cls(**merged)
         except ValidationError as error:
             first = error.errors()[0]
-            field = ".".join(str(part) for part in first["loc"])
+            field = str(first["loc"][0])
             accepted = first["msg"]
             if first["type"] == "extra_forbidden":
                 near = get_close_matches(field, cls.model_fields, n=1)
                 accepted = f"a setting that exists (did you mean {near[0]}?)" if near else "a setting that exists"
             raise InvalidValue(f"setting {field}", first["input"], accepted) from None
+
+
+def urls_in(text: str) -> tuple[str, ...]:
+    """The URLs in *text*, between which commas or blanks stand. Only what looks like the beginning of a URL ends the
+    one before: a file name may have blanks and commas in it."""
+    return tuple(_BETWEEN.split(text.strip()))
 
 
 def _from_file(path: Path) -> dict[str, Any]:

@@ -35,7 +35,8 @@ class TenantEngine(TenantEffects):
 
     Every command raises InvalidValue for what it cannot accept, NotFound for what this tenant does not have,
     StreamReadOnly when a newer version has written to what it would continue, PayloadLocked when that is encrypted
-    with a key that is not here, and PayloadDestroyed when it would have work done with a payload whose key is gone.
+    with a key that is not here, PayloadDestroyed when it would have work done with a payload whose key is gone, and
+    WrongShard for the first write of a tenant to one of several logs that were not all opened.
     """
 
     def submit(

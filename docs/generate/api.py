@@ -22,6 +22,10 @@ GROUPS: dict[str, tuple[str, ...]] = {
         "AsyncBatch",
         "AsyncView",
     ),
+    "Tenants over several logs": (
+        "ShardedEngine",
+        "ShardedBatch",
+    ),
     "Flows and policies": (
         "Flow",
         "Node",

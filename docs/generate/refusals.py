@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from docs.generate.markdown import code, prose, table
 from docs.generate.not_allowed import variants
-from redrive import Attempt, Engine, TenantEngine
+from redrive import Attempt, Engine, ShardedEngine, TenantEngine
 from redrive.cli import failures
 from redrive.domain import errors
 from redrive.domain.errors import Refused
@@ -35,6 +35,8 @@ ADVICE = {
     "payload-destroyed": ("Nothing can be done with it but close it: cancel, abandon, ignore.", "privacy"),
     "payload-locked": ("Open the log with its key store: `redrive.Privacy`, or the setting `key_store`.", "privacy"),
     "stream-read-only": ("Use the newer version of redrive that wrote to it; all else goes on here.", "history"),
+    "wrong-shard": ("Open all of the logs, in every process: `redrive.open([url, url, …])`.", "shards"),
+    "one-shard-only": ("Ask the engine of one log, `engine.shards[i]`; or name one with `--db`.", "shards"),
 }
 PAGES = {
     "fencing": "[Fencing](../explanation/fencing.md)",
@@ -45,6 +47,7 @@ PAGES = {
     "dead": "[Dead letters](../explanation/dead-letters.md)",
     "backoff": "[Backoff and budget](../explanation/backoff-and-budget.md)",
     "history": "[Events](events.md)",
+    "shards": "[Several databases](../how-to/share-tenants-among-databases.md)",
 }
 _RAISES = re.compile(r"[Rr]aises\s+(.*?)(?:\.\s|\.$|$)", re.DOTALL)
 
@@ -63,7 +66,7 @@ def said_by(docstring: str | None) -> set[str]:
 
 def commands() -> Iterator[tuple[str, str | None]]:
     """Every public method that may refuse, as ``TenantEngine.pause``, with its docstring."""
-    for cls in (TenantEngine, Engine, Attempt):
+    for cls in (TenantEngine, Engine, ShardedEngine, Attempt):
         for name, method in inspect.getmembers(cls, inspect.isfunction):
             if not name.startswith("_") and name != "effect_async":
                 yield f"{cls.__name__}.{name}", method.__doc__

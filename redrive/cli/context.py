@@ -4,7 +4,7 @@ import shlex
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import click
 
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from redrive.forensics.past import Past
     from redrive.privacy.options import Privacy
     from redrive.settings import Settings
+    from redrive.sharding.sharded_engine import ShardedEngine
     from redrive.tenant_engine import TenantEngine
     from redrive.tenant_queries import TenantQueries
 
@@ -53,20 +54,30 @@ class Session:
         return None if self.settings.tenant is None else Tenant.parse(self.settings.tenant)
 
     def engine(self, *, create: bool = False) -> "Engine":
-        """Open the log, until the command ends. Without *create*, NotFound when there is none."""
+        """Open the log, until the command ends. Without *create*, NotFound when there is none. Raises OneShardOnly
+        when there are several: what such a command does concerns one."""
+        from redrive.domain.errors import OneShardOnly
+
+        if len(self.settings.urls) > 1:
+            raise OneShardOnly(str(click.get_current_context().info_name), len(self.settings.urls))
+        return cast("Engine", self.serving(create=create))
+
+    def serving(self, *, create: bool = False) -> "Engine | ShardedEngine":
+        """Open the log, or the logs, until the command ends, as ``engine`` does."""
         from redrive.domain.redrive_policy import RedrivePolicy
         from redrive.effect_nodes import effect_reconcilers
         from redrive.logs import configure_logs
-        from redrive.opening import open as open_engine
+        from redrive.sharding.opening import open as open_engine
 
         settings, _ = self.settings, self.tenant
         configure_logs(settings)
-        if settings.db.startswith("bundle:"):
-            return self._bundle(settings.db)
-        if not create:
-            self._require_log(settings.db)
-        engine = open_engine(
-            settings.db,
+        urls = settings.urls
+        if len(urls) == 1 and urls[0].startswith("bundle:"):
+            return self._bundle(urls[0])
+        for url in () if create else urls:
+            self._require_log(url)
+        engine: Engine | ShardedEngine = open_engine(
+            urls if len(urls) > 1 else urls[0],
             redrive_policy=RedrivePolicy(
                 max_dispatches=settings.max_dispatches,
                 base_delay_ms=settings.base_delay_ms,
@@ -113,7 +124,7 @@ class Session:
 
     def tenant_engine(self, *, create: bool = False) -> "TenantEngine":
         """The log as one tenant sees it: the one that was named, or the default one."""
-        engine = self.engine(create=create)
+        engine = self.serving(create=create)
         return engine.local if self.tenant is None else engine.for_tenant(self.tenant)
 
     @property
@@ -173,6 +184,13 @@ class Session:
             missing = False
         if missing:
             raise NoLog(path, named="db" in self.given)
+
+
+def shards_of(engine: "Engine | ShardedEngine") -> "tuple[Engine, ...]":
+    """The engine of each log that is open."""
+    from redrive.engine import Engine
+
+    return (engine,) if isinstance(engine, Engine) else engine.shards
 
 
 pass_session = click.make_pass_decorator(Session, ensure=True)

@@ -151,6 +151,8 @@ WORDS: dict[str, Callable[[Data], str]] = {
     "log.records-archived": lambda data: (
         f"{data['events']} event(s) of {data['runs']} run(s) moved to {printable(data['file'], 80)}"
     ),
+    "log.tenant-placed": lambda data: f"the tenant is at home in log {data['shard'][:8]}",
+    "log.shards-recorded": lambda data: f"shares its tenants with {len(data['shards']) - 1} other log(s)",
     "engine.limit-removed": lambda data: f"limit removed: {data['limit']}",
     "run.submitted": _submitted,
     "run.claimed": _claimed,

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from redrive.cli.context import Session, pass_session
+from redrive.cli.context import Session, pass_session, shards_of
 from redrive.cli.options import Command
 from redrive.cli.output import printable
 
@@ -25,9 +25,10 @@ def tick(session: Session) -> None:
     from now on. A worker does this by itself, again and again. Serves all tenants
     unless --tenant names one.
     """
-    engine, out = session.engine(), session.output
+    engine, out = session.serving(), session.output
     tenant = session.tenant
-    engine.evidence.begin()
+    for one in shards_of(engine):
+        one.evidence.begin()
     report = engine.tick() if tenant is None else engine.for_tenant(tenant).tick()
     if out.json:
         out.item("tick", _document(report))

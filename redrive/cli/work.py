@@ -6,13 +6,14 @@ from typing import TYPE_CHECKING
 
 import click
 
-from redrive.cli.context import Session, pass_session
+from redrive.cli.context import Session, pass_session, shards_of
 from redrive.cli.options import Command
 
 if TYPE_CHECKING:
     from redrive.engine import Engine
     from redrive.executors import Allowed
     from redrive.processes.worker import Worker
+    from redrive.sharding.sharded_engine import ShardedEngine
 
 
 @click.command(cls=Command)
@@ -51,18 +52,19 @@ def work(
         session.give("concurrency", concurrency)
     if (here := str(Path.cwd())) not in sys.path:
         sys.path.insert(0, here)
-    engine = session.engine(create=True)
+    engine = session.serving(create=True)
     worker = _worker(session, engine, allowed, name)
     session.output.remark(f"worker {worker.name}: {worker.concurrency} attempts at a time; Ctrl-C to stop")
-    leave = engine.ledger.subscribe(Lines(None, session.output.say).follow) if not session.output.json else None
+    said = Lines(None, session.output.say).follow
+    leaves = [] if session.output.json else [one.ledger.subscribe(said) for one in shards_of(engine)]
     with stopping_on_signals(worker, session.output.remark) as interrupted:
         worker.run_until_idle() if until_idle else worker.run()
-    if leave is not None:
+    for leave in leaves:
         leave()
     return 130 if interrupted.is_set() and until_idle else 0
 
 
-def _worker(session: Session, engine: "Engine", allowed: "Allowed", name: str | None) -> "Worker":
+def _worker(session: Session, engine: "Engine | ShardedEngine", allowed: "Allowed", name: str | None) -> "Worker":
     """The worker that the settings describe."""
     from redrive.executors import Handlers
     from redrive.processes.worker import Worker
@@ -70,7 +72,7 @@ def _worker(session: Session, engine: "Engine", allowed: "Allowed", name: str | 
     settings = session.settings
     return Worker(
         engine if session.tenant is None else engine.for_tenant(session.tenant),
-        Handlers(allowed, engine.services.classifier),
+        Handlers(allowed, shards_of(engine)[0].services.classifier),
         name=name,
         concurrency=settings.concurrency,
         lease_ms=settings.lease_ms,

@@ -15,6 +15,7 @@ from typing import Any, Generic, TypeVar, cast
 
 from redrive.domain.errors import EngineClosed, StorageError
 from redrive.domain.ports import Caller
+from redrive.ledger.admission import Admission
 from redrive.ledger.agenda import Agenda
 from redrive.ledger.application import LogApplication
 from redrive.ledger.database import Connection
@@ -82,6 +83,7 @@ class Committer:
         self.states = States(self.recorder, cache_bytes)
         self.agenda = Agenda(self._connection)
         self.limit_book = LimitBook()
+        self.admission = Admission()
         self.known_streams: set[str] = set()
         self.clock, self.dice, self.engine = clock, dice, engine
         self.recorded_at_ms = 0
@@ -283,7 +285,7 @@ class Committer:
         transaction = LedgerTransaction(self, job.caller, now, first=not transactions)
         transactions.append(transaction)
         try:
-            value = job.command(transaction)
+            value = self.admission.decide(transaction, job.command)
             transaction.encode()
         except Exception as error:
             if isinstance(error, STORAGE) and not self._connection.in_transaction:

@@ -24,6 +24,8 @@ from redrive.domain.records import (
     NoteWritten,
     PolicyRegistered,
     RecordsArchived,
+    ShardsRecorded,
+    TenantPlaced,
 )
 from redrive.domain.retry_policy import RetryPolicy
 from redrive.domain.run import events as runs
@@ -143,6 +145,8 @@ def test_the_other_topics_are_stable_too() -> None:
     assert KeyDestroyed.STORED_AS == "log.key-destroyed/1"
     assert AnchorRecorded.STORED_AS == "log.anchor-recorded/1"
     assert NoteWritten.STORED_AS == "note.written/1"
+    assert TenantPlaced.STORED_AS == "log.tenant-placed/1"
+    assert ShardsRecorded.STORED_AS == "log.shards-recorded/1"
 
 
 @pytest.mark.parametrize(

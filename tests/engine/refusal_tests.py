@@ -107,6 +107,16 @@ SHOWN: dict[str, Shown] = {
         "ledger/test_states::test_a_stream_with_an_unknown_event_is_read_only",
         f"{ASKED}::test_what_a_newer_version_wrote_to_is_not_continued",
     ),
+    "wrong-shard": Shown(
+        "sharding/test_placement::test_a_log_that_stands_alone_knows_no_places",
+        "sharding/test_placement::test_a_log_opened_by_itself_serves_its_own_tenants",
+        "sharding/test_placement::test_routers_that_know_different_sets_never_split_a_tenant",
+    ),
+    "one-shard-only": Shown(
+        "sharding/test_sharded_engine::test_each_log_answers_for_itself",
+        "sharding/test_sharded_engine::test_a_batch_takes_commands_of_tenants_only",
+        "sharding/test_sharded_engine::test_what_concerns_one_log_is_asked_of_one",
+    ),
     "claim run": Shown(
         f"{CLAIMS}::test_a_claim_raises_the_epoch_and_sets_the_lease",
         f"{CLAIMS}::test_a_claim_is_refused",

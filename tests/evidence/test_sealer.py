@@ -98,4 +98,4 @@ def test_closing_twice_is_closing(tmp_path: Path) -> None:
 def test_options_that_make_no_sense_are_refused(tmp_path: Path, options: dict[str, object]) -> None:
     """A key file that was named must be there: sealing unsigned would be a silent surprise."""
     with pytest.raises(InvalidValue):
-        redrive.open(f"sqlite:///{tmp_path}/ops.db", **options)  # type: ignore[arg-type]
+        redrive.open(f"sqlite:///{tmp_path}/ops.db", **options)  # type: ignore[call-overload]

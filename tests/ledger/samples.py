@@ -31,6 +31,8 @@ from redrive.domain.records import (
     NoteWritten,
     PolicyRegistered,
     RecordsArchived,
+    ShardsRecorded,
+    TenantPlaced,
 )
 from redrive.domain.retry_policy import Mode, RetryDecision, Verdict
 from redrive.domain.run import events as runs
@@ -205,6 +207,8 @@ SAMPLES: list[Event] = [
         digest="0d" * 32,
         before_ms=5,
     ),
+    TenantPlaced(shard="0ff1ce00-0000-4000-8000-000000000001"),
+    ShardsRecorded(shards=("0ff1ce00-0000-4000-8000-000000000001", "0ff1ce00-0000-4000-8000-000000000002")),
     KeyDestroyed(key="0a" * 16, subject="0b" * 16, created_at_ms=1, destroyed_at_ms=1_000),
     LimitSet(limit=Limit("resource", "bank/é", 2, Rate(3, 1_000, 5))),
     LimitSet(limit=Limit("total", "", 0)),

@@ -19,6 +19,7 @@ PLAIN = {
     *("body", "dead_letter", "effect", "effect_key", "compensation", "operation", "target", "name", "limit", "holder"),
     *("failure_class", "kind", "classified_by", "classifier", "prompt", "resource_key", "reset_digest", "subject"),
     *("checkpoint", "evidence", "archive", "file", "log.records-archived/1.digest"),
+    *("shard", "shards"),
     *("host", "boot", "namespace", "roots", "disposition", "mode", "verdict"),
     *("dead-letter.held/1.why", "note.written/1.id", "run.attempt-snoozed/1.report"),
 }

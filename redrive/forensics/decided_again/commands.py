@@ -268,3 +268,5 @@ def _swept(recorded: Recorded, _event: Event, policy_of: PolicyOf) -> Rule:
 
 
 by(records.RecordsArchived)(_input)
+by(records.TenantPlaced)(_input)
+by(records.ShardsRecorded)(_input)

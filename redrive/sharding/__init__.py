@@ -1,0 +1,1 @@
+"""Tenants over several logs: which logs belong together, who is at home where, and the engine over all of them."""

@@ -15,6 +15,7 @@ from typing import Any, Generic, TypeVar, cast
 
 from redrive.domain.errors import EngineClosed, StorageError
 from redrive.domain.ports import Caller
+from redrive.domain.sharding import SHARDS_STREAM
 from redrive.ledger.admission import Admission
 from redrive.ledger.agenda import Agenda
 from redrive.ledger.application import LogApplication
@@ -29,6 +30,7 @@ from redrive.ledger.transaction import LedgerTransaction, NotAhead
 T = TypeVar("T")
 MOST_PER_COMMIT = 1_000
 MOST_HEADS = 100_000
+_OF_ALL = frozenset((LIMITS_STREAM, SHARDS_STREAM))  # what every decision rests on
 STALE_S = 0.02  # what is older is asked again before it is used: that is cheaper than to decide in vain
 
 
@@ -221,7 +223,7 @@ class Committer:
         if any(transaction.appended for transaction in transactions):
             self.recorder.begin()
         changed = self._take_news()
-        if changed is None or LIMITS_STREAM in changed or any(one.rests_on(changed) for one in transactions):
+        if changed is None or not _OF_ALL.isdisjoint(changed) or any(one.rests_on(changed) for one in transactions):
             self.conflicts += 1
             self._start_over(transactions)
             return False
@@ -276,6 +278,8 @@ class Committer:
             self.recorder.heads.pop(stream, None)
         if LIMITS_STREAM in streams:
             self.read_limits()
+        if SHARDS_STREAM in streams:
+            self.known_streams.clear()
         return streams
 
     def _decide(self, job: Pending[Any], transactions: list[LedgerTransaction]) -> LedgerTransaction | None:

@@ -195,9 +195,14 @@ class LedgerTransaction(Reading):
     @property
     def connection(self) -> Connection:
         """The connection that writes, within this transaction: for maintenance that undoes what it cannot finish."""
+        self.alone()
+        return self._ledger.recorder.writer
+
+    def alone(self) -> None:
+        """From here on nobody else writes to the log: for what reads past the states, or does what cannot be undone. A
+        command says so before anything else."""
         if self._ledger.ahead:
             raise NotAhead
-        return self._ledger.recorder.writer
 
     def emptying(self) -> AbstractContextManager[None]:
         """States of events may be emptied within, because an archive has them."""

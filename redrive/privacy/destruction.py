@@ -56,6 +56,7 @@ def _carry_out(engine: "Engine", encryption: Encryption, intent: Intent) -> KeyD
     tenant, ledger, keys = Tenant.parse(intent.tenant), engine.ledger, encryption.keys
 
     def destroy(tx: LedgerTransaction) -> None:
+        tx.alone()
         keys.destroy(intent.key, tx.now_ms)
         encryption.forget_keys()
         key = keys.key(intent.key)

@@ -90,6 +90,7 @@ def _join(one: _Joining, ours: ShardSet) -> None:
     ledger = one.engine.ledger
 
     def join(tx: LedgerTransaction) -> None:
+        tx.alone()
         now = recorded_set(tx)
         if now == ours:
             return

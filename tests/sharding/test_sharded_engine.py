@@ -96,7 +96,7 @@ def test_a_log_that_cannot_be_written_keeps_no_other_from_its_tick(
     """Its error is raised once all were asked; claims of the others are handed out."""
     for tenant in TENANTS[:12]:
         submit(engine, tenant)
-    broken, begin = engine.shards[0].ledger.committer, Committer._begin
+    broken, begin = engine.shards[0].ledger.committer, Committer._require_open
     ticked: list[object] = []
 
     def begin_or_break(committer: Committer) -> None:
@@ -104,7 +104,7 @@ def test_a_log_that_cannot_be_written_keeps_no_other_from_its_tick(
             raise StorageError("the disk is gone")
         begin(committer)
 
-    monkeypatch.setattr(Committer, "_begin", begin_or_break)
+    monkeypatch.setattr(Committer, "_require_open", begin_or_break)
     monkeypatch.setattr("redrive.engine.tick", lambda services, _tenant: _tick(services, ticked))
     with pytest.raises(StorageError, match="the disk is gone"):
         engine.tick()

@@ -4,6 +4,7 @@ import logging
 import os
 import tempfile
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 import structlog
@@ -11,15 +12,20 @@ import structlog
 from tests.stores import SERVER, STORES, server
 
 os.environ["XDG_CONFIG_HOME"] = "/nonexistent"  # whoever runs the tests may have a key: it signs nothing here
+SOON = ("engine", "ledger", "postgres")
 _STATE = tempfile.TemporaryDirectory(prefix="redrive-state-")
 os.environ["XDG_STATE_HOME"] = _STATE.name
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Run what asks for a store on each, unless it is about files."""
-    if "store" in metafunc.fixturenames:
-        only = metafunc.definition.get_closest_marker("sqlite_only")
-        metafunc.parametrize("store", STORES[:1] if only else STORES, indirect=True)
+    """Run what asks for a store on each, unless it is about files. What takes minutes on a server is long."""
+    if "store" not in metafunc.fixturenames:
+        return
+    stores: list[Any] = [STORES[0]]
+    if metafunc.definition.get_closest_marker("sqlite_only") is None:
+        soon = metafunc.definition.path.parent.name in SOON
+        stores.append(pytest.param(STORES[1], marks=() if soon else pytest.mark.long))
+    metafunc.parametrize("store", stores, indirect=True)
 
 
 @pytest.fixture(scope="session")

@@ -56,10 +56,7 @@ def position_of_event(recorder: LogRecorder, id_: str, tenant: str | None) -> in
 def covered_by(recorder: LogRecorder, text: str) -> list[int]:
     """The positions that the checkpoints cover whose root begins with *text*, in hex or in base64; in order."""
     with storage_errors(recorder.path):
-        reader = recorder.reader()
-        if not reader.execute("SELECT 1 FROM sqlite_master WHERE name = 'tree_checkpoints'").fetchone():
-            return []
-        found = reader.execute("SELECT position, root FROM tree_checkpoints ORDER BY position")
+        found = recorder.reader().execute("SELECT position, root FROM tree_checkpoints ORDER BY position")
         return [
             int(position)
             for position, root in found

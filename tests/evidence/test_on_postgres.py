@@ -95,7 +95,7 @@ def test_a_bundle_is_verified_without_the_server(sealed: redrive.Engine, tmp_pat
     """By the single file, and opened again as a log."""
     bundle = tmp_path / "case.redrive"
     sealed.export(str(bundle), positions=(1, sealed.ledger.last_position()))
-    assert verify_alone([str(bundle)]) == 0
+    assert verify_alone([str(bundle), "--pin", str(tmp_path / "log.pin")]) == 0
     with redrive.open_bundle(str(bundle)) as again:
         assert len(again.local.runs(limit=500).items) == RUNS + 20
 

@@ -85,6 +85,7 @@ def test_checkpoints_are_bounded(engine: redrive.Engine, monkeypatch: pytest.Mon
     assert found.positions() == []
 
 
+@pytest.mark.sqlite_only
 @pytest.mark.usefixtures("on_disk")
 def test_nothing_is_left_of_a_past_and_the_log_is_as_it_was(engine: redrive.Engine, tmp_path: Path) -> None:
     """Neither files, nor a byte in the log."""
@@ -99,6 +100,7 @@ def test_nothing_is_left_of_a_past_and_the_log_is_as_it_was(engine: redrive.Engi
     assert {path.name for path in tmp_path.iterdir()} - files <= {f"{Path(str(engine.views.path)).stem}.checkpoints"}
 
 
+@pytest.mark.sqlite_only
 @pytest.mark.usefixtures("on_disk")
 def test_what_a_dead_process_left_is_removed(engine: redrive.Engine, tmp_path: Path) -> None:
     """Its lock is free; a past that is in use keeps its folder."""

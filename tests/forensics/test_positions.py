@@ -29,6 +29,7 @@ def test_a_place_is_named_in_several_ways(engine: redrive.Engine) -> None:
     assert str(position_of(ledger, "now")) == f"pos:{last}"
 
 
+@pytest.mark.sqlite_only
 @pytest.mark.parametrize("asked", BAD, ids=repr)
 def test_what_names_no_moment_is_refused(engine: redrive.Engine, asked: object) -> None:
     """With the field, the value, and what would be accepted."""
@@ -36,6 +37,7 @@ def test_what_names_no_moment_is_refused(engine: redrive.Engine, asked: object) 
         engine.at(asked)  # type: ignore[arg-type]
 
 
+@pytest.mark.sqlite_only
 def test_a_time_is_the_longest_prefix_recorded_by_then(engine: redrive.Engine) -> None:
     """Also where recorded times go backwards, as in a log that something else wrote."""
     _rewrite_times(engine, lambda position: 1_000_000 + position * 10 - (55 if position % 9 == 0 else 0))

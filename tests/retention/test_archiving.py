@@ -137,6 +137,7 @@ def test_the_same_key_is_still_the_same_run(attic: Attic) -> None:
     assert again["run"] == run
 
 
+@pytest.mark.sqlite_only
 def test_late_reports_are_answered_as_before(attic: Attic) -> None:
     """The identical one is no news, another one is refused; neither writes."""
     attic.submit(ONE)
@@ -173,6 +174,7 @@ def test_an_engine_that_was_open_reads_on(attic: Attic) -> None:
     other.engine.close()
 
 
+@pytest.mark.sqlite_only
 # The archive and the log
 
 
@@ -207,6 +209,7 @@ def test_a_damaged_archive_is_no_history(attic: Attic) -> None:
     attic.file.write_bytes(data)
 
 
+@pytest.mark.sqlite_only
 def test_proofs_stay(attic: Attic) -> None:
     """A leaf needs the digest of a state, not the state."""
     attic.completed()
@@ -237,6 +240,7 @@ def test_encrypted_records_are_archived_as_they_are(tmp_path: Path) -> None:
     attic.engine.close()
 
 
+@pytest.mark.sqlite_only
 @pytest.mark.parametrize(
     "bad",
     [

@@ -36,6 +36,7 @@ def test_nothing_is_lost(attic: Attic, tmp_path: Path, step: str) -> None:
     assert attic.everything() == before
 
 
+@pytest.mark.sqlite_only
 def test_another_process_archives(attic: Attic, tmp_path: Path) -> None:
     """While this one has the log open, and its states in memory."""
     run = attic.completed("k1")

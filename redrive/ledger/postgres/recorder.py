@@ -88,7 +88,8 @@ class PostgresRecorder(LogRecorder):
         self._id, place = id_, f"redrive {address.schema}".encode()  # of the place, not of the log: another may come
         self._key = int.from_bytes(hashlib.sha256(place).digest()[:8], "big", signed=True)
         self.bell = Bell(f"redrive-{id_}", self.reader, self._connected)
-        self.home = str(_state_folder() / f"{address.database}-{id_[:8]}")
+        which = hashlib.sha256(f"{self.path} {id_}".encode()).hexdigest()[:8]  # a copy has files of its own
+        self.home = str(_state_folder() / f"{address.database}.{address.schema}-{which}")
         return id_
 
     def _connected(self, more: str = "") -> "psycopg.Connection[Any]":

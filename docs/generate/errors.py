@@ -48,6 +48,7 @@ def exit_codes() -> str:
             ),
             (failures.NOT_FOUND, "There is no such record for this tenant, or no log."),
             (failures.STORAGE, "The log cannot be read or written; nothing was acknowledged that is not durable."),
+            (failures.NO_ANSWER, "`redrive verify`, `redrive bundle verify`: no answer, in place of 2, 3 and 4 above."),
             (failures.BUG, "A bug in redrive."),
             (failures.INTERRUPTED, "Interrupted by Ctrl-C or SIGTERM; what was acknowledged is kept."),
             (failures.BROKEN_PIPE, "The reader of the output went away."),

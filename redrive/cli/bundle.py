@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import click
 
 from redrive.cli.context import Session, pass_session
-from redrive.cli.options import Command, Group
+from redrive.cli.options import Answering, Group
 from redrive.cli.output import Output, printable
 from redrive.cli.times import absolute
 
@@ -23,7 +23,7 @@ def bundle() -> None:
     """
 
 
-@bundle.command(cls=Command)
+@bundle.command(cls=Answering)
 @click.argument("file", metavar="FILE")
 @click.option("--key", "keys", multiple=True, help="A verifier key (name+id+key), or a file with one on each line.")
 @click.option(
@@ -34,7 +34,8 @@ def verify(session: Session, file: str, keys: tuple[str, ...], pins: tuple[Path,
     """Check a bundle against itself, and against what you trust.
 
     VERIFIED (exit 0) is said only when every key and pin that you give agrees: a bundle's own key proves nothing.
-    TAMPERED is 1, SELF-CONSISTENT 2, STALE 3, INCOMPLETE 4. The verify.py in each bundle says the same without redrive.
+    TAMPERED is 1, SELF-CONSISTENT 2, STALE 3, INCOMPLETE 4; 64 is no answer: the command line makes no sense. The
+    verify.py in each bundle says the same without redrive.
     """
     from redrive.evidence.bundle.checking import EXITS, verify_bundle
 

@@ -5,7 +5,7 @@ import json
 import os
 import sys
 import traceback
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import click
 
@@ -13,6 +13,8 @@ from redrive.cli.output import printable
 from redrive.domain.errors import Conflict, InvalidValue, NotFound, RedriveError, Refused, StorageError
 
 DONE, RUN_DID_NOT_SUCCEED, USAGE, REFUSED, NOT_FOUND, STORAGE = range(6)
+NO_ANSWER = 64
+"""Of a command whose exit code is its answer, in place of those that are an answer too."""
 BUG = 70
 INTERRUPTED = 130
 BROKEN_PIPE = 141
@@ -36,6 +38,19 @@ class NoLog(NotFound):
         self.args = (f"there is no log at {shown}; `redrive run` and `redrive submit` create one{other}",)
 
 
+class NoAnswer(Exception):
+    """A command whose exit code is its answer found none, because of the error that it is raised from."""
+
+
+@contextlib.contextmanager
+def answering() -> Iterator[None]:
+    """What is refused, not found or makes no sense is no answer. Raises NoAnswer."""
+    try:
+        yield
+    except (RedriveError, click.ClickException) as error:
+        raise NoAnswer from error
+
+
 def exit_code_of(error: RedriveError) -> int:
     """The exit code that tells what kind of *error* it is."""
     return next((code for kind, code in _CODES if isinstance(error, kind)), STORAGE)
@@ -45,6 +60,10 @@ def told(error: BaseException, args: Sequence[str]) -> int:
     """Tell *error* on standard error, as JSON when the command line asked for it; the exit code."""
     if isinstance(error, SystemExit):
         return error.code if isinstance(error.code, int) else DONE
+    cause = error.__cause__ if isinstance(error, NoAnswer) else None
+    if cause is not None:
+        code = told(cause, args)
+        return NO_ANSWER if code in (USAGE, REFUSED, NOT_FOUND) else code
     code, name, sentence = _judged(error)
     if code == BROKEN_PIPE:
         _close_stdout()

@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 import click
 
 from redrive.cli.context import Session
+from redrive.cli.failures import answering
 from redrive.cli.words import Word
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -42,6 +43,20 @@ class Command(click.Command):
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the command's own options, then the global ones."""
         format_options(self, ctx, formatter)
+
+
+class Answering(Command):
+    """A command whose exit code is its answer. Without an answer it ends with a code that is none."""
+
+    def make_context(self, *args: Any, **kwargs: Any) -> click.Context:
+        """Read the rest of the command line."""
+        with answering():
+            return super().make_context(*args, **kwargs)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run it."""
+        with answering():
+            return super().invoke(ctx)
 
 
 class Group(click.Group):

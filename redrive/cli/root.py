@@ -101,8 +101,18 @@ class Root(Group):
         except click.exceptions.Exit as finished:  # --help, --version
             returned = finished.exit_code
         except BaseException as error:  # noqa: BLE001 - a user never meets a traceback
-            returned = failures.told(error, given)
+            returned = failures.told(_judged_by_its_command(error, given), given)
         return returned if isinstance(returned, int) else failures.DONE
+
+
+def _judged_by_its_command(error: BaseException, given: Sequence[str]) -> BaseException:
+    """Before the command is reached, nobody but the command line tells that its exit code would be an answer."""
+    ctx = error.ctx if isinstance(error, click.UsageError) else None
+    if ctx is None or ctx.parent is not None or "verify" not in given:
+        return error
+    without = failures.NoAnswer()
+    without.__cause__ = error
+    return without
 
 
 @click.group(cls=Root, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})

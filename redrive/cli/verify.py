@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import click
 
 from redrive.cli.context import Session, pass_session
-from redrive.cli.options import Command
+from redrive.cli.options import Answering
 from redrive.cli.output import Output, printable
 from redrive.cli.times import absolute, duration
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 MOST_SHOWN = 10
 
 
-@click.command(cls=Command)
+@click.command(cls=Answering)
 @click.option("--policy", metavar="FILE", type=click.Path(path_type=Path), help="What is trusted and demanded (YAML).")
 @click.option(
     "--checkpoint",
@@ -35,7 +35,8 @@ def verify(
     """Tell whether the log is what was sealed.
 
     Exit code 0: VERIFIED, something outside of the database agrees; 1: TAMPERED; 2: SELF-CONSISTENT, but nothing
-    outside vouches for it; 3: STALE, too much is not sealed; 4: INCOMPLETE, something could not be checked.
+    outside vouches for it; 3: STALE, too much is not sealed; 4: INCOMPLETE, something could not be checked. 64:
+    no answer, because the command line, a file or the name of the log makes no sense.
     """
     from redrive.evidence.policy import VerifyPolicy, read_verify_policy
 

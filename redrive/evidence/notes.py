@@ -4,6 +4,7 @@ https://c2sp.org/signed-note, https://c2sp.org/tlog-checkpoint, https://c2sp.org
 checkpoint is the note's text alone: it says what the tree was, and nobody vouches for it.
 """
 
+import re
 from base64 import b64decode, b64encode
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -22,6 +23,7 @@ MAX_SIGNATURES = 100
 _DASH = "— "
 _NEXT_KEY = "next-key "
 _MOST_TIME = 1 << 63
+_CONTROL = re.compile("[\x00-\x09\x0b-\x1f]")
 
 
 class Signature(NamedTuple):
@@ -219,7 +221,7 @@ def _decoded(raw: str | bytes) -> str:
         raise _bad(ascii(raw[:60]), "UTF-8") from None
     if size > MAX_NOTE_BYTES:
         raise _bad(text[:60], f"at most {MAX_NOTE_BYTES} bytes")
-    if any(char < " " and char != "\n" for char in text):
+    if _CONTROL.search(text):
         raise _bad(text, "no control characters")
     if not text.endswith("\n"):
         raise _bad(text, "a newline at its end")

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator, Sequence
 from math import inf
 from typing import NamedTuple
 
-from redrive.evidence.columns import differing_column
+from redrive.evidence.columns import differing_column, doubtful
 from redrive.evidence.leaves import leaf_of_row, leaves_of
 from redrive.evidence.merkle import HASH_BYTES, TILE_WIDTH, Frontier, TiledTree, TreeDamaged, is_included
 from redrive.evidence.report import Finding
@@ -102,10 +102,11 @@ class Scan:
         while start < self._last.size:
             count = min(CHUNK, self._last.size - start)
             pairs = self._tree.leaves(start, count)
-            if [pair[0] for pair in pairs] != list(range(start, start + count)):
+            if len(pairs) != count or (pairs[0][0], pairs[-1][0]) != (start, start + count - 1):  # they ascend
                 self._find("tile", "leaf indexes are missing from the tree", start)
                 return
-            if not all(type(pair[1]) is int for pair in pairs):
+            positions = [position for _, position in pairs]
+            if {*map(type, positions)} != {int}:
                 self._find("tile", "the position of a leaf is no number", start)
                 return
             tiles = b"".join(
@@ -113,7 +114,7 @@ class Scan:
                 for tile in range(start // TILE_WIDTH, (start + count + TILE_WIDTH - 1) // TILE_WIDTH)
             )
             hashes = [tiles[at : at + HASH_BYTES] for at in range(0, count * HASH_BYTES, HASH_BYTES)]
-            yield Expected(start, [pair[1] for pair in pairs], hashes)
+            yield Expected(start, positions, hashes)
             start += count
 
     def _rows_between(self, after: int, expected: Expected) -> list[StoredRow]:
@@ -121,7 +122,7 @@ class Scan:
         last, found = max(expected.positions), list[StoredRow]()
         while True:
             page = self._rows.rows_after(after, len(expected.positions))
-            found += [row for row in page if row[0] <= last]
+            found += page if page and page[-1][0] <= last else [row for row in page if row[0] <= last]
             if len(page) < len(expected.positions) or page[-1][0] >= last:
                 return found
             after = page[-1][0]
@@ -242,16 +243,12 @@ class Scan:
             self.last_good_size = point.size
 
     def _look_at_columns(self, start: int, rows: Sequence[StoredRow | None]) -> None:
-        running = self._running_ms
-        for n, row in enumerate(rows):
+        self._look_at_times(rows)
+        for n in doubtful(rows):
+            row = rows[n]
             if row is None:
                 continue
-            position, _, _, _, state, tenant, correlation, at_ms = row
-            if type(at_ms) is int:
-                if at_ms < running:
-                    self._note_regression(position)
-                else:
-                    running = at_ms
+            _, _, _, _, state, tenant, correlation, _ = row
             if type(state) is Archived:
                 self.archived += 1
                 continue
@@ -262,7 +259,17 @@ class Scan:
                 continue
             if column is not None:
                 self._find("column", f"the column {column} is not what the event's envelope says", start + n, row)
-        self._running_ms = running
+
+    def _look_at_times(self, rows: Sequence[StoredRow | None]) -> None:
+        timed = [(row[7], row[0]) for row in rows if row is not None and type(row[7]) is int]
+        if timed and timed[0][0] >= self._running_ms and timed == sorted(timed):
+            self._running_ms = timed[-1][0]
+            return
+        for at_ms, position in timed:
+            if at_ms < self._running_ms:
+                self._note_regression(position)
+            else:
+                self._running_ms = at_ms
 
     def _note_regression(self, position: int) -> None:
         self.regressions += 1

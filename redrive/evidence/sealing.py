@@ -8,11 +8,12 @@ import contextlib
 import threading
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
+from functools import cache
 from typing import NamedTuple, Protocol
 
 from redrive.domain.errors import InvalidValue, SealRefused
 from redrive.evidence.leaves import leaves_of
-from redrive.evidence.merkle import HASH_BYTES, TILE_WIDTH, Frontier, TiledTree, TreeDamaged
+from redrive.evidence.merkle import HASH_BYTES, TILE_WIDTH, Frontier, TiledTree, TileReader, TreeDamaged
 from redrive.evidence.notes import Checkpoint, Note, Signer, Verifier, parse_checkpoint, parse_note, signed, verified_by
 from redrive.evidence.store import Addition, Outrun, StoredCheckpoint, StoredRow, StoredRows, TreeStore
 
@@ -60,6 +61,7 @@ class Sealing:
         self._origin, self._clock = origin, clock
         self._lock = threading.Lock()
         self._mine = ""
+        self._written = ("", Note(""))
         self._edge: tuple[Frontier, Mapping[tuple[int, int], bytes]] = (Frontier(), {})
         self._greatest = 0
 
@@ -84,14 +86,15 @@ class Sealing:
         rows = self._rows.rows_after(last.position if last else 0, MOST_PER_CHECKPOINT)
         if not rows and self._is_known(last, pinned):
             return _Sealed(last, more=False)
+        tile = cache(self._tree.tile)  # what was found sound is what is gone on from
         try:
-            frontier = self._checked(last, pinned)
+            frontier = self._checked(last, pinned, tile)
         except SealRefused:
             if self._tree.last() != last:
                 raise Outrun from None  # it was looked at while another sealer wrote
             raise
         if rows:
-            last = self._add(last, frontier, rows)
+            last = self._add(last, frontier, rows, tile)
         self._settled(last)
         return _Sealed(last, more=bool(rows))
 
@@ -118,12 +121,12 @@ class Sealing:
         if self._pin is not None:
             self._pin.advance(last.note)
 
-    def _checked(self, last: StoredCheckpoint | None, pinned: Checkpoint | None) -> Frontier:
+    def _checked(self, last: StoredCheckpoint | None, pinned: Checkpoint | None, tile: TileReader) -> Frontier:
         """The tree's right edge. Raises SealRefused when what is stored, or pinned, disagrees."""
         size = last.size if last else 0
-        tree = TiledTree(self._tree.tile)
+        tree = TiledTree(tile)
         try:
-            frontier = self._known_frontier(last) or tree.frontier(size)
+            frontier = self._known_frontier(last, tile) or tree.frontier(size)
             pinned_root = None
             if pinned is not None and pinned.size <= size:
                 pinned_root = frontier.root() if pinned.size == size else tree.root(pinned.size)
@@ -131,18 +134,18 @@ class Sealing:
             raise SealRefused(f"{damaged}: run redrive verify") from None
         if last is not None:
             self._require_sound(last, frontier)
-        if self._tree.leaf_count() != size:
-            raise SealRefused(f"the tree has {self._tree.leaf_count()} leaves, its last checkpoint {size}")
+        if (leaves := self._tree.leaf_count()) != size:
+            raise SealRefused(f"the tree has {leaves} leaves, its last checkpoint {size}")
         if pinned is not None:
             self._require_pinned(pinned, size, pinned_root)
         return frontier
 
-    def _known_frontier(self, last: StoredCheckpoint | None) -> Frontier | None:
+    def _known_frontier(self, last: StoredCheckpoint | None, tile: TileReader) -> Frontier | None:
         """The right edge as this process left it, when every tile that it follows from still is what was written."""
         known, edge = self._edge
         if last is None or last.note != self._mine or known.size != last.size:
             return None
-        return known.copy() if all(self._tree.tile(*at) == hashes for at, hashes in edge.items()) else None
+        return known.copy() if all(tile(*at) == hashes for at, hashes in edge.items()) else None
 
     def _remember_edge(self, frontier: Frontier, tiles: Mapping[tuple[int, int], bytes]) -> None:
         """Remember the right edge, with the tiles that are not full: it follows from them."""
@@ -184,37 +187,46 @@ class Sealing:
         if root != pinned.root:
             raise SealRefused(f"the log was rewritten: its first {pinned.size} leaves are not those that were pinned")
 
-    def _add(self, last: StoredCheckpoint | None, frontier: Frontier, rows: Sequence[StoredRow]) -> StoredCheckpoint:
+    def _add(
+        self, last: StoredCheckpoint | None, frontier: Frontier, rows: Sequence[StoredRow], tile: TileReader
+    ) -> StoredCheckpoint:
         size = last.size if last else 0
         try:
-            tiles = self._appended(frontier, rows)
+            tiles = _appended(frontier, rows, tile)
         except (ValueError, TypeError) as error:
             raise SealRefused(f"a row beyond leaf {size} is not what a ledger writes: {error}") from None
         root, position = frontier.root(), rows[-1][0]
-        signers = self._keys.signers(parse_note(last.note) if last else None)
+        signers = self._keys.signers(self._note_of(last) if last else None)
         next_key = signers[-1].verifier if len(signers) > 1 else None
         note = signed(Checkpoint(self._origin, frontier.size, root).text(next_key), signers)
         checkpoint = StoredCheckpoint(frontier.size, size, position, root, str(note), self._clock())
         self._tree.add(Addition(checkpoint, [row[0] for row in rows], tiles))
         self._remember_edge(frontier, tiles)
+        self._written = (checkpoint.note, note)
         return checkpoint
 
-    def _appended(self, frontier: Frontier, rows: Sequence[StoredRow]) -> dict[tuple[int, int], bytes]:
-        """Append the leaves of *rows*; the tiles that change, in full."""
-        added: dict[int, list[bytes]] = defaultdict(list)
-        counts = [frontier.size]
-        while counts[-1]:
-            counts.append(counts[-1] // TILE_WIDTH)
-        leaves = added[0] = leaves_of(rows)
-        for level, node in frontier.extend(leaves):
-            added[level].append(node)
-        tiles: dict[tuple[int, int], bytes] = {}
-        for level, nodes in added.items():
-            count = counts[level] if level < len(counts) else 0
-            first, offset = divmod(count, TILE_WIDTH)
-            known = self._tree.tile(level, first)[: offset * HASH_BYTES] if offset else b""
-            hashes = known + b"".join(nodes)
-            step = TILE_WIDTH * HASH_BYTES
-            for n, at in enumerate(range(0, len(hashes), step)):
-                tiles[level, first + n] = hashes[at : at + step]
-        return tiles
+    def _note_of(self, point: StoredCheckpoint) -> Note:
+        """The note of a checkpoint; of the one that was written last, without reading its text again."""
+        text, note = self._written
+        return note if text == point.note else parse_note(point.note)
+
+
+def _appended(frontier: Frontier, rows: Sequence[StoredRow], tile: TileReader) -> dict[tuple[int, int], bytes]:
+    """Append the leaves of *rows*; the tiles that change, in full."""
+    added: dict[int, list[bytes]] = defaultdict(list)
+    counts = [frontier.size]
+    while counts[-1]:
+        counts.append(counts[-1] // TILE_WIDTH)
+    leaves = added[0] = leaves_of(rows)
+    for level, node in frontier.extend(leaves):
+        added[level].append(node)
+    tiles: dict[tuple[int, int], bytes] = {}
+    for level, nodes in added.items():
+        count = counts[level] if level < len(counts) else 0
+        first, offset = divmod(count, TILE_WIDTH)
+        known = tile(level, first)[: offset * HASH_BYTES] if offset else b""
+        hashes = known + b"".join(nodes)
+        step = TILE_WIDTH * HASH_BYTES
+        for n, at in enumerate(range(0, len(hashes), step)):
+            tiles[level, first + n] = hashes[at : at + step]
+    return tiles

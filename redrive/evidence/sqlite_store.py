@@ -3,6 +3,7 @@
 import sqlite3
 from collections.abc import Sequence
 from contextlib import closing
+from operator import itemgetter
 from typing import Any, cast
 
 from redrive.evidence.sqlite_faults import faults
@@ -20,6 +21,7 @@ _CHECKPOINT = (
 _TILE = "SELECT CASE typeof(hashes) WHEN 'blob' THEN hashes END FROM tree_tiles WHERE level = ? AND tile = ?"
 _PUT_TILE = "INSERT INTO tree_tiles VALUES (?, ?, ?) ON CONFLICT (level, tile) DO UPDATE SET hashes = excluded.hashes"
 _ROWS = 256
+_STATE_OF = itemgetter(4)
 
 
 class SqliteEvidence:
@@ -48,7 +50,7 @@ class SqliteEvidence:
 
     def _stored(self, rows: list[StoredRow], connection: Connection) -> list[StoredRow]:
         """The rows with what remains of the states that were archived."""
-        if not any(row[4] == b"" for row in rows):
+        if b"" not in map(_STATE_OF, rows):
             return rows
         kept = self._ledger.recorder.shelf.kept([row[0] for row in rows if row[4] == b""], connection)
         return [

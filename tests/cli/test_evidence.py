@@ -101,8 +101,14 @@ def test_the_schemas_of_evidence_stay(kept: World) -> None:
         (["anchor", "--witness", "http://x", "--reason", "x"], 2, "go together"),
         (["anchor", "--witness", "http://127.0.0.1:9", "--witness-key", "k", "--reason", "x"], 2, "verifier key"),
         (["anchor", "--anchor-cmd", "false", "--reason", "x"], 5, "ended with 1"),
-        (["verify", "--policy", "nowhere.yaml"], 2, "policy"),
-        (["verify", "--checkpoint", "nowhere.txt"], 2, "checkpoint"),
+        (["verify", "--policy", "nowhere.yaml"], 64, "policy"),
+        (["verify", "--checkpoint", "nowhere.txt"], 64, "checkpoint"),
+        (["verify", "--nosuch"], 64, "No such option"),
+        (["--nosuch", "verify"], 64, "No such option"),
+        (["--db", "postgres", "verify"], 64, "db"),
+        (["--db", "sqlite:///nowhere.db", "verify"], 64, "there is no log"),
+        (["verify", "--json", "--policy", "nowhere.yaml"], 64, '"code": "invalid-value"'),
+        (["history", "verify"], 4, "verify"),
         (["keys", "init"], 2, "rotate"),
     ],
 )
@@ -131,7 +137,7 @@ def test_a_policy_that_makes_no_sense(kept: World, tmp_path: Path, text: str, sa
     """Field, value, what is accepted."""
     (tmp_path / "policy.yaml").write_text(text)
     result = kept.run("verify", "--policy", "policy.yaml")
-    assert (result.exit_code, says in result.stderr) == (2, True), result.stderr
+    assert (result.exit_code, says in result.stderr) == (64, True), result.stderr
 
 
 def test_what_a_policy_demands_and_is_not_there_is_incomplete(kept: World, tmp_path: Path) -> None:

@@ -54,6 +54,7 @@ def columns(log: list[tuple[Any, ...]], dice: random.Random, count: int) -> Iter
             ("originator_id", stream.encode()),
             ("originator_version", version + 1_000),
             ("originator_version", "x"),
+            ("originator_version", version + 0.5),
             ("topic", topic.replace("/1", "/9").replace("/2", "/8")),
             ("topic", topic.encode()),
             ("state", state.decode()),
@@ -65,6 +66,7 @@ def columns(log: list[tuple[Any, ...]], dice: random.Random, count: int) -> Iter
             ("recorded_at_ms", at_ms - 1),
             ("recorded_at_ms", at_ms + 86_400_000),
             ("recorded_at_ms", "soon"),
+            ("recorded_at_ms", at_ms + 0.5),
         ]
         column, value = dice.choice(choices)
         yield update(f"{column} of leaf {leaf} is {value!r}", log, leaf, column, value)

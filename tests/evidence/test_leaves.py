@@ -58,6 +58,7 @@ def test_fast_and_plain_agree(stream: str, version: int, at: int, topic: str, st
         (None, 1, 1, TOPIC, STATE),
         (STREAM, "1", 1, TOPIC, STATE),
         (STREAM, -1, 1, TOPIC, STATE),
+        (STREAM, 1.5, 1, TOPIC, STATE),
         (STREAM, 1, None, TOPIC, STATE),
         (STREAM, 1, 1, b"topic", STATE),
         (STREAM, 1, 1, TOPIC, STATE.decode()),

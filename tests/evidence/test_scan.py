@@ -4,10 +4,13 @@ import json
 from collections.abc import Sequence
 from hashlib import sha256
 
+import pydantic_core
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 import redrive
-from redrive.evidence.columns import differing_column
+from redrive.evidence.columns import differing_column, doubtful
 from redrive.evidence.keys import KeyFile
 from redrive.evidence.leaves import leaf_of_row
 from redrive.evidence.notes import Checkpoint, Note, Signature
@@ -48,6 +51,18 @@ def envelope(**more: object) -> bytes:
 def test_columns_against_the_envelope(state: bytes, tenant: object, correlation: object, expected: str | None) -> None:
     """What stands in the data, or in a reason, is never taken for the envelope."""
     assert differing_column(state, tenant, correlation) == expected
+    row: StoredRow = (1, "s", 1, "t/1", state, tenant, correlation, 1)
+    assert expected is None or doubtful([None, row, row]) == [0, 1, 2]
+
+
+@given(st.text(), st.text(), st.text(), st.sampled_from([TENANT, RUN, '"', ',"data":', "\\"]))
+def test_a_glance_overlooks_nothing(tenant: str, run: str, reason: str, other: str) -> None:
+    """Whatever the texts are: equal columns pass, others are looked at."""
+    state = pydantic_core.to_json(json.loads(envelope(tenant=tenant, correlation=run, reason=reason, data=[other])))
+    assert doubtful([(1, "s", 1, "t/1", state, tenant, run, 1)]) == []
+    for columns in ((other, run), (tenant, other), (run, tenant), (tenant.encode(), run)):
+        same = differing_column(state, *columns) is None
+        assert same == (doubtful([(1, "s", 1, "t/1", state, *columns, 1)]) == [])
 
 
 @pytest.mark.parametrize("state", [b"", b"[]", b"{}", b"\xff", b'{"tenant": "t"}'])

@@ -7,6 +7,7 @@ import pytest
 import redrive
 from redrive.domain.dead_letter.events import DeadLetterOpened
 from redrive.domain.event import UnknownEvent
+from redrive.forensics.invariants.aggregates import aggregated
 from redrive.forensics.invariants.first import InvariantReport
 from redrive.forensics.invariants.invariant import by_row
 from redrive.forensics.invariants.named import NAMED
@@ -27,8 +28,22 @@ ROWS = (
     "SELECT run_id FROM runs WHERE last_failure_reason < '5' OR generation > '1'",
     "SELECT 1 FROM runs",
 )
-QUERIES = (
+AGGREGATED = (
     "(SELECT count(*) FROM runs WHERE status = 'running') <= 1",
+    "(SELECT max(dispatches) FROM dead_letters) <= 0",
+    "(select Max(d.dispatches) from dead_letters AS d where d.settled = 0) < 1 -- a comment",
+    "(SELECT sum(open_letters) FROM runs) = (SELECT count(*) FROM dead_letters WHERE NOT settled)",
+    "(SELECT min(attempts) FROM runs r) > 0 OR (SELECT count(*) FROM runs) % 3 = 0",
+    "coalesce((SELECT max(updated) FROM runs), 0) % 4 <> 1 AND (SELECT count(key) FROM effects) < 3",
+    "((SELECT min(updated - created) FROM runs WHERE status <> 'queued')) IS NULL",
+    "(SELECT sum(due_ms) FROM runs) % 2",
+    "(SELECT count(*) FROM compensations WHERE status = 'proposed') = 0",
+    "(SELECT max(attempts * 1.5) FROM runs) < 2",
+    "(SELECT min(last_failure_reason) FROM runs) IS NULL",
+    "(SELECT sum(CASE WHEN attempts > 2 THEN 0.5 ELSE 1 END) FROM runs) < 4",
+)
+QUERIES = (
+    *AGGREGATED,
     "SELECT status, count(*) FROM runs GROUP BY status HAVING count(*) > 2",
     "SELECT 1 FROM runs r LEFT JOIN dead_letters d ON d.run_id = r.run_id WHERE d.id IS NULL AND r.status = 'blocked'",
     "SELECT count(*) FROM runs HAVING count(*) % 2",
@@ -63,7 +78,7 @@ def verdicts(engine: redrive.Engine) -> dict[str, list[bool]]:
 
 
 def _violations(sql: str) -> str:
-    return sql.strip() if sql.lower().startswith(("select", "with")) else f"SELECT 1 WHERE NOT ({sql})"
+    return sql.strip() if sql.lower().startswith(("select", "with")) else f"SELECT 1 WHERE NOT ({sql}\n)"
 
 
 def naive(engine: redrive.Engine, sql: str, start: int = 0) -> list[tuple[int, bool]]:
@@ -89,6 +104,49 @@ def test_a_row_invariant_is_exact(engine: redrive.Engine, sql: str) -> None:
     assert report.how == "by_row"
     assert flips(report) == naive(engine, sql)
     assert flips(engine.first(sql, start=40)) == naive(engine, sql, 40)
+
+
+@pytest.mark.parametrize("sql", AGGREGATED)
+@pytest.mark.parametrize("window", [1, 7])
+def test_totals_are_exact_however_often_views_are_written(
+    engine: redrive.Engine, monkeypatch: pytest.MonkeyPatch, sql: str, window: int
+) -> None:
+    """What a row gave before is in memory, or in the views as they were written last."""
+    monkeypatch.setattr("redrive.forensics.invariants.totals.WRITE_AFTER", window)
+    monkeypatch.setattr("redrive.forensics.invariants.totals.MOST_REMEMBERED", 5 * window)
+    assert aggregated(sql) is not None, "else it is not told by totals"
+    assert flips(engine.first(sql)) == naive(engine, sql)
+
+
+def test_totals_ask_seldom(engine: redrive.Engine) -> None:
+    """What differs is looked at, not the table: only as often as there are different rows and totals."""
+    sql = "(SELECT count(*) FROM runs WHERE status = 'running') <= 1"
+    assert engine.first(sql).asked < len([now for now in verdicts(engine)[sql] if now in (True, False)]) / 2
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "SELECT count(*) FROM runs",
+        "(SELECT count(DISTINCT status) FROM runs) < 3",
+        "(SELECT count(*) FROM runs GROUP BY status) < 3",
+        "(SELECT max(attempts, retries) FROM runs) < 3",
+        "(SELECT count(*) FROM runs, dead_letters) < 3",
+        "(SELECT count(*) FROM runs WHERE run_id IN (SELECT run_id FROM dead_letters)) < 3",
+        "(SELECT count(*) FILTER (WHERE key IS NULL) FROM runs) < 3",
+        "(SELECT count(*) FROM backoffs) = 0",
+        "(SELECT avg(attempts) FROM runs) < 3",
+        "(SELECT count(*) + 1 FROM runs) < 3",
+        "(SELECT count(*) FROM runs LIMIT 1) < 3",
+        "(SELECT count() FROM runs) < 3",
+        "(SELECT attempts FROM runs) < 3",
+        "(SELECT count(*) FROM runs) < ?",
+        "1 = 1",
+    ],
+)
+def test_what_totals_cannot_tell_is_known(sql: str) -> None:
+    """It is asked again instead."""
+    assert aggregated(sql) is None
 
 
 @pytest.mark.parametrize("sql", QUERIES)

@@ -16,7 +16,7 @@ from redrive.forensics.decided_again.replay_check import ReplayReport
 from tests.ledger.world import put_raw
 from tests.ledger.write_golden import LOGS
 from tests.processes.workshop import ANA, Shop, beside, chain, policy
-from tests.stores import log_url
+from tests.stores import log_url, placed
 
 AGAIN = Failure("provider_transient", "no answer")
 
@@ -58,7 +58,7 @@ def test_a_log_is_decided_again_as_it_was(shop: Shop) -> None:
 def test_logs_of_older_versions_raise_no_alarm(golden: Path, tmp_path: Path) -> None:
     """Also those whose event ids do not tell which events were written together."""
     shutil.copy(golden, tmp_path / "log.db")
-    with redrive.open(log_url(tmp_path / "log.db")) as engine:
+    with redrive.open(placed(tmp_path / "log.db")) as engine:
         assert engine.replay_check().first is None
         assert sum(engine.replay_check().checked.values()) > 40
 

@@ -5,6 +5,8 @@ How an invariant is watched follows from what it is, never from what is likely:
 - A *row invariant* (see ``invariants``) is told row by row. After each event, the rows that it may have changed are
   projected to the columns that the query reads; what SQLite says of each distinct projection is remembered, and how
   many rows violate is a count. This keeps up with the fold of the table.
+- A condition over aggregates of one table each (counts, sums, the greatest, the least) is told by totals of what the
+  rows give to them, as long as these are whole numbers.
 - Any other query is asked again after each event that may have changed what it reads: of rows of runs, dead letters,
   effects and compensations, when a column that it reads differs; of other tables, when the event could have touched
   them. Each time costs the writing of what was folded, and the query itself.
@@ -15,6 +17,7 @@ must be true together is appended together, and amid it much is not. ``every`` g
 asked after every so many events, and flips in between are not seen.
 """
 
+import contextlib
 from collections.abc import Callable, Iterator
 from itertools import groupby
 from typing import TYPE_CHECKING, Any, Protocol
@@ -26,9 +29,11 @@ from redrive.domain.event import Recorded
 from redrive.domain.values import clean_integer
 from redrive.forensics.diff import Responsible
 from redrive.forensics.footing import Footing, footing
+from redrive.forensics.invariants.aggregates import aggregated
 from redrive.forensics.invariants.invariant import Guard, Invariant, by_row, checked
 from redrive.forensics.invariants.named import NAMED
 from redrive.forensics.invariants.predicates import Look, Told
+from redrive.forensics.invariants.totals import Totals
 from redrive.forensics.invariants.watching import AskedAgain, How, Now, RowByRow, Watch
 from redrive.forensics.positions import Asked, Position, position_of
 from redrive.forensics.prefix import Progress
@@ -154,6 +159,10 @@ def _watch(steps: Steps, wanted: "Invariant | Predicate", every: int) -> Watch:
             return RowByRow(steps, guard, rows)
         except InvalidValue:  # it looked like one, and says something that only the table itself can answer
             pass
+    totals = aggregated(wanted.sql) if every == 1 else None
+    if totals is not None:
+        with contextlib.suppress(InvalidValue):  # likewise
+            return Totals(steps, guard, totals)
     return AskedAgain(steps, guard, every)
 
 

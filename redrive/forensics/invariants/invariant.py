@@ -45,9 +45,9 @@ _MORE_THAN_ROWS = (
     "having order limit offset over window filter distinct values indexed collate match regexp rowid oid _rowid_ "
     "returning , ;"
 )
-_AGGREGATES, _WINDOW = frozenset(_AGGREGATE_NAMES.split()), frozenset(_WINDOW_NAMES.split())
-_NOT_BY_ROW = frozenset(_MORE_THAN_ROWS.split())
-_FUNCTIONS = _AGGREGATES | _WINDOW | frozenset(_SCALAR_NAMES.split())
+AGGREGATES, WINDOW = frozenset(_AGGREGATE_NAMES.split()), frozenset(_WINDOW_NAMES.split())
+NOT_BY_ROW = frozenset(_MORE_THAN_ROWS.split())
+_FUNCTIONS = AGGREGATES | WINDOW | frozenset(_SCALAR_NAMES.split())
 _ALLOWED = frozenset({sqlite3.SQLITE_SELECT, sqlite3.SQLITE_RECURSIVE})
 _TOKEN = re.compile(
     r"""\s+|--[^\n]*|/\*.*?(?:\*/|\Z)|'(?:[^']|'')*'|"(?:[^"]|"")*"|`(?:[^`]|``)*`|\[[^\]]*\]|\w+|.""", re.DOTALL
@@ -83,13 +83,13 @@ def checked(text: str) -> str:
 
 def is_query(sql: str) -> bool:
     """Whether *sql* asks for what violates it, rather than saying what must be true."""
-    words = _words(sql)
+    words = words_of(sql)
     return bool(words) and words[0].text in ("select", "with")
 
 
 def by_row(sql: str) -> ByRow | None:
     """*sql* as a row invariant; None when it is none, or when it takes more than a look to see it."""
-    words = _words(sql)
+    words = words_of(sql)
     texts = [word.text for word in words]
     if not texts or texts[0] != "select" or texts.count("select") != 1 or texts.count("from") != 1:
         return None
@@ -99,13 +99,13 @@ def by_row(sql: str) -> ByRow | None:
     table = BY_ROW.get(named[0].text.strip('"`[]')) if 1 <= len(named) <= 2 else None
     calls = {a for a, b in pairwise(texts) if b == "("}
     said = {*texts[1:begin], *texts[end + 1 :]} - {","}
-    if table is None or said & _NOT_BY_ROW or calls & (_AGGREGATES | _WINDOW) or (end < len(texts) and end < begin):
+    if table is None or said & NOT_BY_ROW or calls & (AGGREGATES | WINDOW) or (end < len(texts) and end < begin):
         return None
     condition = sql[words[end].end :] if end < len(texts) else "1"
     return ByRow(table, sql[named[-1].begin : named[-1].end], condition)
 
 
-class _Word(NamedTuple):
+class Word(NamedTuple):
     """A token of SQL, in lower case, and where it stands."""
 
     text: str
@@ -113,9 +113,9 @@ class _Word(NamedTuple):
     end: int
 
 
-def _words(sql: str) -> list[_Word]:
+def words_of(sql: str) -> list[Word]:
     """The tokens of *sql*, without comments and white space."""
-    found = (_Word(match.group().lower(), *match.span()) for match in _TOKEN.finditer(sql))
+    found = (Word(match.group().lower(), *match.span()) for match in _TOKEN.finditer(sql))
     return [word for word in found if not word.text.isspace() and not word.text.startswith(("--", "/*"))]
 
 
@@ -134,15 +134,17 @@ class Guard:
         connection.set_authorizer(self._authorize)
         connection.set_progress_handler(self._is_late, 20_000)
 
-    def reads(self, query: str | None = None) -> dict[str, set[str]]:
+    def reads(self, query: str | None = None, values: Sequence[Any] = ()) -> dict[str, set[str]]:
         """The tables and columns that a query reads (default: the invariant); it is asked once. Raises InvalidValue."""
         self._reads = {}
-        self.ask(f"{query or self._query}\n/* {next(self._learned)} */", (), 1)  # compiled anew, whatever was cached
+        anew = f"{query or self._query}\n/* {next(self._learned)} */"  # compiled, whatever was cached
+        self.ask(anew, values, 1)
         return self._reads
 
-    def is_violated(self) -> bool:
-        """Whether it is violated as the views stand. Raises InvalidValue."""
-        rows = self.ask(self._query, (), 1)
+    def is_violated(self, query: str | None = None, values: Sequence[Any] = ()) -> bool:
+        """Whether it is violated as the views stand, or by *query*, which says the same of *values*. Raises
+        InvalidValue."""
+        rows = self.ask(query or self._query, values, 1)
         return bool(rows) if self._asks else bool(rows) and rows[0][0] is not None and not _is_true(rows[0][0])
 
     def sample(self) -> tuple[dict[str, Any], ...]:

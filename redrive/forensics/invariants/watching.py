@@ -30,11 +30,14 @@ class Now(NamedTuple):
 
 
 class Watch(Protocol):
-    """A way to watch; *asked* counts how often the invariant itself was consulted."""
+    """A way to watch."""
 
-    asked: int
     wants: Wants
     """Whether an event stored as this topic and version may change the verdict; None: any may."""
+
+    @property
+    def asked(self) -> int:
+        """How often the invariant itself was."""
 
     @property
     def how(self) -> How:
@@ -84,7 +87,7 @@ _MADE_WHEN_WRITTEN: dict[str, Callable[[Row], Any]] = {"needs_review": queues.ne
 """The columns of runs that are in memory in another form, or not at all."""
 
 
-_OF_ITS_OWN: dict[str, frozenset[type]] = {
+OF_ITS_OWN: dict[str, frozenset[type]] = {
     "dead_letters": frozenset({*dead_letters.folds.by_class, DeadLetterOpened, UnknownEvent}),
     "effects": frozenset({*effects.folds.by_class, UnknownEvent}),
     "compensations": frozenset({*compensations.folds.by_class, UnknownEvent}),
@@ -134,7 +137,7 @@ class RowByRow:
         self._violating = {row[0] for row in guard.ask(query, (), 2**31 - 1)}
         self.asked = 0
         self._sampled = guard.sample() if self._violating else ()
-        self._chosen = _OF_ITS_OWN.get(table.name)
+        self._chosen = OF_ITS_OWN.get(table.name)
         self.wants: Wants = None if self._chosen is None else topics_of(self._chosen)
         steps.drop_indexes()
         self._batch, self._folded = steps.batch(), 0

@@ -44,11 +44,12 @@ class CounterfactualLogs:
 
     def keep(self, lower: Sequence[Recorded], upper: Sequence[Recorded]) -> None:
         """Keep what would have been recorded of a run."""
-        for side, events in (("lower", lower), ("upper", upper)):
-            rows = ((side, recorded.recorded_at_ms, *row_of(recorded)[:6]) for recorded in events)
+        below = [(recorded.recorded_at_ms, *row_of(recorded)[:6]) for recorded in lower]
+        above = below if upper is lower else [(recorded.recorded_at_ms, *row_of(recorded)[:6]) for recorded in upper]
+        for side, rows in (("lower", below), ("upper", above)):
             self._db.executemany(
-                "INSERT INTO written (side, at_ms, stream, version, topic, state, tenant, correlation)"
-                " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+                f"INSERT INTO written (side, at_ms, stream, version, topic, state, tenant, correlation)"
+                f" VALUES ('{side}', ?, ?, ?, ?, ?, ?, ?)",
                 rows,
             )
 

@@ -18,6 +18,7 @@ from redrive.domain.run import wait_events as w
 from redrive.forensics.what_if.policy_file import WhatIfPolicy
 
 MOST_FLOWS = 256
+Judged = e.AttemptFailed | e.AttemptInterrupted | w.ApprovalDenied | w.ApprovalExpired
 
 
 class OtherRetryPolicy(RetryPolicy):
@@ -88,17 +89,26 @@ def same_course(decided: Event, recorded: Event) -> bool:
     return course is not None and course(decided) == course(recorded)
 
 
-def _of_decision(event: Any) -> tuple[object, ...]:
-    decision = event.decision
+def same_decision(decided: RetryDecision, event: Judged) -> bool:
+    """Whether *event* goes the same way with another decision in it: ``same_course``, without making that event."""
+    of = _of_wait if isinstance(event, (w.ApprovalDenied, w.ApprovalExpired)) else _of_failure
+    return of(decided) == of(event.decision)
+
+
+def _of_failure(decision: RetryDecision) -> tuple[object, ...]:
     final = (decision.mode, decision.override_allowed) if decision.terminal else None
-    return event.node, event.lifetime, decision.failure, decision.verdict, decision.next_retry_at_ms, final
+    return decision.failure, decision.verdict, decision.next_retry_at_ms, final
+
+
+def _of_wait(decision: RetryDecision) -> object:
+    return decision.mode
 
 
 _COURSES: dict[type[Event], Callable[[Any], object]] = {
-    e.AttemptFailed: _of_decision,
-    e.AttemptInterrupted: _of_decision,
-    w.ApprovalDenied: lambda event: (event.node, event.lifetime, event.decision.mode),
-    w.ApprovalExpired: lambda event: (event.node, event.lifetime, event.decision.mode),
+    e.AttemptFailed: lambda event: (event.node, event.lifetime, _of_failure(event.decision)),
+    e.AttemptInterrupted: lambda event: (event.node, event.lifetime, _of_failure(event.decision)),
+    w.ApprovalDenied: lambda event: (event.node, event.lifetime, _of_wait(event.decision)),
+    w.ApprovalExpired: lambda event: (event.node, event.lifetime, _of_wait(event.decision)),
     e.RetryBackoffScheduled: lambda event: (event.node, event.number, event.retry_after_ms),
     de.DeadLetterRetryDispatched: lambda event: (event.count, event.generation, event.not_before_ms),
     de.RetryExhausted: lambda event: event.dispatches,

@@ -20,7 +20,7 @@ from redrive.domain.retry_policy import RetryPolicy
 from redrive.domain.run import events as e
 from redrive.domain.run.wait_events import ApprovalDenied, ApprovalExpired
 from redrive.forensics.what_if.bounds import Amounts
-from redrive.forensics.what_if.otherwise import OtherFlows, same_course
+from redrive.forensics.what_if.otherwise import OtherFlows, same_decision
 from redrive.forensics.what_if.policy_file import Section, WhatIfPolicy
 from redrive.ledger.mapper import shown
 from redrive.ledger.recorder import Row
@@ -84,7 +84,7 @@ class Touched:
             was.failure, number=was.number, lifetime=was.lifetime, started_ms=began, now_ms=was.decided_at_ms,
             draw=was.draw,
         )  # fmt: skip
-        return same_course(event.model_copy(update={"decision": decided}), event)
+        return same_decision(decided, event)
 
     def _flow(self, run: str) -> Flow | None:
         """The flow of a run with the other policy; None when it cannot be told."""

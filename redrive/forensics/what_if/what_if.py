@@ -115,7 +115,7 @@ class Inquiry:
         """Whether histories can part here: only those of runs do, of which every event so far can be read."""
         stream, at = self._streams.get(id_, together[0].position), together[0].position
         read = stream is not None and isinstance(stream.state, Run) and not stream.unknown
-        read = read and all(recorded.correlation == id_ for recorded in self._ledger.stream(id_))
+        read = read and all(row[6] == id_ for row in self._ledger.recorder.rows_of(id_, 0))
         if read or any(isinstance(r.event, RunSubmitted) for r in together):
             return True
         self._notes.append(f"position {at}: {what} of no run that can be read, and was kept as recorded")

@@ -18,7 +18,11 @@ class Settings(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    db: str = Field("sqlite:///redrive.db", description="URL of the log: sqlite:///relative or sqlite:////absolute")
+    db: str = Field(
+        "sqlite:///redrive.db",
+        description="URL of the log: sqlite:///relative, sqlite:////absolute or "
+        "postgresql://user@host:port/database?schema=name",
+    )
     tenant: str | None = Field(None, description="org/workspace/deployment; none: local/default/default")
     lease_ms: int = Field(1_800_000, ge=5_000, le=21_600_000, description="how long a claim lasts unrenewed, ms")
     concurrency: int = Field(8, ge=1, le=1_024, description="attempts that a worker runs at a time")

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from redrive.domain.identity import Tenant
     from redrive.engine import Engine
     from redrive.forensics.past import Past
+    from redrive.ledger.stores import Store
     from redrive.privacy.options import Privacy
     from redrive.settings import Settings
     from redrive.tenant_engine import TenantEngine
@@ -64,7 +65,7 @@ class Session:
         if settings.db.startswith("bundle:"):
             return self._bundle(settings.db)
         if not create:
-            self._require_log(settings.db)
+            self.require_log(self.store())
         engine = open_engine(
             settings.db,
             redrive_policy=RedrivePolicy(
@@ -138,7 +139,7 @@ class Session:
     def command(self, *words: str) -> str:
         """A command line to type next: with the log and the tenant, when they were arguments of this one."""
         named = [part for name in ("db", "tenant") if name in self.given for part in (f"--{name}", self.given[name])]
-        return shlex.join(["redrive", *named, *words])
+        return _typed(["redrive", *named, *words])
 
     def again(self, cursor: str) -> str:
         """The command line of this very command, going on at *cursor*."""
@@ -149,7 +150,7 @@ class Session:
                 next(words, None)
             elif not word.startswith("--cursor="):
                 kept.append(word)
-        return shlex.join(["redrive", *kept, "--cursor", cursor])
+        return _typed(["redrive", *kept, "--cursor", cursor])
 
     def tell_rest(self, shown: int, noun: str, cursor: str | None) -> None:
         """Say how many rows a table has, and the command that goes on where it ends."""
@@ -159,20 +160,25 @@ class Session:
         elif self.output.terminal:
             self.output.remark(f"\n{counted}.")
 
-    def _require_log(self, url: str) -> None:
-        """A query never creates a log."""
-        from pathlib import Path
+    def store(self) -> "Store":
+        """The database that holds the log, without opening the log."""
+        from redrive.ledger.stores import store_at
 
+        return store_at(self.settings.db, busy_timeout_ms=self.settings.busy_timeout_ms)
+
+    def require_log(self, store: "Store") -> None:
+        """A query never creates a log. Raises NotFound."""
         from redrive.cli.failures import NoLog
-        from redrive.opening import path_of
 
-        path = path_of(url)
-        try:
-            missing = not Path(path).exists()
-        except (OSError, ValueError):  # a name that is too long; opening it says so
-            missing = False
-        if missing:
-            raise NoLog(path, named="db" in self.given)
+        if not store.is_there():
+            raise NoLog(store.location, named="db" in self.given)
+
+
+def _typed(words: Sequence[str]) -> str:
+    """A command line; a password in a URL is not repeated."""
+    from redrive.ledger.urls import hidden
+
+    return shlex.join(str(hidden(word)) if "://" in word else word for word in words)
 
 
 pass_session = click.make_pass_decorator(Session, ensure=True)

@@ -7,11 +7,8 @@ was decided because of it: the write-ahead log is one sequence. Nobody is told "
 """
 
 import contextlib
-import hashlib
-import os
 import threading
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 from typing import Any, ClassVar, NamedTuple
 
 import psycopg
@@ -25,6 +22,7 @@ from redrive.ledger.postgres.address import address_of
 from redrive.ledger.postgres.bell import Bell
 from redrive.ledger.postgres.connection import Found, LenientStrDumper, PostgresConnection
 from redrive.ledger.postgres.errors import fault_of
+from redrive.ledger.postgres.names import home_of, lock_key
 from redrive.ledger.postgres.schema import prepare
 from redrive.ledger.recorder import LogRecorder, News, Row
 from redrive.ledger.storage_errors import DatabaseFault, storage_errors
@@ -87,9 +85,9 @@ class PostgresRecorder(LogRecorder):
             except BaseException:
                 self.writer.close()
                 raise
-        self._key = int.from_bytes(hashlib.sha256(id_.encode()).digest()[:8], "big", signed=True)
+        self._key = lock_key(id_)
         self.bell = Bell(f"redrive-{id_}", self.reader, self._connected)
-        self.home = str(_state_folder() / f"{address.database}-{id_[:8]}")
+        self.home = home_of(address.database, id_)
         return id_
 
     def _connected(self) -> "psycopg.Connection[Any]":
@@ -282,15 +280,6 @@ class _Reader:
 
 class _Lost(DatabaseFault):
     """The connection was lost."""
-
-
-def _state_folder() -> Path:
-    """Where files lie that belong to a log on a server: one place for all processes of a user, so that they share
-    views."""
-    folder = Path(os.environ.get("XDG_STATE_HOME") or "~/.local/state").expanduser() / "redrive"
-    with contextlib.suppress(OSError):  # who cannot write there names a folder for the views
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    return folder
 
 
 def _configure(raw: "psycopg.Connection[Any]") -> None:

@@ -160,6 +160,13 @@ class Session:
         elif self.output.terminal:
             self.output.remark(f"\n{counted}.")
 
+    @property
+    def on_server(self) -> bool:
+        """Whether the log lies on a server, and not in a file."""
+        from redrive.ledger.ledger import is_server
+
+        return is_server(self.settings.db)
+
     def store(self) -> "Store":
         """The database that holds the log, without opening the log."""
         from redrive.ledger.stores import store_at

@@ -119,12 +119,10 @@ def _server_facts(found: "DatabaseStatus") -> list[tuple[str, object]]:
 
 def _server(session: Session, role: str | None, *, archiving: bool) -> "PostgresStore":
     """The server's schema. Raises UsageError for a file: it has no roles, and nobody needs its SQL."""
-    from redrive.ledger.ledger import is_server
-    from redrive.opening import location_of
-
-    location = location_of(session.settings.db)
-    if not is_server(location):
+    if not session.on_server:
         raise click.UsageError("--role and --print-sql are for a log on a server: --db postgresql://…")
     from redrive.ledger.postgres.store import PostgresStore
+    from redrive.opening import location_of
 
-    return PostgresStore(location, busy_timeout_ms=session.settings.busy_timeout_ms, role=role, archiving=archiving)
+    location, busy_timeout_ms = location_of(session.settings.db), session.settings.busy_timeout_ms
+    return PostgresStore(location, busy_timeout_ms=busy_timeout_ms, role=role, archiving=archiving)

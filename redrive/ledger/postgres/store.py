@@ -5,7 +5,6 @@ from contextlib import contextmanager
 from typing import Any
 
 import psycopg
-from psycopg import errors
 from psycopg.rows import dict_row
 
 from redrive.domain.errors import InvalidValue, StorageError
@@ -78,6 +77,7 @@ class PostgresStore:
         with self._connected() as connection:
             if (number := connection.raw.info.server_version) < OLDEST_SERVER:
                 raise StorageError(f"{self.location}: the server is PostgreSQL {number // 10_000}, redrive needs 14")
+            self._require_role(connection)
             new = schema.version_of(connection, self._schema) == 0
             id_ = schema.prepare(connection, self._schema, self.location)
             if self._role is not None:
@@ -142,12 +142,16 @@ class PostgresStore:
                 "install a newer redrive"
             )
 
+    def _require_role(self, connection: PostgresConnection) -> None:
+        """Raises InvalidValue, before anything is made, when there is no role to grant to."""
+        known = "SELECT EXISTS (SELECT 1 FROM pg_roles WHERE rolname = ?)"
+        if self._role is not None and not connection.execute(known, (self._role,)).fetchone()[0]:
+            raise InvalidValue("--role", self._role, "a role that exists: CREATE ROLE makes one")
+
     def _grant(self, connection: PostgresConnection, role: str) -> None:
         """Grant, and look whether it came to pass: a server only warns those who have nothing to grant."""
         try:
             connection.raw.execute(grants(self._schema, role, archiving=self._archiving).encode())
-        except errors.UndefinedObject:
-            raise InvalidValue("--role", role, "a role that exists: CREATE ROLE makes one") from None
         except psycopg.Error as error:
             raise fault_of(error) from error
         lacking = [

@@ -132,7 +132,9 @@ def path_of(url: str) -> str:
     scheme, separator, rest = url.partition(":///")
     path = unquote(rest)
     if scheme != "sqlite" or not separator or not path or "\x00" in path or path.startswith(":memory:"):
-        raise InvalidValue("db", hidden(url), "sqlite:///relative/path.db, sqlite:////absolute/path.db or postgresql://…")
+        raise InvalidValue(
+            "db", hidden(url), "sqlite:///relative/path.db, sqlite:////absolute/path.db or postgresql://…"
+        )
     return path
 
 

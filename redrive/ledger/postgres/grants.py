@@ -55,9 +55,9 @@ def grants(schema: str, role: str, *, archiving: bool) -> str:
 
 def script(schema: str, role: str | None, *, archiving: bool) -> str:
     """All that makes a log in a new schema, in one transaction."""
-    identity = f"INSERT INTO meta VALUES ('schema_version', '{SCHEMA_VERSION}'), ('ledger_id', gen_random_uuid()::text);"
+    identity = (
+        f"INSERT INTO meta VALUES ('schema_version', '{SCHEMA_VERSION}'), ('ledger_id', gen_random_uuid()::text);"
+    )
     granted = "" if role is None else f"\n{grants(schema, role, archiving=archiving)}"
     where = quoted(schema)
-    return (
-        f"BEGIN;\nCREATE SCHEMA {where};\nSET LOCAL search_path = {where};\n{TABLES}\n{identity}\n{granted}COMMIT;\n"
-    )
+    return f"BEGIN;\nCREATE SCHEMA {where};\nSET LOCAL search_path = {where};\n{TABLES}\n{identity}\n{granted}COMMIT;\n"

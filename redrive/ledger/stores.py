@@ -1,6 +1,7 @@
 """Stores: what can be said of the database that holds a log, and done to it, without opening the log."""
 
 import sqlite3
+from contextlib import closing
 from pathlib import Path
 from typing import Protocol
 
@@ -109,10 +110,9 @@ def _position(path: str, ledger_id: str) -> int:
         connection = sqlite3.connect(f"{Path(path).absolute().as_uri()}?mode=ro", uri=True)
     except (sqlite3.Error, ValueError):
         return -1
-    try:
-        state = ViewState.of(connection)
-        return state.position if state.ledger == ledger_id else -1
-    except (sqlite3.Error, TypeError):  # none yet, or one that is being made
-        return -1
-    finally:
-        connection.close()
+    with closing(connection):
+        try:
+            state = ViewState.of(connection)
+        except (sqlite3.Error, TypeError):  # none yet, or one that is being made
+            return -1
+    return state.position if state.ledger == ledger_id else -1

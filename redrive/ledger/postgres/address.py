@@ -1,5 +1,6 @@
 """Where a log lies on a server: what a ``postgresql://`` URL says."""
 
+import os
 import re
 from typing import NamedTuple
 from urllib.parse import parse_qsl, urlencode, urlsplit
@@ -44,6 +45,6 @@ def address_of(url: str) -> Address:
         psycopg.conninfo.conninfo_to_dict(conninfo)
     except psycopg.Error:  # what it says may quote a password
         raise InvalidValue("db", hidden(url), f"{ACCEPTED}; further parameters are those of libpq") from None
-    host = parts.hostname or query.get("host") or "localhost"
+    host = parts.hostname or query.get("host") or os.environ.get("PGHOST") or "localhost"
     where = f"{host}:{port}" if port else host
     return Address(conninfo, schema, f"postgresql://{where}/{database}?schema={schema}", database)

@@ -116,5 +116,5 @@ def test_without_the_extra_it_is_named(tmp_path: Path) -> None:
 def test_help_names_both_kinds_of_url() -> None:
     """Of the option that every command has."""
     [option] = [param for param in Command("any").params if param.name == "db"]
-    assert "sqlite:///" in str(option.help)  # type: ignore[attr-defined]
-    assert "postgresql://" in str(option.help)  # type: ignore[attr-defined]
+    assert "sqlite:///" in str(option.help)
+    assert "postgresql://" in str(option.help)

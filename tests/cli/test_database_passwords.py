@@ -12,9 +12,11 @@ import pytest
 
 from redrive.cli.context import Session
 from redrive.cli.options import Command
+from redrive.ledger.urls import hidden
 from tests.cli.databases import ran
 
 SECRET = "hunter2"
+LETS_IN = "postgresql://ana:hunter2@h/ops"
 WRONG = [
     "postgresql://ana:hunter2@db.example",
     "postgresql://ana:hunter2@h1:1,h2:2/ops",
@@ -23,6 +25,9 @@ WRONG = [
     "postgresql://ana:x?hunter2#y@db.example/ops",
     "postgresql://ana:%zzhunter2@db.example/ops",
     "postgresql://db.example?password=hunter2",
+    "postgresql://ana:hunter2/ops",
+    "postgresql://ana:hunter2",
+    "ana:hunter2@db.example/ops",
     "postgresql://ana:hunter2@db.example/ops?schema=pg_x",
     "postgresql+psycopg://ana:hunter2@db.example/ops",
     "mysql://ana:hunter2@db.example/ops",
@@ -38,10 +43,11 @@ def test_a_url_that_is_refused_keeps_its_password(url: str) -> None:
         assert SECRET not in result.output + result.stderr
 
 
-def test_commands_to_type_next_have_no_password() -> None:
+@pytest.mark.parametrize("typed", [["--db", LETS_IN], [f"--db={LETS_IN}"]])
+def test_commands_to_type_next_have_no_password(typed: list[str]) -> None:
     """They are copied into tickets."""
-    session = Session(["--db", f"postgresql://ana:{SECRET}@h/ops", "runs"])
-    session.give("db", f"postgresql://ana:{SECRET}@h/ops")
+    session = Session([*typed, "runs"])
+    session.give("db", LETS_IN)
     for line in (session.command("runs"), session.again("c")):
         assert SECRET not in line
         assert "[redacted]" in line
@@ -118,3 +124,9 @@ def test_help_names_both_kinds_of_url() -> None:
     [option] = [param for param in Command("any").params if param.name == "db"]
     assert "sqlite:///" in str(option.help)
     assert "postgresql://" in str(option.help)
+
+
+@pytest.mark.parametrize("url", ["sqlite:////srv/a:b@c.db", "postgresql://ana@h:5432/ops?host=/run/pg", "bundle:a.tar"])
+def test_what_holds_no_password_stays(url: str) -> None:
+    """A path may have any letter, and a port is no secret."""
+    assert hidden(url) == url

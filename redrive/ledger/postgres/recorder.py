@@ -13,7 +13,7 @@ from typing import Any, ClassVar, NamedTuple
 
 import psycopg
 from psycopg.types.numeric import Int8BinaryDumper
-from psycopg_pool import ConnectionPool, PoolTimeout
+from psycopg_pool import ConnectionPool, PoolClosed, PoolTimeout
 
 from redrive.domain.errors import StorageError
 from redrive.ledger.database import Connection, Cursor
@@ -267,6 +267,8 @@ class _Reader:
                     if connection.broken:
                         raise _Lost(str(fault)) from fault
                     raise
+        except PoolClosed as error:
+            raise DatabaseFault("closed: open it again") from error
         except PoolTimeout as error:
             raise fault_of(psycopg.OperationalError(str(error))) from error
 

@@ -23,6 +23,7 @@ from redrive.domain.values import MAX_INTEGER, clean_integer
 from redrive.engine import Engine
 from redrive.evidence.custody import Custody
 from redrive.ledger.ledger import SqliteLedger, is_server
+from redrive.ledger.urls import hidden
 from redrive.privacy.wiring import attach
 from redrive.processes.capacity import setting_limit
 from redrive.processes.given import function_given, functions_given
@@ -132,7 +133,9 @@ def path_of(url: str) -> str:
     scheme, separator, rest = url.partition(":///")
     path = unquote(rest)
     if scheme != "sqlite" or not separator or not path or "\x00" in path or path.startswith(":memory:"):
-        raise InvalidValue("db", url, "sqlite:///relative/path.db, sqlite:////absolute/path.db or postgresql://…")
+        raise InvalidValue(
+            "db", hidden(url), "sqlite:///relative/path.db, sqlite:////absolute/path.db or postgresql://…"
+        )
     return path
 
 

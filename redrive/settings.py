@@ -22,7 +22,8 @@ class Settings(BaseModel):
 
     db: str | tuple[str, ...] = Field(
         "sqlite:///redrive.db",
-        description="URL of the log: sqlite:///relative or sqlite:////absolute; several share the tenants among them",
+        description="URL of the log: sqlite:///relative, sqlite:////absolute or "
+        "postgresql://user@host:port/database?schema=name; several share the tenants among them",
     )
     tenant: str | None = Field(None, description="org/workspace/deployment; none: local/default/default")
     lease_ms: int = Field(1_800_000, ge=5_000, le=21_600_000, description="how long a claim lasts unrenewed, ms")

@@ -18,6 +18,7 @@ from redrive.forensics.footing import Footing
 from redrive.forensics.invariants.first import InvariantReport
 from redrive.forensics.timelines.timeline import Timeline
 from redrive.history import HistoryEntry
+from redrive.ledger.stores import DatabaseMade, DatabaseStatus, DatabaseUpgraded
 from redrive.privacy.models import KeyDestruction, PrivacyStatus
 from redrive.projections.models import (
     CompensationSummary,
@@ -216,6 +217,10 @@ PRINTED = {
             ("assumptions, notes", "lists of texts"),
         ],
     ),
+    "database": Printed("item", "`db status`", DatabaseStatus),
+    "database-made": Printed("item", "`db init`", DatabaseMade),
+    "database-upgraded": Printed("item", "`db upgrade`", DatabaseUpgraded),
+    "database-sql": Printed("item", "`db init --print-sql`", None, [("location", "text"), ("sql", "text")]),
     "views": Printed("item", "`views status`", ViewStatus),
     "views-rebuilt": Printed(
         "item",

@@ -31,4 +31,5 @@ def archive(session: Session, age_ms: int, path: str, dry_run: bool, reason: str
     if done.unreadable:
         out.remark(f"{done.unreadable} run(s) stay: they cannot be read here.")
     if done.events and not dry_run:
-        out.remark("The room is used again by new events; `sqlite3 LOG VACUUM`, with nobody at work, gives it back.")
+        vacuum = "`VACUUM FULL events` by the owner" if session.on_server else "`sqlite3 LOG VACUUM`"
+        out.remark(f"The room is used again by new events; {vacuum}, with nobody at work, gives it back.")

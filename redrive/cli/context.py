@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from redrive.domain.identity import Tenant
     from redrive.engine import Engine
     from redrive.forensics.past import Past
+    from redrive.ledger.stores import Store
     from redrive.privacy.options import Privacy
     from redrive.settings import Settings
     from redrive.sharding.sharded_engine import ShardedEngine
@@ -75,7 +76,7 @@ class Session:
         if len(urls) == 1 and urls[0].startswith("bundle:"):
             return self._bundle(urls[0])
         for url in () if create else urls:
-            self._require_log(url)
+            self.require_log(self._store_at(url))
         engine: Engine | ShardedEngine = open_engine(
             urls if len(urls) > 1 else urls[0],
             redrive_policy=RedrivePolicy(
@@ -149,7 +150,7 @@ class Session:
     def command(self, *words: str) -> str:
         """A command line to type next: with the log and the tenant, when they were arguments of this one."""
         named = [part for name in ("db", "tenant") if name in self.given for part in (f"--{name}", self.given[name])]
-        return shlex.join(["redrive", *named, *words])
+        return _typed(["redrive", *named, *words])
 
     def again(self, cursor: str) -> str:
         """The command line of this very command, going on at *cursor*."""
@@ -160,7 +161,7 @@ class Session:
                 next(words, None)
             elif not word.startswith("--cursor="):
                 kept.append(word)
-        return shlex.join(["redrive", *kept, "--cursor", cursor])
+        return _typed(["redrive", *kept, "--cursor", cursor])
 
     def tell_rest(self, shown: int, noun: str, cursor: str | None) -> None:
         """Say how many rows a table has, and the command that goes on where it ends."""
@@ -170,20 +171,45 @@ class Session:
         elif self.output.terminal:
             self.output.remark(f"\n{counted}.")
 
-    def _require_log(self, url: str) -> None:
-        """A query never creates a log."""
-        from pathlib import Path
+    @property
+    def on_server(self) -> bool:
+        """Whether the log lies on a server, and not in a file."""
+        from redrive.ledger.ledger import is_server
 
+        return any(map(is_server, self.settings.urls))
+
+    def store(self) -> "Store":
+        """The database that holds the log, without opening the log. Raises InvalidValue for several."""
+        return self._store_at(self.url)
+
+    @property
+    def url(self) -> str:
+        """Where the log lies. Raises InvalidValue for several."""
+        from redrive.domain.errors import InvalidValue
+
+        urls = self.settings.urls
+        if len(urls) > 1:
+            raise InvalidValue("db", urls, "the URL of one log")
+        return urls[0]
+
+    def _store_at(self, url: str) -> "Store":
+        from redrive.ledger.stores import store_at
+
+        return store_at(url, busy_timeout_ms=self.settings.busy_timeout_ms)
+
+    def require_log(self, store: "Store") -> None:
+        """A query never creates a log. Raises NotFound."""
         from redrive.cli.failures import NoLog
-        from redrive.opening import path_of
 
-        path = path_of(url)
-        try:
-            missing = not Path(path).exists()
-        except (OSError, ValueError):  # a name that is too long; opening it says so
-            missing = False
-        if missing:
-            raise NoLog(path, named="db" in self.given)
+        if not store.is_there():
+            raise NoLog(store.location, named="db" in self.given)
+
+
+def _typed(words: Sequence[str]) -> str:
+    """A command line; a password in a URL is not repeated."""
+    from redrive.ledger.urls import hidden
+
+    return shlex.join(str(hidden(word)) if "://" in word else word for word in words)
 
 
 def shards_of(engine: "Engine | ShardedEngine") -> "tuple[Engine, ...]":

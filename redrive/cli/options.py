@@ -23,7 +23,12 @@ def _remember(ctx: click.Context, param: click.Parameter, value: object) -> None
 def _global_options() -> list[click.Parameter]:
     kept: dict[str, Any] = {"expose_value": False, "callback": _remember, "is_eager": True}
     return [
-        click.Option(["--db"], metavar="URL", help="The log: sqlite:///file.db (REDRIVE_DB); or several.", **kept),
+        click.Option(
+            ["--db"],
+            metavar="URL",
+            help="The log: sqlite:///file.db or postgresql://… (REDRIVE_DB); or several.",
+            **kept,
+        ),
         click.Option(["--tenant"], metavar="ORG/WS/DEPLOYMENT", help="Whose records (REDRIVE_TENANT).", **kept),
         click.Option(["--json"], is_flag=True, help="Print JSON, for programs.", **kept),
         click.Option(["--log-format"], type=Word("console", "json"), help="How logs are written to stderr.", **kept),

@@ -50,6 +50,7 @@ COMMANDS = {
     "privacy": "redrive.cli.privacy:privacy",
     "views": "redrive.cli.views:views",
     "log": "redrive.cli.log:log",
+    "db": "redrive.cli.database:db",
     "seal": "redrive.cli.seal:seal",
     "anchor": "redrive.cli.anchor:anchor",
     "verify": "redrive.cli.verify:verify",

@@ -182,6 +182,8 @@ class Agenda:
 
     def claimed(self, runs: Sequence[RunId]) -> set[RunId]:
         """Those of *runs* that are claimed."""
+        if not runs:
+            return set()
         marks = ", ".join("?" * len(runs))
         query = f"SELECT subject FROM agenda WHERE subject IN ({marks}) AND kind = 'lease'"
         return {RunId(row[0]) for row in self._connection.execute(query, runs)}

@@ -159,6 +159,8 @@ class SqliteLedger:
 
     def at_positions(self, positions: Sequence[int]) -> list[Recorded]:
         """The events at these positions, in log order."""
+        if not positions:
+            return []
         marks = ", ".join("?" * len(positions))
         return self._decoded(f"SELECT {COLUMNS} FROM events WHERE position IN ({marks}) ORDER BY position", positions)
 

@@ -7,6 +7,7 @@ import pytest
 
 from tests.cli.effect_logs import EffectIds, EffectWorld, build_effects
 from tests.cli.logs import Ids, World, build
+from tests.stores import store as store  # noqa: PLC0414
 
 
 @pytest.fixture(scope="session")

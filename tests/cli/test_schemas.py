@@ -54,6 +54,9 @@ COMMANDS = [
     ["first", "1"],
     ["first", "--list"],
     ["views", "checkpoint"],
+    ["db", "init"],
+    ["db", "upgrade"],
+    ["db", "status"],
 ]
 
 
@@ -90,6 +93,7 @@ def test_every_published_schema_is_still_printed(world: World) -> None:
         "redrive.error/1",
         "redrive.submitted/1",
         "redrive.limits/1",
+        "redrive.database-sql/1",
         *EFFECT_SCHEMAS,
         *PRIVACY_SCHEMAS,
         *EVIDENCE_SCHEMAS,

@@ -3,13 +3,17 @@
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
+import psycopg
 import pytest
+from psycopg.conninfo import conninfo_to_dict
 
 from tests.docs.examples import ROOT, parsed
 
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+ON_SERVER = "run-on-postgresql.md"
 WITH_EXAMPLES = [page for page in PAGES if "_build" not in page.parts and list(parsed(page))]
 
 
@@ -29,10 +33,27 @@ def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
+@pytest.fixture
+def database(postgres: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """The database and the role of the guide, on the server that libpq's variables name."""
+    given = conninfo_to_dict(postgres)
+    for name in ("host", "port", "user", "password"):
+        if given.get(name):
+            monkeypatch.setenv(f"PG{name.upper()}", str(given[name]))
+    with psycopg.connect(postgres, autocommit=True) as connection:
+        connection.execute("CREATE DATABASE redrive_ops")
+        connection.execute("CREATE ROLE redrive_app")
+        yield
+        connection.execute("DROP DATABASE redrive_ops WITH (FORCE)")
+        connection.execute("DROP ROLE redrive_app")
+
+
 @pytest.mark.parametrize("page", WITH_EXAMPLES, ids=lambda page: page.relative_to(ROOT).as_posix())
-def test_the_examples_of_a_page_run(page: Path, desk: Path) -> None:
+def test_the_examples_of_a_page_run(page: Path, desk: Path, request: pytest.FixtureRequest) -> None:
     """In their order, in one folder, sharing their names: a page is read from its top."""
     assert desk.is_dir()
+    if page.name == ON_SERVER:
+        request.getfixturevalue("database")
     for example in parsed(page):
         example.evaluate()
 

@@ -2,9 +2,11 @@
 
 import os
 import signal
+import sqlite3
 import sys
 from itertools import count
 from pathlib import Path
+from typing import cast
 
 from redrive.evidence import sealing
 from tests.evidence.sealed import FLOW, Sealed
@@ -27,7 +29,7 @@ def seal_until(folder: str, step: int) -> None:
 
     sealing.MOST_PER_CHECKPOINT = PER_CHECKPOINT
     with Sealed(Path(folder)).open() as engine:
-        engine.ledger.recorder.writer.set_trace_callback(look)
+        cast(sqlite3.Connection, engine.ledger.recorder.writer).set_trace_callback(look)
         sys.addaudithook(hear)
         engine.seal()
 

@@ -1,13 +1,15 @@
 """Where a log lies on a server: what a ``postgresql://`` URL says."""
 
+import os
 import re
 from typing import NamedTuple
-from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
+from urllib.parse import parse_qsl, urlencode, urlsplit
 
-import psycopg  # noqa: F401  (says at once that the driver is missing)
-import psycopg_pool  # noqa: F401
+import psycopg
+import psycopg_pool  # noqa: F401  (says at once that the driver is missing)
 
 from redrive.domain.errors import InvalidValue
+from redrive.ledger.urls import hidden
 
 SCHEMA = "redrive"
 ACCEPTED = "postgresql://user@host:port/database?schema=name (the schema, redrive by default, holds one log)"
@@ -34,14 +36,15 @@ def address_of(url: str) -> Address:
     database = parts.path.removeprefix("/")
     if parts.scheme not in ("postgresql", "postgres") or parts.fragment or not database or "/" in database:
         raise InvalidValue("db", hidden(url), ACCEPTED)
+    if parts.netloc.count("@") > 1:  # libpq would take what follows the first one for the host, and quote it
+        raise InvalidValue("db", hidden(url), "a URL with `@` in user or password written as %40")
     if not _NAME.fullmatch(schema) or schema.startswith("pg_"):
         raise InvalidValue("db", schema, "a schema's name of small letters, digits and _, not beginning with pg_")
-    conninfo = urlunsplit(("postgresql", parts.netloc, parts.path, urlencode(query), ""))
-    host = parts.hostname or query.get("host") or "localhost"
+    conninfo = f"postgresql://{parts.netloc}{parts.path}{'?' if query else ''}{urlencode(query)}"
+    try:
+        psycopg.conninfo.conninfo_to_dict(conninfo)
+    except psycopg.Error:  # what it says may quote a password
+        raise InvalidValue("db", hidden(url), f"{ACCEPTED}; further parameters are those of libpq") from None
+    host = parts.hostname or query.get("host") or os.environ.get("PGHOST") or "localhost"
     where = f"{host}:{port}" if port else host
     return Address(conninfo, schema, f"postgresql://{where}/{database}?schema={schema}", database)
-
-
-def hidden(url: str) -> str:
-    """*url* without its password, for messages."""
-    return re.sub(r"(?<=://)([^:@/?#]*):[^@/?#]*@", r"\1:[redacted]@", url)

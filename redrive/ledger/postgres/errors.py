@@ -15,11 +15,25 @@ _SENTENCES: tuple[tuple[type[psycopg.Error] | tuple[type[psycopg.Error], ...], s
     ((errors.DataCorrupted, errors.IndexCorrupted), "the server's data is damaged; restore a backup"),
     (errors.IdleInTransactionSessionTimeout, "a transaction was idle for too long, and the server ended it"),
     (errors.UniqueViolation, "a row is there already that this process was about to write; try again"),
+    (errors.InvalidAuthorizationSpecification, "the server does not let this user in"),
+    (errors.InvalidCatalogName, "there is no such database on the server; CREATE DATABASE makes one"),
     (psycopg.OperationalError, "the server cannot be reached, or ended the connection; try again"),
 )
+
+_REFUSED = (
+    ("password", "the server does not let this user in: is the password right?"),
+    ("pg_hba.conf", "the server does not let this user in from here"),
+    ('role "', "the server does not know this user"),
+    ('database "', "there is no such database on the server; CREATE DATABASE makes one"),
+    ("too many", "the server has no connection left; use fewer processes, or raise max_connections"),
+)
+"""Who is not let in is told no code, only a text: these words of it, where the server speaks English."""
 
 
 def fault_of(error: psycopg.Error) -> DatabaseFault:
     """*error* as the ledger knows it."""
     sentence = next((said for kind, said in _SENTENCES if isinstance(error, kind)), "the database refused")
+    if type(error) is psycopg.OperationalError and "FATAL:" in str(error):
+        told = str(error).partition("FATAL:")[2]
+        sentence = next((said for words, said in _REFUSED if words in told), sentence)
     return DatabaseFault(f"{sentence} ({' '.join(str(error).split())})")

@@ -7,10 +7,7 @@ was decided because of it: the write-ahead log is one sequence. Nobody is told "
 """
 
 import contextlib
-import hashlib
-import os
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 from typing import Any, ClassVar, NamedTuple
 
 import psycopg
@@ -23,6 +20,7 @@ from redrive.ledger.postgres.address import address_of
 from redrive.ledger.postgres.bell import Bell
 from redrive.ledger.postgres.connection import Found, LenientStrDumper, PostgresConnection
 from redrive.ledger.postgres.errors import fault_of
+from redrive.ledger.postgres.names import home_of, lock_key
 from redrive.ledger.postgres.readers import Readers
 from redrive.ledger.postgres.schema import META, prepare
 from redrive.ledger.recorder import LogRecorder, News, Row
@@ -85,11 +83,9 @@ class PostgresRecorder(LogRecorder):
             except BaseException:
                 self.writer.close()
                 raise
-        self._id, place = id_, f"redrive {address.schema}".encode()  # of the place, not of the log: another may come
-        self._key = int.from_bytes(hashlib.sha256(place).digest()[:8], "big", signed=True)
+        self._id, self._key = id_, lock_key(address.schema)
         self.bell = Bell(f"redrive-{id_}", self.reader, self._connected)
-        which = hashlib.sha256(f"{self.path} {id_}".encode()).hexdigest()[:8]  # a copy has files of its own
-        self.home = str(_state_folder() / f"{address.database}.{address.schema}-{which}")
+        self.home = home_of(address, id_)
         return id_
 
     def _connected(self, more: str = "") -> "psycopg.Connection[Any]":
@@ -249,15 +245,6 @@ class PostgresRecorder(LogRecorder):
             last, self._written = rows[-1], True
             self._known = Place(base + len(rows), last[0], last[1], last[6])
         return base + len(rows)
-
-
-def _state_folder() -> Path:
-    """Where files lie that belong to a log on a server: one place for all processes of a user, so that they share
-    views."""
-    folder = Path(os.environ.get("XDG_STATE_HOME") or "~/.local/state").expanduser() / "redrive"
-    with contextlib.suppress(OSError):  # who cannot write there names a folder for the views
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    return folder
 
 
 def _configure(raw: "psycopg.Connection[Any]") -> None:

@@ -5,9 +5,11 @@ import uuid
 from redrive.domain.errors import StorageError
 from redrive.ledger.postgres.connection import PostgresConnection
 
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = FIRST_VERSION = 3
+UPGRADES: dict[int, str] = {}
+"""What brings the version before to this one."""
 
-_TABLES = """
+TABLES = """
 CREATE TABLE events (
     position           BIGINT PRIMARY KEY,
     originator_id      TEXT COLLATE "C" NOT NULL,
@@ -134,7 +136,7 @@ def create(connection: PostgresConnection, schema: str, label: str) -> None:
                 raise StorageError(  # noqa: TRY301
                     f"{label}: this schema holds tables that are not redrive's: name another"
                 )
-            connection.script(_TABLES)
+            connection.script(TABLES)
             for name, value in (("schema_version", str(SCHEMA_VERSION)), ("ledger_id", str(uuid.uuid4()))):
                 connection.execute("INSERT INTO meta VALUES (?, ?)", (name, value))
         connection.execute("COMMIT")
@@ -153,7 +155,37 @@ def prepare(connection: PostgresConnection, schema: str, label: str) -> str:
         raise StorageError(
             f"{label}: the log has schema {version}, this redrive knows {SCHEMA_VERSION}: install a newer redrive"
         )
+    if version < SCHEMA_VERSION:
+        raise StorageError(
+            f"{label}: the log has schema {version}, this redrive needs {SCHEMA_VERSION}: its owner runs "
+            "`redrive db upgrade`"
+        )
+    return identity_of(connection, label)
+
+
+def identity_of(connection: PostgresConnection, label: str) -> str:
+    """The ledger's id. Raises StorageError."""
     row = connection.execute(META, ("ledger_id",)).fetchone()
     if row is None:
         raise StorageError(f"{label}: the log has lost its identity (table meta); restore a backup")
     return str(row[0])
+
+
+def upgrade(connection: PostgresConnection, schema: str, label: str) -> int:
+    """Bring the tables up to this version; the version that they had, 0 where there is no log. Raises StorageError."""
+    connection.execute("BEGIN")
+    try:
+        connection.execute("SELECT pg_advisory_xact_lock(?)", (_KEY,))
+        found = version_of(connection, schema)
+        if 0 < found < FIRST_VERSION:
+            raise StorageError(  # noqa: TRY301
+                f"{label}: no redrive has written schema {found} on PostgreSQL; restore a backup"
+            )
+        for version in range(found + 1, SCHEMA_VERSION + 1) if found else ():
+            connection.script(UPGRADES[version])
+            connection.execute("UPDATE meta SET value = ? WHERE name = 'schema_version'", (str(version),))
+        connection.execute("COMMIT")
+    except BaseException:
+        connection.rollback()
+        raise
+    return found

@@ -1,0 +1,15 @@
+"""URLs of logs, for messages."""
+
+import re
+
+_PASSWORD = re.compile(r"((?:[A-Za-z][\w+.-]*://)?[^:@/?#]*):(?!//).*@", re.DOTALL)
+_NO_PORT = re.compile(r"(://[^:@/?#]*):(?!\d*(?:[/?#]|$))[^@/?#]*(?=[/?#]|$)")
+_SECRET = re.compile(r"(password=)[^&#]*", re.IGNORECASE)
+
+
+def hidden(url: object) -> object:
+    """*url* without its passwords. Whatever stands before the last ``@`` may be one that nobody escaped, and what
+    stands where a port does one whose host was forgotten."""
+    if not isinstance(url, str) or "sqlite:///" in url:
+        return url
+    return _SECRET.sub(r"\1[redacted]", _NO_PORT.sub(r"\1:[redacted]", _PASSWORD.sub(r"\1:[redacted]@", url)))

@@ -15,8 +15,9 @@ from redrive.domain.values import clean_integer
 from redrive.processes.compensator import Compensate, Compensator
 from redrive.processes.given import functions_given
 from redrive.processes.handlers import Handler
-from redrive.processes.leases import Claimant
+from redrive.processes.leases import MOST_CLAIMS, Claimant
 from redrive.processes.outbox import Outbox, Reconciler
+from redrive.processes.places import Places
 from redrive.processes.services import Embedded, engine_given, worker_caller
 from redrive.processes.slots import Slots
 from redrive.processes.sweep import START
@@ -26,6 +27,7 @@ from redrive.projections.logs import log
 
 DEFAULT_POLL_MS = 500
 MOST_STALLED = 3
+GATHER_S = 0.02  # how long an outcome waits, in a batch, for others to share its commit
 GOING_ON = frozenset(("run.approval-given", "run.wait-ended", "run.resumed"))
 LIMITED = frozenset(("engine.limit-set", "engine.limit-removed"))
 WAKING = GOING_ON | LIMITED | {"run.submitted", "run.queued", "run.requeued", "run.cancelled", "run.wait-started"}
@@ -34,7 +36,9 @@ WAKING = GOING_ON | LIMITED | {"run.submitted", "run.queued", "run.requeued", "r
 class Worker:
     """Executes runs of *engine* with *handlers* (name → function of an Attempt, sync or async).
 
-    *concurrency* attempts run at a time; each claim is held for *lease_ms* and renewed at a third of it. The
+    *concurrency* attempts run at a time. With a larger *batch* (1 to 1,000) it takes so many in hand in one commit,
+    and reports those that ended together in one: what loses nothing by it waits, started, for one of the others to end;
+    see ``docs/how-to/several-processes``. Each claim is held for *lease_ms* and renewed at a third of it. The
     worker also ticks (reclaims and sweeps) every *tick_ms*; None leaves that to a ``Ticker``. What other processes
     do is noticed within *poll_ms*. *only* limits it to one run. *reconcilers* (beside those of the engine) find out
     what became of effects, *compensators* run approved compensations; both are functions by operation. All times are
@@ -48,6 +52,7 @@ class Worker:
         *,
         name: str | None = None,
         concurrency: int = 8,
+        batch: int = 1,
         lease_ms: int = DEFAULT_LEASE_MS,
         tick_ms: int | None = DEFAULT_INTERVAL_MS,
         poll_ms: int = DEFAULT_POLL_MS,
@@ -69,7 +74,9 @@ class Worker:
             engine, functions_given(compensators, "compensators", "a CompensationTry"), worker=self.name
         )
         caller = worker_caller(engine, self.name)
-        self._turns = Turns(self._services, caller, claimant, handlers, self.concurrency)
+        self.batch = clean_integer(batch, "batch", 1, MOST_CLAIMS)
+        ahead = max(0, self.batch - self.concurrency)
+        self._turns = Turns(self._services, caller, claimant, handlers, Places(self.concurrency, ahead))
         self._tick_ms = None if tick_ms is None else clean_integer(tick_ms, "tick_ms", 1, 86_400_000)
         self._poll_ms = clean_integer(poll_ms, "poll_ms", 1, 86_400_000)
         self._ended: SimpleQueue[Ended | None] = SimpleQueue()
@@ -103,7 +110,7 @@ class Worker:
 
     def _work(self, idle: Callable[[], bool]) -> None:
         self._services.begin_work()
-        self._slots = Slots(self.name, self._handlers, lambda *ended: self._ended.put(ended))
+        self._slots = Slots(self.name, self._handlers, lambda *ended: self._ended.put(ended), self.concurrency)
         leave = self._ledger.subscribe(self._wake)
         self._next_tick = 0.0
         self._stalled = 0
@@ -125,6 +132,8 @@ class Worker:
         ended: list[Ended] = []
         trouble = 0
         while True:
+            if self._stopping.is_set():
+                ended += self._turns.withdraw(slots)
             if self._aborting.is_set():
                 self._turns.abort(slots)
             try:
@@ -204,22 +213,32 @@ class Worker:
                     self._next_tick = 0.0
                 until.append(timer)
             until.append(now + round((self._next_tick - time.monotonic()) * 1000))
-        if len(running) < self.concurrency:
+        if not self._turns.places().taken:
             next_due = self._ledger.next_work_ms(self._tenant, self._handlers, self._only)
             until += [] if next_due is None or next_due <= now else [next_due]
+        if len(running) < self.concurrency:
             until += [held.look_again_ms for held in self._turns.held.values()]
         return max(0.001, (min(until) - now) / 1000)
 
     def _wait(self, seconds: float) -> list[Ended]:
-        """What has ended, waiting up to *seconds* for the first."""
+        """What has ended, waiting up to *seconds* for the first, and in a batch for a moment for others."""
         found: list[Ended] = []
         try:
             item = self._ended.get(timeout=seconds) if seconds else self._ended.get_nowait()
+            until = time.monotonic() + GATHER_S
             while True:
                 found += [] if item is None else [item]
-                item = self._ended.get_nowait()
+                left = until - time.monotonic() if self._gathers(len(found)) else 0.0
+                item = self._ended.get(timeout=left) if left > 0 else self._ended.get_nowait()
         except Empty:
             return found
+
+    def _gathers(self, ended: int) -> bool:
+        """Whether what has ended waits for others to share its commit: not for more than half of a batch, so that the
+        other half keeps the handlers busy meanwhile."""
+        if self.batch <= self.concurrency or not ended or self._stopping.is_set():
+            return False
+        return ended < min(self._turns.in_hand(), self.batch // 2)
 
     def _wake(self, events: Sequence[Recorded]) -> None:
         """Look at once when somebody else in this process made work, or ended it."""

@@ -131,13 +131,16 @@ class Turns:
         self.release_all()
 
     def release_all(self) -> None:
-        """Give back every claim; none has an attempt running."""
-        for held in self.held.values():
-            try:
-                self._ledger.transact(self._caller, releasing(held.claim, no_handler=False))
-            except (Refused, NotFound, StorageError, Conflict) as refused:
-                log.info("worker.release_refused", run=held.claim.run_id, code=refused.code)
+        """Give back every claim, in one commit; none has an attempt running."""
+        held = list(self.held.values())
         self.held.clear()
+        jobs = [(self._caller, releasing(each.claim, no_handler=False)) for each in held]
+        outcomes = self._ledger.transact_together(jobs) if jobs else ()
+        for each, outcome in zip(held, outcomes, strict=True):
+            try:
+                outcome.result()
+            except (Refused, NotFound, StorageError, Conflict) as refused:
+                log.info("worker.release_refused", run=each.claim.run_id, code=refused.code)
 
     def _report(self, attempt: Attempt, result: Any, error: BaseException | None) -> Command:
         """The command that reports how an attempt ended; a result that cannot be stored fails it for good."""

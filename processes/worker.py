@@ -5,6 +5,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from queue import Empty, SimpleQueue
+from typing import Any
 
 from redrive.domain.compensation.rules import DEFAULT_LEASE_MS as COMPENSATION_LEASE_MS
 from redrive.domain.errors import Conflict, EngineClosed, InvalidValue, StorageError
@@ -45,7 +46,7 @@ class Worker:
     milliseconds.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  (all have defaults)
         self,
         engine: Embedded,
         handlers: Mapping[str, Handler],
@@ -80,6 +81,7 @@ class Worker:
         self._tick_ms = None if tick_ms is None else clean_integer(tick_ms, "tick_ms", 1, 86_400_000)
         self._poll_ms = clean_integer(poll_ms, "poll_ms", 1, 86_400_000)
         self._ended: SimpleQueue[Ended | None] = SimpleQueue()
+        self._gathered, self._enough = threading.Event(), MOST_CLAIMS
         self._stopping, self._aborting = threading.Event(), threading.Event()
         self._slots: Slots | None = None
         self._called: SimpleQueue[str] = SimpleQueue()
@@ -102,6 +104,7 @@ class Worker:
         """Claim and start nothing more; ``run`` returns once the running attempts have ended."""
         self._stopping.set()
         self._ended.put(None)
+        self._gathered.set()
 
     def abort(self) -> None:
         """Stop, and tell the running handlers to."""
@@ -110,7 +113,7 @@ class Worker:
 
     def _work(self, idle: Callable[[], bool]) -> None:
         self._services.begin_work()
-        self._slots = Slots(self.name, self._handlers, lambda *ended: self._ended.put(ended), self.concurrency)
+        self._slots = Slots(self.name, self._handlers, self._has_ended, self.concurrency)
         leave = self._ledger.subscribe(self._wake)
         self._next_tick = 0.0
         self._stalled = 0
@@ -225,20 +228,28 @@ class Worker:
         found: list[Ended] = []
         try:
             item = self._ended.get(timeout=seconds) if seconds else self._ended.get_nowait()
-            until = time.monotonic() + GATHER_S
+            if item is not None and self.batch > self.concurrency:
+                self._gather()
             while True:
                 found += [] if item is None else [item]
-                left = until - time.monotonic() if self._gathers(len(found)) else 0.0
-                item = self._ended.get(timeout=left) if left > 0 else self._ended.get_nowait()
+                item = self._ended.get_nowait()
         except Empty:
             return found
 
-    def _gathers(self, ended: int) -> bool:
-        """Whether what has ended waits for others to share its commit: not for more than half of a batch, so that the
-        other half keeps the handlers busy meanwhile."""
-        if self.batch <= self.concurrency or not ended or self._stopping.is_set():
-            return False
-        return ended < min(self._turns.in_hand(), self.batch // 2)
+    def _gather(self) -> None:
+        """Let others end to share the commit of one that has: not more than half of a batch, so that the other half
+        keeps the handlers busy meanwhile."""
+        self._gathered.clear()
+        self._enough = min(self._turns.in_hand(), self.batch // 2) - 1
+        if self._ended.qsize() < self._enough and not self._stopping.is_set():
+            self._gathered.wait(GATHER_S)
+        self._enough = MOST_CLAIMS
+
+    def _has_ended(self, *ended: Any) -> None:
+        """Called from the handlers' threads."""
+        self._ended.put(ended)
+        if self._ended.qsize() >= self._enough:
+            self._gathered.set()
 
     def _wake(self, events: Sequence[Recorded]) -> None:
         """Look at once when somebody else in this process made work, or ended it."""

@@ -1,7 +1,8 @@
 """Leases: claiming runs, keeping them, giving them back, and taking them from holders that are gone."""
 
 from collections.abc import Callable, Container, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from itertools import count, islice
 
 from redrive.domain.errors import StreamUnreadable
 from redrive.domain.identity import NodeId, RunId
@@ -21,6 +22,7 @@ from redrive.domain.run.claims import (
 from redrive.domain.run.events import AttemptStarted, RunClaimed
 from redrive.domain.run.holder import Holder
 from redrive.domain.run.state import Run, Status
+from redrive.domain.spread import rotated, turn_of
 from redrive.domain.values import clean_integer, clean_name
 from redrive.processes.admitted import lose_intents
 from redrive.processes.capacity import Starter, hold_back, require_room, room_for_run
@@ -36,7 +38,8 @@ ANY_PLACE = Places(None)
 
 @dataclass(slots=True)
 class Claimant:
-    """Who claims: a worker's name, its process, its lease, the handlers it has (None: any), the one run it is for."""
+    """Who claims: a worker's name, its process, its lease, the handlers it has (None: any), the one run it is for.
+    *claims* counts what this process asks for, so that it takes turns in the line."""
 
     worker: str
     holder: Holder | None = None
@@ -44,6 +47,7 @@ class Claimant:
     handlers: Container[str] | None = None
     run: RunId | None = None
     outbox: Outbox | None = None
+    claims: Iterator[int] = field(default_factory=count)
 
     def __post_init__(self) -> None:
         self.worker = clean_name(self.worker, "worker")
@@ -69,7 +73,7 @@ def claiming(
         full: set[str] = set()
         left, held = Places(most, ahead), 0
         waiting: list[RunId] = []
-        for row in _dues(tx, claimant, limit, full):
+        for row in _line(tx, claimant, limit, full):
             if (room := room_for_run(tx, row.tenant, _starter(tx, claimant, row))).full:
                 waiting.append(row.run)
                 if any(use.limit == TOTAL for use in room.full):
@@ -108,6 +112,17 @@ def _look_for(tx: Transaction, claimant: Claimant, waiting: Sequence[RunId]) -> 
         return any(claimant.can_execute(run, node) for node in startable(run, tx.now_ms))
 
     tx.limits.expect(id_ for id_ in tx.limits.unexpected(waiting) if could_start(id_))
+
+
+def _line(tx: Transaction, claimant: Claimant, limit: int, full: Container[str]) -> Iterator[Due]:
+    """What is due, in the order in which this claimant tries for it: the oldest first, unless claimants spread. Where
+    there are limits nobody spreads: their lines are served in order."""
+    k = 1 if tx.limited or claimant.run is not None else tx.spread
+    dues = _dues(tx, claimant, limit * k, full)
+    if k > 1:
+        turn = turn_of(f"{claimant.worker} {claimant.holder}", next(claimant.claims))
+        yield from rotated(list(islice(dues, limit * k)), turn, k=k, n=limit)
+    yield from dues
 
 
 def _dues(tx: Transaction, claimant: Claimant, page: int, full: Container[str]) -> Iterator[Due]:

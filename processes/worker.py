@@ -70,7 +70,8 @@ class Worker:
         self._only = only
         asked = functions_given(reconcilers, "reconcilers", "an EffectCall")
         outbox = Outbox(self._services, {**self._services.reconcilers, **asked})
-        claimant = Claimant(self.name, self._services.holder, lease_ms, handlers, only, outbox)
+        services = self._services
+        claimant = Claimant(self.name, services.holder, lease_ms, handlers, only, outbox, services.claims)
         self._compensator = Compensator(
             engine, functions_given(compensators, "compensators", "a CompensationTry"), worker=self.name
         )

@@ -25,6 +25,7 @@ class Reading:
     """The half of a transaction that reads."""
 
     __slots__ = ("_ledger", "_read", "_seen", "_written", "caller", "now_ms")
+    spread = 1  # whoever decides holds the write lock: nobody else tries for the same run
 
     def __init__(self, committer: "Committer", caller: Caller, now_ms: int) -> None:
         self._ledger = committer

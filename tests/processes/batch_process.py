@@ -1,5 +1,5 @@
-"""A worker with a batch in a process of its own: ``python -m tests.processes.batch_process URL FOLDER``. Node *a* takes
-the process down, *b* is quick, *h* hangs."""
+"""A worker with a batch in a process of its own: ``python -m tests.processes.batch_process URL CONCURRENCY
+FOLDER``. Node *a* takes the process down, *b* is quick, *h* hangs."""
 
 import sys
 
@@ -11,7 +11,8 @@ def main() -> None:
     """Work until nothing is left."""
     with redrive.open(sys.argv[1]) as engine:
         handlers = {"a": exiting, "b": quick, "h": hanging}
-        redrive.Worker(engine, handlers, concurrency=2, batch=16, poll_ms=100, tick_ms=100).run_until_idle()
+        worker = redrive.Worker(engine, handlers, concurrency=int(sys.argv[2]), batch=16, poll_ms=100, tick_ms=100)
+        worker.run_until_idle()
 
 
 if __name__ == "__main__":

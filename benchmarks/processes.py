@@ -1,0 +1,202 @@
+"""The failing job's lifecycle in several processes on one log, with and without queries that need fresh views.
+
+``python -m benchmarks.processes [--quick] [--runs N] [--processes 1,4,8] [--url URL] [--dir FOLDER]``
+
+Every process submits its share and then does what one worker does, with whatever run is due, until none is left.
+Clock and dice are the real ones: a backoff of a millisecond is waited for by doing something else.
+"""
+
+import argparse
+import json
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import Any
+
+import redrive
+from benchmarks.failing_job import carry_on, submit, tenant_of
+from benchmarks.measure import arguments, machine, median, scratch, spread, table
+
+PROCESSES = (1, 4, 8)
+HEAD = (
+    "processes",
+    "queries per lifecycle",
+    "lifecycles/s",
+    "CPU µs per lifecycle",
+    "of it folding views",
+    "events folded, times the log's",
+    "looks that folded · folded nothing",
+    "waited for the view's lock, ms per process",
+    "conflicts",
+)
+
+
+@dataclass(slots=True)
+class Share:
+    """What one process did, and what it took."""
+
+    lifecycles: int = 0
+    cpu_s: float = 0.0
+    begun_s: float = 0.0
+    ended_s: float = 0.0
+    fold_cpu_s: float = 0.0
+    fold_wall_s: float = 0.0
+    folds: int = 0
+    vain: int = 0
+    folded: int = 0
+    conflicts: int = 0
+
+
+class Watched:
+    """Counts what a process's view does, from the outside."""
+
+    def __init__(self, view: Any, share: Share) -> None:
+        self._catch_up, self._fold, self._share = view._catch_up, view._fold_from, share
+        self._view = view
+        view._catch_up, view._fold_from = self.catch_up, self.fold
+
+    def catch_up(self) -> int:
+        """Every look at the log, whether it folds or not."""
+        before, cpu, wall = self._share.folded, time.thread_time(), time.perf_counter()
+        position: int = self._catch_up()
+        self._share.fold_cpu_s += time.thread_time() - cpu
+        self._share.fold_wall_s += time.perf_counter() - wall
+        if self._share.folded > before:
+            self._share.folds += 1
+        else:
+            self._share.vain += 1
+        return position
+
+    def fold(self, connection: Any, position: int, *rest: Any, **more: Any) -> int:
+        """Every batch that is folded."""
+        reached: int = self._fold(connection, position, *rest, **more)
+        self._share.folded += reached - position
+        return reached
+
+
+def work(url: str, runs: int, queries: int, folder: Path) -> Share:
+    """The share of one process; it begins when all are ready."""
+    share = Share()
+    with redrive.open(url) as engine:
+        Watched(engine.views, share)
+        (folder / f"up.{time.time_ns()}").touch()
+        while not (folder / "go").exists():
+            time.sleep(0.001)
+        share.begun_s, begun_cpu = time.time(), time.process_time()
+        acme = tenant_of(engine)
+        for _ in range(runs):
+            submit(acme)
+        while True:
+            try:
+                if not step(acme, share, queries):
+                    break
+            except redrive.Conflict:
+                share.conflicts += 1
+        share.cpu_s, share.ended_s = time.process_time() - begun_cpu, time.time()
+    return share
+
+
+def step(acme: redrive.TenantEngine, share: Share, queries: int) -> bool:
+    """Go on with one run; False when none is left, here or elsewhere."""
+    claim = acme.claim(worker=f"w{id(share)}", start=True)
+    if claim is None:
+        if acme.counts().runs.keys() <= {"completed"} if queries else _settled(acme):
+            return False
+        time.sleep(0.001)
+        return True
+    if carry_on(acme, claim.attempts[0]):
+        share.lifecycles += 1
+        for _ in range(queries):
+            acme.dead_letters(limit=50)
+    return True
+
+
+def _settled(acme: redrive.TenantEngine) -> bool:
+    """Whether nothing is due, and nobody holds anything."""
+    ledger = acme.engine.ledger
+    return ledger.next_work_ms(acme.tenant, None, None) is None and not ledger.holders(acme.tenant)
+
+
+def together(url: str, processes: int, runs: int, queries: int, folder: Path) -> list[Share]:
+    """Let *processes* share the work; what each did."""
+    program = [sys.executable, "-m", "benchmarks.processes", "--share", url, str(runs), str(queries), str(folder)]
+    group = [subprocess.Popen(program, stdout=subprocess.PIPE) for _ in range(processes)]
+    try:
+        while len(list(folder.glob("up.*"))) < processes:
+            assert all(process.poll() is None for process in group), "a process has ended before it began"
+            time.sleep(0.01)
+        (folder / "go").touch()
+        told = [process.communicate()[0] for process in group]
+    finally:
+        for process in group:
+            process.kill()
+            process.wait()
+    return [Share(**json.loads(each)) for each in told]
+
+
+@contextmanager
+def place(url: str | None, folder: str | None) -> Iterator[tuple[str, Path]]:
+    """The log to work on, and a folder for the signs that processes give each other."""
+    with scratch(folder) as found:
+        yield url or f"sqlite:///{found / 'log.db'}", found
+
+
+def row(processes: int, runs: int, queries: int, rounds: Sequence[tuple[list[Share], int]]) -> list[str]:
+    """The line of one setting in the table."""
+    total = processes * runs
+    sums = [{f.name: sum(getattr(share, f.name) for share in shares) for f in fields(Share)} for shares, _ in rounds]
+    rates = [total / (max(s.ended_s for s in shares) - min(s.begun_s for s in shares)) for shares, _ in rounds]
+    waits = [(s["fold_wall_s"] - s["fold_cpu_s"]) / processes * 1000 for s in sums]
+    return [
+        str(processes),
+        str(queries),
+        spread(rates),
+        spread([s["cpu_s"] / total * 1e6 for s in sums]),
+        spread([s["fold_cpu_s"] / total * 1e6 for s in sums]),
+        f"{median([s['folded'] / events for s, (_, events) in zip(sums, rounds, strict=True)]):.2f}",
+        f"{median([s['folds'] for s in sums]):,.0f} · {median([s['vain'] for s in sums]):,.0f}",
+        spread(waits),
+        f"{median([s['conflicts'] for s in sums]):,.0f}",
+    ]
+
+
+def measure(processes: int, runs: int, queries: int, options: argparse.Namespace) -> list[str]:
+    """The rounds of one setting."""
+    rounds = []
+    for _ in range(options.rounds):
+        with place(options.url, options.dir) as (url, folder):
+            with redrive.open(url) as engine:
+                before = engine.ledger.last_position()
+            shares = together(url, processes, runs // processes, queries, folder)
+            assert sum(share.lifecycles for share in shares) == runs // processes * processes
+            with redrive.open(url) as engine:
+                rounds.append((shares, engine.ledger.last_position() - before))
+    return row(processes, runs // processes, queries, rounds)
+
+
+def main() -> None:
+    """Print the table; with ``--share`` be one of the processes."""
+    if sys.argv[1:2] == ["--share"]:
+        url, runs, queries, folder = sys.argv[2:]
+        print(json.dumps(asdict(work(url, int(runs), int(queries), Path(folder)))))
+        return
+    parser = arguments("the failing job's lifecycle in several processes on one log")
+    parser.add_argument("--runs", type=int, help="lifecycles per round, shared out (default 400)")
+    parser.add_argument("--processes", default=",".join(map(str, PROCESSES)), help="how many, with commas")
+    parser.add_argument("--queries", default="0,1", help="queries of each process per lifecycle, with commas")
+    parser.add_argument("--url", help="an empty log to work on (default: a new SQLite file for every round)")
+    options = parser.parse_args()
+    runs = options.runs or (80 if options.quick else 400)
+    print(f"{machine(options.dir)}\n")
+    ways = [
+        (int(count), int(queries)) for queries in options.queries.split(",") for count in options.processes.split(",")
+    ]
+    print(table(HEAD, [measure(count, runs, queries, options) for count, queries in ways]))
+
+
+if __name__ == "__main__":
+    main()

@@ -16,10 +16,12 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import redrive
-from benchmarks.failing_job import carry_on, submit, tenant_of
-from benchmarks.measure import arguments, machine, median, scratch, spread, table
+from benchmarks.failing_job import batches, carry_on, submit, tenant_of
+from benchmarks.measure import arguments, machine, median, open_log, scratch, spread, table
+from redrive.projections.view import View
 
 PROCESSES = (1, 4, 8)
 HEAD = (
@@ -32,6 +34,13 @@ HEAD = (
     "looks that folded · folded nothing",
     "waited for the view's lock, ms per process",
     "conflicts",
+)
+OPENING = (
+    "processes that open a log without a view",
+    "events in the log",
+    "s until all have an answer",
+    "CPU s of all",
+    "events folded, times the log's",
 )
 
 
@@ -51,38 +60,33 @@ class Share:
     conflicts: int = 0
 
 
-class Watched:
-    """Counts what a process's view does, from the outside."""
+@contextmanager
+def watched(share: Share) -> Iterator[None]:
+    """Count what this process's views do, from the outside: every look at the log, every batch that is folded."""
+    catch_up, fold = View._catch_up, View._fold_from
 
-    def __init__(self, view: Any, share: Share) -> None:
-        self._catch_up, self._fold, self._share = view._catch_up, view._fold_from, share
-        self._view = view
-        view._catch_up, view._fold_from = self.catch_up, self.fold
-
-    def catch_up(self) -> int:
-        """Every look at the log, whether it folds or not."""
-        before, cpu, wall = self._share.folded, time.thread_time(), time.perf_counter()
-        position: int = self._catch_up()
-        self._share.fold_cpu_s += time.thread_time() - cpu
-        self._share.fold_wall_s += time.perf_counter() - wall
-        if self._share.folded > before:
-            self._share.folds += 1
-        else:
-            self._share.vain += 1
+    def looking(view: View) -> int:
+        before, cpu, wall = share.folded, time.thread_time(), time.perf_counter()
+        position = catch_up(view)
+        share.fold_cpu_s += time.thread_time() - cpu
+        share.fold_wall_s += time.perf_counter() - wall
+        share.folds += share.folded > before
+        share.vain += share.folded == before
         return position
 
-    def fold(self, connection: Any, position: int, *rest: Any, **more: Any) -> int:
-        """Every batch that is folded."""
-        reached: int = self._fold(connection, position, *rest, **more)
-        self._share.folded += reached - position
+    def folding(view: View, connection: Any, position: int, *rest: Any, **more: Any) -> int:
+        reached = fold(view, connection, position, *rest, **more)
+        share.folded += reached - position
         return reached
+
+    with mock.patch.object(View, "_catch_up", looking), mock.patch.object(View, "_fold_from", folding):
+        yield
 
 
 def work(url: str, runs: int, queries: int, folder: Path) -> Share:
     """The share of one process; it begins when all are ready."""
     share = Share()
-    with redrive.open(url) as engine:
-        Watched(engine.views, share)
+    with watched(share), redrive.open(url) as engine:
         (folder / f"up.{time.time_ns()}").touch()
         while not (folder / "go").exists():
             time.sleep(0.001)
@@ -96,6 +100,19 @@ def work(url: str, runs: int, queries: int, folder: Path) -> Share:
                     break
             except redrive.Conflict:
                 share.conflicts += 1
+        share.cpu_s, share.ended_s = time.process_time() - begun_cpu, time.time()
+    return share
+
+
+def ask(url: str, folder: Path) -> Share:
+    """Open a long log that has no view yet, when all are ready, and ask one question."""
+    share = Share()
+    Path(folder / f"up.{time.time_ns()}").touch()
+    while not (folder / "go").exists():
+        time.sleep(0.001)
+    share.begun_s, begun_cpu = time.time(), time.process_time()
+    with watched(share), redrive.open(url) as engine:
+        tenant_of(engine).counts()
         share.cpu_s, share.ended_s = time.process_time() - begun_cpu, time.time()
     return share
 
@@ -121,9 +138,9 @@ def _settled(acme: redrive.TenantEngine) -> bool:
     return ledger.next_work_ms(acme.tenant, None, None) is None and not ledger.holders(acme.tenant)
 
 
-def together(url: str, processes: int, runs: int, queries: int, folder: Path) -> list[Share]:
-    """Let *processes* share the work; what each did."""
-    program = [sys.executable, "-m", "benchmarks.processes", "--share", url, str(runs), str(queries), str(folder)]
+def together(processes: int, folder: Path, *words: object) -> list[Share]:
+    """Let *processes* do what *words* say; what each did."""
+    program = [sys.executable, "-m", "benchmarks.processes", *map(str, words), str(folder)]
     group = [subprocess.Popen(program, stdout=subprocess.PIPE) for _ in range(processes)]
     try:
         while len(list(folder.glob("up.*"))) < processes:
@@ -171,15 +188,38 @@ def measure(processes: int, runs: int, queries: int, options: argparse.Namespace
         with place(options.url, options.dir) as (url, folder):
             with redrive.open(url) as engine:
                 before = engine.ledger.last_position()
-            shares = together(url, processes, runs // processes, queries, folder)
+            shares = together(processes, folder, "--share", url, runs // processes, queries)
             assert sum(share.lifecycles for share in shares) == runs // processes * processes
             with redrive.open(url) as engine:
                 rounds.append((shares, engine.ledger.last_position() - before))
     return row(processes, runs // processes, queries, rounds)
 
 
+def measure_opening(processes: int, lifecycles: int, options: argparse.Namespace) -> list[str]:
+    """Processes that open one log at the same moment, which nobody has folded yet."""
+    rounds, events = [], 0
+    for _ in range(options.rounds):
+        with place(None, options.dir) as (url, folder):
+            with open_log(folder / "log.db") as engine:
+                batches()(engine, lifecycles)
+                events = engine.ledger.last_position()
+            for view in folder.glob("*.views-*"):
+                view.unlink()
+            rounds.append(together(processes, folder, "--ask", url))
+    return [
+        str(processes),
+        f"{events:,}",
+        spread([max(s.ended_s for s in shares) - min(s.begun_s for s in shares) for shares in rounds], 1),
+        spread([sum(s.cpu_s for s in shares) for shares in rounds], 1),
+        f"{median([sum(s.folded for s in shares) for shares in rounds]) / events:.2f}",
+    ]
+
+
 def main() -> None:
-    """Print the table; with ``--share`` be one of the processes."""
+    """Print the tables; with ``--share`` or ``--ask`` be one of the processes."""
+    if sys.argv[1:2] == ["--ask"]:
+        print(json.dumps(asdict(ask(sys.argv[2], Path(sys.argv[3])))))
+        return
     if sys.argv[1:2] == ["--share"]:
         url, runs, queries, folder = sys.argv[2:]
         print(json.dumps(asdict(work(url, int(runs), int(queries), Path(folder)))))
@@ -192,10 +232,13 @@ def main() -> None:
     options = parser.parse_args()
     runs = options.runs or (80 if options.quick else 400)
     print(f"{machine(options.dir)}\n")
-    ways = [
-        (int(count), int(queries)) for queries in options.queries.split(",") for count in options.processes.split(",")
-    ]
+    counts = [int(count) for count in options.processes.split(",")]
+    ways = [(count, int(queries)) for queries in options.queries.split(",") for count in counts]
     print(table(HEAD, [measure(count, runs, queries, options) for count, queries in ways]))
+    if options.url is None:
+        lifecycles = 100 if options.quick else 1_500
+        print()
+        print(table(OPENING, [measure_opening(count, lifecycles, options) for count in counts]))
 
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@ Clock and dice are the real ones: a backoff of a millisecond is waited for by do
 
 import argparse
 import json
+import os
 import subprocess
 import sys
 import time
@@ -19,16 +20,21 @@ from typing import Any
 from unittest import mock
 
 import redrive
-from benchmarks.failing_job import batches, carry_on, submit, tenant_of
+from benchmarks import floor
+from benchmarks.failing_job import batches, carry_on, one_by_one, submit, tenant_of
 from benchmarks.measure import arguments, machine, median, open_log, scratch, spread, table
+from redrive.ledger.schema import connect
 from redrive.projections.view import View
 
 PROCESSES = (1, 4, 8)
+ONCE = ("flow.registered/1", "policy.registered/1")  # what only the first of all processes writes
 HEAD = (
     "processes",
     "queries per lifecycle",
     "lifecycles/s",
-    "CPU µs per lifecycle",
+    "floor/s",
+    "% of floor",
+    "CPU µs per lifecycle (floor)",
     "of it folding views",
     "events folded, times the log's",
     "looks that folded · folded nothing",
@@ -87,9 +93,7 @@ def work(url: str, runs: int, queries: int, folder: Path) -> Share:
     """The share of one process; it begins when all are ready."""
     share = Share()
     with watched(share), redrive.open(url) as engine:
-        (folder / f"up.{time.time_ns()}").touch()
-        while not (folder / "go").exists():
-            time.sleep(0.001)
+        ready(folder)
         share.begun_s, begun_cpu = time.time(), time.process_time()
         acme = tenant_of(engine)
         for _ in range(runs):
@@ -104,12 +108,33 @@ def work(url: str, runs: int, queries: int, folder: Path) -> Share:
     return share
 
 
+def write(path: str, runs: int, folder: Path) -> Share:
+    """The floor of one process: exactly what it would write, by the bare ``sqlite3`` module, when all are ready."""
+    share = Share(lifecycles=runs)
+    with scratch(None) as own:
+        steps = floor.record(own / "log.db", lambda engine: one_by_one(engine, runs))
+    steps = [step for step in steps if not any(shared in step[2] for shared in ONCE)]
+    connection = connect(path, busy_timeout_ms=60_000)
+    ready(folder)
+    share.begun_s, begun_cpu = time.time(), time.process_time()
+    for verb, sql, values in steps:
+        getattr(connection, verb)(sql, values)
+    share.cpu_s, share.ended_s = time.process_time() - begun_cpu, time.time()
+    connection.close()
+    return share
+
+
+def ready(folder: Path) -> None:
+    """Say that this process is, and wait for the others."""
+    (folder / f"up.{os.getpid()}").touch()
+    while not (folder / "go").exists():
+        time.sleep(0.001)
+
+
 def ask(url: str, folder: Path) -> Share:
     """Open a long log that has no view yet, when all are ready, and ask one question."""
     share = Share()
-    Path(folder / f"up.{time.time_ns()}").touch()
-    while not (folder / "go").exists():
-        time.sleep(0.001)
+    ready(folder)
     share.begun_s, begun_cpu = time.time(), time.process_time()
     with watched(share), redrive.open(url) as engine:
         tenant_of(engine).counts()
@@ -162,19 +187,36 @@ def place(url: str | None, folder: str | None) -> Iterator[tuple[str, Path]]:
         yield url or f"sqlite:///{found / 'log.db'}", found
 
 
-def row(processes: int, runs: int, queries: int, rounds: Sequence[tuple[list[Share], int]]) -> list[str]:
+def rate(shares: Sequence[Share]) -> float:
+    """Lifecycles per second, from the first that began to the last that ended."""
+    return sum(s.lifecycles for s in shares) / (max(s.ended_s for s in shares) - min(s.begun_s for s in shares))
+
+
+@dataclass(slots=True)
+class Round:
+    """One round of a setting: what each process did, how many events the log grew by, and the floor of it."""
+
+    shares: list[Share]
+    events: int
+    floor: list[Share]
+
+
+def row(processes: int, runs: int, queries: int, rounds: Sequence[Round]) -> list[str]:
     """The line of one setting in the table."""
     total = processes * runs
-    sums = [{f.name: sum(getattr(share, f.name) for share in shares) for f in fields(Share)} for shares, _ in rounds]
-    rates = [total / (max(s.ended_s for s in shares) - min(s.begun_s for s in shares)) for shares, _ in rounds]
+    sums = [{f.name: sum(getattr(share, f.name) for share in each.shares) for f in fields(Share)} for each in rounds]
+    rates, floors = [rate(each.shares) for each in rounds], [rate(each.floor) for each in rounds if each.floor]
+    floor_cpu = [sum(share.cpu_s for share in each.floor) / total * 1e6 for each in rounds if each.floor]
     waits = [(s["fold_wall_s"] - s["fold_cpu_s"]) / processes * 1000 for s in sums]
     return [
         str(processes),
         str(queries),
         spread(rates),
-        spread([s["cpu_s"] / total * 1e6 for s in sums]),
+        spread(floors) if floors else "",
+        spread([of / below * 100 for of, below in zip(rates, floors, strict=True)]) if floors else "",
+        spread([s["cpu_s"] / total * 1e6 for s in sums]) + (f" ({median(floor_cpu):,.0f})" if floor_cpu else ""),
         spread([s["fold_cpu_s"] / total * 1e6 for s in sums]),
-        f"{median([s['folded'] / events for s, (_, events) in zip(sums, rounds, strict=True)]):.2f}",
+        f"{median([s['folded'] / each.events for s, each in zip(sums, rounds, strict=True)]):.2f}",
         f"{median([s['folds'] for s in sums]):,.0f} · {median([s['vain'] for s in sums]):,.0f}",
         spread(waits),
         f"{median([s['conflicts'] for s in sums]):,.0f}",
@@ -191,8 +233,18 @@ def measure(processes: int, runs: int, queries: int, options: argparse.Namespace
             shares = together(processes, folder, "--share", url, runs // processes, queries)
             assert sum(share.lifecycles for share in shares) == runs // processes * processes
             with redrive.open(url) as engine:
-                rounds.append((shares, engine.ledger.last_position() - before))
+                events = engine.ledger.last_position() - before
+        rounds.append(Round(shares, events, measure_floor(processes, runs // processes, options)))
     return row(processes, runs // processes, queries, rounds)
+
+
+def measure_floor(processes: int, runs: int, options: argparse.Namespace) -> list[Share]:
+    """The same commits and rows, written by as many processes without redrive; nothing for another kind of log."""
+    if options.url is not None:
+        return []
+    with place(None, options.dir) as (url, folder):
+        redrive.open(url).close()
+        return together(processes, folder, "--floor", folder / "log.db", runs)
 
 
 def measure_opening(processes: int, lifecycles: int, options: argparse.Namespace) -> list[str]:
@@ -215,14 +267,23 @@ def measure_opening(processes: int, lifecycles: int, options: argparse.Namespace
     ]
 
 
+def one_of_them(words: list[str]) -> Share | None:
+    """What a process does that was started for its share; None for who started them."""
+    match words:
+        case ["--ask", url, folder]:
+            return ask(url, Path(folder))
+        case ["--share", url, runs, queries, folder]:
+            return work(url, int(runs), int(queries), Path(folder))
+        case ["--floor", path, runs, folder]:
+            return write(path, int(runs), Path(folder))
+    return None
+
+
 def main() -> None:
-    """Print the tables; with ``--share`` or ``--ask`` be one of the processes."""
-    if sys.argv[1:2] == ["--ask"]:
-        print(json.dumps(asdict(ask(sys.argv[2], Path(sys.argv[3])))))
-        return
-    if sys.argv[1:2] == ["--share"]:
-        url, runs, queries, folder = sys.argv[2:]
-        print(json.dumps(asdict(work(url, int(runs), int(queries), Path(folder)))))
+    """Print the tables; or be one of the processes."""
+    share = one_of_them(sys.argv[1:])
+    if share is not None:
+        print(json.dumps(asdict(share)))
         return
     parser = arguments("the failing job's lifecycle in several processes on one log")
     parser.add_argument("--runs", type=int, help="lifecycles per round, shared out (default 400)")

@@ -26,7 +26,7 @@ from benchmarks.measure import arguments, machine, median, open_log, scratch, sp
 from redrive.ledger.schema import connect
 from redrive.projections.view import View
 
-PROCESSES = (1, 4, 8)
+PROCESSES = "1,4,8"
 ONCE = ("flow.registered/1", "policy.registered/1")  # what only the first of all processes writes
 HEAD = (
     "processes",
@@ -76,8 +76,7 @@ def watched(share: Share) -> Iterator[None]:
         position = catch_up(view)
         share.fold_cpu_s += time.thread_time() - cpu
         share.fold_wall_s += time.perf_counter() - wall
-        share.folds += share.folded > before
-        share.vain += share.folded == before
+        share.folds, share.vain = share.folds + (share.folded > before), share.vain + (share.folded == before)
         return position
 
     def folding(view: View, connection: Any, position: int, *rest: Any, **more: Any) -> int:
@@ -169,7 +168,7 @@ def together(processes: int, folder: Path, *words: object) -> list[Share]:
     group = [subprocess.Popen(program, stdout=subprocess.PIPE) for _ in range(processes)]
     try:
         while len(list(folder.glob("up.*"))) < processes:
-            assert all(process.poll() is None for process in group), "a process has ended before it began"
+            assert all(process.poll() is None for process in group), "one has ended before it began"
             time.sleep(0.01)
         (folder / "go").touch()
         told = [process.communicate()[0] for process in group]
@@ -287,7 +286,7 @@ def main() -> None:
         return
     parser = arguments("the failing job's lifecycle in several processes on one log")
     parser.add_argument("--runs", type=int, help="lifecycles per round, shared out (default 400)")
-    parser.add_argument("--processes", default=",".join(map(str, PROCESSES)), help="how many, with commas")
+    parser.add_argument("--processes", default=PROCESSES, help="how many, with commas")
     parser.add_argument("--queries", default="0,1", help="queries of each process per lifecycle, with commas")
     parser.add_argument("--url", help="an empty log to work on (default: a new SQLite file for every round)")
     options = parser.parse_args()

@@ -8,11 +8,10 @@ Clock and dice are the real ones: a backoff of a millisecond is waited for by do
 
 import argparse
 import json
-import os
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
@@ -23,6 +22,7 @@ import redrive
 from benchmarks import floor
 from benchmarks.failing_job import batches, carry_on, one_by_one, submit, tenant_of
 from benchmarks.measure import arguments, machine, median, open_log, scratch, spread, table
+from benchmarks.signs import begin, ready
 from redrive.ledger.schema import connect
 from redrive.projections.view import View
 
@@ -123,13 +123,6 @@ def write(path: str, runs: int, folder: Path) -> Share:
     return share
 
 
-def ready(folder: Path) -> None:
-    """Say that this process is, and wait for the others."""
-    (folder / f"up.{os.getpid()}").touch()
-    while not (folder / "go").exists():
-        time.sleep(0.001)
-
-
 def ask(url: str, folder: Path) -> Share:
     """Open a long log that has no view yet, when all are ready, and ask one question."""
     share = Share()
@@ -167,16 +160,13 @@ def together(processes: int, folder: Path, *words: object) -> list[Share]:
     program = [sys.executable, "-m", "benchmarks.processes", *map(str, words), str(folder)]
     group = [subprocess.Popen(program, stdout=subprocess.PIPE) for _ in range(processes)]
     try:
-        while len(list(folder.glob("up.*"))) < processes:
-            assert all(process.poll() is None for process in group), "one has ended before it began"
-            time.sleep(0.01)
-        (folder / "go").touch()
-        told = [process.communicate()[0] for process in group]
+        begin(folder, group)
+        answers = [process.communicate()[0] for process in group]
     finally:
         for process in group:
             process.kill()
             process.wait()
-    return [Share(**json.loads(each)) for each in told]
+    return [Share(**json.loads(each)) for each in answers]
 
 
 @contextmanager
@@ -278,6 +268,14 @@ def one_of_them(words: list[str]) -> Share | None:
     return None
 
 
+def told(head: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
+    """Print a table, each line as soon as it is known: they take minutes."""
+    print(f"{table(head, [])}", flush=True)
+    for each in rows:
+        print(table(head, [each]).splitlines()[-1], flush=True)
+    print()
+
+
 def main() -> None:
     """Print the tables; or be one of the processes."""
     share = one_of_them(sys.argv[1:])
@@ -294,11 +292,10 @@ def main() -> None:
     print(f"{machine(options.dir)}\n")
     counts = [int(count) for count in options.processes.split(",")]
     ways = [(count, int(queries)) for queries in options.queries.split(",") for count in counts]
-    print(table(HEAD, [measure(count, runs, queries, options) for count, queries in ways]))
+    told(HEAD, (measure(count, runs, queries, options) for count, queries in ways))
     if options.url is None:
         lifecycles = 100 if options.quick else 1_500
-        print()
-        print(table(OPENING, [measure_opening(count, lifecycles, options) for count in counts]))
+        told(OPENING, (measure_opening(count, lifecycles, options) for count in counts))
 
 
 if __name__ == "__main__":

@@ -2,8 +2,7 @@
 
 ``python -m benchmarks.processes [--quick] [--runs N] [--processes 1,4,8] [--url URL] [--dir FOLDER]``
 
-Every process submits its share and then does what one worker does, with whatever run is due, until none is left.
-Clock and dice are the real ones: a backoff of a millisecond is waited for by doing something else.
+Every process submits its share and then does what one worker does, with whatever run is due, by the real clock.
 """
 
 import argparse
@@ -171,7 +170,7 @@ def together(processes: int, folder: Path, *words: object) -> list[Share]:
 
 @contextmanager
 def place(url: str | None, folder: str | None) -> Iterator[tuple[str, Path]]:
-    """The log to work on, and a folder for the signs that processes give each other."""
+    """The log to work on, and a folder for signs."""
     with scratch(folder) as found:
         yield url or f"sqlite:///{found / 'log.db'}", found
 
@@ -270,7 +269,7 @@ def one_of_them(words: list[str]) -> Share | None:
 
 def told(head: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
     """Print a table, each line as soon as it is known: they take minutes."""
-    print(f"{table(head, [])}", flush=True)
+    print(table(head, []), flush=True)
     for each in rows:
         print(table(head, [each]).splitlines()[-1], flush=True)
     print()
@@ -278,8 +277,7 @@ def told(head: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
 
 def main() -> None:
     """Print the tables; or be one of the processes."""
-    share = one_of_them(sys.argv[1:])
-    if share is not None:
+    if (share := one_of_them(sys.argv[1:])) is not None:
         print(json.dumps(asdict(share)))
         return
     parser = arguments("the failing job's lifecycle in several processes on one log")

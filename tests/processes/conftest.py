@@ -25,8 +25,8 @@ ON_BOTH = frozenset(
 """The modules that say how the engine behaves: they hold for threads and for asyncio."""
 
 
-WITH_BATCHES = frozenset(("test_worker", "test_worker_control", "test_worker_faults"))
-"""The modules that say how a worker behaves: they hold whatever it takes in hand in one commit."""
+WITH_BATCHES = frozenset(("test_worker_control", "test_worker_faults"))
+"""The modules that say how a worker is told and what it survives: they hold whatever it takes in hand in one commit."""
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:

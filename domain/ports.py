@@ -148,6 +148,10 @@ class Transaction(Protocol):
     def limits(self) -> Limits:
         """What limits leave room for."""
 
+    @property
+    def spread(self) -> int:
+        """Over how many places of the line claimants spread; 1 where a decision is never made in vain."""
+
     def draw(self) -> float:
         """A die in [0, 1)."""
 

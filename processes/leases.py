@@ -1,7 +1,8 @@
 """Leases: claiming runs, keeping them, giving them back, and taking them from holders that are gone."""
 
 from collections.abc import Callable, Container, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from itertools import count, islice
 
 from redrive.domain.errors import StreamUnreadable
 from redrive.domain.identity import NodeId, RunId
@@ -21,20 +22,24 @@ from redrive.domain.run.claims import (
 from redrive.domain.run.events import AttemptStarted, RunClaimed
 from redrive.domain.run.holder import Holder
 from redrive.domain.run.state import Run, Status
+from redrive.domain.spread import rotated, turn_of
 from redrive.domain.values import clean_integer, clean_name
 from redrive.processes.admitted import lose_intents
-from redrive.processes.capacity import Starter, admit, hold_back, require_room, room_for_run
+from redrive.processes.capacity import Starter, hold_back, require_room, room_for_run
 from redrive.processes.handout import Attempt, Claim, Lease, Signals, attempt_of
 from redrive.processes.letters import PolicyOf, dead_letter_final_failures
 from redrive.processes.outbox import Outbox
+from redrive.processes.places import Places, admit_within
 
 MOST_CLAIMS = 1_000
 MOST_HELD = 2_000  # in one transaction
+ANY_PLACE = Places(None)
 
 
 @dataclass(slots=True)
 class Claimant:
-    """Who claims: a worker's name, its process, its lease, the handlers it has (None: any), the one run it is for."""
+    """Who claims: a worker's name, its process, its lease, the handlers it has (None: any), the one run it is for.
+    *claims* counts what this process asks for, so that it takes turns in the line."""
 
     worker: str
     holder: Holder | None = None
@@ -42,6 +47,7 @@ class Claimant:
     handlers: Container[str] | None = None
     run: RunId | None = None
     outbox: Outbox | None = None
+    claims: Iterator[int] = field(default_factory=count)
 
     def __post_init__(self) -> None:
         self.worker = clean_name(self.worker, "worker")
@@ -52,18 +58,22 @@ class Claimant:
         return self.handlers is None or run.flow.nodes[node].handled_by in self.handlers
 
 
-def claiming(claimant: Claimant, limit: int, most: int | None = 0) -> Callable[[Transaction], list[Claim]]:
+def claiming(
+    claimant: Claimant, limit: int, most: int | None = 0, ahead: int = 0
+) -> Callable[[Transaction], list[Claim]]:
     """A command that claims up to *limit* due runs, the oldest first, and starts up to *most* of their nodes in
-    all (None: every one that can start); with a *most* above 0 it stops claiming once they are used up. However many
-    it cannot read or execute, it goes on beyond them; it stops when it has put many in lines of limits."""
+    all (None: every one that can start), and *ahead* more that may wait; with a *most* or *ahead* above 0 it stops
+    claiming once they are used up. However many it cannot read or execute, it goes on beyond them; it stops when it
+    has put many in lines of limits."""
     clean_integer(limit, "n", 1, MOST_CLAIMS)
+    starts = most is None or most > 0 or ahead > 0
 
     def claim(tx: Transaction) -> list[Claim]:
         claims: list[Claim] = []
         full: set[str] = set()
-        left, held = most, 0
+        left, held = Places(most, ahead), 0
         waiting: list[RunId] = []
-        for row in _dues(tx, claimant, limit, full):
+        for row in _line(tx, claimant, limit, full):
             if (room := room_for_run(tx, row.tenant, _starter(tx, claimant, row))).full:
                 waiting.append(row.run)
                 if any(use.limit == TOTAL for use in room.full):
@@ -71,13 +81,15 @@ def claiming(claimant: Claimant, limit: int, most: int | None = 0) -> Callable[[
                 full.add(str(row.tenant))
                 continue
             won = _claim_one(tx, row, claimant, left)
+            if won is None:  # the next in line would take a place that is not free: nobody is let past it
+                break
             if isinstance(won, Claim):
                 claims.append(won)
-                left = None if left is None else left - len(won.attempts)
+                left = left.after(len(won.attempts))
             if won is True:
                 held += 1
                 waiting += [row.run] if len(waiting) < limit else []
-            if len(claims) == limit or (most and left is not None and left <= 0) or held >= MOST_HELD:
+            if len(claims) == limit or (starts and left.taken) or held >= MOST_HELD:
                 break
         if tx.limited:
             _look_for(tx, claimant, [*waiting, *tx.limits.sought(claimant.handlers, claimant.run, limit)])
@@ -102,6 +114,17 @@ def _look_for(tx: Transaction, claimant: Claimant, waiting: Sequence[RunId]) -> 
     tx.limits.expect(id_ for id_ in tx.limits.unexpected(waiting) if could_start(id_))
 
 
+def _line(tx: Transaction, claimant: Claimant, limit: int, full: Container[str]) -> Iterator[Due]:
+    """What is due, in the order in which this claimant tries for it: the oldest first, unless claimants spread. Where
+    there are limits nobody spreads: their lines are served in order."""
+    k = 1 if tx.limited or claimant.run is not None else tx.spread
+    dues = _dues(tx, claimant, limit * k, full)
+    if k > 1:
+        turn = turn_of(f"{claimant.worker} {claimant.holder}", next(claimant.claims))
+        yield from rotated(list(islice(dues, limit * k)), turn, k=k, n=limit)
+    yield from dues
+
+
 def _dues(tx: Transaction, claimant: Claimant, page: int, full: Container[str]) -> Iterator[Due]:
     """What is due, each run once, page by page, none of the tenants that are *full* meanwhile."""
     seen: set[str] = set()
@@ -116,9 +139,10 @@ def _dues(tx: Transaction, claimant: Claimant, page: int, full: Container[str]) 
         after, page = (dues[-1].due_ms, dues[-1].created), min(4 * page, MOST_CLAIMS)
 
 
-def _claim_one(tx: Transaction, due: Due, claimant: Claimant, most: int | None) -> Claim | bool:
+def _claim_one(tx: Transaction, due: Due, claimant: Claimant, places: Places) -> Claim | bool | None:
     """Win one run; else whether it was put in lines, because limits hold all of it back (False: it cannot be executed
-    here, because its stream is read-only or no handler fits, or it waits for the same limits already)."""
+    here, because its stream is read-only or no handler fits, or it waits for the same limits already); None when
+    nothing of it may wait for a place."""
     try:
         run = tx.find_run(due.run)
     except StreamUnreadable:  # damaged, or a newer version submitted it
@@ -129,7 +153,9 @@ def _claim_one(tx: Transaction, due: Due, claimant: Claimant, most: int | None) 
     nodes = [node for node in startable(run, tx.now_ms) if claimant.can_execute(run, node)]
     if claimant.handlers is not None and not nodes:
         return False
-    admitted = admit(tx, run, nodes, most, _starter(tx, claimant, due))
+    admitted = admit_within(tx, run, nodes, places, _starter(tx, claimant, due))
+    if nodes and not admitted.nodes and places.now == 0 and places.ahead:
+        return None
     try:
         if nodes and not admitted.possible:
             waits = hold_back(tx, run, admitted)
@@ -186,9 +212,9 @@ def starting(claim: Claim, node: str) -> Callable[[Transaction], Attempt]:
 
 
 def starting_all(
-    claim: Claim, claimant: Claimant | None = None, most: int | None = None
+    claim: Claim, claimant: Claimant | None = None, places: Places = ANY_PLACE
 ) -> Callable[[Transaction], list[Attempt]]:
-    """A command that starts every node that can start now (and that *claimant* can execute), at most *most*. Where
+    """A command that starts every node that can start now (and that *claimant* can execute) and has a place. Where
     limits allow none, and nothing else of the run is running, its claim ends: it waits for room."""
 
     def start(tx: Transaction) -> list[Attempt]:
@@ -196,7 +222,7 @@ def starting_all(
         require_claim(run, claim.epoch)
         nodes = [node for node in startable(run, tx.now_ms) if claimant is None or claimant.can_execute(run, node)]
         handlers = claimant.handlers if claimant else None
-        admitted = admit(tx, run, nodes, most, Starter(tx.caller.tenant, handlers))
+        admitted = admit_within(tx, run, nodes, places, Starter(tx.caller.tenant, handlers))
         if nodes and not admitted.possible and not run.running:
             tx.append_run(run, *hold_back(tx, run, admitted))
             return []

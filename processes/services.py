@@ -1,8 +1,9 @@
 """What the acting parts share: the ledger, the policies, the classifier, and who this process is."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
+from itertools import count
 from typing import TYPE_CHECKING, Protocol, cast
 
 from redrive.domain.classifier import Classifier
@@ -26,7 +27,8 @@ def _nothing() -> None:
 
 @dataclass(frozen=True, slots=True)
 class Services:
-    """The engine's parts, for workers and tickers. *begin_work* is called when one of them begins."""
+    """The engine's parts, for workers and tickers. *begin_work* is called when one of them begins; *claims* counts what
+    this process claims."""
 
     ledger: Ledger
     policy_of: PolicyOf
@@ -37,6 +39,7 @@ class Services:
     gate: "Gate | None" = None
     reconcilers: "Mapping[str, Reconciler]" = field(default_factory=dict)
     begin_work: Callable[[], None] = _nothing
+    claims: Iterator[int] = field(default_factory=count)
 
     def failure(self, failure: Failure | BaseException) -> Failure:
         """*failure* as it is recorded: classified when it is an exception, and redacted."""

@@ -5,10 +5,11 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from redrive.domain.errors import EngineClosed
+from redrive.domain.errors import EngineClosed, InvalidValue
 from redrive.domain.event import Recorded
 from redrive.domain.values import clean_integer
 from redrive.processes.handlers import Handler
+from redrive.processes.places import Places
 from redrive.processes.services import Embedded, Served, engines_given
 from redrive.processes.shared_room import Room
 from redrive.processes.slots import Slots
@@ -26,11 +27,11 @@ class SharedTurns(Turns):
     def turn(self, ended: list[Ended], slots: Slots, *, claim: bool) -> bool:
         """Commit one turn, as ``Turns.turn``."""
         if not claim:
-            self._concurrency = len(self.running())
+            self._places = Places(len(self.running()))
             return self._settled(super().turn, ended, slots, claim=False)
         going_on = len(self.running()) - sum(1 for attempt, *_ in ended if self._runs(attempt))
-        self._concurrency = self.room.take(self.number, going_on)
-        self.denied = self._concurrency == going_on
+        places = self.room.take(self.number, going_on)
+        self._places, self.denied = Places(places), places == going_on
         return self._settled(super().turn, ended, slots, claim=True)
 
     def _settled(self, turn: Callable[..., bool], *args: Any, **options: Any) -> bool:
@@ -105,6 +106,10 @@ class ShardedWorker(Worker):
     ) -> None:
         self.name = name or f"{os.uname().nodename}-{os.getpid()}-{os.urandom(2).hex()}"
         self.concurrency = clean_integer(concurrency, "concurrency", 1, 1_024)
+        if options.get("batch", 1) != 1:
+            raise InvalidValue(
+                "batch", options["batch"], "1 for a worker of several logs: they share what it has room for"
+            )
         more: dict[str, Any] = {"name": self.name, "concurrency": concurrency, **options}
         self._crew = [ShardWorker(one, handlers, **more) for one in engines_given(engine)]
         room = Room(self.concurrency, len(self._crew), lambda number: self._crew[number].wake())

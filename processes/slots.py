@@ -15,13 +15,17 @@ Done = Callable[[Attempt, Any, BaseException | None], None]
 
 
 class Slots:
-    """Runs handlers; *done* is called from their thread with the result or the error. Threads are reused. One whose
-    attempt was given up is busy until its handler returns; meanwhile others take its place."""
+    """Runs handlers, *most* at a time, the others in the order in which they came; *done* is called from their thread
+    with the result or the error. Threads are reused. One whose attempt was given up is busy until its handler returns;
+    meanwhile others take its place."""
 
-    def __init__(self, name: str, handlers: Mapping[str, Handler], done: Done) -> None:
+    def __init__(self, name: str, handlers: Mapping[str, Handler], done: Done, most: int) -> None:
         self._name = name
         self._handlers = handlers
         self._done = done
+        self._most = most
+        self._later: dict[AttemptId, Attempt] = {}
+        self._begun: set[AttemptId] = set()
         self._idle = 0
         self._waiting: SimpleQueue[tuple[Handler, Attempt] | None] = SimpleQueue()
         self._lock = threading.Lock()
@@ -30,11 +34,39 @@ class Slots:
         self._tasks: dict[AttemptId, Any] = {}
 
     def run(self, attempt: Attempt) -> None:
-        """Start the handler of *attempt*; one that cannot be had (its import fails) ends the attempt."""
+        """Start the handler of *attempt*, now or when there is room; one that cannot be had (its import fails) ends
+        the attempt."""
+        with self._lock:
+            self._later[attempt.id] = attempt
+        self._go_on()
+
+    def _go_on(self) -> None:
+        while (attempt := self._next()) is not None:
+            self._begin(attempt)
+
+    def _next(self) -> Attempt | None:
+        """The attempt whose turn it is, if there is room."""
+        with self._lock:
+            if not self._later or len(self._begun) >= self._most:
+                return None
+            id_ = next(iter(self._later))
+            self._begun.add(id_)
+            return self._later.pop(id_)
+
+    def _end(self, attempt: Attempt, result: Any, error: BaseException | None) -> None:
+        """Report, and let the next begin."""
+        self._done(attempt, result, error)
+        with self._lock:
+            self._begun.discard(attempt.id)
+        self._go_on()
+
+    def _begin(self, attempt: Attempt) -> None:
         try:
             handler = self._handlers[attempt.handler]
         except Exception as error:  # noqa: BLE001 - the host's mapping may raise anything
             self._done(attempt, None, error)
+            with self._lock:
+                self._begun.discard(attempt.id)
             return
         if inspect.iscoroutinefunction(handler) or inspect.iscoroutinefunction(getattr(handler, "__call__", None)):  # noqa: B004
             self._run_async(handler, attempt)
@@ -51,11 +83,23 @@ class Slots:
             threading.Thread(target=self._serve, name=f"{self._name}-{number}", daemon=True).start()
 
     def give_up(self, attempt: Attempt) -> None:
-        """Tell a handler to stop: an async one is cancelled, one in a thread sees ``attempt.cancelled``."""
+        """Tell a handler to stop: an async one is cancelled, one in a thread sees ``attempt.cancelled``. One that has
+        not begun never does."""
         attempt.signals.cancel()
+        with self._lock:
+            self._later.pop(attempt.id, None)
+            self._begun.discard(attempt.id)
         task = self._tasks.pop(attempt.id, None)
         if task is not None:
             task.cancel()
+        self._go_on()
+
+    def withdraw(self) -> list[Attempt]:
+        """Take back what has not begun; it never will."""
+        with self._lock:
+            waiting = list(self._later.values())
+            self._later.clear()
+        return waiting
 
     def close(self) -> None:
         """Let idle threads end, and the loop."""
@@ -78,7 +122,7 @@ class Slots:
                 error = caught
             with self._lock:
                 self._idle += 1
-            self._done(attempt, result, error)
+            self._end(attempt, result, error)
 
     def _run_async(self, handler: Handler, attempt: Attempt) -> None:
         task = asyncio.run_coroutine_threadsafe(_call(handler, attempt), self._running_loop())
@@ -88,9 +132,9 @@ class Slots:
     def _finished(self, attempt: Attempt, finished: Any) -> None:
         self._tasks.pop(attempt.id, None)
         if finished.cancelled():
-            self._done(attempt, None, asyncio.CancelledError("cancelled"))
+            self._end(attempt, None, asyncio.CancelledError("cancelled"))
         else:
-            self._done(attempt, *finished.result())
+            self._end(attempt, *finished.result())
 
     def _running_loop(self) -> asyncio.AbstractEventLoop:
         if self._loop is None:

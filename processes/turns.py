@@ -5,7 +5,6 @@ these is a command of its own, so that one refusal harms no other.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from typing import Any
 
 from redrive.domain.errors import (
@@ -21,42 +20,22 @@ from redrive.domain.errors import (
 )
 from redrive.domain.failure import EXECUTION_ERROR, INTERRUPTED, PROVIDER_TRANSIENT, Failure
 from redrive.domain.ports import Caller, Outcome, Transaction
-from redrive.domain.run.attempts import AttemptId
 from redrive.domain.run.state import Status
 from redrive.processes.handlers import AttemptError, Handler, Snooze, milliseconds
-from redrive.processes.handout import Attempt, Claim, Progress
-from redrive.processes.leases import Claimant, claiming, releasing, renewing, starting_all
+from redrive.processes.handout import Attempt, Progress
+from redrive.processes.held import Held, next_look
+from redrive.processes.leases import MOST_CLAIMS, Claimant, claiming, releasing, renewing, starting_all
+from redrive.processes.places import Free, Places
 from redrive.processes.reports import completing, failing, snoozing
 from redrive.processes.services import Services
 from redrive.processes.slots import Slots
 from redrive.projections.logs import log
 
-LOOK_AGAIN_MS = 2_000
-LOOK_AT_LIMITS_MS = 200
 OWN_DEADLINE_GRACE_MS = 10_000
 LOST = (Refused, NotFound, StreamDamaged)
 Ended = tuple[Attempt, Any, BaseException | None]
 Command = Callable[[Transaction], Any]
 After = Callable[[Outcome[Any]], None]
-
-
-@dataclass(slots=True)
-class Held:
-    """A claim that this worker holds, and its attempts that run here. Before *look_again_ms* nothing of it can
-    start unless an attempt of it ends, or, when it is *limited*, of any other."""
-
-    claim: Claim
-    expires_at_ms: int
-    running: dict[AttemptId, Attempt] = field(default_factory=dict)
-    look_again_ms: int = 0
-    limited: bool = False
-
-
-@dataclass(slots=True)
-class Free:
-    """The slots that are left while a turn's commands start attempts one after the other."""
-
-    slots: int
 
 
 class Turns:
@@ -68,15 +47,23 @@ class Turns:
         caller: Caller,
         claimant: Claimant,
         handlers: Mapping[str, Handler],
-        concurrency: int,
+        places: Places,
     ) -> None:
         self._services, self._ledger, self._caller = services, services.ledger, caller
-        self._claimant, self._handlers, self._concurrency = claimant, handlers, concurrency
+        self._claimant, self._handlers, self._places = claimant, handlers, places
         self.held: dict[str, Held] = {}
 
     def running(self) -> list[Attempt]:
-        """The attempts that run here."""
+        """The attempts that are in hand: they run here, or wait for a place."""
         return [attempt for held in self.held.values() for attempt in held.running.values()]
+
+    def in_hand(self) -> int:
+        """How many attempts are."""
+        return sum(len(held.running) for held in self.held.values())
+
+    def places(self, ended: int = 0) -> Places:
+        """What may be started, when *ended* of those in hand have ended."""
+        return self._places.after(self.in_hand() - ended)
 
     def turn(self, ended: list[Ended], slots: Slots, *, claim: bool) -> bool:
         """Commit one turn; whether it did anything. With *claim* false nothing new is started or claimed.
@@ -92,8 +79,8 @@ class Turns:
                 jobs.append((self._report(attempt, result, error), self._after_report(held, attempt, slots)))
         for held in self.held.values() if jobs else ():
             held.look_again_ms = 0 if held.limited else held.look_again_ms
-        free = Free(self._concurrency - len(self.running()) + len(jobs))
-        if claim and free.slots > 0:
+        free = Free(self.places(len(jobs)))
+        if claim and not free.places.taken:
             looking = [held for held in self.held.values() if held.look_again_ms <= now]
             jobs += [(self._go_on(held, free), self._after_start(held, slots)) for held in looking]
             jobs.append((self._claim(free), lambda outcome: self._after_claim(outcome, slots)))
@@ -102,7 +89,7 @@ class Turns:
         jobs += [(renewing(held.claim, None), self._after_renewal(held, slots)) for held in due]
         if not jobs:
             return False
-        before = len(self.running())
+        before = self.in_hand()
         outcomes = self._ledger.transact_together([(self._caller, command) for command, _ in jobs])
         trouble: StorageError | Conflict | None = None
         for (_, after), outcome in zip(jobs, outcomes, strict=True):
@@ -112,7 +99,7 @@ class Turns:
                 trouble = error  # of this one alone, perhaps: what the others did is in the log
         if trouble is not None:
             raise trouble
-        return bool(ended) or len(self.running()) > before
+        return bool(ended) or self.in_hand() > before
 
     def drop_lost(self, slots: Slots) -> None:
         """Give up the claims that are no longer on the agenda: cancelled, or taken over."""
@@ -125,10 +112,15 @@ class Turns:
         for attempt in self.running():
             slots.give_up(attempt)
 
+    def withdraw(self, slots: Slots) -> list[Ended]:
+        """What has not begun, as ended: it is due again, and no attempt of it is used up."""
+        return [(attempt, Snooze(0), None) for attempt in slots.withdraw()]
+
     def give_back(self, slots: Slots) -> None:
         """Stop in a hurry: running attempts end as interrupted, and every claim is given back."""
-        ended: list[Ended] = []
-        for attempt in self.running():
+        ended = self.withdraw(slots)
+        begun = {attempt.id for attempt, *_ in ended}
+        for attempt in [attempt for attempt in self.running() if attempt.id not in begun]:
             slots.give_up(attempt)
             failure = Failure(INTERRUPTED, "the worker was stopped", kind="stopped")
             ended.append((attempt, None, AttemptError(failure)))
@@ -139,13 +131,16 @@ class Turns:
         self.release_all()
 
     def release_all(self) -> None:
-        """Give back every claim; none has an attempt running."""
-        for held in self.held.values():
-            try:
-                self._ledger.transact(self._caller, releasing(held.claim, no_handler=False))
-            except (Refused, NotFound, StorageError, Conflict) as refused:
-                log.info("worker.release_refused", run=held.claim.run_id, code=refused.code)
+        """Give back every claim, in one commit; none has an attempt running."""
+        held = list(self.held.values())
         self.held.clear()
+        jobs = [(self._caller, releasing(each.claim, no_handler=False)) for each in held]
+        outcomes = self._ledger.transact_together(jobs) if jobs else ()
+        for each, outcome in zip(held, outcomes, strict=True):
+            try:
+                outcome.result()
+            except (Refused, NotFound, StorageError, Conflict) as refused:
+                log.info("worker.release_refused", run=each.claim.run_id, code=refused.code)
 
     def _report(self, attempt: Attempt, result: Any, error: BaseException | None) -> Command:
         """The command that reports how an attempt ended; a result that cannot be stored fails it for good."""
@@ -193,58 +188,60 @@ class Turns:
     def _go_on(self, held: Held, free: Free) -> Command:
         """Start what is ready in a claim; give the run back when nothing runs and nothing here can start."""
 
-        def go_on(tx: Transaction) -> tuple[list[Attempt], int | None]:
-            again = tx.now_ms + LOOK_AGAIN_MS
-            if free.slots <= 0:
-                return [], 0
-            attempts = starting_all(held.claim, self._claimant, free.slots)(tx)
-            free.slots -= len(attempts)
+        def go_on(tx: Transaction) -> tuple[list[Attempt], tuple[int, bool] | None]:
+            if (places := free.left(held.claim.run_id)).taken:
+                return [], (0, held.limited)
+            attempts = starting_all(held.claim, self._claimant, places)(tx)
+            places = free.take(held.claim.run_id, len(attempts))
             run = tx.run(held.claim.run_id)
             if run.status is Status.QUEUED:  # limits hold it back
                 return [], None
+            if not attempts and not places.now:  # what is ready may not wait for a place
+                return [], (0, held.limited)
             if not run.running:
                 releasing(held.claim, no_handler=True)(tx)
-            held.limited = tx.limited and bool(run.ready)
-            if held.limited:
-                again = tx.now_ms + LOOK_AT_LIMITS_MS
-            ends = (due for due in run.timers.values() if due > tx.now_ms)  # the others are the ticker's
-            return attempts, 0 if free.slots <= 0 else min([again, *run.waiting.values(), *ends])
+            return attempts, next_look(tx, run, places)
 
         return go_on
 
     def _after_start(self, held: Held, slots: Slots) -> After:
         def after(outcome: Outcome[Any]) -> None:
             try:
-                attempts, look_again_ms = outcome.result()
+                attempts, look = outcome.result()
             except LOST:  # the run settled, or the claim is gone
                 if held.running:
                     self._lose(held, slots)
                 else:
                     self._forget(held)
                 return
-            if look_again_ms is None:
+            if look is None:
                 self._forget(held)
                 return
-            held.look_again_ms = look_again_ms
+            held.look_again_ms, held.limited = look
             self._launch(held, attempts, slots)
 
         return after
 
     def _claim(self, free: Free) -> Command:
-        def claim(tx: Transaction) -> list[Claim]:
-            if free.slots <= 0:
+        def claim(tx: Transaction) -> list[Held]:
+            if (places := free.left("claim")).taken:
                 return []
-            return claiming(self._claimant, free.slots, free.slots)(tx)
+            claims = claiming(self._claimant, min(places.total, MOST_CLAIMS), places.now, places.ahead)(tx)
+            places = free.take("claim", sum(len(claim.attempts) for claim in claims))
+            return [
+                Held(claim, claim.expires_at_ms, {}, *next_look(tx, tx.run(claim.run_id), places)) for claim in claims
+            ]
 
         return claim
 
     def _after_claim(self, outcome: Outcome[Any], slots: Slots) -> None:
-        claims: list[Claim] = outcome.result()
-        for claim in claims:
-            if (expired := self.held.get(claim.run_id)) is not None:  # an older claim of ours: its handlers stop
+        won: list[Held] = outcome.result()
+        for held in won:
+            run = held.claim.run_id
+            if (expired := self.held.get(run)) is not None:  # an older claim of ours: its handlers stop
                 self._lose(expired, slots)
-            held = self.held[claim.run_id] = Held(claim, claim.expires_at_ms)
-            self._launch(held, claim.attempts, slots)
+            self.held[run] = held
+            self._launch(held, held.claim.attempts, slots)
 
     def _after_renewal(self, held: Held, slots: Slots) -> After:
         def after(outcome: Outcome[Any]) -> None:

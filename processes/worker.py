@@ -16,8 +16,9 @@ from redrive.domain.values import clean_integer
 from redrive.processes.compensator import Compensate, Compensator
 from redrive.processes.given import functions_given
 from redrive.processes.handlers import Handler
-from redrive.processes.leases import Claimant
+from redrive.processes.leases import MOST_CLAIMS, Claimant
 from redrive.processes.outbox import Outbox, Reconciler
+from redrive.processes.places import Places
 from redrive.processes.services import Served, engines_given, worker_caller
 from redrive.processes.slots import Slots
 from redrive.processes.sweep import START
@@ -27,6 +28,7 @@ from redrive.projections.logs import log
 
 DEFAULT_POLL_MS = 500
 MOST_STALLED = 3
+GATHER_S = 0.02  # how long an outcome waits, in a batch, for others to share its commit
 GOING_ON = frozenset(("run.approval-given", "run.wait-ended", "run.resumed"))
 LIMITED = frozenset(("engine.limit-set", "engine.limit-removed"))
 WAKING = GOING_ON | LIMITED | {"run.submitted", "run.queued", "run.requeued", "run.cancelled", "run.wait-started"}
@@ -35,7 +37,9 @@ WAKING = GOING_ON | LIMITED | {"run.submitted", "run.queued", "run.requeued", "r
 class Worker:
     """Executes runs of *engine* with *handlers* (name → function of an Attempt, sync or async).
 
-    *concurrency* attempts run at a time; each claim is held for *lease_ms* and renewed at a third of it. The
+    *concurrency* attempts run at a time. With a larger *batch* (1 to 1,000) it takes so many in hand in one commit,
+    and reports those that ended together in one: what loses nothing by it waits, started, for one of the others to end;
+    see ``docs/how-to/several-processes``. Each claim is held for *lease_ms* and renewed at a third of it. The
     worker also ticks (reclaims and sweeps) every *tick_ms*; None leaves that to a ``Ticker``. What other processes
     do is noticed within *poll_ms*. *only* limits it to one run. *reconcilers* (beside those of the engine) find out
     what became of effects, *compensators* run approved compensations; both are functions by operation. All times are
@@ -52,13 +56,14 @@ class Worker:
             return cast(Self, object.__new__(ShardedWorker))
         return object.__new__(cls)
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  (all have defaults)
         self,
         engine: Served,
         handlers: Mapping[str, Handler],
         *,
         name: str | None = None,
         concurrency: int = 8,
+        batch: int = 1,
         lease_ms: int = DEFAULT_LEASE_MS,
         tick_ms: int | None = DEFAULT_INTERVAL_MS,
         poll_ms: int = DEFAULT_POLL_MS,
@@ -75,15 +80,19 @@ class Worker:
         self._only = only
         asked = functions_given(reconcilers, "reconcilers", "an EffectCall")
         outbox = Outbox(self._services, {**self._services.reconcilers, **asked})
-        claimant = Claimant(self.name, self._services.holder, lease_ms, handlers, only, outbox)
+        services = self._services
+        claimant = Claimant(self.name, services.holder, lease_ms, handlers, only, outbox, services.claims)
         self._compensator = Compensator(
             only_one, functions_given(compensators, "compensators", "a CompensationTry"), worker=self.name
         )
         caller = worker_caller(only_one, self.name)
-        self._turns = self._turns_of(self._services, caller, claimant, handlers, self.concurrency)
+        self.batch = clean_integer(batch, "batch", 1, MOST_CLAIMS)
+        ahead = max(0, self.batch - self.concurrency)
+        self._turns = self._turns_of(services, caller, claimant, handlers, Places(self.concurrency, ahead))
         self._tick_ms = None if tick_ms is None else clean_integer(tick_ms, "tick_ms", 1, 86_400_000)
         self._poll_ms = clean_integer(poll_ms, "poll_ms", 1, 86_400_000)
         self._ended: SimpleQueue[Ended | None] = SimpleQueue()
+        self._gathered, self._enough = threading.Event(), MOST_CLAIMS
         self._stopping, self._aborting = threading.Event(), threading.Event()
         self._slots: Slots | None = None
         self._called: SimpleQueue[str] = SimpleQueue()
@@ -106,6 +115,7 @@ class Worker:
         """Claim and start nothing more; ``run`` returns once the running attempts have ended."""
         self._stopping.set()
         self._ended.put(None)
+        self._gathered.set()
 
     def abort(self) -> None:
         """Stop, and tell the running handlers to."""
@@ -114,7 +124,7 @@ class Worker:
 
     def _work(self, idle: Callable[[], bool]) -> None:
         self._services.begin_work()
-        self._slots = Slots(self.name, self._handlers, lambda *ended: self._ended.put(ended))
+        self._slots = Slots(self.name, self._handlers, self._has_ended, self.concurrency)
         leave = self._ledger.subscribe(self._wake, others=True)
         self._next_tick = 0.0
         self._stalled = 0
@@ -136,6 +146,8 @@ class Worker:
         ended: list[Ended] = []
         trouble = 0
         while True:
+            if self._stopping.is_set():
+                ended += self._turns.withdraw(slots)
             if self._aborting.is_set():
                 self._turns.abort(slots)
             try:
@@ -215,22 +227,40 @@ class Worker:
                     self._next_tick = 0.0
                 until.append(timer)
             until.append(now + round((self._next_tick - time.monotonic()) * 1000))
-        if len(running) < self.concurrency:
+        if not self._turns.places().taken:
             next_due = self._ledger.next_work_ms(self._tenant, self._handlers, self._only)
             until += [] if next_due is None or next_due <= now else [next_due]
+        if len(running) < self.concurrency:
             until += [held.look_again_ms for held in self._turns.held.values()]
         return max(0.001, (min(until) - now) / 1000)
 
     def _wait(self, seconds: float) -> list[Ended]:
-        """What has ended, waiting up to *seconds* for the first."""
+        """What has ended, waiting up to *seconds* for the first, and in a batch for a moment for others."""
         found: list[Ended] = []
         try:
             item = self._ended.get(timeout=seconds) if seconds else self._ended.get_nowait()
+            if item is not None and self.batch > self.concurrency:
+                self._gather()
             while True:
                 found += [] if item is None else [item]
                 item = self._ended.get_nowait()
         except Empty:
             return found
+
+    def _gather(self) -> None:
+        """Let others end to share the commit of one that has: not more than half of a batch, so that the other half
+        keeps the handlers busy meanwhile."""
+        self._gathered.clear()
+        self._enough = min(self._turns.in_hand(), self.batch // 2) - 1
+        if self._ended.qsize() < self._enough and not self._stopping.is_set():
+            self._gathered.wait(GATHER_S)
+        self._enough = MOST_CLAIMS
+
+    def _has_ended(self, *ended: Any) -> None:
+        """Called from the handlers' threads."""
+        self._ended.put(ended)
+        if self._ended.qsize() >= self._enough:
+            self._gathered.set()
 
     def _wake(self, events: Sequence[Recorded]) -> None:
         """Look at once when somebody else in this process made work, or ended it."""

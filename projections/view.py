@@ -15,11 +15,12 @@ from redrive.projections.graphs import Graphs
 from redrive.projections.logs import log
 from redrive.projections.models import ViewStatus
 from redrive.projections.view_file import APPLICATION_ID, ViewFile, is_damage, transaction, view_errors
-from redrive.projections.view_state import Source, ViewState, create, is_empty, write
+from redrive.projections.view_state import PayloadGoneError, Source, ViewState, create, is_empty, write
 
 CHUNK = 256
 MOST_PER_TRANSACTION = 20_000
 REBUILD_FROM = 20_000
+EMPTY = "it is empty"
 
 T = TypeVar("T")
 
@@ -28,10 +29,6 @@ def view_path(log_path: str, *, locked: bool = False) -> str:
     """Where the live view of the log at *log_path* lies: each version of this code has its own, and so have readers
     without the keys of encrypted payloads (*locked*)."""
     return f"{log_path}.views-{fold.fingerprint()[:8]}{'-locked' if locked else ''}.db"
-
-
-class _PayloadGoneError(Exception):
-    """A key was destroyed: what was folded with it must not stay in the file."""
 
 
 class View:
@@ -47,6 +44,7 @@ class View:
         self._lock = threading.RLock()
         self._graphs = Graphs()
         self._position = 0
+        self._wanted: str | None = None  # why it must be folded anew before it is asked anything
         self.path = path
         with view_errors(path):
             self._file = self._opened()
@@ -78,7 +76,7 @@ class View:
 
     def rebuild(self) -> int:
         """Fold the whole log anew, beside the view, which serves until the new one takes its place."""
-        with view_errors(self.path):
+        with view_errors(self.path), self._lock, self._file.rebuilding():
             return self._rebuild()
 
     def rows(self, query: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
@@ -107,14 +105,15 @@ class View:
         """Do something with the view; a damaged one is thrown away and folded anew, once."""
         with view_errors(self.path):
             try:
+                self._bring()
                 return do()
             except sqlite3.DatabaseError as error:
                 if not is_damage(error):
                     raise
                 log.warning("view.damaged", path=self.path, error=str(error))
         try:
-            self.rebuild()
             with view_errors(self.path):
+                self._fold_anew("it is damaged")
                 return do()
         except sqlite3.DatabaseError as error:
             raise StorageError(f"{self.path}: the view is damaged and a new one is no better ({error})") from error
@@ -141,11 +140,32 @@ class View:
             application = writer.execute("PRAGMA application_id").fetchone()[0]
             if application != APPLICATION_ID:
                 raise StorageError(f"{self.path}: this SQLite database belongs to something else")
-            if (why := self._mismatch()) is not None:
+            self._wanted = self._mismatch()
+            if self._wanted is None and self._position == 0 and self._target() > REBUILD_FROM:
+                self._wanted = EMPTY
+
+    def _bring(self) -> None:
+        """Fold the whole log when that is due: not before somebody asks, so that who never does does not pay."""
+        if self._wanted is not None:
+            with self._lock:
+                if (why := self._wanted) is not None:
+                    self._fold_anew(why)
+
+    def _moved(self) -> bool:
+        """Open the file that has taken the place of this one; whether another has."""
+        if moved := self._file.moved():
+            self._file.reopen()
+            self._prepare()
+        return moved
+
+    def _fold_anew(self, why: str) -> None:
+        """Fold the whole log, unless another process has done it since: then its file is opened."""
+        with self._lock, self._file.rebuilding():
+            if self._moved() and self._wanted is None:
+                return
+            if why is not EMPTY:
                 log.warning("view.rebuild", path=self.path, why=why)
-                self._rebuild()
-            elif self._position == 0 and self._target() > REBUILD_FROM:
-                self._rebuild()
+            self._rebuild()
 
     def _target(self) -> int:
         last = self._source.last_position()
@@ -166,9 +186,8 @@ class View:
         if not moved and self._target() == position:
             return position
         with self._lock:
-            if self._file.moved():
-                self._file.reopen()
-                self._prepare()
+            if self._moved():
+                self._bring()
             while self._fold_some():
                 pass
             return self._position
@@ -176,6 +195,8 @@ class View:
     def _fold_some(self) -> bool:
         """Fold one transaction's worth; whether there may be more."""
         writer = self._file.writer
+        if self._learn_position() == self._target():  # by somebody else, meanwhile: no lock is waited for
+            return False
         try:
             with transaction(writer):
                 state = ViewState.of(writer)
@@ -186,11 +207,10 @@ class View:
                 why = state.departure(self._source, target)
                 if why is None:
                     self._fold_from(writer, position, target, MOST_PER_TRANSACTION, anew=False)
-        except _PayloadGoneError:
+        except PayloadGoneError:
             why = "a key was destroyed"
         if why is not None:
-            log.warning("view.rebuild", path=self.path, why=why)
-            self._rebuild()
+            self._fold_anew(why)
             return True
         return self._learn_position() < target
 
@@ -218,7 +238,7 @@ class View:
         self, connection: sqlite3.Connection, position: int, target: int, most: int, *, anew: bool = True
     ) -> int:
         """Fold the log beyond *position* in the open transaction, *most* events or a few more. Raises
-        _PayloadGoneError when a key was destroyed there, and the view is not folded anew."""
+        PayloadGoneError when a key was destroyed there, and the view is not folded anew."""
         batch, last = Batch(connection, self._graphs), None
         with collector_paused():  # it would look at the rows of the batch again and again
             for events in self._source.replay(position, target, CHUNK):
@@ -228,7 +248,7 @@ class View:
         if last is None:
             raise StorageError(f"the log ends before its position {target}")
         if not anew and any(topic == KeyDestroyed.TOPIC for _, topic in batch.events):
-            raise _PayloadGoneError
+            raise PayloadGoneError
         write(batch, last)
         return last.position
 
@@ -243,6 +263,7 @@ class View:
                         position = self._fold_from(fresh, position, target, MOST_PER_TRANSACTION)
                 with transaction(fresh):
                     fold.index(fresh)
+            self._wanted = None
             return self._learn_position()
 
     def _learn_position(self) -> int:
@@ -264,9 +285,8 @@ class View:
 
     def _status(self) -> ViewStatus:
         with self._lock:
-            if self._file.moved():
-                self._file.reopen()
-                self._prepare()
+            if self._moved():
+                self._bring()
             position = self._learn_position()
             log_position = self._target()
             return ViewStatus(

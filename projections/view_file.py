@@ -135,6 +135,15 @@ class ViewFile:
             _remove(path, f"{path}-wal", f"{path}-shm")
         self.reopen()
 
+    @contextlib.contextmanager
+    def rebuilding(self) -> Iterator[None]:
+        """One process folds the whole log at a time; the others wait, and then find its file in place."""
+        if self.path is None:
+            yield
+            return
+        with _locked(f"{self.path}.anew", fcntl.LOCK_EX):
+            yield
+
     @classmethod
     def discard(cls, path: str) -> None:
         """Throw a file away that is no database."""

@@ -12,6 +12,10 @@ from redrive.projections.batch import Batch
 from redrive.projections.view_file import APPLICATION_ID
 
 
+class PayloadGoneError(Exception):
+    """A key was destroyed: what was folded with it must not stay in the file."""
+
+
 class Source(Protocol):
     """The log, as far as a view needs it."""
 

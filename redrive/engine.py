@@ -69,7 +69,8 @@ class Engine(EvidenceEngine, ForensicEngine, PrivateEngine, ArchivingEngine):
     ) -> list[Claim]:
         """Claim up to *n* due runs of any tenant, the oldest first, in one commit."""
         outbox = Outbox(self.services, self.services.reconcilers)
-        claimant = Claimant(worker, self.services.holder, lease_ms, handlers, outbox=outbox)
+        claims = self.services.claims
+        claimant = Claimant(worker, self.services.holder, lease_ms, handlers, None, outbox, claims)
         return self.ledger.transact(worker_caller(self, worker), claiming(claimant, n, None if start else 0))
 
     def tick(self) -> TickReport:

@@ -28,6 +28,9 @@ class Settings(BaseModel):
     tenant: str | None = Field(None, description="org/workspace/deployment; none: local/default/default")
     lease_ms: int = Field(1_800_000, ge=5_000, le=21_600_000, description="how long a claim lasts unrenewed, ms")
     concurrency: int = Field(8, ge=1, le=1_024, description="attempts that a worker runs at a time")
+    batch: int = Field(
+        1, ge=1, le=1_000, description="attempts that a worker takes in hand in one commit; 1: those that it runs"
+    )
     tick_ms: int = Field(1_000, ge=10, le=3_600_000, description="time between two ticks of a worker, ms")
     poll_ms: int = Field(500, ge=10, le=60_000, description="within what time other processes' acts are noticed, ms")
     busy_timeout_ms: int = Field(10_000, ge=0, le=600_000, description="how long to wait for the write lock, ms")

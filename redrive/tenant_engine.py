@@ -262,7 +262,8 @@ class TenantEngine(TenantEffects):
         return self.engine.ledger.transact(Caller(self.tenant), planning(run_id, self.services.policy_of))
 
     def _claimant(self, worker: str, lease_ms: int, handlers: Container[str] | None) -> Claimant:
-        return Claimant(worker, self.services.holder, lease_ms, handlers, outbox=self.outbox)
+        services = self.services
+        return Claimant(worker, services.holder, lease_ms, handlers, None, self.outbox, services.claims)
 
     def _then_redrive(
         self, id_: DeadLetterId, command: operations.LetterCommand, actor: Actor, reason: str

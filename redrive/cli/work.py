@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 @click.option("--allow-effects", metavar="ORIGIN", multiple=True, help="Send HTTP effects there; '*' for anywhere.")
 @click.option("--until-idle", is_flag=True, help="Stop when nothing is left to do; else work until Ctrl-C.")
 @click.option("--concurrency", type=int, help="Attempts at a time (REDRIVE_CONCURRENCY, default 8).")
+@click.option("--batch", type=int, help="Attempts taken in hand in one commit (REDRIVE_BATCH, default 1: concurrency).")
 @click.option("--name", help="The worker's name in the history (default: host, pid and a random part).")
 @pass_session
 def work(
@@ -31,6 +32,7 @@ def work(
     allow_effects: tuple[str, ...],
     until_idle: bool,
     concurrency: int | None,
+    batch: int | None,
     name: str | None,
 ) -> int:
     """Execute due runs, for all tenants or one.
@@ -50,6 +52,8 @@ def work(
     allowed = Allowed(allow_commands, allow_handlers, origins(allow_effects))
     if concurrency is not None:
         session.give("concurrency", concurrency)
+    if batch is not None:
+        session.give("batch", batch)
     if (here := str(Path.cwd())) not in sys.path:
         sys.path.insert(0, here)
     engine = session.serving(create=True)
@@ -75,6 +79,7 @@ def _worker(session: Session, engine: "Engine | ShardedEngine", allowed: "Allowe
         Handlers(allowed, shards_of(engine)[0].services.classifier),
         name=name,
         concurrency=settings.concurrency,
+        batch=settings.batch,
         lease_ms=settings.lease_ms,
         tick_ms=settings.tick_ms,
         poll_ms=settings.poll_ms,

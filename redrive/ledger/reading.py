@@ -19,12 +19,19 @@ if TYPE_CHECKING:
 
 
 S = TypeVar("S", bound=State)
+SPREAD = 16
 
 
 class Reading:
     """The half of a transaction that reads."""
 
     __slots__ = ("_ledger", "_missed", "_read", "_seen", "_written", "caller", "now_ms")
+
+    @property
+    def spread(self) -> int:
+        """Among how many of the oldest due runs a claim chooses: 1 where who decides holds the write lock, so that
+        nobody else tries for the same run."""
+        return SPREAD if self._ledger.ahead else 1
 
     def __init__(self, committer: "Committer", caller: Caller, now_ms: int) -> None:
         self._ledger = committer

@@ -134,3 +134,13 @@ def test_approvals_alone_may_be_submitted(world: World, tmp_path: Path) -> None:
     """Nothing has to be executed; redrive itself waits."""
     result = world.run("submit", _saved(tmp_path, json.dumps({"flow": {"nodes": [ASKED]}})))
     assert result.exit_code == 0, result.output
+
+
+def test_work_takes_a_batch(world: World, tmp_path: Path) -> None:
+    """As many in hand as are asked for; what is out of bounds is refused before anything is claimed."""
+    runs = [world.run("submit", _saved(tmp_path, json.dumps({"flow": {"nodes": [ASKED]}}))) for _ in range(2)]
+    refused = world.run("work", "--until-idle", "--allow-commands", "--batch", "0")
+    assert refused.exit_code != 0
+    assert "batch" in refused.stderr
+    assert world.run("work", "--until-idle", "--allow-commands", "--batch", "16").exit_code == 0
+    assert {world.json("show", run.stdout.strip())["item"]["status"] for run in runs} == {"awaiting_approval"}

@@ -12,8 +12,8 @@ import redrive
 from redrive import Failure, Flow, InvalidFlow, InvalidValue, Node, RetryPolicy, RunId, Tenant, Worker
 from redrive.domain.ports import Caller
 from redrive.ledger.transaction import LedgerTransaction
+from redrive.processes.held import Held
 from redrive.processes.intake import submission
-from redrive.processes.turns import Held
 from tests.stores import in_postgres, log_url, outside
 
 MINUTE = 60_000

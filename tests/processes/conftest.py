@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests.processes.driven import AsyncShop
-from tests.processes.workshop import Shop
+from tests.processes.workshop import BatchShop, Shop
 from tests.stores import store as store  # noqa: PLC0414
 
 ON_BOTH = frozenset(
@@ -26,10 +26,17 @@ ON_BOTH = frozenset(
 """The modules that say how the engine behaves: they hold for threads and for asyncio."""
 
 
+WITH_BATCHES = frozenset(("test_worker_control", "test_worker_faults"))
+"""The modules that say how a worker is told and what it survives: they hold whatever it takes in hand in one commit."""
+
+
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Run these modules on both engines."""
-    if "shop" in metafunc.fixturenames and metafunc.module.__name__.rpartition(".")[2] in ON_BOTH:
+    """Run these modules on both engines, or with both kinds of workers."""
+    module = metafunc.module.__name__.rpartition(".")[2]
+    if "shop" in metafunc.fixturenames and module in ON_BOTH:
         metafunc.parametrize("shop", [Shop, AsyncShop], ids=["threads", "asyncio"], indirect=True)
+    if "shop" in metafunc.fixturenames and module in WITH_BATCHES:
+        metafunc.parametrize("shop", [Shop, BatchShop], ids=["one", "batch"], indirect=True)
 
 
 @pytest.fixture

@@ -18,7 +18,7 @@ def quick(attempt: Attempt) -> int:
 
 def hanging(attempt: Attempt) -> None:
     """Tell that it has begun, and never end; tell when it is told to stop."""
-    folder = Path(sys.argv[3])
+    folder = Path(sys.argv[-1])
     (folder / f"begun {attempt.run_id}").touch()
     for _ in range(6_000):
         if attempt.cancelled:

@@ -71,6 +71,7 @@ class Shop:
     """An engine on *path*, its clock at ``now``, and what one does to it as one tenant."""
 
     of_other_code = False  # the log holds decisions that today's rules would not make
+    batch = 1  # what its workers take in hand in one commit
 
     def __init__(self, path: Path, **options: Any) -> None:
         self.now = 1_000_000
@@ -161,6 +162,12 @@ class Shop:
         check_views(self.engine)
 
 
+class BatchShop(Shop):
+    """A shop whose workers take more in hand than they run at a time."""
+
+    batch = 16
+
+
 @contextmanager
 def logged() -> Iterator[list[Any]]:
     """The structured log lines of the block."""
@@ -191,7 +198,7 @@ def until(fact: Callable[[], T], seconds: float = 15) -> T:
 
 def worker_of(shop: Shop, handlers: Mapping[str, Handler], **options: Any) -> Worker:
     """A worker that looks often."""
-    return Worker(shop.engine, handlers, **{"poll_ms": 20, "tick_ms": 20, **options})
+    return Worker(shop.engine, handlers, **{"poll_ms": 20, "tick_ms": 20, "batch": shop.batch, **options})
 
 
 def work(shop: Shop, handlers: Mapping[str, Handler], **options: Any) -> None:

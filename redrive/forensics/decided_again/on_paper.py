@@ -69,6 +69,7 @@ class OnPaper(ABC):
 
     limited = False
     limits = NoLimits()
+    spread = 1
 
     def __init__(self, caller: Caller, now_ms: int, engine: str) -> None:
         self.caller = caller

@@ -160,6 +160,20 @@ def test_a_lock_that_is_held_for_too_long(world: World, busy_timeout_ms: int) ->
     impatient.ledger.close()
 
 
+def test_a_first_command_that_fails_leaves_a_connection_that_works(world: World) -> None:
+    """Whatever the driver was just about to prepare."""
+    for n in range(4):
+        impatient = World(world.path, busy_timeout_ms=50)
+        for number in range(n):
+            impatient.submit(f"{n}-{number}")
+        with outside(world.path) as holder, told("write lock"):
+            holder.execute("SELECT pg_advisory_xact_lock(?)", (recorder_of(world)._key,))
+            impatient.submit("a")
+        for number in range(3):
+            impatient.submit(f"{n}-then-{number}")
+        impatient.ledger.close()
+
+
 def test_a_full_disk(world: World) -> None:
     """As the server reports it (a trigger does here): nothing is written, and it says what to do."""
     with outside(world.path) as dba:

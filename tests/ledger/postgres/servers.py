@@ -49,7 +49,7 @@ class OwnServer:
 def own_server() -> Iterator[OwnServer]:
     """A server that is gone afterwards."""
     folder = Path(tempfile.mkdtemp(prefix="redrive-pg-own-"))
-    os.chmod(folder, 0o755)  # noqa: PTH101, S103 - the server may run as another user
+    os.chmod(folder, 0o755)  # noqa: PTH101 - the server may run as another user
     (folder / "data").mkdir()
     started = get_server(folder / "data", cleanup_mode="delete")
     try:

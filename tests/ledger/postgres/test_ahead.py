@@ -79,9 +79,7 @@ def test_a_letter_that_a_late_success_did_not_see(till: Till, other: Till, monke
     till.check()
 
 
-def test_a_success_that_a_failing_attempt_did_not_see(
-    till: Till, other: Till, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_success_that_a_failing_attempt_did_not_see(till: Till, other: Till, monkeypatch: pytest.MonkeyPatch) -> None:
     """Its dead letter is about the node, not about an effect that nobody knows the outcome of."""
     attempt = till.paying()
     standing = till.begun(attempt)

@@ -66,7 +66,7 @@ def test_rings_that_follow_each_other_closely_are_one() -> None:
         def execute(self, *_: Any) -> None:
             rung.append(time.monotonic())
 
-    bell = Bell("x", lambda: Rope(), lambda: None)  # type: ignore[arg-type,return-value]
+    bell = Bell("x", Rope, lambda: None)  # type: ignore[arg-type,return-value]
     begun = time.monotonic()
     for _ in range(200):
         bell.ring()

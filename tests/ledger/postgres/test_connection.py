@@ -57,6 +57,7 @@ def test_a_statement_that_was_skipped_is_not_taken_for_prepared(postgres: str) -
     connection = PostgresConnection(raw)
     with pytest.raises(DatabaseFault):
         connection.together(("SELECT 1 / 0", ()), ("SELECT 5", ()))
+    assert connection.broken
     connection.renew(psycopg.connect(postgres, autocommit=True))
     assert connection.execute("SELECT 5").fetchone() == (5,)
     connection.close()

@@ -2,7 +2,7 @@
 
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -11,6 +11,7 @@ import psycopg
 import pytest
 
 from redrive import RunId, StorageError
+from redrive.ledger.mapper import NewRow
 from redrive.ledger.postgres.recorder import PostgresRecorder
 from redrive.ledger.transaction import LedgerTransaction
 from tests.ledger.postgres.rivals import Rival, stopping_at_commit
@@ -81,7 +82,12 @@ def test_a_connection_that_ended_meanwhile_is_made_anew(world: World) -> None:
 def test_a_connection_that_ends_before_the_commit(world: World) -> None:
     """Nothing is written, and it says so."""
     insert = recorder_of(world).write
-    recorder_of(world).write = lambda rows: (end_connection(world), insert(rows))[1]  # type: ignore[method-assign]
+
+    def write(rows: Sequence[NewRow]) -> int:
+        end_connection(world)
+        return insert(rows)
+
+    recorder_of(world).write = write  # type: ignore[method-assign]
     with told("ended the connection"):
         world.submit("a")
     del recorder_of(world).write

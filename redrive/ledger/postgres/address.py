@@ -2,10 +2,9 @@
 
 import re
 from typing import NamedTuple
-from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
+from urllib.parse import parse_qsl, quote, urlencode, urlsplit, urlunsplit
 
 import psycopg  # noqa: F401  (says at once that the driver is missing)
-import psycopg_pool  # noqa: F401
 
 from redrive.domain.errors import InvalidValue
 
@@ -27,7 +26,7 @@ def address_of(url: str) -> Address:
     """What *url* says. Raises InvalidValue."""
     try:
         parts = urlsplit(url)
-        port, query = parts.port, dict(parse_qsl(parts.query, strict_parsing=bool(parts.query)))
+        port, query = parts.port, dict(_query(parts.query))
     except ValueError:
         raise InvalidValue("db", hidden(url), ACCEPTED) from None
     schema = query.pop("schema", SCHEMA)
@@ -36,10 +35,15 @@ def address_of(url: str) -> Address:
         raise InvalidValue("db", hidden(url), ACCEPTED)
     if not _NAME.fullmatch(schema) or schema.startswith("pg_"):
         raise InvalidValue("db", schema, "a schema's name of small letters, digits and _, not beginning with pg_")
-    conninfo = urlunsplit(("postgresql", parts.netloc, parts.path, urlencode(query), ""))
+    conninfo = urlunsplit(("postgresql", parts.netloc, parts.path, urlencode(query, quote_via=quote), ""))
     host = parts.hostname or query.get("host") or "localhost"
     where = f"{host}:{port}" if port else host
     return Address(conninfo, schema, f"postgresql://{where}/{database}?schema={schema}", database)
+
+
+def _query(text: str) -> list[tuple[str, str]]:
+    """As the driver reads it: a plus is a plus. Raises ValueError."""
+    return parse_qsl(text.replace("+", "%2B"), strict_parsing=bool(text))
 
 
 def hidden(url: str) -> str:

@@ -1,5 +1,6 @@
 """The server says no, or ends the connection: the caller is told so, and the next command works."""
 
+import os
 import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -272,6 +273,27 @@ def test_a_server_without_room_for_readers(
     world.submit("b")
     database.execute("ALTER ROLE t_clerk CONNECTION LIMIT 5")
     assert len(begun(world)) == 2
+    world.ledger.close()
+
+
+def test_a_database_that_cannot_hold_every_name(database: "psycopg.Connection[Any]", tmp_path: Path) -> None:
+    """Refused when it is opened, not when the first such name comes."""
+    database.execute("DROP DATABASE t_own")
+    database.execute("CREATE DATABASE t_own ENCODING 'LATIN1' TEMPLATE template0 LOCALE 'C'")
+    with told("encoding is LATIN1: redrive needs one with UTF8"):
+        World(tmp_path / "log.db")
+
+
+def test_what_the_environment_says_of_encodings_changes_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Names come back as they were written; options of the URL hold."""
+    monkeypatch.setenv("PGCLIENTENCODING", "LATIN1")
+    monkeypatch.setenv(SERVER, os.environ[SERVER] + "&options=-c%20work_mem=5MB")
+    world = World(tmp_path / "log.db")
+    run = world.submit("Grüße, 世界")
+    assert world.ledger.run_state(None, run).key == "Grüße, 世界"
+    assert recorder_of(world).writer.execute("SHOW work_mem").fetchone() == ("5MB",)
     world.ledger.close()
 
 

@@ -25,7 +25,7 @@ class PostgresMachine(EngineMachine):
 
 
 PostgresMachine.TestCase.settings = settings(
-    max_examples=4, stateful_step_count=20, deadline=None, suppress_health_check=list(HealthCheck), database=None
+    max_examples=2, stateful_step_count=20, deadline=None, suppress_health_check=list(HealthCheck), database=None
 )
 TestPostgres = PostgresMachine.TestCase
 

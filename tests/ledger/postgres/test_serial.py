@@ -90,8 +90,12 @@ class Clerk:
         return [event.stream for event in self.till.log() if event.topic == "dead-letter.opened"]
 
 
-@pytest.mark.parametrize("steps", [50, pytest.param(400, marks=pytest.mark.long)])
-@pytest.mark.parametrize("limited", [False, True])
+LONG = pytest.mark.long
+
+
+@pytest.mark.parametrize(
+    ("limited", "steps"), [(False, 50), pytest.param(False, 400, marks=LONG), pytest.param(True, 300, marks=LONG)]
+)
 def test_engines_that_share_a_log(open_till: OpenTill, tmp_path: Path, limited: bool, steps: int) -> None:
     """Whether they decide ahead of the lock, or (there are limits) under it."""
     tills = [open_till() for _ in range(4)]

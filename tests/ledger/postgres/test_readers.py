@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -26,13 +27,14 @@ def recorder(tmp_path: Path) -> Iterator[PostgresRecorder]:
 def test_many_threads_share_few_connections(recorder: PostgresRecorder) -> None:
     """Who comes when all are lent waits for one."""
     readers = recorder._readers
-    threads = [
-        running(lambda: [readers.execute("SELECT pg_sleep(0.02)") for _ in range(3)] and None) for _ in range(20)
-    ]
-    for thread in threads:
-        thread.__enter__()
-    for thread in threads:
-        thread.__exit__(None, None, None)
+
+    def read() -> None:
+        for _ in range(3):
+            readers.execute("SELECT pg_sleep(0.02)")
+
+    with ExitStack() as threads:
+        for _ in range(20):
+            threads.enter_context(running(read))
     assert 1 <= len(readers._idle) <= MOST_READERS
 
 
@@ -41,7 +43,7 @@ def test_connections_that_were_lost_are_not_tried_one_by_one(recorder: PostgresR
     readers, kept = recorder._readers, [recorder._connected_to_read() for _ in range(5)]
     for connection in kept:
         readers._give_back(connection)
-        recorder.writer.execute("SELECT pg_terminate_backend(?, 10000)", (connection.raw.info.backend_pid,))
+        recorder.writer.execute("SELECT pg_terminate_backend(?::int, 10000)", (connection.raw.info.backend_pid,))
     assert readers.execute("SELECT 1").fetchone() == (1,)
     assert len(readers._idle) == 1
     assert all(connection.broken for connection in kept)

@@ -72,8 +72,8 @@ class PostgresRecorder(LogRecorder):
         address = address_of(path)
         self.path, self.busy_timeout_ms = address.label, busy_timeout_ms
         self._conninfo, self._durable = address.conninfo, durable
-        given = conninfo_to_dict(self._conninfo)
-        self._patience = {name: value for name, value in _PATIENCE.items() if name not in given}
+        given: dict[str, Any] = conninfo_to_dict(self._conninfo)
+        self._patience: dict[str, Any] = {name: value for name, value in _PATIENCE.items() if name not in given}
         self._options = (
             f"{given.get('options', '')} -c search_path={address.schema} -c lock_timeout={max(1, busy_timeout_ms)} "
             f"-c idle_in_transaction_session_timeout={IDLE_IN_TRANSACTION}"

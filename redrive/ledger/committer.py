@@ -277,6 +277,8 @@ class Committer:
         except Exception as error:
             if isinstance(error, STORAGE) and not self._connection.in_transaction:
                 raise  # the database gave up all of it: the others' events are gone too
+            if self.ahead and any(transaction.touches(before) for before in transactions[:-1]):
+                raise NotAhead from None  # to forget what it did is to forget what they did, which is nowhere else yet
             transaction.refuse()
             if not self.ahead:  # else it is still to be checked that what it rests on was left alone
                 transactions.pop()

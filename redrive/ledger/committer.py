@@ -31,6 +31,7 @@ T = TypeVar("T")
 MOST_PER_COMMIT = 1_000
 MOST_HEADS = 100_000
 _OF_ALL = frozenset((LIMITS_STREAM, SHARDS_STREAM))  # what every decision rests on
+CONTENDED_S = 2.0
 STALE_S = 0.02  # what is older is asked again before it is used: that is cheaper than to decide in vain
 
 
@@ -96,7 +97,7 @@ class Committer:
         self._queue: deque[Pending[Any]] = deque()
         self._keys_seen = 0
         self.ahead = False
-        self._heard_at = -math.inf
+        self._heard_at = self._met_at = -math.inf
         self.commits = self.conflicts = 0
         self.closed = False
 
@@ -225,6 +226,7 @@ class Committer:
         changed = self._take_news()
         if changed is None or not _OF_ALL.isdisjoint(changed) or any(one.rests_on(changed) for one in transactions):
             self.conflicts += 1
+            self._met_at = time.monotonic()
             self._start_over(transactions)
             return False
         transactions[:] = [transaction for transaction in transactions if not transaction.refused]
@@ -251,6 +253,11 @@ class Committer:
             raise EngineClosed(f"{self.recorder.path}: the engine is closed")
         if not self.recorder.is_there():
             raise StorageError(f"{self.recorder.path}: the file was moved or deleted; put it back, or open another log")
+
+    @property
+    def contended(self) -> bool:
+        """Whether others decided about the same streams lately."""
+        return time.monotonic() - self._met_at < CONTENDED_S
 
     def look(self) -> None:
         """What is due is about to be read, ahead of the lock: states must be no older than that."""

@@ -30,8 +30,8 @@ class Reading:
     @property
     def spread(self) -> int:
         """Among how many of the oldest due runs a claim chooses: 1 where who decides holds the write lock, so that
-        nobody else tries for the same run."""
-        return SPREAD if self._ledger.ahead else 1
+        nobody else tries for the same run, and where nobody was met lately."""
+        return SPREAD if self._ledger.ahead and self._ledger.contended else 1
 
     def __init__(self, committer: "Committer", caller: Caller, now_ms: int) -> None:
         self._ledger = committer

@@ -278,6 +278,10 @@ class LedgerTransaction(Reading):
             return True
         return any(row[0] in changed for row in self.appended)
 
+    def touches(self, other: "LedgerTransaction") -> bool:
+        """Whether it changed a state that *other* has changed."""
+        return not self._written.keys().isdisjoint(row[0] for row in other.appended)
+
     def refuse(self) -> None:
         """Nothing is to be written."""
         self.discard()

@@ -13,7 +13,7 @@ from tests.engine.outworld import Till
 from tests.processes.workshop import ANA, running
 
 Act = Callable[[], Any]
-pytestmark = pytest.mark.sqlite_only  # on PostgreSQL nobody waits: tests/ledger/test_ahead.py
+pytestmark = pytest.mark.sqlite_only  # on PostgreSQL nobody waits: tests/ledger/postgres/test_ahead.py
 
 
 @pytest.fixture

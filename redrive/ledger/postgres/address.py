@@ -3,10 +3,9 @@
 import os
 import re
 from typing import NamedTuple
-from urllib.parse import parse_qsl, urlencode, urlsplit
+from urllib.parse import parse_qsl, quote, urlencode, urlsplit
 
 import psycopg
-import psycopg_pool  # noqa: F401  (says at once that the driver is missing)
 
 from redrive.domain.errors import InvalidValue
 from redrive.ledger.urls import hidden
@@ -29,7 +28,7 @@ def address_of(url: str) -> Address:
     """What *url* says. Raises InvalidValue."""
     try:
         parts = urlsplit(url)
-        port, query = parts.port, dict(parse_qsl(parts.query, strict_parsing=bool(parts.query)))
+        port, query = parts.port, dict(_query(parts.query))
     except ValueError:
         raise InvalidValue("db", hidden(url), ACCEPTED) from None
     schema = query.pop("schema", SCHEMA)
@@ -40,7 +39,8 @@ def address_of(url: str) -> Address:
         raise InvalidValue("db", hidden(url), "a URL with `@` in user or password written as %40")
     if not _NAME.fullmatch(schema) or schema.startswith("pg_"):
         raise InvalidValue("db", schema, "a schema's name of small letters, digits and _, not beginning with pg_")
-    conninfo = f"postgresql://{parts.netloc}{parts.path}{'?' if query else ''}{urlencode(query)}"
+    query_text = urlencode(query, quote_via=quote)
+    conninfo = f"postgresql://{parts.netloc}{parts.path}{'?' if query else ''}{query_text}"
     try:
         psycopg.conninfo.conninfo_to_dict(conninfo)
     except psycopg.Error:  # what it says may quote a password
@@ -48,3 +48,8 @@ def address_of(url: str) -> Address:
     host = parts.hostname or query.get("host") or os.environ.get("PGHOST") or "localhost"
     where = f"{host}:{port}" if port else host
     return Address(conninfo, schema, f"postgresql://{where}/{database}?schema={schema}", database)
+
+
+def _query(text: str) -> list[tuple[str, str]]:
+    """As the driver reads it: a plus is a plus. Raises ValueError."""
+    return parse_qsl(text.replace("+", "%2B"), strict_parsing=bool(text))

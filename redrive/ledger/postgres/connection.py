@@ -112,8 +112,8 @@ class PostgresConnection:
         try:
             found = self._pipeline.run(sent)
         except psycopg.Error as error:
-            fatal = error.diag.severity_nonlocalized in _FATAL  # the server ends the connection
-            if fatal or (self.in_transaction and len(sent) > len(statements)):  # or what was kept back was never sent
+            if len(sent) > 1 or error.diag.severity_nonlocalized in _FATAL:
+                # what was skipped counts as prepared for the driver, and not for the server; what was kept back is lost
                 self.raw.close()
             raise fault_of(error) from error
         return [Found(*one) for one in found[len(sent) - len(statements) :]]

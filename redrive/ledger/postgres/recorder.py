@@ -11,6 +11,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any, ClassVar, NamedTuple
 
 import psycopg
+from psycopg.conninfo import conninfo_to_dict
 from psycopg.types.numeric import Int8BinaryDumper
 
 from redrive.domain.errors import StorageError
@@ -34,6 +35,7 @@ _NEWS = (
     f"ORDER BY position LIMIT {MOST_NEWS + 1}"
 )
 _LAST = _NEWS.replace("ORDER BY position", "ORDER BY position DESC").replace(str(MOST_NEWS + 1), "1")
+_PATIENCE = {"tcp_user_timeout": 30_000, "keepalives_idle": 30}  # a server that is gone without a word
 _BEGIN = "BEGIN ISOLATION LEVEL READ COMMITTED"  # each statement sees what was committed before it: after the lock, all
 _LOCK = "SELECT pg_advisory_xact_lock(?)"
 _FLUSH = "SELECT set_config('synchronous_commit', ?, true), pg_logical_emit_message(true, 'redrive', '')"
@@ -68,8 +70,10 @@ class PostgresRecorder(LogRecorder):
         address = address_of(path)
         self.path, self.busy_timeout_ms = address.label, busy_timeout_ms
         self._conninfo, self._durable = address.conninfo, durable
+        given: dict[str, Any] = conninfo_to_dict(self._conninfo)
+        self._patience: dict[str, Any] = {name: value for name, value in _PATIENCE.items() if name not in given}
         self._options = (
-            f"-c search_path={address.schema} -c lock_timeout={max(1, busy_timeout_ms)} "
+            f"{given.get('options', '')} -c search_path={address.schema} -c lock_timeout={max(1, busy_timeout_ms)} "
             f"-c idle_in_transaction_session_timeout={IDLE_IN_TRANSACTION}"
         )
         self._known: Place | None = None
@@ -79,6 +83,7 @@ class PostgresRecorder(LogRecorder):
         with storage_errors(self.path):
             self.writer = PostgresConnection(self._connected())
             try:
+                self._require_unicode()
                 id_ = prepare(self.writer, address.schema, self.path)
             except BaseException:
                 self.writer.close()
@@ -97,6 +102,8 @@ class PostgresRecorder(LogRecorder):
                 options=self._options + more,
                 application_name="redrive" if not more else "redrive reading",
                 connect_timeout=max(2, self.busy_timeout_ms // 1000),
+                client_encoding="UTF8",
+                **self._patience,
             )
             _configure(raw)
             if not more:
@@ -110,6 +117,11 @@ class PostgresRecorder(LogRecorder):
                 raise fault_of(error) from error
             raise
         return raw
+
+    def _require_unicode(self) -> None:
+        encoding = self.writer.raw.info.parameter_status("server_encoding")
+        if encoding != "UTF8":
+            raise StorageError(f"{self.path}: the database's encoding is {encoding}: redrive needs one with UTF8")
 
     def _connected_to_read(self) -> PostgresConnection:
         return PostgresConnection(self._connected(_READING))

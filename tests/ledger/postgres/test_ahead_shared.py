@@ -54,7 +54,12 @@ def test_what_is_encrypted_is_decided_under_the_lock(tmp_path: Path, monkeypatch
     """A key cannot be destroyed between the decision and its commit."""
     ahead: list[bool] = []
     encode = LedgerTransaction.encode
-    monkeypatch.setattr(LedgerTransaction, "encode", lambda tx: (ahead.append(tx._ledger.ahead), encode(tx))[1])
+
+    def noting(tx: LedgerTransaction) -> None:
+        ahead.append(tx._ledger.ahead)
+        encode(tx)
+
+    monkeypatch.setattr(LedgerTransaction, "encode", noting)
     vault, other = Vault(tmp_path), Vault(tmp_path)
     run = vault.filled()
     other.destroy_only()
@@ -130,7 +135,7 @@ def test_many_commits_between_two_looks(
     def rival() -> None:
         with other.engine.batch() as batch:
             for n in range(other_streams):
-                batch.add(lambda n=n: tenant.note(run, str(n), actor="ana"))
+                batch.add(tenant.note, run, str(n), actor="ana")
 
     with in_between(monkeypatch, till, rival) as decided:
         till.acme.pause(run, **ANA)

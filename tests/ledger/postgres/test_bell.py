@@ -134,7 +134,7 @@ def test_a_listener_that_fails_harms_nobody(till: Till, other: Till) -> None:
     until(lambda: "run.submitted" in heard, 30)
 
 
-@pytest.mark.parametrize("close", ["", "close"])
+@pytest.mark.parametrize("close", ["", pytest.param("close", marks=pytest.mark.long)])
 def test_a_process_ends_with_its_engine_open_or_closed(tmp_path: Path, close: str) -> None:
     """Nothing that runs in the background keeps it."""
     argv = [sys.executable, "-c", LEAVING, log_url(tmp_path / "log.db"), close]

@@ -37,27 +37,31 @@ def begun(connection: PostgresConnection, *values: Any) -> None:
 
 
 @pytest.mark.parametrize("place", [0, 1, 2])
-def test_a_refused_write_dooms_the_transaction(connection: PostgresConnection, place: int) -> None:
-    """Wherever among those kept back it stands; the connection is usable after the rollback."""
-    values = [(2,), (3,)]
-    values.insert(place, DUPLICATE)
-    begun(connection, *values)
-    with pytest.raises(DatabaseFault, match="a row is there already"):
-        connection.execute("COMMIT")
-    assert not connection.in_transaction
-    connection.rollback()
-    assert (connection.broken, connection.in_transaction, numbers(connection)) == (False, False, [1])
-
-
-@pytest.mark.parametrize("place", [0, 1, 2])
-def test_a_write_that_the_driver_refuses_dooms_it_too(connection: PostgresConnection, place: int) -> None:
-    """The server has not noticed, and would commit what is left."""
+@pytest.mark.parametrize("wrong", [DUPLICATE, BROKEN])
+def test_a_write_that_is_refused_dooms_the_transaction(
+    connection: PostgresConnection, place: int, wrong: tuple[Any]
+) -> None:
+    """Wherever among those kept back it stands, and whoever refuses it: a server that has not noticed would commit
+    what is left."""
     values: list[Any] = [(2,), (3,)]
-    values.insert(place, BROKEN)
+    values.insert(place, wrong)
     begun(connection, *values)
     with pytest.raises(DatabaseFault):
         connection.execute("SELECT 1")
-    assert not connection.in_transaction
+    assert (connection.in_transaction, connection.broken) == (False, True)
+
+
+def test_a_statement_that_was_skipped_is_not_taken_for_prepared(postgres: str) -> None:
+    """The driver would name one that the server never saw, for as long as the connection lives."""
+    raw = psycopg.connect(postgres, autocommit=True)
+    raw.prepare_threshold = 0
+    connection = PostgresConnection(raw)
+    with pytest.raises(DatabaseFault):
+        connection.together(("SELECT 1 / 0", ()), ("SELECT 5", ()))
+    assert connection.broken
+    connection.renew(psycopg.connect(postgres, autocommit=True))
+    assert connection.execute("SELECT 5").fetchone() == (5,)
+    connection.close()
 
 
 def test_a_read_that_fails_alone_leaves_the_driver_and_the_server_agreed(connection: PostgresConnection) -> None:
@@ -126,6 +130,5 @@ def test_a_deferred_constraint_fails_the_commit(connection: PostgresConnection) 
     connection.execute("INSERT INTO pg_temp.d VALUES (1), (1)")
     with pytest.raises(DatabaseFault):
         connection.together(("COMMIT", ()), ("SELECT 1", ()))
-    assert not connection.in_transaction
+    assert (connection.in_transaction, connection.broken) == (False, True)
     connection.rollback()
-    assert connection.execute("SELECT count(*) FROM pg_temp.d").fetchone() == (0,)

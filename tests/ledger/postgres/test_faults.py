@@ -1,8 +1,9 @@
 """The server says no, or ends the connection: the caller is told so, and the next command works."""
 
+import os
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ import psycopg
 import pytest
 
 from redrive import RunId, StorageError
+from redrive.ledger.mapper import NewRow
 from redrive.ledger.postgres.recorder import PostgresRecorder
 from redrive.ledger.transaction import LedgerTransaction
 from tests.ledger.postgres.rivals import Rival, stopping_at_commit
@@ -81,7 +83,12 @@ def test_a_connection_that_ended_meanwhile_is_made_anew(world: World) -> None:
 def test_a_connection_that_ends_before_the_commit(world: World) -> None:
     """Nothing is written, and it says so."""
     insert = recorder_of(world).write
-    recorder_of(world).write = lambda rows: (end_connection(world), insert(rows))[1]  # type: ignore[method-assign]
+
+    def write(rows: Sequence[NewRow]) -> int:
+        end_connection(world)
+        return insert(rows)
+
+    recorder_of(world).write = write  # type: ignore[method-assign]
     with told("ended the connection"):
         world.submit("a")
     del recorder_of(world).write
@@ -158,6 +165,20 @@ def test_a_lock_that_is_held_for_too_long(world: World, busy_timeout_ms: int) ->
     impatient.submit("a")
     assert len(begun(world)) == 2
     impatient.ledger.close()
+
+
+def test_a_first_command_that_fails_leaves_a_connection_that_works(world: World) -> None:
+    """Whatever the driver was just about to prepare."""
+    for n in range(4):
+        impatient = World(world.path, busy_timeout_ms=50)
+        for number in range(n):
+            impatient.submit(f"{n}-{number}")
+        with outside(world.path) as holder, told("write lock"):
+            holder.execute("SELECT pg_advisory_xact_lock(?)", (recorder_of(world)._key,))
+            impatient.submit("a")
+        for number in range(3):
+            impatient.submit(f"{n}-then-{number}")
+        impatient.ledger.close()
 
 
 def test_a_full_disk(world: World) -> None:
@@ -252,6 +273,27 @@ def test_a_server_without_room_for_readers(
     world.submit("b")
     database.execute("ALTER ROLE t_clerk CONNECTION LIMIT 5")
     assert len(begun(world)) == 2
+    world.ledger.close()
+
+
+def test_a_database_that_cannot_hold_every_name(database: "psycopg.Connection[Any]", tmp_path: Path) -> None:
+    """Refused when it is opened, not when the first such name comes."""
+    database.execute("DROP DATABASE t_own")
+    database.execute("CREATE DATABASE t_own ENCODING 'LATIN1' TEMPLATE template0 LOCALE 'C'")
+    with told("encoding is LATIN1: redrive needs one with UTF8"):
+        World(tmp_path / "log.db")
+
+
+def test_what_the_environment_says_of_encodings_changes_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Names come back as they were written; options of the URL hold."""
+    monkeypatch.setenv("PGCLIENTENCODING", "LATIN1")
+    monkeypatch.setenv(SERVER, os.environ[SERVER] + "&options=-c%20work_mem=5MB")
+    world = World(tmp_path / "log.db")
+    run = world.submit("Grüße, 世界")
+    assert world.ledger.run_state(None, run).key == "Grüße, 世界"
+    assert recorder_of(world).writer.execute("SHOW work_mem").fetchone() == ("5MB",)
     world.ledger.close()
 
 

@@ -102,11 +102,11 @@ def test_the_order_does_not_hang_on_what_the_database_is_set_to(tmp_path: Path, 
     for world in (first, second):
         raw = world.ledger.recorder.writer
         raw.execute(f"SET default_transaction_isolation = '{isolation}'")
-    commit = first.ledger.recorder.commit
+    commit, submitted = first.ledger.recorder.commit, list[str]()
 
     def commit_when_the_second_waits() -> None:
         first.ledger.recorder.commit = commit  # type: ignore[method-assign]
-        with running(lambda: second.submit("b") and None):
+        with running(lambda: submitted.append(second.submit("b"))):
             until(lambda: waiting(tmp_path))
             commit()
 

@@ -1,6 +1,7 @@
 """The server says no, or ends the connection: the caller is told so, and the next command works."""
 
 import os
+import select
 import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -298,19 +299,18 @@ def test_what_the_environment_says_of_encodings_changes_nothing(
 
 
 @pytest.mark.parametrize("within", ["begin", "commit"])
-def test_an_interrupt_within_the_driver(world: World, within: str) -> None:
+def test_an_interrupt_within_the_driver(world: World, within: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """It passes on; the connection is dropped, and the next command has another."""
     recorder = recorder_of(world)
-    wait = recorder.writer.raw.wait
     call = getattr(recorder, within)
 
     def interrupted() -> None:
         def stop(*_: Any, **__: Any) -> Any:
-            recorder.writer.raw.wait = wait  # type: ignore[method-assign]
+            monkeypatch.undo()
             raise KeyboardInterrupt
 
         delattr(recorder, within)
-        recorder.writer.raw.wait = stop  # type: ignore[method-assign]
+        monkeypatch.setattr(select, "select", stop)
         call()
 
     setattr(recorder, within, interrupted)

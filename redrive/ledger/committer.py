@@ -349,5 +349,6 @@ class Committer:
         self.recorder.rollback()
         self.recorder.heads.clear()
         self.recorder.distrust()
+        self._heard_at = -math.inf
         for transaction in transactions:
             transaction.discard()

@@ -5,6 +5,7 @@ import uuid
 from pathlib import Path
 
 from redrive.domain.errors import StorageError
+from redrive.ledger.seams import connecting
 from redrive.ledger.storage_errors import storage_errors
 
 APPLICATION_ID = 0x72647276  # "rdrv"
@@ -111,7 +112,7 @@ def connect(path: str, *, busy_timeout_ms: int, durable: bool = True) -> sqlite3
     """A connection in autocommit mode; the caller says BEGIN."""
     uri = f"{Path(path).absolute().as_uri()}?mode=rwc"
     with storage_errors(path):
-        connection = sqlite3.connect(
+        connection = connecting.get()(
             uri,
             uri=True,
             isolation_level=None,

@@ -1,0 +1,62 @@
+"""The end of a simulation: faults off, everything that is due is done; then nothing may be left."""
+
+from redrive.domain.errors import Refused
+from redrive.domain.run.state import Status
+from redrive.faults.process import Process
+from redrive.faults.world import World, engine_of, tenant_of
+from redrive.processes.handout import Claim
+
+MOST_ROUNDS = 400
+
+
+def settle(world: World) -> list[str]:
+    """Let one process without faults do all that is due; what is stuck then."""
+    for process in world.processes:
+        if process.engine is not None:
+            process.stop()
+    last = Process(world, len(world.processes))
+    world.processes.append(last)
+    problems: list[str] = []
+    last.run(lambda process: problems.extend(_drain(process)))
+    return problems
+
+
+def _drain(process: Process) -> list[str]:
+    world, engine, tenant = process.world, engine_of(process), tenant_of(process)
+    for known in engine.limits() if world.foreign else ():
+        # what a newer version has begun may hold a limit until that version goes on
+        engine.remove_limit(known.scope, known.name, actor="ana", reason="settling")
+    for _ in range(MOST_ROUNDS):
+        due = next_due_ms(world)
+        if due is None:
+            break
+        world.now_ms = max(world.now_ms + 1_000, due)
+        engine.tick()
+        while (claim := tenant.claim(worker=process.name, start=True)) is not None:
+            _finish(process, claim)
+    problems = [] if (due := next_due_ms(world)) is None else [f"something is due at {due} and nobody can do it"]
+    for run in world.runs:
+        status = world.observer.run_state(None, run).status
+        if run not in world.foreign and status in (Status.QUEUED, Status.RUNNING):
+            problems.append(f"run {run} is {status} for ever")
+    return problems
+
+
+def next_due_ms(world: World) -> int | None:
+    """When the next thing on the agenda is due that this version may touch."""
+    rows = world.observer.agenda_rows()
+    dues = [row.due_ms for row in rows if row.subject not in world.foreign and row.run not in world.foreign]
+    dues.append(world.observer.capacity().next_ms(None, None, None))
+    return min((due for due in dues if due is not None), default=None)
+
+
+def _finish(process: Process, claim: Claim) -> None:
+    """Execute a claim until it ends."""
+    tenant, todo = tenant_of(process), list(claim.attempts)
+    while todo:
+        try:
+            progress = tenant.complete_attempt(todo.pop(), None)
+        except Refused:
+            continue
+        if not todo and progress.status == Status.RUNNING:
+            todo += tenant.start_attempts(claim)

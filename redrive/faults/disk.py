@@ -14,6 +14,8 @@ from redrive.projections.view import View
 
 SECTOR = 512
 LEDGER_ID = "00000000-0000-4000-8000-000000000000"
+VIEWS_EVERY = 4
+"""The views, which cost as much as all else, are there for every fourth seed."""
 LOG, VIEW, REBUILT = "log.db", "live-view.db", "rebuilt-view.db"
 
 

@@ -2,6 +2,7 @@
 
 from redrive.domain.errors import Conflict, StorageError
 from redrive.domain.limits import Limit, Rate
+from redrive.faults.disk import VIEWS_EVERY
 from redrive.faults.flows import APPROVAL, PROVIDER, RESOURCE
 from redrive.faults.process import Process
 from redrive.faults.world import engine_of, tenant_of
@@ -90,5 +91,5 @@ def limit(process: Process) -> None:
 def look(process: Process) -> None:
     """Somebody queries: the views catch up, and the agenda has to be what the log says."""
     world = process.world
-    if not world.acting[:-1]:  # amid a command of another the views would wait for nothing
+    if world.seed % VIEWS_EVERY == 0 and not world.acting[:-1]:  # amid a command of another the views would wait for nothing
         world.live_view.catch_up()

@@ -2,7 +2,7 @@
 
 import contextlib
 from collections.abc import Callable, Iterator, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from redrive.domain.classifier import Classifier
 from redrive.domain.effect import events as f
@@ -13,17 +13,21 @@ from redrive.domain.redrive_policy import RedrivePolicy
 from redrive.domain.run.holder import Holder
 from redrive.engine import Engine
 from redrive.faults.connection import FaultyConnection, KilledError, connect_with
+from redrive.faults.flows import flows, poisoned
 from redrive.faults.injector import Injector
 from redrive.ledger.ledger import SqliteLedger
 from redrive.ledger.seams import connecting, nonces
 from redrive.processes.handout import Attempt, Claim
 from redrive.processes.services import Services
+from redrive.projections.view import View
+from redrive.tenant_engine import TenantEngine
 
 if TYPE_CHECKING:
     from redrive.faults.world import World
 
 POLICY = RedrivePolicy(max_dispatches=2, base_delay_ms=100, max_delay_ms=1_000)
 CACHE_BYTES = 32 * 1024 * 1024
+_NO_VIEW = cast(View, None)  # commands ask no view; who looks uses the world's
 
 
 class Process:
@@ -32,6 +36,7 @@ class Process:
     def __init__(self, world: "World", number: int) -> None:
         self.world, self.number, self.name = world, number, f"p{number}"
         self.engine: Engine | None = None
+        self.tenant: TenantEngine | None = None
         self.version = "1"
         self.dead = False
         self.skew_ms = 0
@@ -81,7 +86,10 @@ class Process:
             engine=self.version,
             holder=Holder("simulated", "boot", "namespace", self.number, 0),
         )
-        self.engine = Engine(ledger, services, world.live_view)
+        for flow in (*flows(), poisoned()):
+            ledger.committer.states.remember(flow)  # as if it had seen them before: reading them again takes long
+        self.engine = Engine(ledger, services, _NO_VIEW)
+        self.tenant = self.engine.local
 
     def stop(self) -> None:
         """Close the log in good order."""
@@ -115,7 +123,7 @@ class Process:
                     self.world.service.recorded.add(recorded.stream)
 
     def _drop(self) -> None:
-        self.engine = None
+        self.engine = self.tenant = None
         self.claims, self.attempts = [], []
         for connection in self._connections:
             connection.close()

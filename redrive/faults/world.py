@@ -37,7 +37,7 @@ class World:
         self.engine_dice = random.Random(f"{seed}/engine")
         self.disk = Disk(folder, random.Random(f"{seed}/disk"))
         self.now_ms = BEGIN_MS
-        self.rate = self.dice.choice((0.05, 0.15, 0.3, 0.5))
+        self.rate = self.dice.choice((0.03, 0.08, 0.15, 0.3))
         (writers,) = self.dice.choices(WRITERS, LIKELY)
         self.service, self.acknowledged = Service(), Acknowledged()
         self.runs: list[RunId] = []
@@ -52,7 +52,8 @@ class World:
         self.acts: Sequence[tuple[str, Act]] = ()
         self.weights: Sequence[int] = ()
         self._nonces = 0
-        self.observer, self.live_view = self._observe()
+        self.observer = self._observe()
+        self._view: View | None = None
         self.processes = [Process(self, number) for number in range(writers)]
         self.statement_kinds = [kind for kind in AT_STATEMENTS if kind in self.kinds]
 
@@ -61,8 +62,9 @@ class World:
         idle = [process for process in self.processes if process not in self.acting]
         if not idle:
             return
-        process = self.dice.choice(idle)
         ((name, act),) = self.dice.choices(self.acts, self.weights)
+        busy = [process for process in idle if process.attempts] if name == "work" else idle
+        process = self.dice.choice(busy or idle)
         self._arm(process)
         self.trace.append(f"{'  ' * len(self.acting)}{process.name} {name if process.engine else 'starts'}")
         process.run(act)
@@ -95,15 +97,14 @@ class World:
 
     def cut_power(self, files: tuple[bytes, bytes]) -> None:
         """Every process dies at once, and the disk is what *files* say."""
-        self.live_view.close()
-        self.observer.close()
+        self._blind()
         for process in self.processes:
             if process.engine is not None or process in self.acting:
                 process.die()  # those that act learn of it at their next statement
                 if process not in self.acting:
                     process.bury()
         self.disk.restore(files)
-        self.observer, self.live_view = self._observe()
+        self.observer = self._observe()
 
     def buried(self, process: Process) -> None:
         """A process was killed."""
@@ -141,11 +142,17 @@ class World:
 
     def close(self) -> None:
         """Nothing stays open, and no file is left."""
-        self.live_view.close()
-        self.observer.close()
+        self._blind()
         self.disk.close()
 
-    def _observe(self) -> tuple[SqliteLedger, View]:
+    @property
+    def live_view(self) -> View:
+        """The view that all of them share, and that follows the log."""
+        if self._view is None:
+            self._view = View(self.observer, str(self.disk.view))
+        return self._view
+
+    def _observe(self) -> SqliteLedger:
         """Open the log for somebody who looks at it, and to whom nothing happens."""
         token = connecting.set(sqlite3.connect)
         ledger = SqliteLedger(
@@ -153,7 +160,14 @@ class World:
         )
         ledger.recorder.reader()
         connecting.reset(token)
-        return ledger, View(ledger, str(self.disk.view))
+        return ledger
+
+    def _blind(self) -> None:
+        """Nobody looks any more."""
+        if self._view is not None:
+            self._view.close()
+            self._view = None
+        self.observer.close()
 
     def _arm(self, process: Process) -> None:
         if not self.statement_kinds or self.dice.random() >= self.rate:
@@ -179,4 +193,5 @@ def engine_of(process: Process) -> Engine:
 
 def tenant_of(process: Process) -> TenantEngine:
     """What a process gives its commands to."""
-    return engine_of(process).local
+    assert process.tenant is not None
+    return process.tenant

@@ -17,6 +17,7 @@ from redrive.forensics.diff import ViewDiff
 from redrive.forensics.footing import Footing
 from redrive.forensics.invariants.first import InvariantReport
 from redrive.forensics.timelines.timeline import Timeline
+from redrive.faults.summary import Summary
 from redrive.history import HistoryEntry
 from redrive.privacy.models import KeyDestruction, PrivacyStatus
 from redrive.projections.models import (
@@ -185,6 +186,7 @@ PRINTED = {
     "privacy": Printed("item", "`privacy init`, `privacy show`", PrivacyStatus),
     "archive": Printed("item", "`archive`", ArchiveReport),
     "key-destroyed": Printed("item", "`privacy destroy`", KeyDestruction),
+    "simulation": Printed("item", "`simulate`", Summary),
     "replay-check": Printed(
         "item",
         "`replay --check`",

@@ -13,6 +13,7 @@ from redrive.domain.run import wait_events as w
 from redrive.domain.run.evolution import evolve
 from redrive.domain.run.state import Run
 from redrive.faults.disk import VIEWS_EVERY
+from redrive.faults.process import POLICY
 from redrive.faults.world import World
 from redrive.ledger.agenda_rows import AgendaRow
 from redrive.ledger.capacity_rows import usage_of
@@ -50,7 +51,7 @@ def fenced(_world: World, events: Sequence[Recorded]) -> Iterator[str]:
     interrupted = ("", "", 0)
     for recorded in events:
         event, stream = recorded.event, str(recorded.stream)
-        if stream in ended and not isinstance(event, e.NoteAdded):
+        if stream in ended and not isinstance(event, (e.NoteAdded, UnknownEvent)):
             yield f"{recorded.topic} follows the end of run {stream}"
         match event:
             case e.RunClaimed(epoch=epoch):
@@ -102,11 +103,20 @@ def sent_once(world: World, events: Sequence[Recorded]) -> Iterator[str]:
 
 
 def within_budget(_world: World, events: Sequence[Recorded]) -> Iterator[str]:
-    """No dead letter is dispatched more often than policy and grants allow."""
+    """No dead letter is dispatched more often than policy and grants allow; only a success renews its budget."""
+    dispatched: Counter[str] = Counter()
+    granted: Counter[str] = Counter()
     for recorded in events:
-        event = recorded.event
-        if isinstance(event, dl.DeadLetterRetryDispatched) and event.count > event.budget:
-            yield f"dead letter {recorded.stream} was dispatched {event.count} times, {event.budget} are allowed"
+        stream = str(recorded.stream)
+        match recorded.event:
+            case dl.RetryBudgetGranted(granted=more):
+                granted[stream] += more
+            case dl.DeadLetterRecurred(renewed=True) | dl.DeadLetterReopened(renewed=True):
+                del dispatched[stream], granted[stream]
+            case dl.DeadLetterRetryDispatched():
+                dispatched[stream] += 1
+                if dispatched[stream] > (most := POLICY.max_dispatches + granted[stream]):
+                    yield f"dead letter {stream} was dispatched {dispatched[stream]} times, {most} are allowed"
 
 
 def within_limits(world: World, events: Sequence[Recorded]) -> Iterator[str]:

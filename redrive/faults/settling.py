@@ -6,7 +6,7 @@ from redrive.faults.process import Process
 from redrive.faults.world import World, engine_of, tenant_of
 from redrive.processes.handout import Claim
 
-MOST_ROUNDS = 400
+MOST_ROUNDS, MOST_CLAIMS = 400, 1_000
 
 
 def settle(world: World) -> list[str]:
@@ -27,14 +27,18 @@ def _drain(process: Process) -> list[str]:
         # what a newer version has begun may hold a limit until that version goes on
         engine.remove_limit(known.scope, known.name, actor="ana", reason="settling")
     for _ in range(MOST_ROUNDS):
-        due = next_due_ms(world)
-        if due is None:
+        dues = _dues(world)
+        if not dues:
             break
-        world.now_ms = max(world.now_ms + 1_000, due)
+        before = world.observer.last_position()
         engine.tick()
-        while (claim := tenant.claim(worker=process.name, start=True)) is not None:
+        for _ in range(MOST_CLAIMS):
+            if (claim := tenant.claim(worker=process.name, start=True)) is None:
+                break
             _finish(process, claim)
-    problems = [] if (due := next_due_ms(world)) is None else [f"something is due at {due} and nobody can do it"]
+        if world.observer.last_position() == before:  # it is due, and has to wait for something that comes later
+            world.now_ms = min((due for due in dues if due > world.now_ms), default=world.now_ms + 1_000)
+    problems = [f"something is due at {due} and nobody can do it" for due in _dues(world)[:1]]
     for run in world.runs:
         status = world.observer.run_state(None, run).status
         if run not in world.foreign and status in (Status.QUEUED, Status.RUNNING):
@@ -42,12 +46,12 @@ def _drain(process: Process) -> list[str]:
     return problems
 
 
-def next_due_ms(world: World) -> int | None:
-    """When the next thing on the agenda is due that this version may touch."""
+def _dues(world: World) -> list[int]:
+    """When what is on the agenda is due, the first first; without what only a newer version may touch."""
     rows = world.observer.agenda_rows()
     dues = [row.due_ms for row in rows if row.subject not in world.foreign and row.run not in world.foreign]
     dues.append(world.observer.capacity().next_ms(None, None, None))
-    return min((due for due in dues if due is not None), default=None)
+    return sorted(due for due in dues if due is not None)
 
 
 def _finish(process: Process, claim: Claim) -> None:

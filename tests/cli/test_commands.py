@@ -25,6 +25,7 @@ PROMISED = {
     *("export", "bundle verify"),
     *("seal", "anchor", "verify", "keys init", "keys rotate", "keys show"),
     *("timeline", "why", "blast", "note"),
+    *("simulate",),
 }
 
 

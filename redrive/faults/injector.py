@@ -16,7 +16,7 @@ _COMMITS = (
     Kind.KILL_BEFORE_COMMIT, Kind.KILL_AFTER_COMMIT, Kind.COMMIT_ERROR, Kind.FSYNC_ERROR, Kind.LOST_ACKNOWLEDGEMENT,
     Kind.TORN_COMMIT,
 )  # fmt: skip
-_BEGINS = (Kind.LOCKED, Kind.READ_ONLY, Kind.OVERTAKEN)
+_BEGINS = (Kind.LOCKED, Kind.READ_ONLY, Kind.OVERTAKEN, Kind.TWO_SWEEPS)
 _AFTERWARDS = (Kind.KILL_AFTER_STATEMENT, Kind.KILL_AFTER_COMMIT, Kind.LOST_ACKNOWLEDGEMENT, Kind.TORN_COMMIT)
 _ERRORS = {
     Kind.COMMIT_ERROR: (sqlite3.SQLITE_IOERR, "disk I/O error"),
@@ -95,8 +95,8 @@ class Injector:
                 disk = process.world.disk
                 assert self._before is not None
                 process.world.cut_power(disk.torn_between(self._before, disk.snapshot()))
-            case Kind.OVERTAKEN | Kind.SLOW_TRANSACTION:
-                process.world.let_others_act()
+            case Kind.OVERTAKEN | Kind.SLOW_TRANSACTION | Kind.TWO_SWEEPS:
+                process.world.let_others_act("sweep" if kind is Kind.TWO_SWEEPS else None)
                 if not process.dead:
                     return
             case _ if kind in _ERRORS:

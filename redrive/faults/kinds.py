@@ -22,6 +22,7 @@ class Kind(StrEnum):
     TORN_COMMIT = "torn-commit"
     OVERTAKEN = "overtaken"
     SLOW_TRANSACTION = "slow-transaction"
+    TWO_SWEEPS = "two-sweeps"
     CLOCK_BACK = "clock-back"
     CLOCK_FORWARD = "clock-forward"
     DUPLICATE_REPORT = "duplicate-report"
@@ -49,6 +50,7 @@ MEANINGS: dict[Kind, str] = {
     Kind.TORN_COMMIT: "power is cut within COMMIT: any of the sectors that it wrote may be missing",
     Kind.OVERTAKEN: "others act between what a command has read and its transaction",
     Kind.SLOW_TRANSACTION: "others act while a transaction is open, and find the log locked",
+    Kind.TWO_SWEEPS: "a process sweeps between what the sweep of another has read and its transaction",
     Kind.CLOCK_BACK: "a clock is one hour behind: that of a process, or of all",
     Kind.CLOCK_FORWARD: "a clock is one year ahead: that of a process, or of all",
     Kind.DUPLICATE_REPORT: "a report is delivered again, by any process",

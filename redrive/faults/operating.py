@@ -4,6 +4,8 @@ from redrive.domain.errors import Conflict, StorageError
 from redrive.domain.limits import Limit, Rate
 from redrive.faults.disk import VIEWS_EVERY
 from redrive.faults.flows import APPROVAL, PROVIDER, RESOURCE
+from redrive.faults.injector import Armed
+from redrive.faults.kinds import Kind
 from redrive.faults.process import Process
 from redrive.faults.world import engine_of, tenant_of
 
@@ -12,12 +14,19 @@ RUN_VERBS = ("recover", "recover", "pause", "resume", "resume", "cancel")
 
 
 def sweep(process: Process) -> None:
-    """A sweep; another process may be sweeping, too."""
+    """A sweep; another process may begin one amid it."""
+    _meet_another(process)
     process.world.give("sweep", engine_of(process).sweep)
 
 
+def _meet_another(process: Process) -> None:
+    if process.injector.armed is None and process.world.may(Kind.TWO_SWEEPS, 3.0):
+        process.injector.armed = Armed(Kind.TWO_SWEEPS, countdown=process.world.dice.randrange(2))
+
+
 def tick(process: Process) -> None:
-    """Reclaim, end waits, expire approvals, sweep."""
+    """Reclaim, end waits, expire approvals, sweep; another process may sweep amid it."""
+    _meet_another(process)
     process.world.give("tick", engine_of(process).tick)
 
 

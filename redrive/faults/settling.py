@@ -37,6 +37,7 @@ def _drain(process: Process) -> list[str]:
                 break
             _finish(process, claim)
         if world.observer.last_position() == before:  # it is due, and has to wait for something that comes later
+            dues += [due] if (due := world.observer.next_work_ms(None, None, None)) is not None else []
             world.now_ms = min((due for due in dues if due > world.now_ms), default=world.now_ms + 1_000)
     problems = [f"something is due at {due} and nobody can do it" for due in _dues(world)[:1]]
     for run in world.runs:

@@ -1,6 +1,7 @@
 """``simulate(seed)``: one history under faults, and what must hold of it. The same seed gives the same history."""
 
 import contextlib
+import gc
 import hashlib
 import logging
 from collections import Counter
@@ -27,18 +28,18 @@ ACTS: dict[str, tuple[int, Act]] = {
     "hold": (3, working.hold),
     "deliver": (6, working.deliver),
     "pay-outside": (2, working.pay_outside),
-    "sweep": (5, operating.sweep),
+    "sweep": (6, operating.sweep),
     "tick": (5, operating.tick),
     "decide-letter": (9, operating.decide_letter),
     "decide-run": (4, operating.decide_run),
     "approve": (2, operating.approve),
-    "note": (3, operating.note),
+    "note": (5, operating.note),
     "batch": (2, operating.batch),
     "limit": (3, operating.limit),
     "look": (1, operating.look),
     "die": (3, disturbing.die),
     "restart": (2, disturbing.restart),
-    "clock": (2, disturbing.turn_the_clock),
+    "clock": (4, disturbing.turn_the_clock),
     "newer-version": (1, disturbing.write_as_a_newer_version),
 }
 
@@ -72,7 +73,8 @@ def simulate(
         with scratch() as found:
             return simulate(seed, steps, kinds, folder=found, inspect=inspect)
     with _silent(), contextlib.closing(World(seed, kinds, folder)) as world:
-        world.acts = [(name, act) for name, (_, act) in ACTS.items()]
+        world.acts = {name: act for name, (_, act) in ACTS.items()}
+        world.names = list(ACTS)
         world.weights = [weight for weight, _ in ACTS.values()]
         problems = _live(world, steps)
         if inspect is not None:
@@ -96,8 +98,29 @@ def simulations(
 ) -> Iterator[Simulated]:
     """One after the other, in one folder."""
     with scratch() as folder:
-        for seed in seeds:
-            yield simulate(seed, steps, kinds, folder=folder)
+        try:
+            for place, seed in enumerate(seeds):
+                with _collector_resting(anew=place % 100 == 1):
+                    done = simulate(seed, steps, kinds, folder=folder)
+                yield done
+        finally:
+            gc.unfreeze()
+
+
+@contextlib.contextmanager
+def _collector_resting(*, anew: bool) -> Iterator[None]:
+    """Nothing that lives long is looked at again and again: a simulation is over before there is much to collect."""
+    was = gc.isenabled()
+    if anew:
+        gc.collect()
+        gc.freeze()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was:
+            gc.enable()
+            gc.collect()
 
 
 def _live(world: World, steps: int) -> list[str]:

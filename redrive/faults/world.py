@@ -3,7 +3,7 @@
 import random
 import sqlite3
 from collections import Counter, deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -49,7 +49,8 @@ class World:
         self.commands: Counter[str] = Counter()
         self.trace: deque[str] = deque(maxlen=MOST_TRACED)
         self.acting: list[Process] = []
-        self.acts: Sequence[tuple[str, Act]] = ()
+        self.acts: Mapping[str, Act] = {}
+        self.names: Sequence[str] = ()
         self.weights: Sequence[int] = ()
         self._nonces = 0
         self.observer = self._observe()
@@ -57,24 +58,24 @@ class World:
         self.processes = [Process(self, number) for number in range(writers)]
         self.statement_kinds = [kind for kind in AT_STATEMENTS if kind in self.kinds]
 
-    def step(self) -> None:
-        """One process acts; it may be struck meanwhile."""
+    def step(self, wanted: str | None = None) -> None:
+        """One process acts; it may be struck meanwhile. *wanted*: what it does, when that is not for the dice."""
         idle = [process for process in self.processes if process not in self.acting]
         if not idle:
             return
-        ((name, act),) = self.dice.choices(self.acts, self.weights)
+        name = wanted or self.dice.choices(self.names, self.weights)[0]
         busy = [process for process in idle if process.attempts] if name == "work" else idle
         process = self.dice.choice(busy or idle)
         self._arm(process)
         self.trace.append(f"{'  ' * len(self.acting)}{process.name} {name if process.engine else 'starts'}")
-        process.run(act)
+        process.run(self.acts[name])
         self.pass_time()
 
-    def let_others_act(self) -> None:
+    def let_others_act(self, wanted: str | None = None) -> None:
         """Others act while the one whose turn it is stands at a statement."""
         if len(self.acting) <= MOST_NESTED:
-            for _ in range(self.dice.randint(1, 3)):
-                self.step()
+            for _ in range(1 if wanted else self.dice.randint(1, 3)):
+                self.step(wanted)
 
     def pass_time(self) -> None:
         """Mostly a moment; now and then long enough for backoffs and leases to end."""

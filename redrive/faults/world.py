@@ -147,6 +147,11 @@ class World:
         self.disk.close()
 
     @property
+    def rebuilt(self) -> Path:
+        """Where another view may be folded."""
+        return self.disk.rebuilt
+
+    @property
     def live_view(self) -> View:
         """The view that all of them share, and that follows the log."""
         if self._view is None:

@@ -1,0 +1,107 @@
+"""Run the kills: ``python -m benchmarks.kills [--kills 200] [--workers 4] [--seed 0]``; ``make kills``.
+
+Worker processes on one log submit, claim, execute, report, send effects and decide, as fast as they can, and each is
+killed with SIGKILL after a random time, wherever it is. What a process was told before it died it wrote to a file of
+its own. In the end the log is settled, and has to pass the same oracles as simulations do. Exit code 1 when not.
+"""
+
+import argparse
+import multiprocessing
+import random
+import sys
+import time
+from dataclasses import dataclass
+from multiprocessing.context import ForkProcess
+from pathlib import Path
+
+from benchmarks.kills.judging import Left, judged
+from benchmarks.kills.worker import main as worker
+from benchmarks.measure import machine, scratch, table
+
+SHORTEST_S, MEAN_S = 0.03, 0.4
+
+
+@dataclass(frozen=True)
+class Result:
+    """How it went."""
+
+    seed: int
+    kills: int
+    workers: int
+    left: Left
+    broken: list[str]
+    events: int
+    seconds: float
+
+    @property
+    def acknowledged(self) -> int:
+        """How many commands the processes were told of before they died."""
+        return len(self.left.acknowledged.promised) + sum(self.left.acknowledged.marks.values())
+
+    @property
+    def losses(self) -> int:
+        """How many of these the log does not hold exactly once."""
+        return sum(problem.startswith("acknowledged_exactly_once") for problem in self.broken)
+
+
+def kill(folder: Path, *, kills: int, workers: int, seed: int) -> Result:
+    """Kill so many processes, of which *workers* live at a time; then judge."""
+    dice, fork, begun = random.Random(seed), multiprocessing.get_context("fork"), time.monotonic()
+    living: list[tuple[float, ForkProcess]] = []
+    killed = started = 0
+    try:
+        while killed < kills:
+            while len(living) < workers:
+                started += 1
+                process = fork.Process(target=worker, args=(folder, seed * 1_000_000 + started), daemon=True)
+                process.start()
+                living.append((time.monotonic() + SHORTEST_S + dice.expovariate(1 / MEAN_S), process))
+            living.sort(key=lambda each: each[0])
+            due, process = living.pop(0)
+            process.join(max(0.0, due - time.monotonic()))
+            if process.exitcode is not None:
+                raise RuntimeError(f"a worker ended by itself, with {process.exitcode}")
+            process.kill()
+            process.join()
+            killed += 1
+    finally:
+        for _, process in living:
+            process.kill()
+            process.join()
+    left, broken, events = judged(folder)
+    return Result(seed, killed + len(living), workers, left, broken, events, time.monotonic() - begun)
+
+
+def report(result: Result) -> str:
+    """The figures, as a Markdown table."""
+    rows = [
+        ("seed", f"{result.seed}"),
+        ("processes killed with -9", f"{result.kills:,}, {result.workers} at a time"),
+        ("time", f"{result.seconds:.0f} s"),
+        ("events", f"{result.events:,}"),
+        ("commands acknowledged", f"{result.acknowledged:,}"),
+        ("requests to the shop", f"{result.left.service.came.total():,}"),
+        ("losses", f"{result.losses}"),
+        ("broken invariants", f"{len(result.broken)}"),
+    ]
+    return table(("figure", "value"), [list(row) for row in rows])
+
+
+def main(words: list[str]) -> int:
+    """Run it and print the table; 1 when something does not hold."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.kills", description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("--kills", type=int, default=200, help="how many processes are killed (default 200)")
+    parser.add_argument("--workers", type=int, default=4, help="how many live at a time (default 4)")
+    parser.add_argument("--seed", type=int, default=0, help="of the dice (default 0)")
+    parser.add_argument("--dir", help="folder for the log (default: the system's temporary one)")
+    given = parser.parse_args(words)
+    with scratch(given.dir) as folder:
+        result = kill(folder, kills=given.kills, workers=given.workers, seed=given.seed)
+        print(f"{machine(given.dir)}\n\n{report(result)}")
+    for problem in result.broken[:20]:
+        print(f"BROKEN: {problem}", file=sys.stderr)
+    return 1 if result.broken else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -63,9 +63,7 @@ class Worker:
 
     def claim(self) -> None:
         """Take a run."""
-        claim = self.give(
-            "claim", lambda: self.tenant.claim(worker=self.name, lease_ms=LEASE_MS, start=True), _claimed
-        )
+        claim = self.give("claim", lambda: self.tenant.claim(worker=self.name, lease_ms=LEASE_MS, start=True), _claimed)
         if claim is not None:
             self.claims.append(claim)
             self.attempts += claim.attempts
@@ -82,7 +80,9 @@ class Worker:
             failure = redrive.Failure("execution_error", "it broke")
             self.give("fail", lambda: self.tenant.fail_attempt(attempt, failure), lambda _: [key])
             return
-        progress = self.give("complete", lambda: self.tenant.complete_attempt(attempt, {"by": self.name}), lambda _: [key])
+        progress = self.give(
+            "complete", lambda: self.tenant.complete_attempt(attempt, {"by": self.name}), lambda _: [key]
+        )
         claim = next((held for held in self.claims if held.run_id == attempt.run_id), None)
         if claim is not None and progress is not None and progress.status == "running":
             self.attempts += self.give("start", lambda: self.tenant.start_attempts(claim)) or ()

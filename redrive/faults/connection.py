@@ -3,6 +3,7 @@
 import contextlib
 import sqlite3
 from collections.abc import Callable, Iterable
+from functools import partial
 from typing import Any, Protocol, Self, cast
 
 
@@ -28,7 +29,7 @@ class FaultyConnection(sqlite3.Connection):
 
     seam: Seam
 
-    def cursor(self, factory: Any = None) -> Any:
+    def cursor(self, factory: Any = None) -> Any:  # noqa: ARG002 - there is one kind of cursor here
         """A cursor that asks, too."""
         self.seam.require_alive()
         return super().cursor(FaultyCursor)
@@ -84,7 +85,4 @@ def connect_with(seam: Seam, opened: list[FaultyConnection]) -> Callable[..., sq
         opened.append(connection)
         return connection
 
-    def connect(*args: Any, **options: Any) -> sqlite3.Connection:
-        return sqlite3.connect(*args, factory=make, **options)
-
-    return connect
+    return partial(sqlite3.connect, factory=cast(type[FaultyConnection], make))

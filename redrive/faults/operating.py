@@ -1,7 +1,9 @@
 """What operators and timers do: decide about dead letters and runs, set limits, sweep, tick, look."""
 
+from collections.abc import Sequence
+
 from redrive.domain.errors import Conflict, StorageError
-from redrive.domain.limits import Limit, Rate
+from redrive.domain.limits import Limit, Rate, Scope
 from redrive.faults.disk import VIEWS_EVERY
 from redrive.faults.flows import APPROVAL, PROVIDER, RESOURCE
 from redrive.faults.injector import Armed
@@ -10,6 +12,9 @@ from redrive.faults.process import Process
 from redrive.faults.world import engine_of, tenant_of
 
 LETTER_VERBS = ("request_retry",) * 6 + ("grant_retries", "ignore", "abandon", "resolve", "reopen")
+LIMITED: Sequence[tuple[Scope, str]] = (
+    ("resource", RESOURCE), ("provider", PROVIDER), ("tenant", "local/default/default"),
+)  # fmt: skip
 RUN_VERBS = ("recover", "recover", "pause", "resume", "resume", "cancel")
 
 
@@ -88,7 +93,7 @@ def batch(process: Process) -> None:
 def limit(process: Process) -> None:
     """An operator sets a limit, or removes one."""
     world, engine, dice = process.world, engine_of(process), process.world.dice
-    scope, name = dice.choice((("resource", RESOURCE), ("provider", PROVIDER), ("tenant", "local/default/default")))
+    scope, name = dice.choice(LIMITED)
     if dice.random() < 0.2:
         world.give_marked("remove limit", lambda mark: engine.remove_limit(scope, name, actor="ana", reason=mark))
         return
@@ -100,5 +105,7 @@ def limit(process: Process) -> None:
 def look(process: Process) -> None:
     """Somebody queries: the views catch up, and the agenda has to be what the log says."""
     world = process.world
-    if world.seed % VIEWS_EVERY == 0 and not world.acting[:-1]:  # amid a command of another the views would wait for nothing
+    if (
+        world.seed % VIEWS_EVERY == 0 and not world.acting[:-1]
+    ):  # amid a command of another the views would wait for nothing
         world.live_view.catch_up()

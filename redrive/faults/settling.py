@@ -1,12 +1,15 @@
 """The end of a simulation: faults off, everything that is due is done; then nothing may be left."""
 
+from typing import cast
+
 from redrive.domain.errors import Refused
+from redrive.domain.limits import Scope
 from redrive.domain.run.state import Status
 from redrive.faults.process import Process
 from redrive.faults.world import World, engine_of, tenant_of
 from redrive.processes.handout import Claim
 
-MOST_ROUNDS, MOST_CLAIMS = 400, 1_000
+MOST_ROUNDS, MOST_CLAIMS, IMPATIENT = 1_000, 1_000, 4
 
 
 def settle(world: World) -> list[str]:
@@ -22,29 +25,42 @@ def settle(world: World) -> list[str]:
 
 
 def _drain(process: Process) -> list[str]:
-    world, engine, tenant = process.world, engine_of(process), tenant_of(process)
+    world, engine = process.world, engine_of(process)
     for known in engine.limits() if world.foreign else ():
         # what a newer version has begun may hold a limit until that version goes on
-        engine.remove_limit(known.scope, known.name, actor="ana", reason="settling")
+        engine.remove_limit(cast(Scope, known.scope), known.name, actor="ana", reason="settling")
+    stalled = 0
     for _ in range(MOST_ROUNDS):
         dues = _dues(world)
         if not dues:
             break
         before = world.observer.last_position()
-        engine.tick()
-        for _ in range(MOST_CLAIMS):
-            if (claim := tenant.claim(worker=process.name, start=True)) is None:
-                break
-            _finish(process, claim)
-        if world.observer.last_position() == before:  # it is due, and has to wait for something that comes later
-            dues += [due] if (due := world.observer.next_work_ms(None, None, None)) is not None else []
-            world.now_ms = min((due for due in dues if due > world.now_ms), default=world.now_ms + 1_000)
+        _do_what_is_due(process)
+        stalled = stalled + 1 if world.observer.last_position() == before else 0
+        if stalled:
+            _wait(world, dues, patient=stalled < IMPATIENT)
     problems = [f"something is due at {due} and nobody can do it" for due in _dues(world)[:1]]
     for run in world.runs:
         status = world.observer.run_state(None, run).status
         if run not in world.foreign and status in (Status.QUEUED, Status.RUNNING):
             problems.append(f"run {run} is {status} for ever")
     return problems
+
+
+def _do_what_is_due(process: Process) -> None:
+    engine_of(process).tick()
+    for _ in range(MOST_CLAIMS):
+        if (claim := tenant_of(process).claim(worker=process.name, start=True)) is None:
+            return
+        _finish(process, claim)
+
+
+def _wait(world: World, dues: list[int], *, patient: bool) -> None:
+    """What is due has to wait for something that comes later: for a limit, mostly; and where that is held by a claim of
+    a process whose clock was a year ahead, for the end of its lease."""
+    soon = world.observer.next_work_ms(None, None, None) if patient else None
+    later = [due for due in (*dues, soon) if due is not None and due > world.now_ms]
+    world.now_ms = min(later, default=world.now_ms + 1_000)
 
 
 def _dues(world: World) -> list[int]:

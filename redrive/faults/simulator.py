@@ -93,9 +93,7 @@ def simulate(
         )
 
 
-def simulations(
-    seeds: Iterable[int], steps: int = STEPS, kinds: Sequence[Kind] = ALL
-) -> Iterator[Simulated]:
+def simulations(seeds: Iterable[int], steps: int = STEPS, kinds: Sequence[Kind] = ALL) -> Iterator[Simulated]:
     """One after the other, in one folder."""
     with scratch() as folder:
         try:

@@ -1,5 +1,6 @@
 """What workers do: claim, send effects, report; their reports may come twice, late, and through another process."""
 
+from collections.abc import Callable
 from typing import Any
 
 from redrive.domain.effect.state import EffectStatus
@@ -110,7 +111,7 @@ def report(process: Process, attempt: Attempt, verb: str, said: Any) -> None:
 
     def deliver(by: Process) -> None:
         tenant, name = tenant_of(by), f"{verb} {attempt.node} #{attempt.lifetime} of {attempt.run_id[:8]}"
-        tell = {"complete": tenant.complete_attempt, "fail": tenant.fail_attempt, "snooze": tenant.snooze_attempt}[verb]
+        tell: Callable[..., Any] = getattr(tenant, f"{verb}_attempt")
         key: Key = ("ended", str(attempt.run_id), attempt.node, attempt.lifetime)
         progress: Any = world.give(name, lambda: tell(attempt, said), lambda _: [key])
         if verb == "complete" and progress is not None and progress.status == Status.RUNNING:
@@ -120,10 +121,11 @@ def report(process: Process, attempt: Attempt, verb: str, said: Any) -> None:
 
 
 def _go_on(process: Process, attempt: Attempt) -> None:
-    for held in process.claims:
-        if held.run_id == attempt.run_id and held.epoch == attempt.epoch:
-            process.attempts += process.world.give("go on", lambda: tenant_of(process).start_attempts(held)) or ()
-            return
+    held = next(
+        (each for each in process.claims if each.run_id == attempt.run_id and each.epoch == attempt.epoch), None
+    )
+    if held is not None:
+        process.attempts += process.world.give("go on", lambda: tenant_of(process).start_attempts(held)) or ()
 
 
 def _send(process: Process, name: str, deliver: Any) -> None:
@@ -204,4 +206,3 @@ def reconcile(process: Process, standing: EffectStanding) -> None:
 def pay_outside(process: Process) -> None:
     """An effect that belongs to no run."""
     pay(process, None, f"outside-{process.world.dice.randrange(3)}")
-

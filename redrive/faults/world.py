@@ -28,6 +28,10 @@ MOST_NESTED = 2
 Act = Callable[[Process], None]
 
 
+def _nothing(_answer: object) -> Iterable[Key]:
+    return ()
+
+
 class World:
     """All that one seed decides. *kinds* are the faults that may happen."""
 
@@ -111,7 +115,7 @@ class World:
         """A process was killed."""
         self.trace.append(f"{'  ' * len(self.acting)}x {process.name} is dead")
 
-    def give(self, told: str, command: Callable[[], Any], promises: Callable[[Any], Iterable[Key]] | None = None) -> Any:
+    def give(self, told: str, command: Callable[[], Any], promises: Callable[[Any], Iterable[Key]] = _nothing) -> Any:
         """Give a command; None when it was refused, or when nobody knows whether it took place."""
         self.commands["given"] += 1
         try:
@@ -123,8 +127,7 @@ class World:
             self._note("failed", f"{told}: {str(error).partition(': ')[2][:60]}")
             return None
         self._note("acknowledged", told)
-        if promises is not None:
-            self.acknowledged.promise(promises(answer), told)
+        self.acknowledged.promise(promises(answer), told)
         return answer
 
     def give_marked(self, name: str, command: Callable[[str], Any]) -> Any:

@@ -8,8 +8,8 @@ from pathlib import Path
 import redrive
 from benchmarks.kills.journal import promises, shop
 from redrive.faults.acknowledged import Acknowledged
+from redrive.faults.flows import policy_of
 from redrive.faults.oracles import judge
-from redrive.faults.process import POLICY
 from redrive.faults.service import Service
 from redrive.ledger.ledger import SqliteLedger
 from redrive.projections.view import View
@@ -85,7 +85,9 @@ def _finish(tenant: redrive.TenantEngine, claim: redrive.Claim) -> None:
 
 def judged(folder: Path) -> tuple[Left, list[str], int]:
     """What does not hold, and how many events there are."""
-    engine = redrive.open(f"sqlite:///{folder / 'log.db'}", redrive_policy=POLICY, seal=False)
+    engine = redrive.open(
+        f"sqlite:///{folder / 'log.db'}", redrive_policy=lambda _, automation: policy_of(automation), seal=False
+    )
     with engine:
         stuck = settle(engine)
         left = Left(folder, engine)

@@ -9,8 +9,7 @@ import redrive
 from benchmarks.kills.journal import Journal, kept, shop
 from redrive.domain.effect.state import EffectStatus
 from redrive.faults.acknowledged import MARK
-from redrive.faults.flows import PAY, flows
-from redrive.faults.process import POLICY
+from redrive.faults.flows import PAY, flows, policy_of
 
 LEASE_MS = 5_000
 MOST_UNFINISHED = 40
@@ -25,7 +24,11 @@ class Worker:
         self.folder, self.name = folder, f"w{number}"
         self.dice = random.Random(number)
         self.told = Journal(folder / f"told-{number}.jsonl")
-        self.engine = redrive.open(f"sqlite:///{folder / 'log.db'}", redrive_policy=POLICY, seal=False)
+        self.engine = redrive.open(
+            f"sqlite:///{folder / 'log.db'}",
+            redrive_policy=lambda _tenant, automation: policy_of(automation),
+            seal=False,
+        )
         self.tenant = self.engine.local
         self.runs: list[redrive.RunId] = []
         self.attempts: list[redrive.Attempt] = []
@@ -80,9 +83,8 @@ class Worker:
             failure = redrive.Failure("execution_error", "it broke")
             self.give("fail", lambda: self.tenant.fail_attempt(attempt, failure), lambda _: [key])
             return
-        progress = self.give(
-            "complete", lambda: self.tenant.complete_attempt(attempt, {"by": self.name}), lambda _: [key]
-        )
+        output = {"by": self.name}
+        progress = self.give("complete", lambda: self.tenant.complete_attempt(attempt, output), lambda _: [key])
         claim = next((held for held in self.claims if held.run_id == attempt.run_id), None)
         if claim is not None and progress is not None and progress.status == "running":
             self.attempts += self.give("start", lambda: self.tenant.start_attempts(claim)) or ()

@@ -67,17 +67,19 @@ def _kinds(text: str) -> "list[Kind]":
 def _tell(session: Session, summary: "Summary", seconds: float) -> None:
     out = session.output
     last = summary.first_seed + summary.runs - 1
+    answers = (
+        f"{summary.acknowledged:,} acknowledged, {summary.refused:,} refused, {summary.failed:,} without an answer"
+    )
     out.facts(
         [
             ("seeds", f"{summary.first_seed:,} to {last:,}" if summary.runs > 1 else f"{summary.first_seed}"),
             ("simulations", f"{summary.runs:,} of {summary.steps} steps, up to {summary.writers} writers"),
             ("time", f"{seconds:.1f} s ({summary.runs / max(seconds, 0.001):.1f}/s)"),
             ("events", f"{summary.events:,}"),
-            ("commands", f"{summary.given:,} given: {summary.acknowledged:,} acknowledged, {summary.refused:,} refused, "
-                         f"{summary.failed:,} without an answer"),
+            ("commands", f"{summary.given:,}: {answers}"),
             ("faults", f"{sum(summary.faults.values()):,}"),
         ]
-    )  # fmt: skip
+    )
     for name, count in summary.faults.items():
         out.say(f"  {name.ljust(24)}{count:>9,}")
     out.say(f"losses       {summary.losses:,}")

@@ -3,6 +3,7 @@
 from functools import lru_cache
 
 from redrive.domain.flow import Flow, Node
+from redrive.domain.redrive_policy import RedrivePolicy
 from redrive.domain.retry_policy import Backoff, Mode, RetryPolicy, Strategy, TerminalBehavior
 from redrive.domain.stateful_wait import Approval, Wait
 
@@ -37,6 +38,18 @@ def flows() -> tuple[Flow, ...]:
         Flow([Node("a", retry=once), Node(APPROVAL, after=["a"], approval=Approval("go on?", timeout_ms=3_000))]),
         Flow([Node("w", wait=Wait(delay_ms=500)), Node("b", after=["w"], retry=letter, resource=RESOURCE)]),
     )
+
+
+POLICIES = {
+    "strict": RedrivePolicy(max_dispatches=1, base_delay_ms=100, max_delay_ms=1_000),
+    "patient": RedrivePolicy(max_dispatches=3, base_delay_ms=100, max_delay_ms=1_000),
+}
+"""By the automation of a run: budgets that are soon spent."""
+
+
+def policy_of(automation: str) -> RedrivePolicy:
+    """How often, and how soon, the dead letters of an automation are dispatched."""
+    return POLICIES.get(automation, POLICIES["patient"])
 
 
 @lru_cache(maxsize=1)

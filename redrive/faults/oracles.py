@@ -15,7 +15,7 @@ from redrive.domain.run import wait_events as w
 from redrive.domain.run.evolution import evolve
 from redrive.domain.run.state import Run
 from redrive.faults.acknowledged import Acknowledged
-from redrive.faults.process import POLICY
+from redrive.faults.flows import policy_of
 from redrive.faults.service import Service
 from redrive.ledger.agenda_rows import AgendaRow
 from redrive.ledger.capacity_rows import usage_of
@@ -149,19 +149,21 @@ def done_as_logged(world: Observed, events: Sequence[Recorded]) -> Iterator[str]
 
 def within_budget(_world: Observed, events: Sequence[Recorded]) -> Iterator[str]:
     """No dead letter is dispatched more often than policy and grants allow; only a success renews its budget."""
-    dispatched: Counter[str] = Counter()
-    granted: Counter[str] = Counter()
+    allowed: Counter[str] = Counter()
+    most: dict[str, int] = {}
     for recorded in events:
         stream = str(recorded.stream)
         match recorded.event:
+            case dl.DeadLetterOpened(automation=automation):
+                most[stream] = allowed[stream] = policy_of(automation).max_dispatches
             case dl.RetryBudgetGranted(granted=more):
-                granted[stream] += more
+                allowed[stream] += more
             case dl.DeadLetterRecurred(renewed=True) | dl.DeadLetterReopened(renewed=True):
-                del dispatched[stream], granted[stream]
+                allowed[stream] = most[stream]
             case dl.DeadLetterRetryDispatched():
-                dispatched[stream] += 1
-                if dispatched[stream] > (most := POLICY.max_dispatches + granted[stream]):
-                    yield f"dead letter {stream} was dispatched {dispatched[stream]} times, {most} are allowed"
+                allowed[stream] -= 1
+                if allowed[stream] < 0:
+                    yield f"dead letter {stream} was dispatched beyond its budget"
 
 
 def within_limits(world: Observed, events: Sequence[Recorded]) -> Iterator[str]:
@@ -239,9 +241,17 @@ def views_as_rebuilt(world: Observed, _events: Sequence[Recorded]) -> Iterator[s
 
 
 ALWAYS: tuple[Oracle, ...] = (
-    acknowledged_exactly_once, one_success, fenced, nothing_follows_the_end, sent_once, done_as_logged, within_budget, within_limits, well_ordered,
+    acknowledged_exactly_once,
+    one_success,
+    fenced,
+    nothing_follows_the_end,
+    sent_once,
+    done_as_logged,
+    within_budget,
+    within_limits,
+    well_ordered,
     agenda_as_logged,
-)  # fmt: skip
+)
 
 
 def judge(world: Observed, *, views: bool) -> list[str]:

@@ -9,11 +9,10 @@ from redrive.domain.effect import events as f
 from redrive.domain.errors import StorageError
 from redrive.domain.event import Recorded
 from redrive.domain.redaction import Redactor
-from redrive.domain.redrive_policy import RedrivePolicy
 from redrive.domain.run.holder import Holder
 from redrive.engine import Engine
 from redrive.faults.connection import FaultyConnection, KilledError, connect_with
-from redrive.faults.flows import flows, poisoned
+from redrive.faults.flows import flows, poisoned, policy_of
 from redrive.faults.injector import Injector
 from redrive.ledger.ledger import SqliteLedger
 from redrive.ledger.seams import connecting, nonces
@@ -25,7 +24,6 @@ from redrive.tenant_engine import TenantEngine
 if TYPE_CHECKING:
     from redrive.faults.world import World
 
-POLICY = RedrivePolicy(max_dispatches=2, base_delay_ms=100, max_delay_ms=1_000)
 CACHE_BYTES = 32 * 1024 * 1024
 _NO_VIEW = cast(View, None)  # commands ask no view; who looks uses the world's
 
@@ -80,7 +78,7 @@ class Process:
             return
         services = Services(
             ledger=ledger,
-            policy_of=lambda _run: POLICY,
+            policy_of=lambda run: policy_of(run.automation),
             classifier=Classifier(),
             redactor=Redactor(),
             engine=self.version,

@@ -26,6 +26,7 @@ def submit(process: Process) -> None:
     world = process.world
     number = len(world.runs) + world.dice.choice((0, 0, 1, 2)) if world.dice.random() < 0.8 else world.dice.randrange(5)
     poison = number % 7 == 3 and Kind.POISON_HANDLER in world.kinds
+    automation = "patient" if number % 2 else "strict"
     flow = poisoned() if poison else flows()[number % len(flows())]
 
     def told(run: RunId) -> list[Key]:
@@ -35,7 +36,9 @@ def submit(process: Process) -> None:
                 world.asking.append(run)
         return [("submitted", str(run))]
 
-    world.give(f"submit {number}", lambda: tenant_of(process).submit(flow, automation="sim", key=str(number)), told)
+    world.give(
+        f"submit {number}", lambda: tenant_of(process).submit(flow, automation=automation, key=str(number)), told
+    )
 
 
 def claim(process: Process) -> None:

@@ -58,6 +58,12 @@ class Left:
         return found
 
 
+def opened(folder: Path) -> redrive.Engine:
+    """The log, as each of the processes opens it."""
+    url = f"sqlite:///{folder / 'log.db'}"
+    return redrive.open(url, redrive_policy=lambda _tenant, automation: policy_of(automation), seal=False)
+
+
 def settle(engine: redrive.Engine) -> list[str]:
     """Do all that is due until nothing is; what is left then."""
     tenant, end = engine.local, time.monotonic() + SETTLING_S
@@ -85,10 +91,7 @@ def _finish(tenant: redrive.TenantEngine, claim: redrive.Claim) -> None:
 
 def judged(folder: Path) -> tuple[Left, list[str], int]:
     """What does not hold, and how many events there are."""
-    engine = redrive.open(
-        f"sqlite:///{folder / 'log.db'}", redrive_policy=lambda _, automation: policy_of(automation), seal=False
-    )
-    with engine:
+    with opened(folder) as engine:
         stuck = settle(engine)
         left = Left(folder, engine)
         return left, [*stuck, *judge(left, views=True)], engine.ledger.last_position()

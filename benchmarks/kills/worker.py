@@ -7,9 +7,10 @@ from typing import Any
 
 import redrive
 from benchmarks.kills.journal import Journal, kept, shop
+from benchmarks.kills.judging import opened
 from redrive.domain.effect.state import EffectStatus
 from redrive.faults.acknowledged import MARK
-from redrive.faults.flows import PAY, flows, policy_of
+from redrive.faults.flows import PAY, flows
 
 LEASE_MS = 5_000
 MOST_UNFINISHED = 40
@@ -24,11 +25,7 @@ class Worker:
         self.folder, self.name = folder, f"w{number}"
         self.dice = random.Random(number)
         self.told = Journal(folder / f"told-{number}.jsonl")
-        self.engine = redrive.open(
-            f"sqlite:///{folder / 'log.db'}",
-            redrive_policy=lambda _tenant, automation: policy_of(automation),
-            seal=False,
-        )
+        self.engine = opened(folder)
         self.tenant = self.engine.local
         self.runs: list[redrive.RunId] = []
         self.attempts: list[redrive.Attempt] = []

@@ -35,7 +35,7 @@ def turn_the_clock(process: Process) -> None:
     wrong_ms = -HOUR_MS if kind is Kind.CLOCK_BACK else YEAR_MS
     if kind is None:
         process.skew_ms = 0
-    elif world.may(kind):
+    elif world.may(kind, 2.0):
         world.struck(process, kind)
         if dice.random() < 0.7:
             process.skew_ms = wrong_ms
@@ -46,7 +46,7 @@ def turn_the_clock(process: Process) -> None:
 def write_as_a_newer_version(process: Process) -> None:
     """A newer version writes an event, to a run that nobody has claimed: it is read-only here from now on."""
     world = process.world
-    if not world.runs or len(world.acting) > 1 or not world.may(Kind.UNKNOWN_EVENT):
+    if not world.runs or len(world.acting) > 1 or not world.may(Kind.UNKNOWN_EVENT, 4.0):
         return
     run = world.dice.choice(world.runs)
     state = world.observer.run_state(None, run)

@@ -67,7 +67,8 @@ def _dues(world: World) -> list[int]:
     """When what is on the agenda is due, the first first; without what only a newer version may touch."""
     rows = world.observer.agenda_rows()
     dues = [row.due_ms for row in rows if row.subject not in world.foreign and row.run not in world.foreign]
-    dues.append(world.observer.capacity().next_ms(None, None, None))
+    if not world.foreign:  # else there are no limits any more, and who waits in a line may be unreadable
+        dues.append(world.observer.capacity().next_ms(None, None, None))
     return sorted(due for due in dues if due is not None)
 
 

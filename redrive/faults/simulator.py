@@ -40,7 +40,7 @@ ACTS: dict[str, tuple[int, Act]] = {
     "die": (3, disturbing.die),
     "restart": (2, disturbing.restart),
     "clock": (4, disturbing.turn_the_clock),
-    "newer-version": (1, disturbing.write_as_a_newer_version),
+    "newer-version": (2, disturbing.write_as_a_newer_version),
 }
 
 

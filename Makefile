@@ -1,7 +1,7 @@
 # `make check` is what .ci/run runs after installing.
 PYTHON ?= python3
 
-.PHONY: install check test lint types imports docs bench bench-forensics soak
+.PHONY: install check test lint types imports docs bench bench-forensics soak simulate kills
 
 install:
 	$(PYTHON) -m pip install -e ".[dev]"
@@ -33,3 +33,9 @@ bench-forensics:
 
 soak:
 	$(PYTHON) -m benchmarks.soak $(SOAK)
+
+simulate:
+	$(PYTHON) -m redrive simulate --runs 10000 $(SIMULATE)
+
+kills:
+	$(PYTHON) -m benchmarks.kills $(KILLS)

@@ -11,13 +11,13 @@ from redrive.effect_detail import CompensationDetail, EffectDetail
 from redrive.evidence.bundle.checking import BundleReport
 from redrive.evidence.bundle.handing import ExportReport
 from redrive.evidence.report import VerifyReport
+from redrive.faults.summary import Summary
 from redrive.forensics.causes.blast import Blast
 from redrive.forensics.causes.why import Why
 from redrive.forensics.diff import ViewDiff
 from redrive.forensics.footing import Footing
 from redrive.forensics.invariants.first import InvariantReport
 from redrive.forensics.timelines.timeline import Timeline
-from redrive.faults.summary import Summary
 from redrive.history import HistoryEntry
 from redrive.privacy.models import KeyDestruction, PrivacyStatus
 from redrive.projections.models import (

@@ -54,6 +54,7 @@ COMMANDS = [
     ["first", "1"],
     ["first", "--list"],
     ["views", "checkpoint"],
+    ["simulate", "--steps", "5"],
 ]
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from redrive.domain.errors import StorageError
 from redrive.ledger.seams import connecting
 from redrive.ledger.storage_errors import storage_errors
+from redrive.projections.wal import enter_wal
 
 APPLICATION_ID = 0x72647276  # "rdrv"
 SCHEMA_VERSION = 3
@@ -135,7 +136,7 @@ def prepare(connection: sqlite3.Connection, path: str) -> str:
     """
     with storage_errors(path):
         fresh = _is_empty(connection, path)  # before anything is changed: the file may be somebody else's
-        connection.execute("PRAGMA journal_mode = WAL")
+        enter_wal(connection)
         connection.execute("PRAGMA journal_size_limit = 67108864")
         if fresh:
             _create(connection, path)

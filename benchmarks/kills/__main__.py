@@ -19,7 +19,7 @@ from benchmarks.kills.judging import Left, judged
 from benchmarks.kills.worker import main as worker
 from benchmarks.measure import machine, scratch, table
 
-SHORTEST_S, MEAN_S = 0.2, 1.0
+SHORTEST_S = 0.2
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,7 @@ class Result:
         return sum(problem.startswith("acknowledged_exactly_once") for problem in self.broken)
 
 
-def kill(folder: Path, *, kills: int, workers: int, seed: int) -> Result:
+def kill(folder: Path, *, kills: int, workers: int, seed: int, mean_life_s: float) -> Result:
     """Kill so many processes, of which *workers* live at a time; then judge."""
     dice, fork, begun = random.Random(seed), multiprocessing.get_context("fork"), time.monotonic()
     living: list[tuple[float, ForkProcess]] = []
@@ -56,7 +56,7 @@ def kill(folder: Path, *, kills: int, workers: int, seed: int) -> Result:
                 started += 1
                 process = fork.Process(target=worker, args=(folder, seed * 1_000_000 + started), daemon=True)
                 process.start()
-                living.append((time.monotonic() + SHORTEST_S + dice.expovariate(1 / MEAN_S), process))
+                living.append((time.monotonic() + SHORTEST_S + dice.expovariate(1 / mean_life_s), process))
             living.sort(key=lambda each: each[0])
             due, process = living.pop(0)
             process.join(max(0.0, due - time.monotonic()))
@@ -94,11 +94,12 @@ def main(words: list[str]) -> int:
     parser.add_argument("--kills", type=int, default=200, help="how many processes are killed (default 200)")
     parser.add_argument("--workers", type=int, default=4, help="how many live at a time (default 4)")
     parser.add_argument("--seed", type=int, default=0, help="of the dice (default 0)")
+    parser.add_argument("--mean-life", type=float, default=2.0, help="of a process, in seconds (default 2)")
     parser.add_argument("--dir", help="folder for the log (default: the system's temporary one)")
     given = parser.parse_args(words)
     logging.getLogger("redrive").setLevel(logging.CRITICAL)  # claims of the dead are what this is about
     with scratch(given.dir) as folder:
-        result = kill(folder, kills=given.kills, workers=given.workers, seed=given.seed)
+        result = kill(folder, kills=given.kills, workers=given.workers, seed=given.seed, mean_life_s=given.mean_life)
         print(f"{machine(given.dir)}\n\n{report(result)}")
     for problem in result.broken[:20]:
         print(f"BROKEN: {problem}", file=sys.stderr)

@@ -6,20 +6,20 @@ its own. In the end the log is settled, and has to pass the same oracles as simu
 """
 
 import argparse
+import itertools
 import logging
 import multiprocessing
 import random
 import sys
 import time
 from dataclasses import dataclass
-from multiprocessing.context import ForkProcess
 from pathlib import Path
 
 from benchmarks.kills.judging import Left, judged
 from benchmarks.kills.worker import main as worker
 from benchmarks.measure import machine, scratch, table
 
-SHORTEST_S = 0.2
+SHORTEST_S, LOOK_S, AT_START = 0.02, 0.005, 0.1
 
 
 @dataclass(frozen=True)
@@ -45,30 +45,50 @@ class Result:
         return sum(problem.startswith("acknowledged_exactly_once") for problem in self.broken)
 
 
+class Doomed:
+    """A process that is going to be killed: mostly so long after the first thing that it was told, and now and then so
+    long after it began to open the log."""
+
+    def __init__(self, folder: Path, number: int, dice: random.Random, mean_life_s: float) -> None:
+        self._told = folder / f"told-{number}.jsonl"
+        self._life_s = SHORTEST_S + dice.expovariate(1 / mean_life_s)
+        self._from_s = time.monotonic() if dice.random() < AT_START else None
+        fork = multiprocessing.get_context("fork")
+        self._process = fork.Process(target=worker, args=(folder, number), daemon=True)
+        self._process.start()
+
+    def is_due(self) -> bool:
+        """Whether its time has come. Raises RuntimeError when it ended by itself."""
+        if self._process.exitcode is not None:
+            raise RuntimeError(f"a worker ended by itself, with {self._process.exitcode}")
+        if self._from_s is None and self._told.exists():
+            self._from_s = time.monotonic()
+        return self._from_s is not None and time.monotonic() >= self._from_s + self._life_s
+
+    def kill(self) -> None:
+        """SIGKILL."""
+        self._process.kill()
+        self._process.join()
+
+
 def kill(folder: Path, *, kills: int, workers: int, seed: int, mean_life_s: float) -> Result:
     """Kill so many processes, of which *workers* live at a time; then judge."""
-    dice, fork, begun = random.Random(seed), multiprocessing.get_context("fork"), time.monotonic()
-    living: list[tuple[float, ForkProcess]] = []
-    killed = started = 0
+    dice, begun = random.Random(seed), time.monotonic()
+    numbers = itertools.count(seed * 1_000_000)
+    living: list[Doomed] = []
+    killed = 0
     try:
         while killed < kills:
             while len(living) < workers:
-                started += 1
-                process = fork.Process(target=worker, args=(folder, seed * 1_000_000 + started), daemon=True)
-                process.start()
-                living.append((time.monotonic() + SHORTEST_S + dice.expovariate(1 / mean_life_s), process))
-            living.sort(key=lambda each: each[0])
-            due, process = living.pop(0)
-            process.join(max(0.0, due - time.monotonic()))
-            if process.exitcode is not None:
-                raise RuntimeError(f"a worker ended by itself, with {process.exitcode}")
-            process.kill()
-            process.join()
-            killed += 1
+                living.append(Doomed(folder, next(numbers), dice, mean_life_s))
+            for doomed in [each for each in living if each.is_due()]:
+                living.remove(doomed)
+                doomed.kill()
+                killed += 1
+            time.sleep(LOOK_S)
     finally:
-        for _, process in living:
-            process.kill()
-            process.join()
+        for doomed in living:
+            doomed.kill()
     left, broken, events = judged(folder)
     return Result(seed, killed + len(living), workers, left, broken, events, time.monotonic() - begun)
 
@@ -94,7 +114,7 @@ def main(words: list[str]) -> int:
     parser.add_argument("--kills", type=int, default=200, help="how many processes are killed (default 200)")
     parser.add_argument("--workers", type=int, default=4, help="how many live at a time (default 4)")
     parser.add_argument("--seed", type=int, default=0, help="of the dice (default 0)")
-    parser.add_argument("--mean-life", type=float, default=2.0, help="of a process, in seconds (default 2)")
+    parser.add_argument("--mean-life", type=float, default=1.0, help="of a process, in seconds (default 1)")
     parser.add_argument("--dir", help="folder for the log (default: the system's temporary one)")
     given = parser.parse_args(words)
     logging.getLogger("redrive").setLevel(logging.CRITICAL)  # claims of the dead are what this is about

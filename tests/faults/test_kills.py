@@ -11,7 +11,7 @@ from benchmarks.kills.__main__ import kill, report
 @pytest.mark.acceptance
 def test_nothing_is_lost_when_processes_are_killed(tmp_path: Path) -> None:
     """Ten of them, wherever they are."""
-    result = kill(tmp_path, kills=7, workers=3, seed=3, mean_life_s=2.0)
+    result = kill(tmp_path, kills=7, workers=3, seed=3, mean_life_s=1.0)
     assert result.broken == []
     assert result.kills >= 7
     assert result.acknowledged > 0

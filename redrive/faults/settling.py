@@ -31,14 +31,13 @@ def _drain(process: Process) -> list[str]:
         engine.remove_limit(cast(Scope, known.scope), known.name, actor="ana", reason="settling")
     stalled = 0
     for _ in range(MOST_ROUNDS):
-        dues = _dues(world)
-        if not dues:
-            break
         before = world.observer.last_position()
         _do_what_is_due(process)
         stalled = stalled + 1 if world.observer.last_position() == before else 0
+        if not _dues(world):
+            break
         if stalled:
-            _wait(world, dues, patient=stalled < IMPATIENT)
+            _wait(world, patient=stalled < IMPATIENT)
     problems = [f"something is due at {due} and nobody can do it" for due in _dues(world)[:1]]
     for run in world.runs:
         status = world.observer.run_state(None, run).status
@@ -55,21 +54,28 @@ def _do_what_is_due(process: Process) -> None:
         _finish(process, claim)
 
 
-def _wait(world: World, dues: list[int], *, patient: bool) -> None:
-    """What is due has to wait for something that comes later: for a limit, mostly; and where that is held by a claim of
-    a process whose clock was a year ahead, for the end of its lease."""
-    soon = world.observer.next_work_ms(None, None, None) if patient else None
-    later = [due for due in (*dues, soon) if due is not None and due > world.now_ms]
+def _wait(world: World, *, patient: bool) -> None:
+    """What is due has to wait for something that comes later: for a limit, mostly. Whoever waits in its line may look
+    again and again; where a process that died held it, with a clock that was wrong, it is freed when its lease ends."""
+    soon = (_in_line_ms(world), world.observer.next_work_ms(None, None, None)) if patient else ()
+    later = [due for due in (*_on_the_agenda(world), *soon) if due is not None and due > world.now_ms]
     world.now_ms = min(later, default=world.now_ms + 1_000)
 
 
 def _dues(world: World) -> list[int]:
-    """When what is on the agenda is due, the first first; without what only a newer version may touch."""
+    """When what is left is due, the first first; without what only a newer version may touch."""
+    return sorted(due for due in (*_on_the_agenda(world), _in_line_ms(world)) if due is not None)
+
+
+def _on_the_agenda(world: World) -> list[int | None]:
     rows = world.observer.agenda_rows()
-    dues = [row.due_ms for row in rows if row.subject not in world.foreign and row.run not in world.foreign]
-    if not world.foreign:  # else there are no limits any more, and who waits in a line may be unreadable
-        dues.append(world.observer.capacity().next_ms(None, None, None))
-    return sorted(due for due in dues if due is not None)
+    return [row.due_ms for row in rows if row.subject not in world.foreign and row.run not in world.foreign]
+
+
+def _in_line_ms(world: World) -> int | None:
+    if world.foreign:  # there are no limits any more, and who waits in a line may be unreadable
+        return None
+    return world.observer.capacity().next_ms(None, None, None)
 
 
 def _finish(process: Process, claim: Claim) -> None:

@@ -73,9 +73,11 @@ def _on_the_agenda(world: World) -> list[int | None]:
 
 
 def _in_line_ms(world: World) -> int | None:
-    if world.foreign:  # there are no limits any more, and who waits in a line may be unreadable
-        return None
-    return world.observer.capacity().next_ms(None, None, None)
+    capacity = world.observer.capacity()
+    if not world.foreign:
+        return capacity.next_ms(None, None, None)
+    # there are no limits any more, and some of those who wait in a line can only be read by a newer version
+    return min((row.due_ms for row in capacity.waiters() if row.run not in world.foreign), default=None)
 
 
 def _finish(process: Process, claim: Claim) -> None:

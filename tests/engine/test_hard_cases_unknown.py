@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from redrive import StreamReadOnly, Worker
+from redrive import Limit, StreamReadOnly, Worker
 from redrive.domain.run import events as e
 from tests.engine.model import check_log
 from tests.processes.redrives import ONCE, request
@@ -50,6 +50,15 @@ def test_an_unknown_event_makes_a_queued_run_unclaimable(shop: Shop) -> None:
     assert getattr(unknown, "state", None) == body
     assert shop.acme.history(run).items[-1].data["unknown"] == "run.teleported/7"
     assert not shop.acme.run(run).readable
+
+
+def test_an_unclaimable_run_takes_no_slot_from_the_next(shop: Shop) -> None:
+    """What limits have room for is not kept for a run that only a newer version may continue."""
+    shop.engine.set_limit(Limit("resource", "press", 1), **ANA)
+    run, other = (shop.submit(beside("a", resource="press")) for _ in range(2))
+    add_unknown(shop, run)
+    assert shop.claim().run_id == other
+    assert shop.acme.claim_many(2, worker="w", start=True) == []
 
 
 def test_a_run_that_a_newer_version_submitted_stops_no_worker(shop: Shop) -> None:

@@ -1,9 +1,6 @@
 """The end of a simulation: faults off, everything that is due is done; then nothing may be left."""
 
-from typing import cast
-
 from redrive.domain.errors import Refused
-from redrive.domain.limits import Scope
 from redrive.domain.run.state import Status
 from redrive.faults.process import Process
 from redrive.faults.world import World, engine_of, tenant_of
@@ -25,10 +22,7 @@ def settle(world: World) -> list[str]:
 
 
 def _drain(process: Process) -> list[str]:
-    world, engine = process.world, engine_of(process)
-    for known in engine.limits() if world.foreign else ():
-        # what a newer version has begun may hold a limit until that version goes on
-        engine.remove_limit(cast(Scope, known.scope), known.name, actor="ana", reason="settling")
+    world = process.world
     stalled = 0
     for _ in range(MOST_ROUNDS):
         before = world.observer.last_position()
@@ -76,7 +70,7 @@ def _in_line_ms(world: World) -> int | None:
     capacity = world.observer.capacity()
     if not world.foreign:
         return capacity.next_ms(None, None, None)
-    # there are no limits any more, and some of those who wait in a line can only be read by a newer version
+    # some of those who wait in a line can only be read by a newer version
     return min((row.due_ms for row in capacity.waiters() if row.run not in world.foreign), default=None)
 
 

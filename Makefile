@@ -1,7 +1,7 @@
 # `make check` is what .ci/run runs after installing.
 PYTHON ?= python3
 
-.PHONY: install check test lint types imports docs bench bench-forensics peers soak
+.PHONY: install check test lint types imports docs bench bench-forensics peers soak simulate kills
 
 install:
 	$(PYTHON) -m pip install -e ".[dev]"
@@ -36,3 +36,9 @@ peers:
 
 soak:
 	$(PYTHON) -m benchmarks.soak $(SOAK)
+
+simulate:
+	$(PYTHON) -m redrive simulate --runs 10000 $(SIMULATE)
+
+kills:
+	$(PYTHON) -m benchmarks.kills $(KILLS)

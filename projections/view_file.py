@@ -16,6 +16,7 @@ from pathlib import Path
 from secrets import token_hex
 
 from redrive.domain.errors import StorageError
+from redrive.projections.wal import enter_wal
 
 APPLICATION_ID = 0x72647677  # "rdvw"
 BUSY_TIMEOUT_S = 30.0
@@ -168,7 +169,7 @@ class ViewFile:
         with _locked(self.path, fcntl.LOCK_SH):
             connection = _connect(self.path)
             try:
-                connection.execute("PRAGMA journal_mode = WAL")
+                enter_wal(connection)
                 connection.execute("PRAGMA synchronous = NORMAL")
                 connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
             except BaseException:

@@ -39,6 +39,13 @@ class Result:
     busy_s: float
     settled_s: float
     limit: int | None
+    seed: int
+    losses: int
+
+    @property
+    def acknowledged(self) -> int:
+        """Commands of which the submitter and the operator were told that they took place."""
+        return self.runs + sum(count for name, count in self.decided.items() if name != "refused")
 
 
 def soak(folder: Path, *, seconds: float, workers: int, seed: int, mean_life_s: float) -> Result:
@@ -51,11 +58,11 @@ def soak(folder: Path, *, seconds: float, workers: int, seed: int, mean_life_s: 
         Crew(workers, log, service.url, dice, mean_life_s=mean_life_s) as crew,
     ):
         limit = set_limit(engine)
-        operator, begun, runs = Operator(engine.local, service), time.monotonic(), 0
+        operator, begun, submitted = Operator(engine.local, service), time.monotonic(), list[redrive.RunId]()
         while time.monotonic() < begun + seconds:
             for _ in range(MOST_UNFINISHED - unfinished(engine)):
-                engine.local.submit(file.flow, automation=file.automation, key=f"run-{runs}", actor="soak")
-                runs += 1
+                key = f"run-{len(submitted)}"
+                submitted.append(engine.local.submit(file.flow, automation=file.automation, key=key, actor="soak"))
             crew.kill_when_due()
             operator.look()
             time.sleep(LOOK_S)
@@ -65,7 +72,11 @@ def soak(folder: Path, *, seconds: float, workers: int, seed: int, mean_life_s: 
             time.sleep(LOOK_S)
         settled_s = time.monotonic() - begun - busy_s
         found = findings(engine, service, limit)
-        return Result(found, runs, crew.kills, dict(operator.decided), busy_s, settled_s, limit)
+        losses = sum(found.begun[run] != 1 for run in submitted) + found.forgotten
+        if losses:
+            found.broken.append(f"{losses} acknowledged commands or effects are not in the log exactly once")
+        decided, runs = dict(operator.decided), len(submitted)
+        return Result(found, runs, crew.kills, decided, busy_s, settled_s, limit, seed, losses)
 
 
 def unfinished(engine: redrive.Engine) -> int:
@@ -89,10 +100,12 @@ def report(result: Result) -> str:
     decided = ", ".join(f"{count} {name}" for name, count in sorted(result.decided.items())) or "none"
     allowed = "no limit in this version" if result.limit is None else f"{result.limit} allowed"
     rows = [
+        ("seed", f"{result.seed}"),
         ("duration", f"{result.busy_s:.0f} s, then {result.settled_s:.0f} s until everything was settled"),
         ("runs", f"{result.runs:,} ({result.runs / result.busy_s:.1f}/s)"),
         ("events", f"{found.events:,} ({found.events / (result.busy_s + result.settled_s):.0f}/s)"),
         ("workers killed with -9", f"{result.kills:,}"),
+        *((f"the shop: {name}", f"{count:,}") for name, count in sorted(found.faults.items())),
         ("runs taken over from the dead", f"{topics['run.claim-abandoned']:,}"),
         ("attempts cut off", f"{topics['run.attempt-interrupted']:,}"),
         ("effects done", f"{len(found.succeeded):,}"),
@@ -101,6 +114,8 @@ def report(result: Result) -> str:
         ("unknown outcomes", f"{unknown:,} ({topics['effect.reconciled']:,} answers when somebody asked)"),
         ("dead letters", f"{topics['dead-letter.opened']:,} ({topics['dead-letter.recurred']:,} recurrences)"),
         ("the operator's decisions", decided),
+        ("commands acknowledged to submitter and operator", f"{result.acknowledged:,}"),
+        ("losses", f"{result.losses:,}"),
         ("attempts at a time, at most", f"{found.most_at_a_time} ({allowed})"),
         ("effects sent after a recorded success", f"{found.sent_after_success}"),
         ("broken invariants", f"{len(found.broken)}"),

@@ -4,7 +4,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 
 from redrive import Engine
-from redrive.demo.service import Service
+from redrive.demo.service import Call, Service
 from redrive.domain.effect import events as f
 from redrive.domain.run import events as e
 from tests.engine.model import check_log, check_views
@@ -22,6 +22,9 @@ class Findings:
     broken: list[str] = field(default_factory=list)
     asked: int = 0
     duplicates: int = 0
+    begun: Counter[str] = field(default_factory=Counter)
+    faults: Counter[str] = field(default_factory=Counter)
+    forgotten: int = 0
 
     @property
     def events(self) -> int:
@@ -52,6 +55,8 @@ def _read(engine: Engine, found: Findings) -> None:
     for event in (event for batch in engine.ledger.replay() for event in batch):
         found.topics[event.topic] += 1
         match event.event:
+            case e.RunSubmitted():
+                found.begun[event.stream] += 1
             case f.EffectIntended():
                 found.intended[event.stream] += 1
                 found.sent_after_success += event.stream in found.succeeded
@@ -76,6 +81,18 @@ def _compare(found: Findings, service: Service) -> None:
                      if n > found.intended[key]]  # fmt: skip
     found.broken += [f"effect {key} was done {n} times" for key, n in acted.items() if n > 1]
     found.broken += [f"effect {key} succeeded, and the shop never did it" for key in found.succeeded - acted.keys()]
-    found.broken += [f"effect {key} was done, and the log does not know" for key in acted.keys() - found.succeeded]
+    forgotten = acted.keys() - found.succeeded
+    found.forgotten = len(forgotten)
+    found.broken += [f"effect {key} was done, and the log does not know" for key in forgotten]
+    found.faults.update(name for call in service.calls() if (name := _fault(call)) is not None)
     if found.sent_after_success:
         found.broken.append(f"{found.sent_after_success} effects were sent after a recorded success")
+
+
+def _fault(call: Call) -> str | None:
+    """What was wrong with an answer of the shop."""
+    if call.status is None:
+        return "acted, and did not answer" if call.acted else "did not act, and did not answer"
+    if call.status < 500:
+        return None
+    return f"acted, and answered {call.status}" if call.acted else f"answered {call.status}"

@@ -15,6 +15,7 @@ PARTS = {
     "errors": "docs.generate.errors:tree",
     "events": "docs.generate.events:catalogue",
     "exit-codes": "docs.generate.errors:exit_codes",
+    "faults": "docs.generate.faults:kinds",
     "flow-file": "docs.generate.flow_file:keys",
     "json": "docs.generate.json_output:schemas",
     "not-allowed": "docs.generate.refusals:not_allowed",

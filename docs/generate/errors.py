@@ -38,7 +38,8 @@ def exit_codes() -> str:
                 failures.RUN_DID_NOT_SUCCEED,
                 (
                     "`redrive run`: the run failed, has dead letters, or is not finished. "
-                    "`redrive first`: a violation. `redrive replay --check`: a difference. `redrive verify`: see below."
+                    "`redrive first`: a violation. `redrive replay --check`: a difference. `redrive simulate`: "
+                    "something did not hold. `redrive verify`: see below."
                 ),
             ),
             (failures.USAGE, "The command line, a setting or a file makes no sense; nothing was written."),

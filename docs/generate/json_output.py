@@ -11,6 +11,7 @@ from redrive.effect_detail import CompensationDetail, EffectDetail
 from redrive.evidence.bundle.checking import BundleReport
 from redrive.evidence.bundle.handing import ExportReport
 from redrive.evidence.report import VerifyReport
+from redrive.faults.summary import Summary
 from redrive.forensics.causes.blast import Blast
 from redrive.forensics.causes.why import Why
 from redrive.forensics.diff import ViewDiff
@@ -186,6 +187,7 @@ PRINTED = {
     "privacy": Printed("item", "`privacy init`, `privacy show`", PrivacyStatus),
     "archive": Printed("item", "`archive`", ArchiveReport),
     "key-destroyed": Printed("item", "`privacy destroy`", KeyDestruction),
+    "simulation": Printed("item", "`simulate`", Summary),
     "replay-check": Printed(
         "item",
         "`replay --check`",

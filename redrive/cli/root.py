@@ -46,6 +46,7 @@ COMMANDS = {
     "bundle": "redrive.cli.bundle:bundle",
     "replay": "redrive.cli.replay:replay",
     "what-if": "redrive.cli.what_if:what_if",
+    "simulate": "redrive.cli.simulate:simulate",
     "archive": "redrive.cli.archive:archive",
     "privacy": "redrive.cli.privacy:privacy",
     "views": "redrive.cli.views:views",

@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Container
 from typing import NamedTuple
 
+from redrive.domain.errors import StreamUnreadable
 from redrive.domain.identity import RunId, Tenant
 from redrive.domain.limits import Bucket, full_bucket, taken
 from redrive.domain.run.state import Run
@@ -15,6 +16,7 @@ from redrive.ledger.database import Connection
 from redrive.ledger.limit_book import LimitBook, book_of
 from redrive.ledger.mapper import shown
 from redrive.ledger.recorder import COLUMNS, LogRecorder
+from redrive.ledger.states import Entry
 from redrive.ledger.tally import tokens_taken
 
 
@@ -84,6 +86,14 @@ def rebuild_capacity(committer: Committer) -> None:
     capacity.replace_all(content.rows, [*content.waiters, *kept])
 
 
+def _begun(committer: Committer, stream: str) -> Entry | None:
+    """A run, also one that only a newer version may continue: the tokens that it took are taken."""
+    try:
+        return committer.states.get(stream)
+    except StreamUnreadable:
+        return None
+
+
 def _buckets(committer: Committer, connection: Connection, book: LimitBook) -> dict[str, Bucket]:
     buckets = {key: full_bucket(limit.rate, book.anew[key].at_ms) for key, limit in book.limits.items()}
     rated = {key: limit.rate for key, limit in book.limits.items() if limit.rate is not None}
@@ -94,7 +104,7 @@ def _buckets(committer: Committer, connection: Connection, book: LimitBook) -> d
     first = min((book.anew[key].position for key in rated), default=None)
     rows = connection.execute(query, (first,)).fetchall() if first is not None else []
     for recorded in shown(committer.recorder.as_read(rows, connection)):
-        entry = committer.states.readable(recorded.stream)
+        entry = _begun(committer, recorded.stream)
         if entry is None or not isinstance(entry.state, Run):
             continue
         for key in tokens_taken(entry.state, recorded.event):  # type: ignore[arg-type]  # its stream is readable

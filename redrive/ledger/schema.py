@@ -5,7 +5,9 @@ import uuid
 from pathlib import Path
 
 from redrive.domain.errors import StorageError
+from redrive.ledger.seams import connecting
 from redrive.ledger.storage_errors import storage_errors
+from redrive.projections.wal import enter_wal
 
 APPLICATION_ID = 0x72647276  # "rdrv"
 SCHEMA_VERSION = 3
@@ -111,7 +113,7 @@ def connect(path: str, *, busy_timeout_ms: int, durable: bool = True) -> sqlite3
     """A connection in autocommit mode; the caller says BEGIN."""
     uri = f"{Path(path).absolute().as_uri()}?mode=rwc"
     with storage_errors(path):
-        connection = sqlite3.connect(
+        connection = connecting.get()(
             uri,
             uri=True,
             isolation_level=None,
@@ -134,7 +136,7 @@ def prepare(connection: sqlite3.Connection, path: str) -> str:
     """
     with storage_errors(path):
         fresh = _is_empty(connection, path)  # before anything is changed: the file may be somebody else's
-        connection.execute("PRAGMA journal_mode = WAL")
+        enter_wal(connection)
         connection.execute("PRAGMA journal_size_limit = 67108864")
         if fresh:
             _create(connection, path)

@@ -70,8 +70,10 @@ class Tally(Capacity):
     def counting(self, run: Run, events: Sequence[Event]) -> Iterator[None]:
         """Count what appending *events* changes: what the run uses is compared, so that nothing can leak."""
         before = usage_of(run)
-        yield
-        self._reserved.clear()
+        try:
+            yield
+        finally:  # also when it is refused, because only a newer version may continue the run
+            self._reserved.clear()
         self._delta.update(usage_of(run))
         self._delta.subtract(before)
         for event in events:

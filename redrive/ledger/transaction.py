@@ -1,6 +1,5 @@
 """One decision on the SQLite log: reads under the write lock, appends and agenda rows in one transaction."""
 
-import os
 from collections.abc import Callable, Collection, Container, Sequence
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, TypeVar, cast
@@ -32,6 +31,7 @@ from redrive.ledger.database import Connection
 from redrive.ledger.limit_book import LIMITS_STREAM
 from redrive.ledger.mapper import Appended, Envelope, NewRow, rows_of
 from redrive.ledger.reading import Reading
+from redrive.ledger.seams import nonces
 from redrive.ledger.states import BYTES_PER_NODE, Entry, as_cause
 from redrive.ledger.tally import Tally
 
@@ -69,7 +69,7 @@ class LedgerTransaction(Reading):
         self.appended: list[Appended] = []
         self.registered: set[str] = set()
         self.hints = False  # whether something was written that is no fact, yet worth a commit
-        self._nonce = os.urandom(10).hex()  # asked of the system once: the ids of its events count on from it
+        self._nonce = nonces.get()()  # asked of the system once: the ids of its events count on from it
         self._origin = self._cause = caller.cause or Cause("command", self._nonce)
         self._leads = True
         self._last = 0

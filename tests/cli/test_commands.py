@@ -26,6 +26,7 @@ PROMISED = {
     *("seal", "anchor", "verify", "keys init", "keys rotate", "keys show"),
     *("timeline", "why", "blast", "note"),
     *("db init", "db upgrade", "db status"),
+    *("simulate",),
 }
 
 

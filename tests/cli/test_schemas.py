@@ -57,6 +57,7 @@ COMMANDS = [
     ["db", "init"],
     ["db", "upgrade"],
     ["db", "status"],
+    ["simulate", "--steps", "5"],
 ]
 
 

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from redrive import StreamReadOnly, Worker
+from redrive import Limit, Rate, StreamReadOnly, Worker
 from redrive.domain.run import events as e
 from tests.engine.model import check_log
 from tests.processes.redrives import ONCE, request
-from tests.processes.workshop import ACME, ANA, Shop, beside, policy
+from tests.processes.workshop import ACME, ANA, Shop, beside, chain, policy
 from tests.stores import outside
 
 
@@ -48,6 +48,27 @@ def test_an_unknown_event_makes_a_queued_run_unclaimable(shop: Shop) -> None:
     assert getattr(unknown, "state", None) == body
     assert shop.acme.history(run).items[-1].data["unknown"] == "run.teleported/7"
     assert not shop.acme.run(run).readable
+
+
+def test_an_unclaimable_run_takes_no_slot_from_the_next(shop: Shop) -> None:
+    """What limits have room for is not kept for a run that only a newer version may continue."""
+    shop.engine.set_limit(Limit("resource", "press", 1), **ANA)
+    run, other = (shop.submit(beside("a", resource="press")) for _ in range(2))
+    add_unknown(shop, run)
+    assert shop.claim().run_id == other
+    assert shop.acme.claim_many(2, worker="w", start=True) == []
+
+
+def test_tokens_that_were_taken_stay_taken(shop: Shop) -> None:
+    """By a run to which a newer version has written since: what is rebuilt gives none back."""
+    shop.engine.set_limit(Limit("resource", "press", rate=Rate(1, 60_000, 3)), **ANA)
+    claim = shop.begin(chain("a", "b", resource="press"))
+    shop.acme.complete_attempt(claim.attempts[0])
+    shop.acme.release(claim)
+    add_unknown(shop, claim.run_id)
+    kept, logged = shop.engine.ledger.capacity().rows(), shop.engine.ledger.capacity_from_log().rows
+    assert kept == logged
+    assert kept[0].level == 2 * 60_000
 
 
 def test_a_run_that_a_newer_version_submitted_stops_no_worker(shop: Shop) -> None:

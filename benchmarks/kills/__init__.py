@@ -1,0 +1,1 @@
+"""Real processes on one log that are killed with SIGKILL, and what must hold afterwards."""

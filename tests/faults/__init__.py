@@ -1,0 +1,1 @@
+"""The fault simulator, and what it finds."""

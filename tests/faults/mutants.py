@@ -2,7 +2,7 @@
 
 import sqlite3
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
@@ -29,8 +29,8 @@ def version_check_off(patch: Patch) -> None:
     def get(states: States, stream: str) -> Any:
         return states._entries.get(stream) or states._load(stream)
 
-    def insert(recorder: LogRecorder, rows: Sequence[Any], unchanged: Iterable[Any]) -> int:
-        cursor = recorder.writer.cursor()
+    def insert(recorder: LogRecorder, rows: Sequence[Any], unchanged: Iterable[Any], **_: Any) -> int:
+        cursor = cast(sqlite3.Connection, recorder.writer).cursor()
         for row in rows:
             recorder.heads.clear()
             cursor.execute(f"{INSERT} VALUES (?, ?, ?, ?, ?, ?, ?)", (row[0], recorder.head(row[0]) + 1, *row[2:]))

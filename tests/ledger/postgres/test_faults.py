@@ -15,8 +15,9 @@ from redrive import RunId, StorageError
 from redrive.ledger.mapper import NewRow
 from redrive.ledger.postgres.recorder import PostgresRecorder
 from redrive.ledger.transaction import LedgerTransaction
+from redrive.processes import operations
 from tests.ledger.postgres.rivals import Rival, stopping_at_commit
-from tests.ledger.world import World
+from tests.ledger.world import World, outcome_of, submission
 from tests.processes.workshop import running
 from tests.stores import SERVER, outside
 
@@ -113,6 +114,25 @@ def test_a_connection_that_ends_after_the_commit(world: World, rival: bool) -> N
     run = world.submit("a")
     world.note(run)
     assert begun(world)[run] == 1
+    other.ledger.close()
+
+
+def test_a_rival_at_the_same_version_is_no_acknowledgement(world: World) -> None:
+    """While the commit failed, somebody else wrote this very version: nobody of the batch is told yes."""
+    recorder, other, run = recorder_of(world), World(world.path), world.submit("a")
+
+    def commit() -> None:
+        del recorder.commit
+        end_connection(world)
+        other.note(run)
+        recorder.commit()
+
+    recorder.commit = commit  # type: ignore[method-assign]
+    outcomes = world.together(submission("b"), operations.noting_run(run, "mine"))
+    assert {type(outcome_of(outcome)) for outcome in outcomes} == {StorageError}
+    assert len(world.ledger.stream(run)) == 2
+    world.note(run)
+    assert world.in_memory(run).version == 3
     other.ledger.close()
 
 

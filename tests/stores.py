@@ -100,7 +100,7 @@ def server() -> Iterator[str]:
 @pytest.fixture
 def store(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
     """The store of a test: it is parametrized in tests/conftest.py."""
-    name: str = request.param
+    name: str = getattr(request, "param", STORES[0])  # unittest's classes, as hypothesis makes them, have no parameters
     monkeypatch.setenv(STORE, name)
     if name != STORES[0]:
         monkeypatch.setenv(SERVER, request.getfixturevalue("postgres"))

@@ -1,6 +1,5 @@
 """The server says no, or ends the connection: the caller is told so, and the next command works."""
 
-import os
 import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -8,17 +7,17 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import psycopg
 import pytest
 
 from redrive import RunId, StorageError
 from redrive.ledger.mapper import NewRow
 from redrive.ledger.postgres.recorder import PostgresRecorder
 from redrive.ledger.transaction import LedgerTransaction
+from redrive.processes import operations
 from tests.ledger.postgres.rivals import Rival, stopping_at_commit
-from tests.ledger.world import World
+from tests.ledger.world import World, outcome_of, submission
 from tests.processes.workshop import running
-from tests.stores import SERVER, outside
+from tests.stores import outside
 
 
 @pytest.fixture
@@ -29,18 +28,6 @@ def world(tmp_path: Path) -> Iterator[World]:
     yield world
     world.check()
     world.ledger.close()
-
-
-@pytest.fixture
-def database(postgres: str, monkeypatch: pytest.MonkeyPatch) -> Iterator["psycopg.Connection[Any]"]:
-    """A database ``t_own`` of the test's own, whose settings it may change through this connection."""
-    with psycopg.connect(postgres, autocommit=True) as dba:
-        dba.execute("DROP DATABASE IF EXISTS t_own WITH (FORCE)")
-        dba.execute("CREATE DATABASE t_own")
-        monkeypatch.setenv(SERVER, postgres.replace("/postgres?", "/t_own?"))
-        yield dba
-        dba.execute("DROP DATABASE t_own WITH (FORCE)")
-        dba.execute("DROP ROLE IF EXISTS t_clerk")
 
 
 def recorder_of(world: World) -> PostgresRecorder:
@@ -113,6 +100,25 @@ def test_a_connection_that_ends_after_the_commit(world: World, rival: bool) -> N
     run = world.submit("a")
     world.note(run)
     assert begun(world)[run] == 1
+    other.ledger.close()
+
+
+def test_a_rival_at_the_same_version_is_no_acknowledgement(world: World) -> None:
+    """While the commit failed, somebody else wrote this very version: nobody of the batch is told yes."""
+    recorder, other, run = recorder_of(world), World(world.path), world.submit("a")
+
+    def commit() -> None:
+        del recorder.commit
+        end_connection(world)
+        other.note(run)
+        recorder.commit()
+
+    recorder.commit = commit  # type: ignore[method-assign]
+    outcomes = world.together(submission("b"), operations.noting_run(run, "mine"))
+    assert {type(outcome_of(outcome)) for outcome in outcomes} == {StorageError}
+    assert len(world.ledger.stream(run)) == 2
+    world.note(run)
+    assert world.in_memory(run).version == 3
     other.ledger.close()
 
 
@@ -228,73 +234,6 @@ def test_a_transaction_that_the_server_found_idle(world: World) -> None:
     with told("idle for too long|ended the connection"):
         world.do(dawdle)
     world.submit("a")
-
-
-def test_a_database_that_takes_no_writes(database: "psycopg.Connection[Any]", tmp_path: Path) -> None:
-    """Reading goes on."""
-    world = World(tmp_path / "log.db")
-    run = world.submit("a")
-    database.execute("ALTER DATABASE t_own SET default_transaction_read_only = on")
-    end_connection(world)
-    with told("takes no writes"):
-        world.note(run)
-    assert len(world.log()) == 3
-    database.execute("ALTER DATABASE t_own RESET default_transaction_read_only")
-    end_connection(world)
-    world.note(run)
-    world.ledger.close()
-
-
-def test_a_statement_timeout_of_the_server(database: "psycopg.Connection[Any]", tmp_path: Path) -> None:
-    """It also ends the waiting for the lock."""
-    database.execute("ALTER DATABASE t_own SET statement_timeout = '300ms'")
-    world = World(tmp_path / "log.db", busy_timeout_ms=30_000)
-    with outside(world.path) as holder:
-        holder.execute("SELECT pg_advisory_xact_lock(?)", (recorder_of(world)._key,))
-        with told("statement timeout"):
-            world.submit("a")
-    world.submit("a")
-    world.ledger.close()
-
-
-def test_a_server_without_room_for_readers(
-    database: "psycopg.Connection[Any]", tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Commands go on; who reads is told what to do, and served once there is room."""
-    database.execute("CREATE ROLE t_clerk LOGIN CONNECTION LIMIT 1")
-    database.execute("ALTER DATABASE t_own OWNER TO t_clerk")
-    url = database.info.dsn
-    host = dict(part.split("=", 1) for part in url.split() if "=" in part)["host"]
-    monkeypatch.setenv(SERVER, f"postgresql://t_clerk@/t_own?host={host}")
-    world = World(tmp_path / "log.db")
-    world.submit("a")
-    with told("no connection left|too many connections"):
-        world.log()
-    world.submit("b")
-    database.execute("ALTER ROLE t_clerk CONNECTION LIMIT 5")
-    assert len(begun(world)) == 2
-    world.ledger.close()
-
-
-def test_a_database_that_cannot_hold_every_name(database: "psycopg.Connection[Any]", tmp_path: Path) -> None:
-    """Refused when it is opened, not when the first such name comes."""
-    database.execute("DROP DATABASE t_own")
-    database.execute("CREATE DATABASE t_own ENCODING 'LATIN1' TEMPLATE template0 LOCALE 'C'")
-    with told("encoding is LATIN1: redrive needs one with UTF8"):
-        World(tmp_path / "log.db")
-
-
-def test_what_the_environment_says_of_encodings_changes_nothing(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Names come back as they were written; options of the URL hold."""
-    monkeypatch.setenv("PGCLIENTENCODING", "LATIN1")
-    monkeypatch.setenv(SERVER, os.environ[SERVER] + "&options=-c%20work_mem=5MB")
-    world = World(tmp_path / "log.db")
-    run = world.submit("Grüße, 世界")
-    assert world.ledger.run_state(None, run).key == "Grüße, 世界"
-    assert recorder_of(world).writer.execute("SHOW work_mem").fetchone() == ("5MB",)
-    world.ledger.close()
 
 
 @pytest.mark.parametrize("within", ["begin", "commit"])

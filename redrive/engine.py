@@ -13,7 +13,7 @@ from redrive.evidence.custody import Custody
 from redrive.evidence_engine import EvidenceEngine
 from redrive.forensic_engine import ForensicEngine
 from redrive.ledger.committer import Pending
-from redrive.ledger.ledger import SqliteLedger, refuse_in_batch
+from redrive.ledger.ledger import LogLedger, refuse_in_batch
 from redrive.ledger.limit_status import LimitStatus, statuses
 from redrive.private_engine import PrivateEngine
 from redrive.processes.capacity import changing_limit, removing_limit, setting_limit
@@ -41,7 +41,7 @@ class Engine(EvidenceEngine, ForensicEngine, PrivateEngine, ArchivingEngine):
 
     tenant: Tenant | None = None
 
-    def __init__(self, ledger: SqliteLedger, services: Services, views: View, evidence: Custody | None = None) -> None:
+    def __init__(self, ledger: LogLedger, services: Services, views: View, evidence: Custody | None = None) -> None:
         self.ledger = ledger
         self.services = services
         self.views = views
@@ -134,7 +134,7 @@ class Engine(EvidenceEngine, ForensicEngine, PrivateEngine, ArchivingEngine):
 class Batch:
     """Commands that are committed together when the ``with`` block ends. One refusal harms no other."""
 
-    def __init__(self, ledger: SqliteLedger) -> None:
+    def __init__(self, ledger: LogLedger) -> None:
         self._ledger = ledger
         self._jobs: list[Pending[Any]] = []
         self._open = False

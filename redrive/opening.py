@@ -22,7 +22,7 @@ from redrive.domain.run.state import Run
 from redrive.domain.values import MAX_INTEGER, clean_integer
 from redrive.engine import Engine
 from redrive.evidence.custody import Custody
-from redrive.ledger.ledger import SqliteLedger, is_server
+from redrive.ledger.ledger import LogLedger, is_server
 from redrive.ledger.urls import hidden
 from redrive.privacy.wiring import attach
 from redrive.processes.capacity import setting_limit
@@ -83,7 +83,7 @@ def open(  # noqa: A001, PLR0913  (redrive.open reads well; all have defaults)
         function_given(gate, "gate", "an EffectCall")
     asked = functions_given(reconcilers, "reconcilers", "an EffectCall")
     with ExitStack() as opened:
-        ledger = SqliteLedger(
+        ledger = LogLedger(
             path,
             clock=_milliseconds if clock is None else _checked(clock),
             dice=dice or random.random,
@@ -146,7 +146,7 @@ def _setting(limits: Sequence[Limit]) -> SettingLimits:
     return [(limit, setting_limit(limit, again=False)) for limit in limits]
 
 
-def _set_limits(ledger: SqliteLedger, setting: SettingLimits) -> None:
+def _set_limits(ledger: LogLedger, setting: SettingLimits) -> None:
     """Set limits, and say which stay as an operator set them."""
     for limit, command in setting:
         kept = ledger.transact(Caller(None, reason="given to redrive.open"), command)
@@ -154,7 +154,7 @@ def _set_limits(ledger: SqliteLedger, setting: SettingLimits) -> None:
             log.warning("limit.kept", limit=limit.key, kept=kept.document(), given=limit.document())
 
 
-def _view(ledger: SqliteLedger, folder: str | None) -> View:
+def _view(ledger: LogLedger, folder: str | None) -> View:
     """The live view of a log: beside it, or in *folder*."""
     home = Path(ledger.home)
     beside = home.parent if folder is None else Path(folder)

@@ -11,7 +11,7 @@ from redrive.faults.acknowledged import Acknowledged
 from redrive.faults.flows import policy_of
 from redrive.faults.oracles import judge
 from redrive.faults.service import Service
-from redrive.ledger.ledger import SqliteLedger
+from redrive.ledger.ledger import LogLedger
 from redrive.projections.view import View
 
 SETTLING_S = 120.0
@@ -27,7 +27,7 @@ class Left:
         self._folder, self._engine = folder, engine
 
     @property
-    def observer(self) -> SqliteLedger:
+    def observer(self) -> LogLedger:
         """The log."""
         return self._engine.ledger
 

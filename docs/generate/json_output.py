@@ -19,6 +19,7 @@ from redrive.forensics.footing import Footing
 from redrive.forensics.invariants.first import InvariantReport
 from redrive.forensics.timelines.timeline import Timeline
 from redrive.history import HistoryEntry
+from redrive.ledger.copying import DatabaseCopied
 from redrive.ledger.stores import DatabaseMade, DatabaseStatus, DatabaseUpgraded
 from redrive.privacy.models import KeyDestruction, PrivacyStatus
 from redrive.projections.models import (
@@ -221,6 +222,7 @@ PRINTED = {
     ),
     "database": Printed("item", "`db status`", DatabaseStatus),
     "database-made": Printed("item", "`db init`", DatabaseMade),
+    "database-copied": Printed("item", "`db copy`", DatabaseCopied),
     "database-upgraded": Printed("item", "`db upgrade`", DatabaseUpgraded),
     "database-sql": Printed("item", "`db init --print-sql`", None, [("location", "text"), ("sql", "text")]),
     "views": Printed("item", "`views status`", ViewStatus),

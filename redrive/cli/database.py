@@ -68,6 +68,31 @@ def upgrade(session: Session) -> None:
 
 
 @db.command(cls=Command)
+@click.argument("to", metavar="URL")
+@pass_session
+def copy(session: Session, to: str) -> None:
+    """Copy the log to another database, as it is.
+
+    From a file to a server, or back.
+    Events keep their places, seals and checkpoints hold, the copy has the same identity. Stop everything that writes
+    to the log first, and go on with the copy alone. URL names a log without events, or one that is to be made.
+    Archives stay where they are; views are made anew.
+    """
+    from redrive.ledger.copying import copy_log
+    from redrive.opening import location_of
+
+    session.require_log(session.store())
+    target = location_of(to)
+    copied = copy_log(location_of(session.url), target, busy_timeout_ms=session.settings.busy_timeout_ms)
+    out = session.output
+    if out.json:
+        out.item("database-copied", copied)
+        return
+    out.say(f"Copied {copied.events:,} events and {copied.checkpoints:,} checkpoints to {copied.target}.")
+    out.facts([("ledger", copied.ledger_id), ("last position", copied.last_position)])
+
+
+@db.command(cls=Command)
 @pass_session
 def status(session: Session) -> None:
     """Tell where the log lies, and how its database is doing."""

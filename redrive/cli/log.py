@@ -16,7 +16,7 @@ from redrive.cli.times import moment
 
 if TYPE_CHECKING:
     from redrive.domain.event import Recorded
-    from redrive.ledger.ledger import SqliteLedger
+    from redrive.ledger.ledger import LogLedger
     from redrive.tenant_engine import TenantEngine
 
 WINDOW = 2_000
@@ -100,7 +100,7 @@ def _last(acme: "TenantEngine", last: int, n: int, topics: tuple[str, ...]) -> "
 
 def _following(acme: "TenantEngine", after: int, poll_ms: int) -> "Iterator[Recorded]":
     """Events as they come, for ever."""
-    ledger: SqliteLedger = acme.engine.ledger
+    ledger: LogLedger = acme.engine.ledger
     while True:
         for event in ledger.read(after, WINDOW):
             after = event.position

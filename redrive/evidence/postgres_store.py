@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from itertools import chain
 
-from redrive.evidence.sqlite_store import SqliteEvidence
+from redrive.evidence.log_store import LogEvidence
 from redrive.evidence.store import StoredRow
 from redrive.ledger.database import Connection
 from redrive.ledger.recorder import COLUMNS
@@ -25,7 +25,7 @@ _INDEXES = ("events_pkey", "events_stream", "events_correlation", "agenda_pkey",
 _AMCHECK = "SELECT extnamespace::regnamespace::text FROM pg_extension WHERE extname = 'amcheck'"
 
 
-class PostgresEvidence(SqliteEvidence):
+class PostgresEvidence(LogEvidence):
     """``StoredRows`` and ``TreeStore`` of one log in PostgreSQL."""
 
     _checkpoint = "SELECT size, previous_size, position, root, note, sealed_at_ms FROM tree_checkpoints"

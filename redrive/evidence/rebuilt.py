@@ -15,7 +15,7 @@ from redrive.ledger.agenda_log import agenda_by_the_log
 from redrive.ledger.capacity import Capacity
 from redrive.ledger.capacity_log import capacity_by_the_log
 from redrive.ledger.database import Connection
-from redrive.ledger.ledger import SqliteLedger
+from redrive.ledger.ledger import LogLedger
 from redrive.ledger.limit_book import LimitBook
 from redrive.ledger.storage_errors import storage_errors
 from redrive.projections.view import View
@@ -25,7 +25,7 @@ EQUAL, DIFFERENT, SKIPPED = "equal", "different", "skipped"
 _MISSING = "no row"
 
 
-def views_compared(ledger: SqliteLedger, live: View) -> Compared:
+def views_compared(ledger: LogLedger, live: View) -> Compared:
     """Fold the log anew into a temporary file, up to where the live view stands, and compare them row by row."""
     live.catch_up()
     if live.path is None:
@@ -45,7 +45,7 @@ def views_compared(ledger: SqliteLedger, live: View) -> Compared:
     return Compared(state=DIFFERENT, detail=difference)
 
 
-def agenda_compared(ledger: SqliteLedger) -> Compared:
+def agenda_compared(ledger: LogLedger) -> Compared:
     """What the agenda holds, and what the log says it must hold, at one moment. Streams that this version cannot
     read are left alone."""
     committer = ledger.committer
@@ -65,12 +65,12 @@ def agenda_compared(ledger: SqliteLedger) -> Compared:
     return Compared(state=EQUAL, detail=f"{len(wanted)} rows")
 
 
-def _is_unreadable(ledger: SqliteLedger, subject: str) -> bool:
+def _is_unreadable(ledger: LogLedger, subject: str) -> bool:
     """Whether there is such a stream, but not one that this version can read in full."""
     return ledger.recorder.head(subject) > 0 and ledger.committer.states.readable(subject) is None
 
 
-def _capacity_difference(ledger: SqliteLedger, connection: Connection) -> str | None:
+def _capacity_difference(ledger: LogLedger, connection: Connection) -> str | None:
     """What is kept about limits, against what the log says is in use, and who waits."""
     kept, expected = Capacity(connection, LimitBook(), 0), capacity_by_the_log(ledger.committer, connection)
     waiters = [row for row in kept.waiters() if not _is_unreadable(ledger, row.run)]

@@ -95,6 +95,8 @@ class Sealing:
             raise
         if rows:
             last = self._add(last, frontier, rows, tile)
+        else:
+            self._tree.make_durable()  # another process wrote it: what is pinned or handed over must outlive a crash
         self._settled(last)
         return _Sealed(last, more=bool(rows))
 

@@ -70,5 +70,8 @@ class TreeStore(Protocol):
     def leaf_count(self) -> int:
         """One more than the greatest leaf index."""
 
+    def make_durable(self) -> None:
+        """Wait until what can be read of log and tree is durable. Raises StorageError."""
+
     def add(self, addition: Addition) -> None:
         """Write a seal in one transaction. Raises Outrun, StorageError."""

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
 
-from redrive.ledger.ledger import SqliteLedger
+from redrive.ledger.ledger import LogLedger
 from redrive.projections.view import View
 
 SECTOR = 512
@@ -33,7 +33,7 @@ def blank() -> tuple[bytes, bytes]:
     """An empty log and an empty view of it, byte for byte: every simulation begins with copies."""
     with scratch() as folder:
         log, view = folder / LOG, folder / VIEW
-        ledger = SqliteLedger(str(log), clock=lambda: 0, dice=lambda: 0.0, engine="1")
+        ledger = LogLedger(str(log), clock=lambda: 0, dice=lambda: 0.0, engine="1")
         ledger.recorder.writer.execute("UPDATE meta SET value = ? WHERE name = 'ledger_id'", (LEDGER_ID,))
         ledger.id = LEDGER_ID
         View(ledger, str(view)).close()

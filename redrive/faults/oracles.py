@@ -19,7 +19,7 @@ from redrive.faults.flows import policy_of
 from redrive.faults.service import Service
 from redrive.ledger.agenda_rows import AgendaRow
 from redrive.ledger.capacity_rows import usage_of
-from redrive.ledger.ledger import SqliteLedger
+from redrive.ledger.ledger import LogLedger
 from redrive.projections.fold import TABLES
 from redrive.projections.view import View
 
@@ -28,7 +28,7 @@ class Observed(Protocol):
     """What is judged: a simulated world, or what real processes that were killed have left."""
 
     @property
-    def observer(self) -> SqliteLedger:
+    def observer(self) -> LogLedger:
         """The log."""
 
     @property

@@ -14,7 +14,7 @@ from redrive.engine import Engine
 from redrive.faults.connection import FaultyConnection, KilledError, connect_with
 from redrive.faults.flows import flows, poisoned, policy_of
 from redrive.faults.injector import Injector
-from redrive.ledger.ledger import SqliteLedger
+from redrive.ledger.ledger import LogLedger
 from redrive.ledger.seams import connecting, nonces
 from redrive.processes.handout import Attempt, Claim
 from redrive.processes.services import Services
@@ -64,7 +64,7 @@ class Process:
         world = self.world
         self.dead = False
         try:
-            ledger = SqliteLedger(
+            ledger = LogLedger(
                 str(world.disk.log),
                 clock=self.now_ms,
                 dice=world.engine_dice.random,

@@ -16,7 +16,7 @@ from redrive.faults.injector import Armed
 from redrive.faults.kinds import AT_STATEMENTS, Kind
 from redrive.faults.process import Process
 from redrive.faults.service import Service
-from redrive.ledger.ledger import SqliteLedger
+from redrive.ledger.ledger import LogLedger
 from redrive.ledger.seams import connecting
 from redrive.projections.view import View
 from redrive.tenant_engine import TenantEngine
@@ -161,10 +161,10 @@ class World:
             self._view = View(self.observer, str(self.disk.view))
         return self._view
 
-    def _observe(self) -> SqliteLedger:
+    def _observe(self) -> LogLedger:
         """Open the log for somebody who looks at it, and to whom nothing happens."""
         token = connecting.set(sqlite3.connect)
-        ledger = SqliteLedger(
+        ledger = LogLedger(
             str(self.disk.log), clock=lambda: self.now_ms, dice=lambda: 0.5, engine="1", busy_timeout_ms=0
         )
         ledger.recorder.reader()

@@ -17,7 +17,7 @@ from pathlib import Path
 from secrets import token_hex
 
 from redrive.domain.values import clean_integer
-from redrive.ledger.ledger import SqliteLedger
+from redrive.ledger.ledger import LogLedger
 from redrive.projections.logs import log
 from redrive.projections.view import View
 from redrive.projections.view_state import ViewState
@@ -32,7 +32,7 @@ ABANDONED = ".writing-"
 class ViewCheckpoints:
     """The checkpoints of one live view. *every* 0: none are used and none are made."""
 
-    def __init__(self, ledger: SqliteLedger, views: View, every: int = EVERY) -> None:
+    def __init__(self, ledger: LogLedger, views: View, every: int = EVERY) -> None:
         self._ledger = ledger
         self.every = clean_integer(every, "checkpoint_events", 0, 2**53)
         if 0 < self.every < LEAST_EVERY:

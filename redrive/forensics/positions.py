@@ -16,7 +16,7 @@ from pydantic import BaseModel, ConfigDict
 from redrive.domain.errors import InvalidValue
 from redrive.domain.identity import Tenant
 from redrive.domain.values import MAX_INTEGER
-from redrive.ledger.ledger import SqliteLedger
+from redrive.ledger.ledger import LogLedger
 from redrive.ledger.moments import at_or_before, covered_by, position_of_event, recorded_by, times, times_at
 
 ACCEPTED = (
@@ -66,7 +66,7 @@ class Position(BaseModel):
 
 
 def position_of(
-    ledger: SqliteLedger, asked: Asked, tenant: Tenant | None = None, checkpoints: CheckpointLookup | None = None
+    ledger: LogLedger, asked: Asked, tenant: Tenant | None = None, checkpoints: CheckpointLookup | None = None
 ) -> Position:
     """The moment that *asked* names. Raises InvalidValue, which names what is accepted.
 
@@ -91,7 +91,7 @@ def position_of(
     return _refuse(asked)
 
 
-def clock_regressions(ledger: SqliteLedger, after: int, until: int, most: int) -> tuple[ClockRegression, ...]:
+def clock_regressions(ledger: LogLedger, after: int, until: int, most: int) -> tuple[ClockRegression, ...]:
     """Where, beyond *after* and up to *until*, an event happened before one that precedes it there: the first *most*
     of these places. An event that goes on with what a clock gave before does not count again."""
     found: list[ClockRegression] = []
@@ -107,12 +107,12 @@ def clock_regressions(ledger: SqliteLedger, after: int, until: int, most: int) -
     return tuple(found)
 
 
-def checkpoints_beginning(ledger: SqliteLedger) -> CheckpointLookup:
+def checkpoints_beginning(ledger: LogLedger) -> CheckpointLookup:
     """How the checkpoints of this log are looked up. A log that has none finds none."""
     return lambda text: covered_by(ledger.recorder, text)
 
 
-def _told(ledger: SqliteLedger, asked: str, position: int, regressions: tuple[ClockRegression, ...] = ()) -> Position:
+def _told(ledger: LogLedger, asked: str, position: int, regressions: tuple[ClockRegression, ...] = ()) -> Position:
     at = times_at(ledger.recorder, position)
     return Position(
         asked=asked,
@@ -123,13 +123,13 @@ def _told(ledger: SqliteLedger, asked: str, position: int, regressions: tuple[Cl
     )
 
 
-def _at_time(ledger: SqliteLedger, asked: str, ms: int) -> Position:
+def _at_time(ledger: LogLedger, asked: str, ms: int) -> Position:
     position = recorded_by(ledger.recorder, ms)
     stepped = clock_regressions(ledger, max(0, position - NEAR), position + NEAR, MOST_REGRESSIONS)
     return _told(ledger, asked, position, stepped)
 
 
-def _numbered(ledger: SqliteLedger, text: str, asked: Asked) -> int:
+def _numbered(ledger: LogLedger, text: str, asked: Asked) -> int:
     last = ledger.last_position()
     if not _NUMBER.match(text.strip()) or int(text) > last:
         _refuse(asked, f"a position from 0 to {last}, the last of this log")

@@ -7,7 +7,7 @@ from redrive.domain.identity import RunId, Tenant
 from redrive.domain.run.state import Run
 from redrive.forensics.positions import Position
 from redrive.ledger.capacity import Capacity
-from redrive.ledger.ledger import SqliteLedger
+from redrive.ledger.ledger import LogLedger
 
 Progress = Callable[[int, int], None]
 """Called now and then during a long fold: how many of how many events are folded."""
@@ -18,7 +18,7 @@ class LogPrefix:
     recorded, so that what was due then is due, whatever the time is now. ``until`` may be moved towards *end* step by
     step while a view is folded."""
 
-    def __init__(self, ledger: SqliteLedger, end: Position, progress: Progress | None = None) -> None:
+    def __init__(self, ledger: LogLedger, end: Position, progress: Progress | None = None) -> None:
         self._ledger = ledger
         self._progress = progress
         self._capacity: Callable[[], Capacity] | None = None

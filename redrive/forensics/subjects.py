@@ -16,7 +16,7 @@ from redrive.ledger.limit_book import LIMITS_STREAM
 from redrive.ledger.mentions import first_of
 
 if TYPE_CHECKING:
-    from redrive.ledger.ledger import SqliteLedger
+    from redrive.ledger.ledger import LogLedger
 
 PAGE = 1_000
 KINDS: dict[str, Subject] = {
@@ -38,7 +38,7 @@ class Found:
     until: int
 
 
-def found(ledger: "SqliteLedger", tenant: Tenant | None, key: str, until: int) -> Found:
+def found(ledger: "LogLedger", tenant: Tenant | None, key: str, until: int) -> Found:
     """What *key* named at position *until*, for *tenant* (None: for whoever may read the whole log).
 
     Raises NotFound.
@@ -51,12 +51,12 @@ def found(ledger: "SqliteLedger", tenant: Tenant | None, key: str, until: int) -
     return Found(key, kind, first, first.correlation, first.tenant, until)
 
 
-def own_events(ledger: "SqliteLedger", of: Found) -> list[Recorded]:
+def own_events(ledger: "LogLedger", of: Found) -> list[Recorded]:
     """The events of its own stream."""
     return [one for one in ledger.stream(of.key) if one.position <= of.until and one.tenant == of.tenant]
 
 
-def story(ledger: "SqliteLedger", of: Found, *, correlated: bool) -> Iterator[Recorded]:
+def story(ledger: "LogLedger", of: Found, *, correlated: bool) -> Iterator[Recorded]:
     """The events of what was found, in log order: a run's with its effects, dead letters and compensations; of those,
     their own. *correlated*: with all of the run they belong to, and of the limits that held it back."""
     if not correlated and of.kind != "run":
@@ -71,7 +71,7 @@ def story(ledger: "SqliteLedger", of: Found, *, correlated: bool) -> Iterator[Re
     return iter([told[position] for position in sorted(told)])
 
 
-def whole(ledger: "SqliteLedger", correlation: str, tenant: Tenant | None, until: int) -> Iterator[Recorded]:
+def whole(ledger: "LogLedger", correlation: str, tenant: Tenant | None, until: int) -> Iterator[Recorded]:
     """The events with a correlation up to a position, by its index."""
     after = 0
     while page := ledger.correlated(correlation, after, PAGE):
@@ -83,7 +83,7 @@ def whole(ledger: "SqliteLedger", correlation: str, tenant: Tenant | None, until
         after = page[-1].position
 
 
-def _notes(ledger: "SqliteLedger", of: Found, events: Iterable[Recorded]) -> Iterator[Recorded]:
+def _notes(ledger: "LogLedger", of: Found, events: Iterable[Recorded]) -> Iterator[Recorded]:
     """What was written down about it, or about one of its events."""
     own = {of.key, *(one.event_id for one in events)}
     for one in ledger.stream(note_stream_of(of.tenant, of.correlation)):
@@ -91,7 +91,7 @@ def _notes(ledger: "SqliteLedger", of: Found, events: Iterable[Recorded]) -> Ite
             yield one
 
 
-def _changes_of(ledger: "SqliteLedger", limits: set[str], of: Found) -> Iterator[Recorded]:
+def _changes_of(ledger: "LogLedger", limits: set[str], of: Found) -> Iterator[Recorded]:
     """Who changed these limits, as far as it may be seen."""
     for one in ledger.stream(LIMITS_STREAM) if limits else ():
         event = one.event

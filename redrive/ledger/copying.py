@@ -3,11 +3,13 @@ identity, so that pins, bundles and proofs hold. The agenda is written anew from
 """
 
 from collections.abc import Iterator, Sequence
-from typing import Any, NamedTuple
+from contextlib import ExitStack
+from typing import Any
 
 from redrive.domain.errors import StorageError
-from redrive.ledger.ledger import SqliteLedger
+from redrive.ledger.ledger import LogLedger
 from redrive.ledger.recorder import COLUMNS
+from redrive.projections.models import Model
 
 ROWS = 1_000
 _TABLES = (
@@ -18,21 +20,35 @@ _TABLES = (
     ("archived", 'position, archive, "offset", size, digest, event_id'),
 )
 _ARCHIVES = "SELECT number, id, path FROM archives WHERE number > ? ORDER BY number LIMIT ?"
+_QUIET: dict[str, Any] = {"clock": lambda: 0, "dice": lambda: 0.0, "engine": "copy", "durable": True}
 _IDENTITY = "UPDATE meta SET value = ? WHERE name = 'ledger_id'"
 
 
-class Copied(NamedTuple):
-    """How much a copy has."""
+class DatabaseCopied(Model):
+    """What was copied, from where to where."""
 
-    ledger: str
+    source: str
+    target: str
+    ledger_id: str
     events: int
     checkpoints: int
     last_position: int
 
 
-def copy_log(source: SqliteLedger, target: SqliteLedger) -> Copied:
-    """Copy *source* into *target*, which has no event yet, in one transaction of the target, from one moment of the
-    source. *target* is to be opened anew afterwards: it is another log by then. Raises StorageError."""
+def copy_log(source: str, target: str, *, busy_timeout_ms: int = 10_000) -> DatabaseCopied:
+    """Copy the log at *source* to *target* (files, or URLs of servers), which may be there, with no event yet. Who goes
+    on with the copy stops writing to the source first: they are one log by name. Raises StorageError."""
+    with ExitStack() as opened:
+        ledgers = [LogLedger(place, busy_timeout_ms=busy_timeout_ms, **_QUIET) for place in (source, target)]
+        for ledger in ledgers:
+            opened.callback(ledger.close)
+        copied = _copied(*ledgers)
+        ledgers[1].rebuild_agenda()
+    return copied
+
+
+def _copied(source: LogLedger, target: LogLedger) -> DatabaseCopied:
+    """In one transaction of the target, from one moment of the source."""
     with source.committer.under_lock(), source.recorder.snapshot() as reading, target.committer.writing() as writing:
         if writing.execute("SELECT position FROM events LIMIT 1").fetchone() is not None:
             raise StorageError(f"{target.path}: the log has events; a copy goes into an empty one")
@@ -42,7 +58,16 @@ def copy_log(source: SqliteLedger, target: SqliteLedger) -> Copied:
         if store is not None:
             writing.execute("INSERT INTO meta VALUES ('key_store', ?)", (store[0],))
         writing.execute(_IDENTITY, (source.id,))
-    return Copied(source.id, counts["events"], counts["tree_checkpoints"], source.last_position())
+        writing.execute("DELETE FROM meta WHERE name = 'engine'")
+        (last,) = reading.execute("SELECT coalesce(max(position), 0) FROM events").fetchone()
+    return DatabaseCopied(
+        source=source.path,
+        target=target.path,
+        ledger_id=source.id,
+        events=counts["events"],
+        checkpoints=counts["tree_checkpoints"],
+        last_position=last,
+    )
 
 
 def _copy(reading: Any, writing: Any, table: str, columns: str) -> int:

@@ -45,7 +45,7 @@ def refuse_in_batch(call: str) -> None:
         raise InvalidValue("command", call, "a call that gives exactly one command")
 
 
-class SqliteLedger:
+class LogLedger:
     """An append-only log in one SQLite file, shared by any number of threads and processes. *locked*: it has encrypted
     payloads, and was opened without their keys."""
 

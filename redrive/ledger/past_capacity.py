@@ -13,7 +13,7 @@ from redrive.domain.limits import full_bucket, taken
 from redrive.domain.run.state import Run
 from redrive.ledger.capacity import Capacity
 from redrive.ledger.capacity_rows import CapacityRow, usage_of, waiters_of
-from redrive.ledger.ledger import SqliteLedger
+from redrive.ledger.ledger import LogLedger
 from redrive.ledger.limit_book import LIMITS_STREAM, LimitBook, book_from
 from redrive.ledger.mapper import shown
 from redrive.ledger.recorder import COLUMNS
@@ -40,7 +40,7 @@ class PastCapacity(Capacity):
         return self._waited
 
 
-def capacity_at(ledger: SqliteLedger, position: int, now_ms: int, active: Iterable[RunId]) -> Capacity:
+def capacity_at(ledger: LogLedger, position: int, now_ms: int, active: Iterable[RunId]) -> Capacity:
     """What was in use at *position*. *active*: the runs that may have used something or waited then."""
     with storage_errors(ledger.path):
         rows = [row for row in ledger.recorder.rows_of(LIMITS_STREAM, 0) if row[0] <= position]
@@ -57,14 +57,14 @@ def capacity_at(ledger: SqliteLedger, position: int, now_ms: int, active: Iterab
     return PastCapacity(book, known, waited, now_ms)
 
 
-def _run_at(ledger: SqliteLedger, id_: RunId, position: int) -> Run | None:
+def _run_at(ledger: LogLedger, id_: RunId, position: int) -> Run | None:
     try:
         return ledger.run_state(None, id_, position)
     except NotFound:  # a newer version began it: what it uses is not known
         return None
 
 
-def _starts(ledger: SqliteLedger, query: str, first: int, position: int) -> Iterator[Recorded]:
+def _starts(ledger: LogLedger, query: str, first: int, position: int) -> Iterator[Recorded]:
     """What took from buckets, also what was archived since."""
     with storage_errors(ledger.path):
         found = ledger.recorder.reader().execute(query, (first, position))
@@ -72,7 +72,7 @@ def _starts(ledger: SqliteLedger, query: str, first: int, position: int) -> Iter
             yield from shown(ledger.recorder.as_read(rows))
 
 
-def _buckets_at(ledger: SqliteLedger, position: int, book: LimitBook) -> dict[str, tuple[int, int]]:
+def _buckets_at(ledger: LogLedger, position: int, book: LimitBook) -> dict[str, tuple[int, int]]:
     """What was in each bucket, and when: it was full when it was set, and starts have taken from it since."""
     buckets = {key: full_bucket(limit.rate, book.anew[key].at_ms) for key, limit in book.limits.items()}
     rated = {key: limit.rate for key, limit in book.limits.items() if limit.rate is not None}

@@ -97,6 +97,9 @@ class LogRecorder(ApplicationRecorder):
     def commit(self) -> None:
         """Commit it; what it wrote is durable."""
 
+    def make_durable(self) -> None:
+        """Wait until what can be read is durable; where nothing can be read before it is, that is now."""
+
     @abstractmethod
     def news(self) -> News:
         """What others wrote since this was last asked, as *writer* sees it."""

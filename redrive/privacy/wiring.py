@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 from redrive.domain.errors import InvalidValue, StorageError
 from redrive.domain.identity import Tenant
-from redrive.ledger.ledger import SqliteLedger
+from redrive.ledger.ledger import LogLedger
 from redrive.ledger.storage_errors import storage_errors
 from redrive.projections.logs import log
 
@@ -18,14 +18,14 @@ _META = "key_store"
 _PAIR = "INSERT INTO meta VALUES (?, ?) ON CONFLICT (name) DO NOTHING"
 
 
-def key_store_id(ledger: SqliteLedger) -> str | None:
+def key_store_id(ledger: LogLedger) -> str | None:
     """The id of the key store that the log was first opened with; None when nothing was ever encrypted."""
     with storage_errors(ledger.path):
         row = ledger.recorder.reader().execute("SELECT value FROM meta WHERE name = ?", (_META,)).fetchone()
     return None if row is None else str(row[0])
 
 
-def attach(ledger: SqliteLedger, privacy: "Privacy | None") -> "Encryption | None":
+def attach(ledger: LogLedger, privacy: "Privacy | None") -> "Encryption | None":
     """Have the ledger encrypt and decrypt payloads. Without *privacy*, a log with encrypted ones is readable in part.
 
     Raises InvalidValue, StorageError when the key store is missing, or another log's.
@@ -64,7 +64,7 @@ def _require_same(keys: "KeyStore", known: str) -> None:
         raise StorageError(f"{keys.path}: this is the key store of another log (its id is not {known})")
 
 
-def _paired(ledger: SqliteLedger, key_store: str) -> str:
+def _paired(ledger: LogLedger, key_store: str) -> str:
     with ledger.committer.writing() as writer:
         writer.execute(_PAIR, (_META, key_store))
     return key_store_id(ledger) or key_store

@@ -25,7 +25,7 @@ PROMISED = {
     *("export", "bundle verify"),
     *("seal", "anchor", "verify", "keys init", "keys rotate", "keys show"),
     *("timeline", "why", "blast", "note"),
-    *("db init", "db upgrade", "db status"),
+    *("db init", "db upgrade", "db copy", "db status"),
     *("simulate",),
 }
 

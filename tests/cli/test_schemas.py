@@ -56,6 +56,7 @@ COMMANDS = [
     ["views", "checkpoint"],
     ["db", "init"],
     ["db", "upgrade"],
+    ["db", "copy", "sqlite:///copied.db"],
     ["db", "status"],
     ["simulate", "--steps", "5"],
 ]

@@ -7,12 +7,13 @@ from redrive.domain.run.events import RunClaimed
 from redrive.domain.run.state import Status
 from tests.ledger.child import Child
 from tests.ledger.world import World
+from tests.stores import location_of
 
 
 def test_three_processes_share_one_log(tmp_path: Path) -> None:
     """Each submits, and works on whatever is due; runs fail once and are retried, by anybody."""
     path = tmp_path / "log.db"
-    children = [Child("share", path, name, 12) for name in "abc"]
+    children = [Child("share", location_of(path), name, 12) for name in "abc"]
     for child in children:
         child.hear()
     for child in children:
@@ -37,7 +38,7 @@ def test_three_processes_share_one_log(tmp_path: Path) -> None:
 def test_processes_that_create_the_log_at_once_agree(tmp_path: Path) -> None:
     """Whoever comes first makes the tables; all write into the same log."""
     path = tmp_path / "log.db"
-    children = [Child("share", path, name, 1) for name in "abcd"]
+    children = [Child("share", location_of(path), name, 1) for name in "abcd"]
     for child in children:
         child.tell()
     assert [child.rest()[0] for child in children] == [{"opened": name} for name in "abcd"]

@@ -17,7 +17,7 @@ from redrive.domain.run.events import NoteAdded
 from redrive.domain.run.state import Run
 from redrive.domain.values import JsonValue
 from redrive.ledger.committer import Pending
-from redrive.ledger.ledger import SqliteLedger
+from redrive.ledger.ledger import LogLedger
 from redrive.ledger.mapper import EventMapper, LoggedEvent
 from redrive.ledger.transaction import LedgerTransaction
 from redrive.processes import intake, leases, operations, reports
@@ -65,7 +65,7 @@ class World:
         self.now = 1_000_000
         self.draw = 0.5
         self.path = str(path)
-        self.ledger = SqliteLedger(
+        self.ledger = LogLedger(
             location_of(self.path), clock=lambda: self.now, dice=lambda: self.draw, engine=engine, **options
         )
 

@@ -15,7 +15,7 @@ from redrive.domain.ports import Caller, Transaction
 from redrive.domain.redrive_policy import RedrivePolicy
 from redrive.domain.retry_policy import Backoff, Mode, RetryPolicy, Strategy, TerminalBehavior
 from redrive.domain.run.state import Run
-from redrive.ledger.ledger import SqliteLedger
+from redrive.ledger.ledger import LogLedger
 from redrive.processes import intake, leases, operations, reports, sweep
 from redrive.processes.handout import Attempt, Claim
 from redrive.projections.fold import TABLES
@@ -48,9 +48,7 @@ class Plant:
     def __init__(self, path: Path, seed: int = 0) -> None:
         self.now = 1_000
         self.dice = random.Random(seed)
-        self.ledger = SqliteLedger(
-            str(path), clock=lambda: self.now, dice=self.dice.random, engine="test", durable=False
-        )
+        self.ledger = LogLedger(str(path), clock=lambda: self.now, dice=self.dice.random, engine="test", durable=False)
         self.runs: list[tuple[Tenant, RunId]] = []
         self.letters: list[tuple[Tenant, DeadLetterId]] = []
         self.attempts: list[tuple[Tenant, Attempt]] = []

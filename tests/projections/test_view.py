@@ -20,9 +20,9 @@ from tests.projections.plant import ACME, Plant, contents
 
 CATCH_UP = """
 import sys
-from redrive.ledger.ledger import SqliteLedger
+from redrive.ledger.ledger import LogLedger
 from redrive.projections.view import View
-ledger = SqliteLedger(sys.argv[1], clock=lambda: 0, dice=lambda: 0.5, engine="test")
+ledger = LogLedger(sys.argv[1], clock=lambda: 0, dice=lambda: 0.5, engine="test")
 view = View(ledger, sys.argv[2])
 print("ready", flush=True)
 for _ in sys.stdin:
@@ -212,11 +212,11 @@ def test_nothing_new_costs_no_write(plant: Plant, view: View) -> None:
 FULL = """
 import resource, signal, sys
 from redrive.domain.errors import StorageError
-from redrive.ledger.ledger import SqliteLedger
+from redrive.ledger.ledger import LogLedger
 from redrive.projections.view import View
 from tests.projections.plant import contents
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-ledger = SqliteLedger(sys.argv[1], clock=lambda: 0, dice=lambda: 0.5, engine="test")
+ledger = LogLedger(sys.argv[1], clock=lambda: 0, dice=lambda: 0.5, engine="test")
 view = View(ledger, sys.argv[2], until=100)
 view.catch_up()
 view._until = None

@@ -11,7 +11,7 @@ import pytest
 import redrive
 from redrive import InvalidValue, ShardMissing, StorageError, WrongShard
 from redrive.domain.records import ShardsRecorded, TenantPlaced
-from redrive.ledger.ledger import SqliteLedger
+from redrive.ledger.ledger import LogLedger
 from redrive.sharding import shard_set
 from tests.sharding.shards import TENANTS, check, facts, home, homes, submit, urls
 
@@ -120,7 +120,7 @@ def test_a_crash_while_the_set_is_recorded(tmp_path: Path, monkeypatch: pytest.M
     refused."""
     with redrive.open(urls(tmp_path, "ab")) as engine:
         submit(engine, TENANTS[0])
-    transact, count = SqliteLedger.transact, iter(range(10))
+    transact, count = LogLedger.transact, iter(range(10))
 
     def crashing(*args: object) -> object:
         if next(count) == after:
@@ -128,7 +128,7 @@ def test_a_crash_while_the_set_is_recorded(tmp_path: Path, monkeypatch: pytest.M
         return transact(*args)  # type: ignore[arg-type]
 
     with monkeypatch.context() as patched:
-        patched.setattr(SqliteLedger, "transact", crashing)
+        patched.setattr(LogLedger, "transact", crashing)
         with pytest.raises(KeyboardInterrupt):
             redrive.open(urls(tmp_path, "abcd"))
     if after:

@@ -22,7 +22,7 @@ from redrive.domain.run.state import Run
 from redrive.engine import Engine
 from redrive.evidence.bundle.entries import Entry, Row
 from redrive.evidence.bundle.reading import Found, read_bundle
-from redrive.ledger.ledger import SqliteLedger
+from redrive.ledger.ledger import LogLedger
 from redrive.ledger.recorder import COLUMNS
 from redrive.ledger.schema import connect, prepare
 from redrive.processes.host import this_process
@@ -33,7 +33,7 @@ BATCH = 1_000
 _INSERT = f"INSERT INTO events ({COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
 
 
-class BundleLedger(SqliteLedger):
+class BundleLedger(LogLedger):
     """The log of a bundle: it can be read, and nothing else."""
 
     bundle = ""
@@ -67,7 +67,7 @@ class BundleEngine(Engine):
     holds, and how it is proven."""
 
     def __init__(self, services: Services, views: View, *, found: Found, path: str, folder: Any) -> None:
-        assert isinstance(services.ledger, SqliteLedger)
+        assert isinstance(services.ledger, LogLedger)
         super().__init__(services.ledger, services, views)
         self.found = found
         self.path = path

@@ -19,7 +19,7 @@ from redrive.history import HistoryEntry, entry_of
 from redrive.ledger.mentions import mentions
 
 if TYPE_CHECKING:
-    from redrive.ledger.ledger import SqliteLedger
+    from redrive.ledger.ledger import LogLedger
 
 MOST_GOVERNED = 10_000
 CHUNK = 500
@@ -62,7 +62,7 @@ class Blast(BaseModel):
     footing: Footing | None = None
 
 
-def blast_of(ledger: "SqliteLedger", tenant: Tenant | None, position: int, until: int) -> Blast:
+def blast_of(ledger: "LogLedger", tenant: Tenant | None, position: int, until: int) -> Blast:
     """What followed from the event at *position*, up to *until*. Raises NotFound."""
     told = ledger.at_positions([position])
     if not told or tenant not in (None, told[0].tenant):
@@ -87,7 +87,7 @@ def blast_of(ledger: "SqliteLedger", tenant: Tenant | None, position: int, until
 
 
 def _follow(
-    ledger: "SqliteLedger", seed: Recorded, until: int, known: dict[int, int], reached: dict[int, BlastEvent]
+    ledger: "LogLedger", seed: Recorded, until: int, known: dict[int, int], reached: dict[int, BlastEvent]
 ) -> None:
     """All that followed within the correlation of *seed*."""
     events = list(whole(ledger, seed.correlation, seed.tenant, until))
@@ -119,7 +119,7 @@ def _reach(one: Recorded, parent: int, how: How, known: dict[int, int], reached:
 
 
 def _foreign(
-    ledger: "SqliteLedger",
+    ledger: "LogLedger",
     tenant: Tenant | None,
     seed: Recorded,
     reached: dict[int, BlastEvent],
@@ -147,13 +147,13 @@ def _foreign(
     return found
 
 
-def _at(ledger: "SqliteLedger", places: Sequence[int]) -> Iterator[Recorded]:
+def _at(ledger: "LogLedger", places: Sequence[int]) -> Iterator[Recorded]:
     for n in range(0, len(places), CHUNK):
         yield from ledger.at_positions(places[n : n + CHUNK])
 
 
 def _governed(
-    ledger: "SqliteLedger",
+    ledger: "LogLedger",
     tenant: Tenant | None,
     first: Recorded,
     until: int,

@@ -9,7 +9,7 @@ from redrive.domain.identity import PolicyId, Tenant, policy_stream_of
 from redrive.domain.records import PolicyRegistered
 
 if TYPE_CHECKING:
-    from redrive.ledger.ledger import SqliteLedger
+    from redrive.ledger.ledger import LogLedger
 
 
 class PolicyUsed(BaseModel):
@@ -47,7 +47,7 @@ _INPUTS = {
 }
 
 
-def policy_used(ledger: "SqliteLedger", tenant: Tenant, id_: str) -> PolicyUsed:
+def policy_used(ledger: "LogLedger", tenant: Tenant, id_: str) -> PolicyUsed:
     """A policy by its id, with its body where the log has it."""
     for one in ledger.stream(policy_stream_of(tenant, PolicyId(id_))):
         if isinstance(one.event, PolicyRegistered):

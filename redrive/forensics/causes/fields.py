@@ -20,7 +20,7 @@ from redrive.domain.run.state import Run
 from redrive.forensics.subjects import Found, own_events
 
 if TYPE_CHECKING:
-    from redrive.ledger.ledger import SqliteLedger
+    from redrive.ledger.ledger import LogLedger
 
 Getter = Callable[[Any], Any]
 
@@ -63,7 +63,7 @@ _BLANKS: dict[str, Callable[..., Any]] = {
 }  # fmt: skip
 
 
-def field_named(ledger: "SqliteLedger", of: Found, name: str) -> Getter:
+def field_named(ledger: "LogLedger", of: Found, name: str) -> Getter:
     """What reads the field *name* of a state: ``status``, ``nodes.publish.status``. Raises InvalidValue."""
     if of.kind == "run" and name.startswith("nodes."):
         node, _, part = name.removeprefix("nodes.").rpartition(".")
@@ -86,7 +86,7 @@ def _accepted(wanted: str, given: str, known: Mapping[Any, Any]) -> str:
     return f"{wanted} (did you mean {near[0]!r}?)" if near else wanted
 
 
-def changes(ledger: "SqliteLedger", of: Found, getter: Getter) -> Iterator[tuple[Recorded, Any, Any]]:
+def changes(ledger: "LogLedger", of: Found, getter: Getter) -> Iterator[tuple[Recorded, Any, Any]]:
     """Every event that changed a field, with what it was before and after. Raises StreamReadOnly when an event of the
     stream is of a version that is not known here, for what it changed cannot be known."""
     state = _blank(ledger, of)
@@ -104,7 +104,7 @@ def changes(ledger: "SqliteLedger", of: Found, getter: Getter) -> Iterator[tuple
             before = after
 
 
-def _blank(ledger: "SqliteLedger", of: Found) -> Any:
+def _blank(ledger: "LogLedger", of: Found) -> Any:
     first = of.first.event
     if isinstance(first, RunSubmitted):
         return Run(flow=ledger.committer.states.flow(of.tenant, first.flow), tenant=of.tenant)

@@ -11,12 +11,12 @@ from redrive.forensics.causes.lineage import Children
 from redrive.ledger.moments import position_of_event
 
 if TYPE_CHECKING:
-    from redrive.ledger.ledger import SqliteLedger
+    from redrive.ledger.ledger import LogLedger
 
 _ID, _COUNT = 24, 4
 
 
-def elsewhere(ledger: "SqliteLedger", tenant: Tenant, effect: Recorded) -> Recorded | None:
+def elsewhere(ledger: "LogLedger", tenant: Tenant, effect: Recorded) -> Recorded | None:
     """The event that an event names as its cause, in another correlation: looked for among those before it that were
     appended with it, and then in the whole log before it."""
     wanted = effect.causation.id if effect.causation else ""
@@ -34,13 +34,13 @@ def apart(later: str, earlier: str) -> int:
     return 0
 
 
-def found_before(ledger: "SqliteLedger", tenant: Tenant, event_id: str, before: int) -> Recorded | None:
+def found_before(ledger: "LogLedger", tenant: Tenant, event_id: str, before: int) -> Recorded | None:
     """An event of *tenant* by its id, if it stands before a position."""
     place = position_of_event(ledger.recorder, event_id, str(tenant)) if event_id else None
     return ledger.at_positions([place])[0] if place is not None and place < before else None
 
 
-def children_of(ledger: "SqliteLedger", events: Iterable[Recorded]) -> Children:
+def children_of(ledger: "LogLedger", events: Iterable[Recorded]) -> Children:
     """The graph of the flow that the run among *events* executes; empty when it cannot be read."""
     for one in events:
         if isinstance(one.event, RunSubmitted):

@@ -21,7 +21,7 @@ from redrive.forensics.subjects import found, own_events, whole
 from redrive.history import HistoryEntry, entry_of
 
 if TYPE_CHECKING:
-    from redrive.ledger.ledger import SqliteLedger
+    from redrive.ledger.ledger import LogLedger
 
 _NOTES = (NoteAdded, DeadLetterNoted)
 
@@ -55,7 +55,7 @@ class Why(BaseModel):
     footing: Footing | None = None
 
 
-def why_of(ledger: "SqliteLedger", tenant: Tenant | None, asked: str, until: int) -> Why:
+def why_of(ledger: "LogLedger", tenant: Tenant | None, asked: str, until: int) -> Why:
     """Why ``KEY`` or ``KEY.field`` is as it is at position *until*. Raises NotFound, InvalidValue, StreamReadOnly."""
     if not isinstance(asked, str):
         raise InvalidValue("key", asked, "an id, or an id, a dot and the name of a field, as text")
@@ -79,7 +79,7 @@ def why_of(ledger: "SqliteLedger", tenant: Tenant | None, asked: str, until: int
     )
 
 
-def why_event(ledger: "SqliteLedger", tenant: Tenant | None, position: int, until: int) -> Why:
+def why_event(ledger: "LogLedger", tenant: Tenant | None, position: int, until: int) -> Why:
     """Why the event at *position* was appended. Raises NotFound."""
     told = ledger.at_positions([position])
     if not told or tenant not in (None, told[0].tenant) or position > until:
@@ -88,7 +88,7 @@ def why_event(ledger: "SqliteLedger", tenant: Tenant | None, position: int, unti
     return Why(key=str(position), subject="event", field=None, before=None, after=None, steps=steps)
 
 
-def _steps(ledger: "SqliteLedger", tenant: Tenant, changed: Recorded) -> list[WhyStep]:
+def _steps(ledger: "LogLedger", tenant: Tenant, changed: Recorded) -> list[WhyStep]:
     """Back from an event, until nothing is known to have come before: an operator decided, or it all began."""
     events = {one.position: one for one in whole(ledger, changed.correlation, tenant, changed.position)}
     lineage = lineage_of(events.values(), children_of(ledger, events.values()))
@@ -108,9 +108,7 @@ def _steps(ledger: "SqliteLedger", tenant: Tenant, changed: Recorded) -> list[Wh
         here, how = events[links[0].position], links[0].how
 
 
-def _step(
-    ledger: "SqliteLedger", here: Recorded, how: str, root: Root | None, bodies: dict[str, PolicyUsed]
-) -> WhyStep:
+def _step(ledger: "LogLedger", here: Recorded, how: str, root: Root | None, bodies: dict[str, PolicyUsed]) -> WhyStep:
     inputs, policy = decided(here.event)
     if policy is not None and policy not in bodies:
         bodies[policy] = policy_used(ledger, here.tenant, policy)

@@ -9,7 +9,7 @@ from redrive.domain.records import PolicyRegistered
 from redrive.domain.run.events import RunRequeued
 
 if TYPE_CHECKING:
-    from redrive.ledger.ledger import SqliteLedger
+    from redrive.ledger.ledger import LogLedger
 
 WINDOW = 256
 NONCE = 20
@@ -34,7 +34,7 @@ def decisions(batches: Iterable[Sequence[Recorded]]) -> Iterator[list[Recorded]]
         yield together
 
 
-def end_of_decision(ledger: "SqliteLedger", position: int) -> int:
+def end_of_decision(ledger: "LogLedger", position: int) -> int:
     """The last position of the decision that wrote the event at *position*: no decision is looked at in half."""
     if position <= 0:
         return 0

@@ -12,7 +12,7 @@ from redrive.domain.event import Event, Recorded
 from redrive.domain.payloads import PAYLOADS, put_at, value_at
 
 if TYPE_CHECKING:
-    from redrive.ledger.ledger import SqliteLedger
+    from redrive.ledger.ledger import LogLedger
 
 MOST_KNOWN = 65_536
 _FIRST = "SELECT state FROM events WHERE originator_id = ? AND originator_version = 1"
@@ -22,7 +22,7 @@ _SAID = "SELECT min(position) FROM events WHERE originator_id = ?"
 class Erasures:
     """When the payloads of a run were destroyed: what was decided about it later went by what a process still had."""
 
-    def __init__(self, ledger: "SqliteLedger") -> None:
+    def __init__(self, ledger: "LogLedger") -> None:
         self._ledger = ledger
         self._known: dict[str, int | None] = {}
 

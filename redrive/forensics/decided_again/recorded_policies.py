@@ -12,7 +12,7 @@ from redrive.domain.run.state import Run
 from redrive.ledger.mapper import shown
 
 if TYPE_CHECKING:
-    from redrive.ledger.ledger import SqliteLedger
+    from redrive.ledger.ledger import LogLedger
 
 _NAMES_ITS_POLICY = (de.DeadLetterRetryDispatched, de.RetryExhausted, de.DeadLetterRecurred)
 MOST_KNOWN = 10_000
@@ -23,7 +23,7 @@ PATIENT = RedrivePolicy(max_dispatches=1_000)
 class RecordedPolicies:
     """The policies of a log, by the tenant and id that its events name."""
 
-    def __init__(self, ledger: "SqliteLedger") -> None:
+    def __init__(self, ledger: "LogLedger") -> None:
         self._ledger = ledger
         self._known: dict[tuple[Tenant, str], RedrivePolicy | None] = {}
 

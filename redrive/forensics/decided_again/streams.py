@@ -27,7 +27,7 @@ from redrive.ledger.mapper import shown
 from redrive.ledger.recorder import Row
 
 if TYPE_CHECKING:
-    from redrive.ledger.ledger import SqliteLedger
+    from redrive.ledger.ledger import LogLedger
 
 EVOLVE: dict[type, Callable[[Any, Event], None]] = {
     Run: evolve_run,
@@ -71,7 +71,7 @@ class Stream:
 class Streams:
     """The streams of a log, least recently used dropped first. *flow_of* may give other flows than the log's."""
 
-    def __init__(self, ledger: "SqliteLedger", flow_of: "FlowOf") -> None:
+    def __init__(self, ledger: "LogLedger", flow_of: "FlowOf") -> None:
         self._ledger = ledger
         self._flow_of = flow_of
         self._known: OrderedDict[str, Stream] = OrderedDict()
@@ -141,7 +141,7 @@ FlowOf = Callable[[Tenant, FlowDigest, str], Flow]
 """The flow of a run: by its tenant, its digest and the automation."""
 
 
-def recorded_flows(ledger: "SqliteLedger") -> FlowOf:
+def recorded_flows(ledger: "LogLedger") -> FlowOf:
     """The flows as the log has them."""
     flow_of = ledger.committer.states.flow
     return lambda tenant, digest, _automation: flow_of(tenant, digest)

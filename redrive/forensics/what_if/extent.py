@@ -11,7 +11,7 @@ from redrive.domain.run.events import RunSubmitted
 from redrive.forensics.positions import Asked, position_of
 
 if TYPE_CHECKING:
-    from redrive.ledger.ledger import SqliteLedger
+    from redrive.ledger.ledger import LogLedger
 
 BUCKETS = 60
 PAGE = 5_000
@@ -20,7 +20,7 @@ WIDTHS_MS = (1_000, 5_000, 15_000, 60_000, 300_000, 900_000, 3_600_000, 14_400_0
 _WANTS_A_RETRY = (DeadLetterRetryRequested, RetryBudgetGranted)
 
 
-def kept_as_recorded(ledger: "SqliteLedger", drop: Sequence[Recorded]) -> dict[int, str]:
+def kept_as_recorded(ledger: "LogLedger", drop: Sequence[Recorded]) -> dict[int, str]:
     """Which of the events to *drop* are kept, by position, and why: histories are those of runs."""
     kept: dict[int, str] = {}
     for r in drop:
@@ -34,7 +34,7 @@ def kept_as_recorded(ledger: "SqliteLedger", drop: Sequence[Recorded]) -> dict[i
     return kept
 
 
-def correlated(ledger: "SqliteLedger", run: str, until: int) -> Iterator[Recorded]:
+def correlated(ledger: "LogLedger", run: str, until: int) -> Iterator[Recorded]:
     """Every event of a run, of its effects, dead letters and compensations, up to *until*."""
     after = 0
     while page := ledger.correlated(run, after, PAGE):
@@ -42,14 +42,14 @@ def correlated(ledger: "SqliteLedger", run: str, until: int) -> Iterator[Recorde
         after = page[-1].position
 
 
-def width_of(ledger: "SqliteLedger", after: int, until: int) -> int:
+def width_of(ledger: "LogLedger", after: int, until: int) -> int:
     """The width of a bucket of time, so that there are about 60 of them."""
     first, last = ledger.read(after, 1), ledger.at_positions([until])
     span = last[0].recorded_at_ms - first[0].recorded_at_ms if first and last else 0
     return next((width for width in WIDTHS_MS if width * BUCKETS >= span), WIDTHS_MS[-1])
 
 
-def dropped_events(ledger: "SqliteLedger", drop: Sequence[Asked]) -> list[Recorded]:
+def dropped_events(ledger: "LogLedger", drop: Sequence[Asked]) -> list[Recorded]:
     """The events to leave out: by position, or by id. Raises InvalidValue."""
     found: list[Recorded] = []
     for one in drop:

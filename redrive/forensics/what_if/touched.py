@@ -26,7 +26,7 @@ from redrive.ledger.mapper import shown
 from redrive.ledger.recorder import Row
 
 if TYPE_CHECKING:
-    from redrive.ledger.ledger import SqliteLedger
+    from redrive.ledger.ledger import LogLedger
 
 MOST_FLOWS = 10_000
 _JUDGED = (e.AttemptFailed, e.AttemptInterrupted, ApprovalDenied, ApprovalExpired)
@@ -52,7 +52,7 @@ class Touched:
     """Tells which decisions *policy* may touch. *flows* are those of the log with the other policy in them."""
 
     def __init__(
-        self, ledger: "SqliteLedger", policy: WhatIfPolicy, flows: OtherFlows, dropped_at: Container[int]
+        self, ledger: "LogLedger", policy: WhatIfPolicy, flows: OtherFlows, dropped_at: Container[int]
     ) -> None:
         sections = (policy.default, *policy.automations.values())
         self._retries, self._redrives = any(map(_retries, sections)), any(map(_redrives, sections))

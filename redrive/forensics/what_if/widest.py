@@ -16,7 +16,7 @@ from redrive.forensics.what_if.policy_file import WhatIfPolicy
 from redrive.forensics.what_if.script import Script
 
 if TYPE_CHECKING:
-    from redrive.ledger.ledger import SqliteLedger
+    from redrive.ledger.ledger import LogLedger
 
 MOST_DISPATCHES = 10_000
 
@@ -44,7 +44,7 @@ def widened(bounds: dict[str, Bounds], shared: Amounts, widest: Widest) -> dict[
 
 def widest_of(
     events: Sequence[Recorded], at: int, script: Script, policy: WhatIfPolicy, policies: RecordedPolicies,
-    ledger: "SqliteLedger",
+    ledger: "LogLedger",
 ) -> Widest:  # fmt: skip
     """What bounds a run that has too many courses to play them all: each node that may fail fails as often as it may,
     and whatever was asked for is done as often as its budget allows.

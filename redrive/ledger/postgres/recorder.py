@@ -157,6 +157,12 @@ class PostgresRecorder(LogRecorder):
         else:
             self.writer.together(("COMMIT", ()))
 
+    def make_durable(self) -> None:
+        """Others may have committed, and not flushed yet, what was read here."""
+        if self._durable:
+            with self.lock:
+                self._first((_FLUSH, (self._durably,)))
+
     def rollback(self) -> None:
         """Undo the transaction on *writer*, as far as there is one."""
         with contextlib.suppress(DatabaseFault, psycopg.Error):

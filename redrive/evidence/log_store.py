@@ -9,7 +9,7 @@ from typing import Any, cast
 from redrive.evidence.sqlite_faults import faults
 from redrive.evidence.store import Addition, Archived, Outrun, StoredCheckpoint, StoredRow
 from redrive.ledger.database import Connection
-from redrive.ledger.ledger import SqliteLedger
+from redrive.ledger.ledger import LogLedger
 from redrive.ledger.recorder import COLUMNS
 from redrive.ledger.schema import connect
 from redrive.ledger.storage_errors import storage_errors
@@ -24,12 +24,12 @@ _ROWS = 256
 _STATE_OF = itemgetter(4)
 
 
-class SqliteEvidence:
+class LogEvidence:
     """``StoredRows`` and ``TreeStore`` of one SQLite log. Reading uses the connection of the calling thread."""
 
     _checkpoint, _tile = _CHECKPOINT, _TILE
 
-    def __init__(self, ledger: SqliteLedger) -> None:
+    def __init__(self, ledger: LogLedger) -> None:
         self._ledger = ledger
 
     def rows_after(self, position: float, limit: int) -> Sequence[StoredRow]:
@@ -114,6 +114,11 @@ class SqliteEvidence:
             writer.execute("INSERT INTO tree_checkpoints VALUES (?, ?, ?, ?, ?, ?)", values)
             _insert_leaves(writer, leaves)
             writer.executemany(_PUT_TILE, tiles)
+
+    def make_durable(self) -> None:
+        """Wait until what can be read is durable."""
+        with storage_errors(self._ledger.path):
+            self._ledger.recorder.make_durable()
 
     def _one(self, query: str, *values: int) -> tuple[Any, ...] | None:
         with storage_errors(self._ledger.path):

@@ -5,12 +5,12 @@ from pathlib import Path
 
 from redrive.domain.errors import InvalidValue, SealRefused, StorageError
 from redrive.evidence.keys import KeyFile, default_key_file
-from redrive.evidence.log_store import LogEvidence
 from redrive.evidence.merkle import TiledTree
 from redrive.evidence.pins import PinFile
 from redrive.evidence.postgres_store import PostgresEvidence
 from redrive.evidence.sealer import Sealer
 from redrive.evidence.sealing import Sealing, origin_of
+from redrive.evidence.sqlite_store import SqliteEvidence
 from redrive.evidence.store import StoredCheckpoint
 from redrive.ledger.ledger import LogLedger, refuse_in_batch
 
@@ -32,7 +32,7 @@ class Custody:
         self._ledger = ledger
         self._seal = seal
         self.origin = origin_of(ledger.id)
-        self.store = PostgresEvidence(ledger) if ledger.recorder.concurrent else LogEvidence(ledger)
+        self.store = PostgresEvidence(ledger) if ledger.recorder.concurrent else SqliteEvidence(ledger)
         self.keys = KeyFile(_path(key_file, "key_file") if key_file is not None else default_key_file())
         self.pin = None if pin_file is None else PinFile(_path(pin_file, "pin_file"))
         if key_file is not None and not self.keys.read():

@@ -1,52 +1,38 @@
-"""The rows and the tree of a log in SQLite: the one module of evidence that knows which database it is."""
+"""The rows and the tree of a log, in whatever database it lies."""
 
-import sqlite3
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from contextlib import closing
 from operator import itemgetter
-from typing import Any, cast
+from typing import Any
 
-from redrive.evidence.sqlite_faults import faults
 from redrive.evidence.store import Addition, Archived, Outrun, StoredCheckpoint, StoredRow
 from redrive.ledger.database import Connection
 from redrive.ledger.ledger import LogLedger
 from redrive.ledger.recorder import COLUMNS
-from redrive.ledger.schema import connect
 from redrive.ledger.storage_errors import storage_errors
 
-_CHECKPOINT = (
-    "SELECT size, previous_size, CASE typeof(position) WHEN 'integer' THEN position ELSE -1 END, root, note, "
-    "sealed_at_ms FROM tree_checkpoints"
-)
-_TILE = "SELECT CASE typeof(hashes) WHEN 'blob' THEN hashes END FROM tree_tiles WHERE level = ? AND tile = ?"
+ROWS = f"SELECT {COLUMNS} FROM events WHERE position > ? ORDER BY position LIMIT ?"
+FIRST = -(2**63)
 _PUT_TILE = "INSERT INTO tree_tiles VALUES (?, ?, ?) ON CONFLICT (level, tile) DO UPDATE SET hashes = excluded.hashes"
 _ROWS = 256
 _STATE_OF = itemgetter(4)
 
 
-class LogEvidence:
-    """``StoredRows`` and ``TreeStore`` of one SQLite log. Reading uses the connection of the calling thread."""
+class LogEvidence(ABC):
+    """``StoredRows`` and ``TreeStore`` of one log."""
 
-    _checkpoint, _tile = _CHECKPOINT, _TILE
+    _checkpoint = "SELECT size, previous_size, position, root, note, sealed_at_ms FROM tree_checkpoints"
+    _tile = "SELECT hashes FROM tree_tiles WHERE level = ? AND tile = ?"
 
     def __init__(self, ledger: LogLedger) -> None:
         self._ledger = ledger
 
     def rows_after(self, position: float, limit: int) -> Sequence[StoredRow]:
         """At most *limit* rows beyond *position*, in log order."""
-        query = f"SELECT {COLUMNS} FROM events WHERE position > ? ORDER BY position LIMIT ?"
         with storage_errors(self._ledger.path):
-            connection = cast(sqlite3.Connection, self._ledger.recorder.reader())
-            try:
-                return self._stored(connection.execute(query, (position, limit)).fetchall(), connection)
-            except sqlite3.OperationalError as error:
-                if "decode" not in str(error):
-                    raise
-            connection.text_factory = _text  # a text is no UTF-8: show it all the same, a leaf will not match
-            try:
-                return self._stored(connection.execute(query, (position, limit)).fetchall(), connection)
-            finally:
-                connection.text_factory = str
+            connection = self._ledger.recorder.reader()
+            after = max(position, FIRST)
+            return self._stored(connection.execute(ROWS, (after, limit)).fetchall(), connection)
 
     def _stored(self, rows: list[StoredRow], connection: Connection) -> list[StoredRow]:
         """The rows with what remains of the states that were archived."""
@@ -60,13 +46,10 @@ class LogEvidence:
             for row in rows
         ]
 
+    @abstractmethod
     def faults(self) -> list[str]:
-        """What is wrong with the file that reading it row by row does not show. It may be asked in a thread of its
-        own: it takes as long as reading all rows, but needs no Python."""
-        path, patience = self._ledger.path, self._ledger.recorder.busy_timeout_ms
-        with storage_errors(path), closing(connect(path, busy_timeout_ms=patience)) as connection:
-            connection.execute("PRAGMA query_only = ON")
-            return list(faults(connection))
+        """What is wrong with the database that reading it row by row does not show. It may be asked in a thread of its
+        own."""
 
     def last_position(self) -> int:
         """The last position of the log, 0 when it is empty."""
@@ -132,7 +115,3 @@ def _insert_leaves(writer: Connection, leaves: Sequence[int]) -> None:
     for at in range(0, len(leaves), 2 * _ROWS):
         some = leaves[at : at + 2 * _ROWS]
         writer.execute("INSERT INTO tree_leaves VALUES " + ", ".join(["(?, ?)"] * (len(some) // 2)), some)
-
-
-def _text(raw: bytes) -> str:
-    return raw.decode("utf-8", "surrogateescape")

@@ -1,15 +1,12 @@
 """The rows and the tree of a log in PostgreSQL, whose columns keep their types."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from itertools import chain
 
 from redrive.evidence.log_store import LogEvidence
-from redrive.evidence.store import StoredRow
 from redrive.ledger.database import Connection
-from redrive.ledger.recorder import COLUMNS
 from redrive.ledger.storage_errors import storage_errors
 
-_ROWS = f"SELECT {COLUMNS} FROM events WHERE position > ? ORDER BY position LIMIT ?"
 _TABLES = ("events", "agenda", "capacity", "waiters", "tree_checkpoints", "tree_leaves", "tree_tiles", "meta")
 _INVALID = (
     "SELECT c.relname, i.indisvalid AND i.indisready FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid "
@@ -27,16 +24,6 @@ _AMCHECK = "SELECT extnamespace::regnamespace::text FROM pg_extension WHERE extn
 
 class PostgresEvidence(LogEvidence):
     """``StoredRows`` and ``TreeStore`` of one log in PostgreSQL."""
-
-    _checkpoint = "SELECT size, previous_size, position, root, note, sealed_at_ms FROM tree_checkpoints"
-    _tile = "SELECT hashes FROM tree_tiles WHERE level = ? AND tile = ?"
-
-    def rows_after(self, position: float, limit: int) -> Sequence[StoredRow]:
-        """At most *limit* rows beyond *position*, in log order."""
-        after = int(position) if position > -(2**63) else -(2**63)
-        with storage_errors(self._ledger.path):
-            connection = self._ledger.recorder.reader()
-            return self._stored(connection.execute(_ROWS, (after, limit)).fetchall(), connection)
 
     def faults(self) -> list[str]:
         """What is wrong with the database that reading it row by row does not show."""

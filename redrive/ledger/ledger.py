@@ -1,4 +1,4 @@
-"""The ledger on one SQLite file: what the use cases and queries see of it."""
+"""The ledger on one log: what the use cases and queries see of it."""
 
 from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from contextvars import ContextVar
@@ -46,8 +46,8 @@ def refuse_in_batch(call: str) -> None:
 
 
 class LogLedger:
-    """An append-only log in one SQLite file, shared by any number of threads and processes. *locked*: it has encrypted
-    payloads, and was opened without their keys."""
+    """An append-only log, in an SQLite file or on a server, shared by any number of threads and processes. *locked*:
+    it has encrypted payloads, and was opened without their keys."""
 
     def __init__(
         self,

@@ -1,4 +1,4 @@
-"""One decision on the SQLite log: reads under the write lock, appends and agenda rows in one transaction."""
+"""One decision: what it reads, what it appends, and the agenda rows that follow, in one transaction."""
 
 from collections.abc import Callable, Collection, Container, Sequence
 from contextlib import AbstractContextManager

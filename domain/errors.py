@@ -13,7 +13,7 @@ RedriveError
 │   ├── WrongShard · OneShardOnly                       tenants over several logs
 │   └── StreamReadOnly          holds an event of a newer version
 ├── NotFound                    unknown, or another tenant's: both look the same          CLI exit 4
-├── Conflict                    another writer was first, again and again; try later      CLI exit 5
+├── Conflict                    another writer was first; try again                       CLI exit 5
 ├── StorageError                disk full, locked, read-only, corrupted, newer schema     CLI exit 5
 │   └── EngineClosed · StreamDamaged · SealRefused · ReadOnlyLog · ArchiveUnreadable · ShardMissing
 ├── AnchorFailed            nobody outside of the database could be told                CLI exit 5

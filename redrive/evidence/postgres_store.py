@@ -1,13 +1,15 @@
 """The rows and the tree of a log in PostgreSQL, whose columns keep their types."""
 
+import re
 from collections.abc import Iterator
 from itertools import chain
 
 from redrive.evidence.log_store import LogEvidence
 from redrive.ledger.database import Connection
-from redrive.ledger.storage_errors import storage_errors
+from redrive.ledger.storage_errors import DatabaseFault, storage_errors
 
-_TABLES = ("events", "agenda", "capacity", "waiters", "tree_checkpoints", "tree_leaves", "tree_tiles", "meta")
+_TABLE = re.compile(r"CREATE TABLE (\w+)")
+_INDEX = re.compile(r"CREATE (?:UNIQUE )?INDEX (\w+)")
 _INVALID = (
     "SELECT c.relname, i.indisvalid AND i.indisready FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid "
     "JOIN pg_class t ON t.oid = i.indrelid WHERE t.relnamespace = current_schema()::regnamespace ORDER BY c.relname"
@@ -18,7 +20,6 @@ _STRANGE = (
 )
 _RULES = "SELECT rulename, tablename FROM pg_rules WHERE schemaname = current_schema() ORDER BY rulename"
 _VIEWS = "SELECT viewname FROM pg_views WHERE schemaname = current_schema() ORDER BY viewname"
-_INDEXES = ("events_pkey", "events_stream", "events_correlation", "agenda_pkey", "agenda_due", "agenda_queue")
 _AMCHECK = "SELECT extnamespace::regnamespace::text FROM pg_extension WHERE extname = 'amcheck'"
 
 
@@ -32,8 +33,16 @@ class PostgresEvidence(LogEvidence):
             return list(chain(_of_schema(connection), _of_indexes(connection)))
 
 
+def _expected() -> tuple[list[str], list[str]]:
+    """The tables and the indexes that a ledger makes."""
+    from redrive.ledger.postgres.schema import TABLES
+
+    tables = _TABLE.findall(TABLES)
+    return tables, [*(f"{table}_pkey" for table in tables), *_INDEX.findall(TABLES)]
+
+
 def _of_schema(connection: Connection) -> Iterator[str]:
-    for table in _TABLES:
+    for table in _expected()[0]:
         if connection.execute("SELECT to_regclass(?)::text", (table,)).fetchone()[0] is None:
             yield f"the table {table} is gone"
     for name, table in connection.execute(_STRANGE):
@@ -47,10 +56,13 @@ def _of_schema(connection: Connection) -> Iterator[str]:
 def _of_indexes(connection: Connection) -> Iterator[str]:
     """Decisions find streams by index, while verifying reads by position. Where the extension amcheck is installed, the
     server compares every entry of an index with its table."""
-    found = dict(connection.execute(_INVALID).fetchall())
-    for index in _INDEXES:
+    found, indexes = dict(connection.execute(_INVALID).fetchall()), _expected()[1]
+    for index in indexes:
         if not found.get(index):
             yield f"the index {index} is gone, or not in use"
     row = connection.execute(_AMCHECK).fetchone()
-    for index in _INDEXES if row else ():
-        connection.execute(f"SELECT {row[0]}.bt_index_check(?::regclass, true)", (index,))
+    for index in indexes if row else ():
+        try:
+            connection.execute(f"SELECT {row[0]}.bt_index_check(?::regclass, true)", (index,))
+        except DatabaseFault as fault:
+            yield f"the index {index} does not agree with its table: {fault}"

@@ -278,10 +278,6 @@ class LedgerTransaction(Reading):
             return True
         return any(row[0] in changed for row in self.appended)
 
-    def touches(self, other: "LedgerTransaction") -> bool:
-        """Whether it changed a state that *other* has changed."""
-        return not self._written.keys().isdisjoint(row[0] for row in other.appended)
-
     def refuse(self) -> None:
         """Nothing is to be written."""
         self.discard()
@@ -344,6 +340,3 @@ class LedgerTransaction(Reading):
         if letters - self._written.keys():  # those written here get rows of their own
             self._ledger.agenda.arm(run.id, run.redrivable)
             self._ledger.rows_changed(letters)
-
-
-Command = Callable[[LedgerTransaction], object]

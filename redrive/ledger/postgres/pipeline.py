@@ -18,7 +18,6 @@ from psycopg.adapt import PyFormat, Transformer
 Statement = tuple[str, Sequence[Any]]
 _HINT = re.compile(r" INDEXED BY \w+")
 _MARK = re.compile(r"\?")
-_PARAMETERS = re.compile(r"(?:''|[^?'])*")
 
 
 @lru_cache(maxsize=512)

@@ -91,10 +91,11 @@ def server() -> Iterator[str]:
 
 
 @pytest.fixture
-def store(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+def store(request: pytest.FixtureRequest) -> Iterator[str]:
     """The store of a test: it is parametrized in tests/conftest.py."""
     name: str = getattr(request, "param", STORES[0])  # unittest's classes, as hypothesis makes them, have no parameters
-    monkeypatch.setenv(STORE, name)
-    if name != STORES[0]:
-        monkeypatch.setenv(SERVER, request.getfixturevalue("postgres"))
-    return name
+    with pytest.MonkeyPatch.context() as environment:  # its own: what a test patches is undone before this ends
+        environment.setenv(STORE, name)
+        if name != STORES[0]:
+            environment.setenv(SERVER, request.getfixturevalue("postgres"))
+        yield name

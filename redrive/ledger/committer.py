@@ -207,7 +207,7 @@ class Committer:
 
         Limits and encryption are shared by all: under them it would seldom do.
         """
-        if time.monotonic() - self._heard_at > STALE_S:
+        if self.recorder.lost or time.monotonic() - self._heard_at > STALE_S:
             self._take_news()
         if self.limit_book.version or self.recorder.encryption is not None:
             return False

@@ -221,7 +221,7 @@ class LogLedger:
         """Call *listener* with what this process commits, until the returned function is called; with *others*, also
         with what other processes commit, a moment later and as far as it can be heard (on PostgreSQL)."""
         self._subscribers = (*self._subscribers, listener)
-        if others and (bell := self.recorder.bell) is not None:
+        if others and (bell := self.recorder.bell) is not None and not self.committer.closed:
             self._overhearing = (*self._overhearing, listener)
             self._overheard = self._overheard or self.last_position()
             bell.listen(self._overhear)

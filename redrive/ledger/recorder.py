@@ -64,6 +64,9 @@ class LogRecorder(ApplicationRecorder):
     bell: "Bell | None" = None
     """Wakes other processes, where they can be woken."""
 
+    lost = False
+    """Whether the connection that writes is known to be gone."""
+
     path: str
     home: str
     writer: Connection

@@ -68,7 +68,7 @@ def test_what_concerns_one_log_needs_one_url() -> None:
     both = ("--db", f"{A} {B}")
     assert run(*both, "submit", str(HELLO), "--key", "k").exit_code == 0
     refused = run(*both, "verify")
-    assert (refused.exit_code, refused.stdout) == (3, "")
+    assert (refused.exit_code, refused.stdout) == (64, "")
     assert "verify concerns one log, and 2 are open" in refused.stderr
     assert "one-shard-only" in run(*both, "verify", "--json").stderr
     assert run("--db", A, "replay", "--check").exit_code == 0

@@ -31,7 +31,7 @@ def add_unknown(shop: Shop, stream: str, topic: str = "run.teleported/7") -> byt
         query = "SELECT coalesce(max(originator_version), 0) + 1 FROM events WHERE originator_id = ?"
         version = connection.execute(query, (stream,)).fetchone()[0]
         connection.execute(
-            "INSERT INTO events SELECT max(position) + 1, ?, ?, ?, ?, ?, ?, ? FROM events",
+            "INSERT INTO events SELECT coalesce(max(position), 0) + 1, ?, ?, ?, ?, ?, ?, ? FROM events",
             (stream, version, topic, body, str(ACME), stream, shop.now),
         )
     return body

@@ -126,6 +126,11 @@ class PostgresRecorder(LogRecorder):
     def _connected_to_read(self) -> PostgresConnection:
         return PostgresConnection(self._connected(_READING))
 
+    @property
+    def lost(self) -> bool:  # type: ignore[override]
+        """Whether the connection that writes is known to be gone."""
+        return self.writer.broken
+
     def is_there(self) -> bool:
         """The server tells by itself."""
         return True

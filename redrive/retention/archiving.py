@@ -24,6 +24,7 @@ from redrive.domain.run.state import FINAL, Run
 from redrive.ledger.agenda_rows import State
 from redrive.ledger.database import Connection
 from redrive.ledger.mapper import event_id_of
+from redrive.ledger.storage_errors import STORAGE
 from redrive.ledger.transaction import LedgerTransaction
 from redrive.retention.archive_file import ArchiveWriter, Kept
 from redrive.retention.models import ArchiveReport
@@ -188,9 +189,12 @@ def _empty(
             )
             assert emptied.rowcount == len(kept)
         connection.execute("RELEASE archiving")
-    except BaseException:
-        connection.execute("ROLLBACK TO archiving")
-        connection.execute("RELEASE archiving")
+    except BaseException as error:
+        try:
+            connection.execute("ROLLBACK TO archiving")
+            connection.execute("RELEASE archiving")
+        except STORAGE as worse:  # all of the transaction is gone, for the reason that came first
+            raise (error if isinstance(error, STORAGE) else worse) from None
         raise
 
 

@@ -91,7 +91,7 @@ def test_a_role_is_granted_what_the_engine_needs(server: str, application: str) 
         result = ran(application, *command.split())
         assert result.exit_code == 0, result.output
     refused = ran(application, "archive", "--older-than", "0s", "--to", "old.archive", "--reason", "x")
-    assert (refused.exit_code, "permission denied" in refused.stderr) == (5, True)
+    assert (refused.exit_code, "permission denied" in refused.stderr) == (5, True), refused.stderr
 
 
 def test_archiving_is_granted_when_it_is_asked_for(server: str, application: str) -> None:

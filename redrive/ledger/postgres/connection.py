@@ -112,8 +112,7 @@ class PostgresConnection:
         try:
             found = self._pipeline.run(sent)
         except psycopg.Error as error:
-            if len(sent) > 1 or error.diag.severity_nonlocalized in _FATAL:
-                # what was skipped counts as prepared for the driver, and not for the server; what was kept back is lost
+            if error.diag.severity_nonlocalized in _FATAL:  # the driver may only have read the server's last words
                 self.raw.close()
             raise fault_of(error) from error
         return [Found(*one) for one in found[len(sent) - len(statements) :]]

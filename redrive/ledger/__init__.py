@@ -1,1 +1,2 @@
-"""The append-only log on SQLite: mapper, recorder, agenda, states, committer."""
+"""The append-only log, in an SQLite file or on a PostgreSQL server: mapper, agenda, states, committer, and a recorder for
+each store."""

@@ -1,2 +1,1 @@
-"""The append-only log, in an SQLite file or on a PostgreSQL server: mapper, agenda, states, committer, and a recorder for
-each store."""
+"""The append-only log, in a SQLite file or on a PostgreSQL server: mapper, agenda, states, committer, two recorders."""

@@ -22,7 +22,7 @@ T = TypeVar("T")
 class AsyncEngine(Asynchronous[Engine]):
     """One log, for every tenant and for the event loop in which it was opened: ``await redrive.open_async(…)``.
 
-    It blocks the event loop nowhere: a few threads do what waits for SQLite, and commands of coroutines that wait
+    It blocks the event loop nowhere: a few threads do what waits for the log, and commands of coroutines that wait
     together share commits. Close it when done, or use it as an asynchronous context manager. In another event loop
     its methods raise RuntimeError, after ``close`` EngineClosed. ``sync`` is the engine below it, for what runs in a
     thread, as a ``Worker`` or a ``Ticker`` does.

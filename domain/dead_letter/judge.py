@@ -1,4 +1,7 @@
-"""How the sweep judges a dead letter: dispatch, park, resolve, hold, or leave untouched (behaviour, §7)."""
+"""How the sweep judges a dead letter: dispatch, park, resolve, hold, or leave untouched.
+
+Why: docs/explanation/dead-letters.md.
+"""
 
 from dataclasses import dataclass
 from enum import StrEnum

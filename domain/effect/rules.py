@@ -1,4 +1,7 @@
-"""The outbox gate's rules: when an effect may be sent, and what its outcomes mean (behaviour, §6)."""
+"""The outbox gate's rules: when an effect may be sent, and what its outcomes mean.
+
+What is promised: docs/explanation/guarantees.md.
+"""
 
 from redrive.domain.effect import events as e
 from redrive.domain.effect.request import EffectRequest, Receipt

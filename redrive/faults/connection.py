@@ -1,4 +1,7 @@
-"""The storage seam: a connection that asks before and after each statement. Another store gets one like it."""
+"""The storage seam: a connection to SQLite that asks before and after each statement.
+
+Simulations are about SQLite alone; PostgreSQL's faults are tested on real servers, in tests/ledger/postgres.
+"""
 
 import contextlib
 import sqlite3

@@ -1,1 +1,1 @@
-"""The append-only log on SQLite: mapper, recorder, agenda, states, committer."""
+"""The append-only log, in a SQLite file or on a PostgreSQL server: mapper, agenda, states, committer, two recorders."""

@@ -1,4 +1,4 @@
-"""Where faults are put in: what opens the log's connections, and what the ids of a transaction's events begin with.
+"""Where faults are put in: what opens connections to a log in SQLite, and what event ids of a transaction begin with.
 
 In production nobody sets these. The fault simulator (``redrive.faults``) does, in its own context only.
 """

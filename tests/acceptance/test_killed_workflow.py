@@ -40,7 +40,7 @@ def every_decision_has_its_inputs(events: list[Recorded]) -> None:
 
 
 def test_a_real_workflow_killed_three_times_succeeds_once_per_node(tmp_path: Path) -> None:
-    """The issue's own words: three seeded log positions between 10 % and 90 %, each while an attempt runs."""
+    """Three seeded log positions between 10 % and 90 %, each while an attempt runs."""
     length, dice = length_of_a_quiet_run(tmp_path / "quiet"), random.Random(7)
     command = Command(tmp_path, CUTANDRUN, failure_rate=0.2)
     for position in sorted(round(length * dice.uniform(0.1, 0.9)) for _ in range(3)):

@@ -11,11 +11,11 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Self
-from unittest import mock
 
 import redrive
 from benchmarks.measure import Cost, Stopwatch, open_log
 from redrive.ledger.schema import connect, prepare
+from redrive.ledger.seams import connecting
 
 Step = tuple[str, str, Any]
 WRITES = ("BEGIN", "COMMIT", "ROLLBACK", "INSERT", "REPLACE", "UPDATE", "DELETE")
@@ -63,8 +63,11 @@ class RecordingConnection(sqlite3.Connection):
 
 @contextmanager
 def _recording() -> Iterator[None]:
-    with mock.patch.object(sqlite3, "connect", functools.partial(sqlite3.connect, factory=RecordingConnection)):
+    token = connecting.set(functools.partial(sqlite3.connect, factory=RecordingConnection))
+    try:
         yield
+    finally:
+        connecting.reset(token)
 
 
 def record(path: Path, work: Callable[[redrive.Engine], None]) -> list[Step]:

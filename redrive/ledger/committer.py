@@ -97,6 +97,7 @@ class Committer:
         self._queue: deque[Pending[Any]] = deque()
         self._keys_seen = 0
         self.ahead = False
+        self._ahead_of: Sequence[LedgerTransaction] = ()
         self._heard_at = self._met_at = -math.inf
         self.commits = self.conflicts = 0
         self.closed = False
@@ -211,7 +212,7 @@ class Committer:
             self._take_news()
         if self.limit_book.version or self.recorder.encryption is not None:
             return False
-        self.ahead = True
+        self.ahead, self._ahead_of = True, transactions
         try:
             for job in jobs:
                 if (transaction := self._decide(job, transactions)) is not None:
@@ -223,8 +224,7 @@ class Committer:
             self.ahead = False
         if any(transaction.appended for transaction in transactions):
             self.recorder.begin()
-        changed = self._take_news()
-        if changed is None or not _OF_ALL.isdisjoint(changed) or any(one.rests_on(changed) for one in transactions):
+        if self._is_stale(self._take_news()):
             self.conflicts += 1
             self._met_at = time.monotonic()
             self._start_over(transactions)
@@ -234,6 +234,12 @@ class Committer:
             transaction.flush(checked=True)
         self._end(transactions)
         return True
+
+    def _is_stale(self, changed: Collection[str] | None) -> bool:
+        """Whether any decision that is made ahead rests on what others have changed since."""
+        if changed is None or not _OF_ALL.isdisjoint(changed):
+            return True
+        return any(one.rests_on(changed) for one in self._ahead_of)
 
     def _start_over(self, transactions: list[LedgerTransaction]) -> None:
         for transaction in transactions:
@@ -260,9 +266,10 @@ class Committer:
         return time.monotonic() - self._met_at < CONTENDED_S
 
     def look(self) -> None:
-        """What is due is about to be read, ahead of the lock: states must be no older than that."""
-        if self.ahead:
-            self._take_news()
+        """What is due is about to be read, ahead of the lock: states must be no older than that, and what was read
+        before must be left alone. Raises NotAhead."""
+        if self.ahead and self._is_stale(self._take_news()):
+            raise NotAhead
 
     def _take_news(self) -> Collection[str] | None:
         """Learn what others wrote: to which streams, None when it may be any."""

@@ -113,10 +113,14 @@ class States:
                 rows = self._recorder.rows_of(stream, entry.state.version, self._recorder.writer)
                 entry.rows = None
                 self._fold(entry, [_required(decode(*row)) for row in rows], rows)
-                if isinstance(entry.state, Run):  # who moved it made its letters due, or not
-                    self.rows_changed((*entry.state.dead_letters.values(), *entry.state.effect_letters.values()))
+                self._letters_moved(entry.state)
             entry.checked = self.foreign_changes
         return entry
+
+    def _letters_moved(self, state: State) -> None:
+        """Whoever moved a run made its letters due, or not: what is remembered of their rows is void."""
+        if isinstance(state, Run):
+            self.rows_changed((*state.dead_letters.values(), *state.effect_letters.values()))
 
     def readable(self, stream: str) -> Entry | None:
         """The stream as of now, or None when it has no event or cannot be understood in full."""
@@ -224,6 +228,7 @@ class States:
         if isinstance(entry.state, Run):
             entry.size = BYTES_PER_NODE * len(entry.state.flow)
         self._fold(entry, events, rows, kept=False)
+        self._letters_moved(entry.state)
         self._keep(entry)
         return entry
 

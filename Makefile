@@ -1,7 +1,7 @@
 # `make check` is what .ci/run runs after installing.
 PYTHON ?= python3
 
-.PHONY: install check test lint types imports docs bench bench-forensics peers soak simulate kills
+.PHONY: install check test stores lint types imports docs bench bench-forensics peers soak simulate kills
 
 install:
 	$(PYTHON) -m pip install -e ".[dev]"
@@ -10,7 +10,7 @@ check: test lint types imports docs
 
 test:
 	$(PYTHON) -m pytest
-	$(PYTHON) -m pytest -q -m long
+	$(PYTHON) -m pytest -q -m "long and not both_stores"
 
 lint:
 	$(PYTHON) -m ruff check .
@@ -33,6 +33,9 @@ bench-forensics:
 
 peers:
 	$(PYTHON) -m benchmarks.peers $(PEERS)
+
+stores:
+	$(PYTHON) -m pytest -q -m both_stores
 
 soak:
 	$(PYTHON) -m benchmarks.soak $(SOAK)

@@ -18,13 +18,13 @@ os.environ["XDG_STATE_HOME"] = _STATE.name
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Run what asks for a store on each, unless it is about files. What takes minutes on a server is long."""
+    """Run what asks for a store on each, unless it is about files. What takes many minutes on a server runs apart."""
     if "store" not in metafunc.fixturenames:
         return
     stores: list[Any] = [STORES[0]]
     if metafunc.definition.get_closest_marker("sqlite_only") is None:
         soon = metafunc.definition.path.parent.name in SOON
-        stores.append(pytest.param(STORES[1], marks=() if soon else pytest.mark.long))
+        stores.append(pytest.param(STORES[1], marks=() if soon else pytest.mark.both_stores))
     metafunc.parametrize("store", stores, indirect=True)
 
 

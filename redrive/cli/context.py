@@ -189,7 +189,7 @@ class Session:
 
         urls = self.settings.urls
         if len(urls) > 1:
-            raise InvalidValue("db", urls, "the URL of one log")
+            raise InvalidValue("db", ", ".join(urls), "the URL of one log")
         return urls[0]
 
     def _store_at(self, url: str) -> "Store":

@@ -33,7 +33,9 @@ _REFUSED = (
 def fault_of(error: psycopg.Error) -> DatabaseFault:
     """*error* as the ledger knows it."""
     sentence = next((said for kind, said in _SENTENCES if isinstance(error, kind)), "the database refused")
-    if type(error) is psycopg.OperationalError and "FATAL:" in str(error):
+    if type(error) is psycopg.OperationalError and "no password supplied" in str(error):
+        sentence = "the server asks for a password: give it in PGPASSWORD, or in ~/.pgpass"
+    elif type(error) is psycopg.OperationalError and "FATAL:" in str(error):
         told = str(error).partition("FATAL:")[2]
         sentence = next((said for words, said in _REFUSED if words in told), sentence)
     return DatabaseFault(f"{sentence} ({' '.join(str(error).split())})")

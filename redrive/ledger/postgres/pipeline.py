@@ -16,6 +16,7 @@ from psycopg import pq
 from psycopg.adapt import PyFormat, Transformer
 
 Statement = tuple[str, Sequence[Any]]
+PATIENCE_S = 120
 _HINT = re.compile(r" INDEXED BY \w+")
 _MARK = re.compile(r"\?")
 
@@ -87,13 +88,20 @@ class Pipeline:
     def _next(self) -> "pq.abc.PGresult | None":
         pgconn = self._pgconn
         while pgconn.flush():
-            readable, _, _ = select.select([pgconn.socket], [pgconn.socket], [])
-            if readable:
+            if self._waited_for([pgconn.socket]):
                 pgconn.consume_input()
         while pgconn.is_busy():
-            select.select([pgconn.socket], [], [])
+            self._waited_for([])
             pgconn.consume_input()
         return pgconn.get_result()
+
+    def _waited_for(self, writable: list[int]) -> bool:
+        """Wait until something can be read, or written; whether it is to be read. Raises OperationalError when the
+        server is silent for too long: it may hang, and nobody would know."""
+        readable, others, _ = select.select([self._pgconn.socket], writable, [], PATIENCE_S)
+        if not readable and not others:
+            raise psycopg.OperationalError(f"the server has said nothing for {PATIENCE_S} s")
+        return bool(readable)
 
     def _good(self, found: "Sequence[pq.abc.PGresult]") -> "Sequence[pq.abc.PGresult]":
         """Raises the first error among results."""

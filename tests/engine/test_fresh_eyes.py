@@ -268,6 +268,7 @@ def test_a_view_that_was_deleted_is_made_again_by_whoever_looks_first(engine: re
 
 
 @pytest.mark.long
+@pytest.mark.sqlite_only
 def test_two_processes_that_run_one_file_make_one_run(tmp_path: Path) -> None:
     """One executes it, the other finds it."""
     (tmp_path / "f.yaml").write_text(

@@ -174,7 +174,9 @@ def a_checkpoint(dice: random.Random, _tiles: list[Any], points: list[Any], _lea
     """A checkpoint's columns, one byte of its note, or the checkpoint itself."""
     size, previous, position, root, note = dice.choice(points)
     other = dice.choice([point for point in points if point[0] != size])
-    at = dice.randrange(len(note) - 1)
+    # not the name and the id of who signed: what a key signed that nobody knows is ignored, as C2SP wants it
+    signed = note.find("\n\n") + 1 or len(note)
+    at = dice.choice([*range(signed - 1), *range(max(signed, len(note) - 80), len(note) - 1)])
     spelled = note[:at] + ("A" if note[at] != "A" else "B") + note[at + 1 :]
     changes: list[tuple[str, object]] = [
         ("previous_size", previous + 1),

@@ -10,7 +10,8 @@ from typing import Any
 
 import psycopg
 from psycopg import pq
-from psycopg.types.string import StrBinaryDumper
+from psycopg.abc import Buffer
+from psycopg.types.string import StrBinaryDumper, TextBinaryLoader
 
 from redrive.ledger.postgres.errors import fault_of
 from redrive.ledger.postgres.pipeline import Pipeline, Statement
@@ -20,13 +21,30 @@ _FATAL = ("FATAL", "PANIC")
 _WRITES = ("INSERT", "UPDATE", "DELETE")
 
 
+_MARK, _NUL = "\ue000", "\ue000\ue001"
+"""PostgreSQL has no place for NUL in a text; names may hold it. It is written as two characters of private use."""
+
+
 class LenientStrDumper(StrBinaryDumper):
-    """Text that PostgreSQL has no place for is sent with replacements: names are clean where they are written, and
-    what is looked for is then not there."""
+    """Text as it is stored. A lone surrogate is replaced: there is none where names are written, and what is looked for
+    by one is not there."""
 
     def dump(self, obj: str) -> bytes:
         """UTF-8, without NUL and lone surrogates."""
-        return obj.replace("\0", "\ufffd").encode("utf-8", "replace")
+        if "\0" in obj or _MARK in obj:
+            obj = obj.replace(_MARK, _MARK * 2).replace("\0", _NUL)
+        return obj.encode("utf-8", "replace")
+
+
+class ExactTextLoader(TextBinaryLoader):
+    """Text as it was written."""
+
+    def load(self, data: Buffer) -> str | bytes:
+        """With NUL where it was."""
+        text = bytes(data).decode()
+        if _MARK not in text:
+            return text
+        return _MARK.join(part.replace(_NUL, "\0") for part in text.split(_MARK * 2))
 
 
 class Found:

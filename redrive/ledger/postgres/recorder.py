@@ -19,7 +19,7 @@ from redrive.ledger.database import Connection
 from redrive.ledger.mapper import NewRow
 from redrive.ledger.postgres.address import address_of
 from redrive.ledger.postgres.bell import Bell
-from redrive.ledger.postgres.connection import Found, LenientStrDumper, PostgresConnection
+from redrive.ledger.postgres.connection import ExactTextLoader, Found, LenientStrDumper, PostgresConnection
 from redrive.ledger.postgres.errors import fault_of
 from redrive.ledger.postgres.names import home_of, lock_key
 from redrive.ledger.postgres.readers import Readers
@@ -274,4 +274,5 @@ def _configure(raw: "psycopg.Connection[Any]") -> None:
     for number in (int, bool):  # one type for all numbers, as in SQLite: a statement is prepared once
         raw.adapters.register_dumper(number, Int8BinaryDumper)
     raw.adapters.register_dumper(str, LenientStrDumper)
+    raw.adapters.register_loader("text", ExactTextLoader)
     raw.prepare_threshold = 2

@@ -2,6 +2,7 @@
 
 import select
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import psycopg
@@ -9,6 +10,7 @@ import pytest
 
 from redrive.ledger.postgres.connection import PostgresConnection
 from redrive.ledger.storage_errors import DatabaseFault
+from tests.ledger.world import World
 
 PUT = "INSERT INTO pg_temp.t VALUES (?)"
 DUPLICATE, BROKEN = (1,), (object(),)  # refused by the server; by the driver, before anything is sent
@@ -128,3 +130,15 @@ def test_a_deferred_constraint_fails_the_commit(connection: PostgresConnection) 
         connection.together(("COMMIT", ()), ("SELECT 1", ()))
     assert not connection.in_transaction
     connection.rollback()
+
+
+@pytest.mark.parametrize(
+    "text", ["", "a", "\0", "a\0b", "\ue000", "\ue000\ue001", "\0\ue000\0", "\ue000\ue000\0\ue001", "\ue001\0"]
+)
+def test_a_text_comes_back_as_it_was_written(tmp_path: Path, text: str) -> None:
+    """NUL too, for which PostgreSQL has no place, and what stands for it."""
+    world = World(tmp_path / "log.db")
+    writer = world.ledger.recorder.writer
+    writer.execute("INSERT INTO meta VALUES ('text', ?)", (text,))
+    assert writer.execute("SELECT value FROM meta WHERE name = 'text' AND value = ?", (text,)).fetchone() == (text,)
+    world.ledger.close()

@@ -39,7 +39,7 @@ _PUBLIC = {
     "redrive.forensics.causes.why": ("Why", "WhyStep"),
     "redrive.http_effects": ("http_reconcile", "http_send"),
     "redrive.settings": ("Settings",),
-    "redrive.ledger.committer": ("Pending",),
+    "redrive.ledger.pending": ("Pending",),
     "redrive.domain.classifier": ("DEFAULT_RULES", "Classifier", "Rule"),
     "redrive.domain.compensation.state": ("CompensationStatus",),
     "redrive.domain.effect.request": ("Compensation",),
@@ -290,8 +290,8 @@ if TYPE_CHECKING:
     from redrive.history import HistoryEntry as HistoryEntry
     from redrive.http_effects import http_reconcile as http_reconcile
     from redrive.http_effects import http_send as http_send
-    from redrive.ledger.committer import Pending as Pending
     from redrive.ledger.limit_status import LimitStatus as LimitStatus
+    from redrive.ledger.pending import Pending as Pending
     from redrive.privacy.models import KeyDestruction as KeyDestruction
     from redrive.privacy.models import PrivacyStatus as PrivacyStatus
     from redrive.privacy.options import Privacy as Privacy

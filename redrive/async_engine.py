@@ -12,7 +12,7 @@ from redrive.asynchronous import Asynchronous, Threads, awaited, command_of
 from redrive.domain.errors import InvalidValue
 from redrive.domain.identity import Tenant
 from redrive.engine import Batch, Engine
-from redrive.ledger.committer import Pending
+from redrive.ledger.pending import Pending
 from redrive.opening import open  # noqa: A004
 
 P = ParamSpec("P")

@@ -12,9 +12,9 @@ from redrive.domain.run.claims import DEFAULT_LEASE_MS
 from redrive.evidence.custody import Custody
 from redrive.evidence_engine import EvidenceEngine
 from redrive.forensic_engine import ForensicEngine
-from redrive.ledger.committer import Pending
 from redrive.ledger.ledger import LogLedger, refuse_in_batch
 from redrive.ledger.limit_status import LimitStatus, statuses
+from redrive.ledger.pending import Pending
 from redrive.private_engine import PrivateEngine
 from redrive.processes.capacity import changing_limit, removing_limit, setting_limit
 from redrive.processes.handout import Claim

@@ -11,7 +11,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
-from typing import Any, Generic, TypeVar, cast
+from typing import Any, TypeVar
 
 from redrive.domain.errors import EngineClosed, StorageError
 from redrive.domain.ports import Caller
@@ -22,6 +22,7 @@ from redrive.ledger.application import LogApplication
 from redrive.ledger.database import Connection
 from redrive.ledger.limit_book import LIMITS_STREAM, LimitBook, book_of
 from redrive.ledger.mapper import Appended
+from redrive.ledger.pending import Pending
 from redrive.ledger.recorder import LogRecorder
 from redrive.ledger.states import States
 from redrive.ledger.storage_errors import STORAGE, storage_error, storage_errors
@@ -33,38 +34,6 @@ MOST_HEADS = 100_000
 _OF_ALL = frozenset((LIMITS_STREAM, SHARDS_STREAM))  # what every decision rests on
 CONTENDED_S = 2.0
 STALE_S = 0.02  # what is older is asked again before it is used: that is cheaper than to decide in vain
-
-
-class Pending(Generic[T]):
-    """A command's result, which exists once its batch is durable."""
-
-    __slots__ = ("_done", "_error", "_value", "caller", "command")
-
-    def __init__(self, caller: Caller, command: Callable[[LedgerTransaction], T]) -> None:
-        self.caller, self.command = caller, command
-        self._done = False
-        self._value: T | None = None
-        self._error: BaseException | None = None
-
-    def done(self) -> bool:
-        """Whether the outcome is known."""
-        return self._done
-
-    def result(self) -> T:
-        """What the command returned, or raises what it raised. Only after the batch was committed."""
-        if not self._done:
-            raise RuntimeError("the batch is not committed yet: ask after its with block")
-        if self._error is not None:
-            raise self._error
-        return cast(T, self._value)
-
-    def settle(self, value: T | None, error: BaseException | None = None) -> None:
-        """Set the outcome."""
-        self._value, self._error = value, error
-
-    def release(self) -> None:
-        """Make the outcome known."""
-        self._done = True
 
 
 class Committer:

@@ -7,6 +7,9 @@ to SQLite, which PostgreSQL never sees.
 from collections.abc import Iterator, Sequence
 from typing import Any, Protocol
 
+Row = tuple[Any, ...]
+"""A row, in the order of the columns that were asked for."""
+
 
 class Cursor(Protocol):
     """What a statement found."""

@@ -16,9 +16,11 @@ from redrive.ledger.agenda import Agenda
 from redrive.ledger.agenda_rows import AgendaRow
 from redrive.ledger.application import LogApplication
 from redrive.ledger.capacity import Capacity
-from redrive.ledger.committer import Committer, Pending
+from redrive.ledger.committer import Committer
+from redrive.ledger.database import Row
 from redrive.ledger.mapper import shown
-from redrive.ledger.recorder import COLUMNS, Row
+from redrive.ledger.pending import Pending
+from redrive.ledger.recorder import COLUMNS
 from redrive.ledger.storage_errors import storage_errors
 from redrive.ledger.transaction import LedgerTransaction
 from redrive.projections.logs import log

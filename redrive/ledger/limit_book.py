@@ -8,9 +8,9 @@ from redrive.domain.errors import StreamReadOnly
 from redrive.domain.identity import Principal, StreamId, Tenant, derived_id
 from redrive.domain.limits import Limit
 from redrive.domain.records import LimitRemoved, LimitSet
-from redrive.ledger.database import Connection
+from redrive.ledger.database import Connection, Row
 from redrive.ledger.mapper import shown
-from redrive.ledger.recorder import LogRecorder, Row
+from redrive.ledger.recorder import LogRecorder
 
 LIMITS_STREAM = StreamId(derived_id(Tenant(), "limits"))
 _HEAD = "SELECT originator_version, state FROM events WHERE originator_id = ? ORDER BY originator_version DESC LIMIT 1"

@@ -6,13 +6,14 @@ import threading
 from abc import abstractmethod
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from operator import itemgetter
-from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 from eventsourcing.persistence import ApplicationRecorder, Notification, StoredEvent, Subscription
 
 from redrive.domain.errors import Conflict, StorageError
 from redrive.domain.identity import EventId
-from redrive.ledger.database import Connection
+from redrive.ledger.database import Connection, Row
+from redrive.ledger.encrypting import Encrypting
 from redrive.ledger.mapper import LoggedEvent, NewRow, event_id_of
 from redrive.ledger.storage_errors import STORAGE, storage_errors
 
@@ -24,26 +25,7 @@ COLUMNS = "position, originator_id, originator_version, topic, state, tenant, co
 _HEAD = "SELECT originator_version FROM events WHERE originator_id = ? ORDER BY originator_version DESC LIMIT 1"
 _STATE = "SELECT position, state FROM events WHERE originator_id = ? AND originator_version = ?"
 
-Row = tuple[Any, ...]
 _STATE_OF = itemgetter(4)
-
-
-class Encrypting(Protocol):
-    """Encrypts payloads on their way into the log, and decrypts them on their way out."""
-
-    @property
-    def generation(self) -> int:
-        """Rises when keys may have gone."""
-
-    @property
-    def erasures(self) -> int | None:
-        """How many keys are destroyed for good; None while one is being destroyed."""
-
-    def encrypt(self, rows: Sequence[NewRow], subject: str | None) -> list[NewRow]:
-        """The rows as they are to be stored."""
-
-    def decrypted(self, rows: list[Row]) -> list[Row]:
-        """The rows as they were before they were encrypted."""
 
 
 class News(NamedTuple):

@@ -32,9 +32,9 @@ from redrive.domain.run import events as run_events
 from redrive.domain.run.evolution import evolve as evolve_run
 from redrive.domain.run.state import Run
 from redrive.ledger.agenda_rows import AgendaRow, State
-from redrive.ledger.database import Connection
+from redrive.ledger.database import Connection, Row
 from redrive.ledger.mapper import decode
-from redrive.ledger.recorder import LogRecorder, Row
+from redrive.ledger.recorder import LogRecorder
 
 MOST_FLOWS = 256
 BYTES_PER_NODE = 400

@@ -15,8 +15,9 @@ from redrive.domain.errors import PayloadLocked
 from redrive.domain.identity import StreamId, Tenant, derived_id
 from redrive.domain.payloads import DESTROYED, ENCRYPTED, KEYED, paths_of, put_at, value_at
 from redrive.domain.values import clean_name
+from redrive.ledger.database import Row
 from redrive.ledger.mapper import NewRow, tenant_named
-from redrive.ledger.recorder import LogRecorder, Row
+from redrive.ledger.recorder import LogRecorder
 from redrive.privacy.cipher import Cipher, aad_of
 from redrive.privacy.key_store import KeyStore
 

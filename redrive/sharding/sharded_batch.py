@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, ParamSpec, Self, TypeVar
 
 from redrive.domain.errors import InvalidValue, OneShardOnly
-from redrive.ledger.committer import Pending
+from redrive.ledger.pending import Pending
 
 if TYPE_CHECKING:
     from redrive.sharding.sharded_engine import ShardedEngine

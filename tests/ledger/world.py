@@ -16,9 +16,9 @@ from redrive.domain.retry_policy import Backoff, Mode, RetryPolicy, Strategy, Te
 from redrive.domain.run.events import NoteAdded
 from redrive.domain.run.state import Run
 from redrive.domain.values import JsonValue
-from redrive.ledger.committer import Pending
 from redrive.ledger.ledger import LogLedger
 from redrive.ledger.mapper import EventMapper, LoggedEvent
+from redrive.ledger.pending import Pending
 from redrive.ledger.transaction import LedgerTransaction
 from redrive.processes import intake, leases, operations, reports
 from redrive.processes.handout import Attempt, Claim

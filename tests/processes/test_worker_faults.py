@@ -8,7 +8,7 @@ import pytest
 
 from redrive import Attempt, Conflict, Retry, StorageError
 from redrive.domain.run import events as e
-from redrive.ledger.committer import Pending
+from redrive.ledger.pending import Pending
 from tests.processes.workshop import Shop, beside, chain, logged, policy, running, until, work, worker_of, working
 
 Jobs = Sequence[tuple[Any, Callable[[Any], Any]]]

@@ -3,8 +3,8 @@
 from collections.abc import Iterable, Iterator, Sequence
 
 from redrive.forensics.decided_again.commits import NONCE, belongs
+from redrive.ledger.database import Row
 from redrive.ledger.mapper import shown
-from redrive.ledger.recorder import Row
 
 _ID, _CAUSE = b'{"id":"', b',"cause":'
 _BEGIN, _END = len(_ID), len(_ID) + NONCE + 4

@@ -23,8 +23,8 @@ from redrive.domain.run.evolution import evolve as evolve_run
 from redrive.domain.run.state import Run
 from redrive.forensics.decided_again.encrypted_payloads import Erasures
 from redrive.ledger.agenda_rows import State
+from redrive.ledger.database import Row
 from redrive.ledger.mapper import shown
-from redrive.ledger.recorder import Row
 
 if TYPE_CHECKING:
     from redrive.ledger.ledger import LogLedger

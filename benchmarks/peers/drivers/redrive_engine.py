@@ -90,7 +90,8 @@ class Merging(Hand):
         claim = first = self.acme.claim(worker=self.name, start=True)
         while claim is not None:
             with self.engine.batch() as batch:
-                batch.add(*self.outcome(claim.attempts[0]))
+                report, attempt, told = self.outcome(claim.attempts[0])
+                batch.add(report, attempt, told)
                 claimed = batch.add(self.acme.claim, worker=self.name, start=True)
             claim = claimed.result()
         return first is not None
@@ -112,7 +113,8 @@ class Batching(Hand):
         if claims:
             with self.engine.batch() as batch:
                 for claim in claims:
-                    batch.add(*self.outcome(claim.attempts[0]))
+                    report, attempt, told = self.outcome(claim.attempts[0])
+                    batch.add(report, attempt, told)
         return bool(claims)
 
     def request_retries(self) -> None:

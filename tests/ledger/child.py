@@ -18,6 +18,8 @@ from redrive.domain.errors import RedriveError
 from redrive.domain.identity import RunId
 from redrive.processes import operations
 from tests.ledger.world import BROKEN, World
+from tests.stores import SERVER as SERVER_URL
+from tests.stores import STORE
 
 ROOT = Path(__file__).parents[2]
 PARTS: dict[str, Callable[..., None]] = {}
@@ -33,7 +35,8 @@ class Child:
 
     def __init__(self, part: str, *args: object) -> None:
         self._ear, mouth = SERVER.Pipe()
-        self.process = SERVER.Process(target=_serve, args=(mouth, part, args), daemon=True)
+        stores = {name: os.environ[name] for name in (STORE, SERVER_URL) if name in os.environ}
+        self.process = SERVER.Process(target=_serve, args=(mouth, part, args, stores), daemon=True)
         self.process.start()
         mouth.close()
 
@@ -79,7 +82,8 @@ def part(function: Callable[..., None]) -> Callable[..., None]:
     return function
 
 
-def _serve(mouth: Connection, part: str, args: tuple[object, ...]) -> None:
+def _serve(mouth: Connection, part: str, args: tuple[object, ...], stores: dict[str, str]) -> None:
+    os.environ.update(stores)  # whoever serves was started by another test
     MOUTH.append(mouth)
     PARTS[part](*map(str, args))
 

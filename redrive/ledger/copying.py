@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from typing import Any
 
+from redrive import __version__
 from redrive.domain.errors import StorageError
 from redrive.ledger.ledger import LogLedger
 from redrive.ledger.recorder import COLUMNS
@@ -20,7 +21,7 @@ _TABLES = (
     ("archived", 'position, archive, "offset", size, digest, event_id'),
 )
 _ARCHIVES = "SELECT number, id, path FROM archives WHERE number > ? ORDER BY number LIMIT ?"
-_QUIET: dict[str, Any] = {"clock": lambda: 0, "dice": lambda: 0.0, "engine": "copy", "durable": True}
+_QUIET: dict[str, Any] = {"clock": lambda: 0, "dice": lambda: 0.0, "engine": __version__}
 _IDENTITY = "UPDATE meta SET value = ? WHERE name = 'ledger_id'"
 
 
@@ -58,7 +59,6 @@ def _copied(source: LogLedger, target: LogLedger) -> DatabaseCopied:
         if store is not None:
             writing.execute("INSERT INTO meta VALUES ('key_store', ?)", (store[0],))
         writing.execute(_IDENTITY, (source.id,))
-        writing.execute("DELETE FROM meta WHERE name = 'engine'")
         (last,) = reading.execute("SELECT coalesce(max(position), 0) FROM events").fetchone()
     return DatabaseCopied(
         source=source.path,

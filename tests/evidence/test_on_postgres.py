@@ -102,8 +102,12 @@ def test_a_bundle_is_verified_without_the_server(sealed: redrive.Engine, tmp_pat
 def test_a_copy_on_another_store_keeps_every_proof(sealed: redrive.Engine, tmp_path: Path) -> None:
     """From the server to a file: the same identity, positions, tree; the pin still holds."""
     sealed.close()
+    with outside(tmp_path / "log.db") as log:
+        before = log.execute("SELECT name, value FROM meta ORDER BY name").fetchall()
     copied = copy_log(location_of(tmp_path / "log.db"), str(tmp_path / "copy.db"))
     assert copied.events == copied.last_position
+    with outside(tmp_path / "log.db") as log:
+        assert log.execute("SELECT name, value FROM meta ORDER BY name").fetchall() == before
     url, pin = f"sqlite:///{tmp_path / 'copy.db'}", str(tmp_path / "log.pin")
     with redrive.open(url, clock=Clock(), key_file=str(tmp_path / "keys.json"), pin_file=pin) as engine:
         assert engine.verify().result is redrive.VerifyResult.VERIFIED

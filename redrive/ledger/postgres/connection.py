@@ -19,6 +19,7 @@ from redrive.ledger.storage_errors import DatabaseFault
 
 _FATAL = ("FATAL", "PANIC")
 _WRITES = ("INSERT", "UPDATE", "DELETE")
+_MOST_KEPT = 8_192  # values: what a long maintenance writes is not gathered in memory
 
 
 _MARK, _NUL = "\ue000", "\ue000\ue001"
@@ -84,11 +85,12 @@ class PostgresConnection:
     def __init__(self, connection: "psycopg.Connection[Any]") -> None:
         self.raw = connection
         self._kept: list[Statement] = []
+        self._kept_values = 0
         self._pipeline = Pipeline(connection)
 
     def renew(self, connection: "psycopg.Connection[Any]") -> None:
         """Go on with a new connection: the one before is lost, with what was kept back."""
-        self._kept.clear()
+        self._forget_kept()
         self.raw.close()
         self.raw = connection
         self._pipeline = Pipeline(connection)
@@ -107,6 +109,9 @@ class PostgresConnection:
         """Run one statement. Within a transaction, one that writes is kept back."""
         if sql.startswith(_WRITES) and self.in_transaction:
             self._kept.append((sql, parameters))
+            self._kept_values += 1 + len(parameters)
+            if self._kept_values > _MOST_KEPT:
+                self.together()
             return Found([], -1)
         return self.together((sql, parameters))[-1]
 
@@ -126,7 +131,7 @@ class PostgresConnection:
     def together(self, *statements: Statement) -> list[Found]:
         """Run what was kept back and *statements* in one way to the server; what *statements* found."""
         sent = [*self._kept, *statements]
-        self._kept.clear()
+        self._forget_kept()
         try:
             found = self._pipeline.run(sent)
         except psycopg.Error as error:
@@ -135,10 +140,14 @@ class PostgresConnection:
             raise fault_of(error) from error
         return [Found(*one) for one in found[len(sent) - len(statements) :]]
 
+    def _forget_kept(self) -> None:
+        self._kept.clear()
+        self._kept_values = 0
+
     def rollback(self) -> None:
         """Undo the open transaction, with what was kept back of it; nothing when there is none, or no server. A
         connection that cannot do that is closed."""
-        self._kept.clear()
+        self._forget_kept()
         if not self.broken and self.raw.info.transaction_status != pq.TransactionStatus.IDLE:
             try:
                 self.together(("ROLLBACK", ()))

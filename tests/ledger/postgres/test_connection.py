@@ -142,3 +142,16 @@ def test_a_text_comes_back_as_it_was_written(tmp_path: Path, text: str) -> None:
     writer.execute("INSERT INTO meta VALUES ('text', ?)", (text,))
     assert writer.execute("SELECT value FROM meta WHERE name = 'text' AND value = ?", (text,)).fetchone() == (text,)
     world.ledger.close()
+
+
+def test_what_is_kept_back_is_bounded(connection: PostgresConnection) -> None:
+    """A copy of a million events is not gathered in memory; nothing is lost or done twice by that."""
+    connection.script("CREATE TEMP TABLE many (n BIGINT PRIMARY KEY)")
+    connection.execute("BEGIN")
+    most = 0
+    for n in range(10_000):
+        connection.execute("INSERT INTO pg_temp.many VALUES (?)", (n,))
+        most = max(most, len(connection._kept))
+    connection.together(("COMMIT", ()))
+    assert connection.execute("SELECT count(*) FROM pg_temp.many").fetchone() == (10_000,)
+    assert most < 5_000

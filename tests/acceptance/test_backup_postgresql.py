@@ -1,7 +1,4 @@
-"""A dump of a log in PostgreSQL that is taken while a worker works, restored into another database.
-
-It runs as soon as ``redrive.open`` knows ``postgresql://``; until then it says that it does not.
-"""
+"""A dump of a log in PostgreSQL that is taken while a worker works, restored into another database."""
 
 import os
 import subprocess
@@ -13,7 +10,7 @@ from typing import Any
 import pytest
 
 import redrive
-from redrive import Flow, InvalidValue, Node, RedriveError, VerifyResult
+from redrive import Flow, Node, VerifyResult
 from tests.processes.workshop import running, until
 
 pytestmark = pytest.mark.long
@@ -22,22 +19,9 @@ RUNS = 40
 HOUR_MS = 3_600_000
 
 
-def is_supported() -> bool:
-    """Whether this version opens such URLs."""
-    try:
-        redrive.open("postgresql://nobody@127.0.0.1:1/nothing?connect_timeout=1").close()
-    except InvalidValue:
-        return False
-    except RedriveError:
-        return True
-    return True
-
-
 @pytest.fixture
 def server(tmp_path: Path) -> Iterator[str]:
     """The URL of a real server of this test's own, or of the one that the environment names."""
-    if not is_supported():
-        pytest.skip("this version of redrive does not open postgresql:// URLs")
     named = os.environ.get("REDRIVE_TEST_POSTGRES")
     if named:
         yield named

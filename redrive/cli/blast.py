@@ -1,6 +1,6 @@
 """``redrive blast``: everything that followed from an event, as a tree, and how much of it of each kind."""
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from typing import TYPE_CHECKING
 
 import click
@@ -31,7 +31,8 @@ def blast(session: Session, event: str, at: str | None, all_: bool) -> None:
     what the facts say, across dead letters, effects, compensations and requeues; of a policy, limit or flow, what was
     decided under it.
 
-    The signs: └ a stored cause, ~ what the facts say, = decided under it.
+    The signs: └ a stored cause, ~ what the facts say, = decided under it. Of what followed from the same event, the
+    branch with fewer events comes first.
     """
     from redrive.cli.saying import sentence_of
 
@@ -85,16 +86,21 @@ def _sentences(acme: "TenantEngine", told: "Blast", most: int | None) -> dict[in
 
 
 def _in_order(told: "Blast") -> "list[BlastEvent]":
-    """The events as a tree is read: each before what followed from it."""
+    """The events as a tree is read: each before what followed from it. What less followed from comes first, so that
+    one with a thousand does not hide those beside it."""
     under: defaultdict[int, list[BlastEvent]] = defaultdict(list)
-    for one in told.events:
+    sizes: Counter[int] = Counter()
+    for one in reversed(told.events):  # what follows has a later position than what it follows from
         under[one.parent].append(one)
+        sizes[one.parent] += sizes[one.position] + 1
     order: list[BlastEvent] = []
-    waiting = under[told.event.position][::-1]
+    waiting = [told.event.position]
+    events = {one.position: one for one in told.events}
     while waiting:
-        one = waiting.pop()
-        order.append(one)
-        waiting += under[one.position][::-1]
+        place = waiting.pop()
+        order += [events[place]] if place in events else []
+        after = sorted(under[place], key=lambda one: (sizes[one.position], one.position))
+        waiting += [one.position for one in reversed(after)]
     return order
 
 

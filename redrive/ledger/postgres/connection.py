@@ -10,8 +10,6 @@ from typing import Any
 
 import psycopg
 from psycopg import pq
-from psycopg.abc import Buffer
-from psycopg.types.string import StrBinaryDumper, TextBinaryLoader
 
 from redrive.ledger.postgres.errors import fault_of
 from redrive.ledger.postgres.pipeline import Pipeline, Statement
@@ -20,32 +18,6 @@ from redrive.ledger.storage_errors import DatabaseFault
 _FATAL = ("FATAL", "PANIC")
 _WRITES = ("INSERT", "UPDATE", "DELETE")
 _MOST_KEPT = 8_192  # values: what a long maintenance writes is not gathered in memory
-
-
-_MARK, _NUL = "\ue000", "\ue000\ue001"
-"""PostgreSQL has no place for NUL in a text; names may hold it. It is written as two characters of private use."""
-
-
-class LenientStrDumper(StrBinaryDumper):
-    """Text as it is stored. A lone surrogate is replaced: there is none where names are written, and what is looked for
-    by one is not there."""
-
-    def dump(self, obj: str) -> bytes:
-        """UTF-8, without NUL and lone surrogates."""
-        if "\0" in obj or _MARK in obj:
-            obj = obj.replace(_MARK, _MARK * 2).replace("\0", _NUL)
-        return obj.encode("utf-8", "replace")
-
-
-class ExactTextLoader(TextBinaryLoader):
-    """Text as it was written."""
-
-    def load(self, data: Buffer) -> str | bytes:
-        """With NUL where it was."""
-        text = bytes(data).decode()
-        if _MARK not in text:
-            return text
-        return _MARK.join(part.replace(_NUL, "\0") for part in text.split(_MARK * 2))
 
 
 class Found:

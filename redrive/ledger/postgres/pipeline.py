@@ -13,7 +13,8 @@ from typing import Any
 
 import psycopg
 from psycopg import pq
-from psycopg.adapt import PyFormat, Transformer
+
+from redrive.ledger.postgres.values import dumped, loaded
 
 Statement = tuple[str, Sequence[Any]]
 PATIENCE_S = 120
@@ -55,16 +56,14 @@ class Pipeline:
 
     def _send(self, sql: str, values: Sequence[Any]) -> bool:
         """Send a statement; whether the server is asked to prepare it first."""
-        text, transformer = translated(sql), Transformer(self._connection)
-        dumped = transformer.dump_sequence(values, [PyFormat.BINARY] * len(values)) if values else []
-        types = transformer.types or ()
+        text = translated(sql)
+        sent, types = dumped(values) if values else (None, ())
         name = self._names.get((text, types))
         fresh = name is None
         if name is None:
             name = self._names[text, types] = b"redrive_%d" % next(self._number)
             self._pgconn.send_prepare(name, text, types or None)
-        formats = transformer.formats
-        self._pgconn.send_query_prepared(name, dumped or None, formats, result_format=pq.Format.BINARY)
+        self._pgconn.send_query_prepared(name, sent, [pq.Format.BINARY] * len(types), result_format=pq.Format.BINARY)
         return fresh
 
     def _answers(self, fresh: Sequence[bool]) -> "list[pq.abc.PGresult]":
@@ -114,9 +113,7 @@ class Pipeline:
     def _loaded(self, result: "pq.abc.PGresult") -> tuple[list[Any], int]:
         if result.status != pq.ExecStatus.TUPLES_OK:
             return [], result.command_tuples or 0
-        transformer = Transformer(self._connection)
-        transformer.set_pgresult(result)
-        return transformer.load_rows(0, result.ntuples, tuple), result.ntuples
+        return loaded(result, self._connection), result.ntuples
 
 
 _FINE = (pq.ExecStatus.COMMAND_OK, pq.ExecStatus.TUPLES_OK)

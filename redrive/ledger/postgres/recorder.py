@@ -12,14 +12,13 @@ from typing import Any, ClassVar, NamedTuple
 
 import psycopg
 from psycopg.conninfo import conninfo_to_dict
-from psycopg.types.numeric import Int8BinaryDumper
 
 from redrive.domain.errors import StorageError
 from redrive.ledger.database import Connection, Row
 from redrive.ledger.mapper import NewRow
 from redrive.ledger.postgres.address import address_of
 from redrive.ledger.postgres.bell import Bell
-from redrive.ledger.postgres.connection import ExactTextLoader, Found, LenientStrDumper, PostgresConnection
+from redrive.ledger.postgres.connection import Found, PostgresConnection
 from redrive.ledger.postgres.errors import fault_of
 from redrive.ledger.postgres.names import home_of, lock_key
 from redrive.ledger.postgres.readers import Readers
@@ -105,7 +104,6 @@ class PostgresRecorder(LogRecorder):
                 client_encoding="UTF8",
                 **self._patience,
             )
-            _configure(raw)
             if not more:
                 configured = str((raw.execute("SHOW synchronous_commit").fetchone() or ("on",))[0])
                 self._durably = "on" if configured == "off" else configured  # who is told "done" relies on it
@@ -268,11 +266,3 @@ class PostgresRecorder(LogRecorder):
             last, self._written = rows[-1], True
             self._known = Place(base + len(rows), last[0], last[1], last[6])
         return base + len(rows)
-
-
-def _configure(raw: "psycopg.Connection[Any]") -> None:
-    for number in (int, bool):  # one type for all numbers, as in SQLite: a statement is prepared once
-        raw.adapters.register_dumper(number, Int8BinaryDumper)
-    raw.adapters.register_dumper(str, LenientStrDumper)
-    raw.adapters.register_loader("text", ExactTextLoader)
-    raw.prepare_threshold = 2

@@ -10,7 +10,7 @@ from psycopg.rows import dict_row
 from redrive.domain.errors import InvalidValue, StorageError
 from redrive.ledger.postgres import schema
 from redrive.ledger.postgres.address import address_of
-from redrive.ledger.postgres.connection import LenientStrDumper, PostgresConnection
+from redrive.ledger.postgres.connection import PostgresConnection
 from redrive.ledger.postgres.errors import fault_of
 from redrive.ledger.postgres.grants import clean_role, grants, privileges, script
 from redrive.ledger.postgres.names import home_of, lock_key
@@ -191,7 +191,6 @@ class PostgresStore:
                 )
             except psycopg.Error as error:
                 raise fault_of(error) from error
-            raw.adapters.register_dumper(str, LenientStrDumper)
             with raw:
                 yield PostgresConnection(raw)
 

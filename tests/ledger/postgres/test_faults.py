@@ -43,7 +43,7 @@ def end_connection(world: World) -> None:
     pids = [used.raw.info.backend_pid for used in (recorder.writer, *recorder._readers._idle) if not used.broken]
     with outside(world.path) as dba:
         for pid in pids:
-            dba.execute("SELECT pg_terminate_backend(?, 10000)", (pid,))
+            dba.execute("SELECT pg_terminate_backend(?::int, 10000)", (pid,))
 
 
 def begun(world: World) -> Counter[str]:

@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 
 COLUMNS = "position, originator_id, originator_version, topic, state, tenant, correlation, recorded_at_ms"
 _HEAD = "SELECT originator_version FROM events WHERE originator_id = ? ORDER BY originator_version DESC LIMIT 1"
-_STATE = "SELECT position, state FROM events WHERE originator_id = ? AND originator_version = ?"
 
 _STATE_OF = itemgetter(4)
 
@@ -148,11 +147,6 @@ class LogRecorder(ApplicationRecorder):
             if not isinstance(known, int):
                 raise StorageError(f"{self.path}: the file is damaged: stream {stream} ends with version {known!r}")
         return known
-
-    def id_of(self, stream: str, version: int) -> EventId:
-        """The id of an event, "" when there is none."""
-        row = self.writer.execute(_STATE, (stream, version)).fetchone()
-        return self._id_in(self.writer, *row) if row else EventId("")
 
     def id_at(self, position: int) -> EventId | None:
         """The id of the event at *position*, None when there is none."""

@@ -33,7 +33,7 @@ from redrive.domain.run.evolution import evolve as evolve_run
 from redrive.domain.run.state import Run
 from redrive.ledger.agenda_rows import AgendaRow, State
 from redrive.ledger.database import Connection, Row
-from redrive.ledger.mapper import decode
+from redrive.ledger.mapper import decode, event_id_of
 from redrive.ledger.recorder import LogRecorder
 
 MOST_FLOWS = 256
@@ -103,19 +103,25 @@ class States:
         if entry is None:
             return self._load(stream)
         self._entries.move_to_end(stream)
-        if entry.checked != self.foreign_changes:
-            head = self._recorder.head(stream)
-            if head < entry.state.version or self._recorder.id_of(stream, entry.state.version) != entry.head:
-                # the log was restored to an earlier moment, and others may have gone on from there
-                self.forget(stream)
-                return self._load(stream)
-            if head > entry.state.version:
-                rows = self._recorder.rows_of(stream, entry.state.version, self._recorder.writer)
-                entry.rows = None
-                self._fold(entry, [_required(decode(*row)) for row in rows], rows)
-                self._letters_moved(entry.state)
-            entry.checked = self.foreign_changes
+        if entry.checked != self.foreign_changes and not self._brought_up(entry):
+            self.forget(stream)
+            return self._load(stream)
         return entry
+
+    def _brought_up(self, entry: Entry) -> bool:
+        """Fold what others wrote to a stream; False when it does not go on from what is known: the log was restored to
+        an earlier moment, and others may have gone on from there."""
+        version = entry.state.version
+        rows = self._recorder.rows_of(entry.stream, version - 1, self._recorder.writer)
+        if not rows or rows[0][2] != version or event_id_of(rows[0][4]) != entry.head:
+            return False
+        self._recorder.heads[entry.stream] = rows[-1][2]
+        if len(rows) > 1:
+            entry.rows = None
+            self._fold(entry, [_required(decode(*row)) for row in rows[1:]], rows[1:])
+            self._letters_moved(entry.state)
+        entry.checked = self.foreign_changes
+        return True
 
     def _letters_moved(self, state: State) -> None:
         """Whoever moved a run made its letters due, or not: what is remembered of their rows is void."""

@@ -10,7 +10,7 @@ from heapq import merge
 from itertools import islice
 from typing import Any
 
-from redrive.domain.identity import DeadLetterId, RunId, Tenant
+from redrive.domain.identity import RunId, Tenant
 from redrive.domain.ports import START, Due
 from redrive.ledger.agenda_rows import ANY, AgendaRow
 from redrive.ledger.database import Connection
@@ -26,16 +26,18 @@ _FIRST_NEEDS = (
     "WHERE kind = 'run' AND tenant = ? AND needs >= ? ORDER BY needs LIMIT 1"
 )
 _NEXT_NEEDS = _FIRST_NEEDS.replace(">=", ">")
-_PUT = "INSERT INTO agenda VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (subject, needs) DO UPDATE SET " + ", ".join(
-    f"{name} = excluded.{name}" for name in AgendaRow._fields if name not in ("subject", "needs")
+_PUT = (
+    "INSERT INTO agenda VALUES (?1, ?2, ?3, {}, ?5, ?6, ?7, ?8, ?9) ON CONFLICT (subject, needs) DO UPDATE SET "
+    + ", ".join(f"{name} = excluded.{name}" for name in AgendaRow._fields if name not in ("subject", "needs"))
 )
 
 
 class Agenda:
-    """The agenda's table, through one connection."""
+    """The agenda's table, through one connection; *created_as*: see the recorder."""
 
-    def __init__(self, connection: Connection) -> None:
+    def __init__(self, connection: Connection, created_as: str = "?4") -> None:
         self._connection = connection
+        self._put = _PUT.format(created_as)
 
     def replace_all(self, rows: Sequence[AgendaRow]) -> None:
         """Write the whole table anew."""
@@ -45,7 +47,7 @@ class Agenda:
 
     def put(self, row: AgendaRow) -> None:
         """Write a row."""
-        self._connection.execute(_PUT, row)
+        self._connection.execute(self._put, row)
 
     def remove(self, subject: str) -> None:
         """Take a subject off."""
@@ -145,13 +147,14 @@ class Agenda:
         )
         return map(_due, rows)
 
-    def dead_letters(self, run: RunId, now_ms: int) -> list[DeadLetterId]:
-        """The dead letters of *run* that are due."""
+    def dead_letters(self, run: RunId, now_ms: int) -> dict[str, int]:
+        """The dead letters of *run* that are due, each with its ``created``, by which they are in order."""
         rows = self._connection.execute(
-            "SELECT subject FROM agenda WHERE run = ? AND kind = 'dead_letter' AND due_ms <= ? ORDER BY created",
+            "SELECT subject, created FROM agenda WHERE run = ? AND kind = 'dead_letter' AND due_ms <= ? "
+            "ORDER BY created",
             (run, now_ms),
         )
-        return [DeadLetterId(row[0]) for row in rows]
+        return dict(rows.fetchall())
 
     def compensations(self, tenant: Tenant | None, operations: Container[str], now_ms: int) -> list[tuple[str, Tenant]]:
         """The compensations that may be run now and that a host with *operations* can run, the oldest first."""

@@ -18,26 +18,30 @@ from redrive.domain.ports import Caller
 from redrive.domain.sharding import SHARDS_STREAM
 from redrive.ledger.admission import Admission
 from redrive.ledger.agenda import Agenda
+from redrive.ledger.agenda_reading import NotAhead
 from redrive.ledger.application import LogApplication
 from redrive.ledger.database import Connection
 from redrive.ledger.limit_book import LIMITS_STREAM, LimitBook, book_of
 from redrive.ledger.mapper import Appended
 from redrive.ledger.pending import Pending
-from redrive.ledger.recorder import LogRecorder
-from redrive.ledger.states import States
-from redrive.ledger.storage_errors import STORAGE, storage_error, storage_errors
-from redrive.ledger.transaction import LedgerTransaction, NotAhead
+from redrive.ledger.recorder import LogRecorder, News
+from redrive.ledger.states import Entry, States
+from redrive.ledger.storage_errors import STORAGE, LogMoved, storage_error, storage_errors
+from redrive.ledger.transaction import LedgerTransaction
 
 T = TypeVar("T")
 MOST_PER_COMMIT = 1_000
 MOST_HEADS = 100_000
-_OF_ALL = frozenset((LIMITS_STREAM, SHARDS_STREAM))  # what every decision rests on
-CONTENDED_S = 2.0
-STALE_S = 0.02  # what is older is asked again before it is used: that is cheaper than to decide in vain
 
 
 class Committer:
-    """The only writer of this process to a log."""
+    """The only writer of this process to a log. It decides under the write lock; see ``AheadCommitter``."""
+
+    ahead = False
+    """Whether others may write while a command decides."""
+
+    contended = False
+    """Whether others decided about the same streams lately."""
 
     def __init__(
         self,
@@ -53,7 +57,7 @@ class Committer:
         self.recorder: LogRecorder = application.recorder
         self._connection = self.recorder.writer
         self.states = States(self.recorder, cache_bytes)
-        self.agenda = Agenda(self._connection)
+        self.agenda = Agenda(self._connection, self.recorder.created_as)
         self.limit_book = LimitBook()
         self.admission = Admission()
         self.known_streams: set[str] = set()
@@ -65,9 +69,7 @@ class Committer:
         self._pid = os.getpid()
         self._queue: deque[Pending[Any]] = deque()
         self._keys_seen = 0
-        self.ahead = False
-        self._ahead_of: Sequence[LedgerTransaction] = ()
-        self._heard_at = self._met_at = -math.inf
+        self._heard_at = -math.inf
         self.commits = self.conflicts = 0
         self.closed = False
 
@@ -145,8 +147,7 @@ class Committer:
             while queue and len(jobs) < MOST_PER_COMMIT:
                 jobs.append(queue.popleft())
             self._require_open()
-            if not (self.recorder.concurrent and self._commit_ahead(jobs, transactions)):
-                self._commit_alone(jobs, transactions)
+            self._commit_jobs(jobs, transactions)
         except BaseException as error:
             self._undo(transactions)
             failure = self._failure(error)
@@ -161,7 +162,7 @@ class Committer:
             for job in jobs:
                 job.release()
 
-    def _commit_alone(self, jobs: Sequence[Pending[Any]], transactions: list[LedgerTransaction]) -> None:
+    def _commit_jobs(self, jobs: Sequence[Pending[Any]], transactions: list[LedgerTransaction]) -> None:
         """Decide as the only one who writes to the log."""
         if not self._connection.in_transaction:
             self.recorder.begin()
@@ -170,50 +171,6 @@ class Committer:
             if (transaction := self._decide(job, transactions)) is not None:
                 transaction.flush()
         self._end(transactions)
-
-    def _commit_ahead(self, jobs: Sequence[Pending[Any]], transactions: list[LedgerTransaction]) -> bool:
-        """Decide while others write, and be the only one only while it is checked that they left alone what was read,
-        and written down. False: it was not, nothing is written, and all is to be decided again.
-
-        Limits and encryption are shared by all: under them it would seldom do.
-        """
-        if self.recorder.lost or time.monotonic() - self._heard_at > STALE_S:
-            self._take_news()
-        if self.limit_book.version or self.recorder.encryption is not None:
-            return False
-        self.ahead, self._ahead_of = True, transactions
-        try:
-            for job in jobs:
-                if (transaction := self._decide(job, transactions)) is not None:
-                    transaction.overlay(self.recorder.heads)
-        except NotAhead:
-            self._start_over(transactions)
-            return False
-        finally:
-            self.ahead = False
-        if any(transaction.appended for transaction in transactions):
-            self.recorder.begin()
-        if self._is_stale(self._take_news()):
-            self.conflicts += 1
-            self._met_at = time.monotonic()
-            self._start_over(transactions)
-            return False
-        transactions[:] = [transaction for transaction in transactions if not transaction.refused]
-        for transaction in transactions:
-            transaction.flush(checked=True)
-        self._end(transactions)
-        return True
-
-    def _is_stale(self, changed: Collection[str] | None) -> bool:
-        """Whether any decision that is made ahead rests on what others have changed since."""
-        if changed is None or not _OF_ALL.isdisjoint(changed):
-            return True
-        return any(one.rests_on(changed) for one in self._ahead_of)
-
-    def _start_over(self, transactions: list[LedgerTransaction]) -> None:
-        for transaction in transactions:
-            transaction.discard()
-        transactions.clear()
 
     def _failure(self, error: BaseException) -> Exception:
         """What the callers of an undone transaction are told."""
@@ -229,26 +186,26 @@ class Committer:
         if not self.recorder.is_there():
             raise StorageError(f"{self.recorder.path}: the file was moved or deleted; put it back, or open another log")
 
-    @property
-    def contended(self) -> bool:
-        """Whether others decided about the same streams lately."""
-        return time.monotonic() - self._met_at < CONTENDED_S
-
     def look(self) -> None:
-        """What is due is about to be read, ahead of the lock: states must be no older than that, and what was read
-        before must be left alone. Raises NotAhead."""
-        if self.ahead and self._is_stale(self._take_news()):
-            raise NotAhead
+        """What is due is about to be read."""
+
+    def written_ahead(self) -> Iterable[Entry]:
+        """The streams to which earlier commands wrote what is not in the database yet."""
+        return ()
 
     def _take_news(self) -> Collection[str] | None:
+        """Ask what others wrote, and learn it."""
+        if len(self.recorder.heads) > MOST_HEADS:
+            self.recorder.distrust()
+        return self._absorb(self.recorder.news())
+
+    def _absorb(self, news: News) -> Collection[str] | None:
         """Learn what others wrote: to which streams, None when it may be any."""
         self._heard_at = time.monotonic()
         if (encryption := self.recorder.encryption) is not None and encryption.generation != self._keys_seen:
             self._keys_seen = encryption.generation
             self.states.forget_all()
-        if len(self.recorder.heads) > MOST_HEADS:
-            self.recorder.distrust()
-        streams, recorded_at_ms = self.recorder.news()
+        streams, recorded_at_ms = news
         self.recorded_at_ms = max(self.recorded_at_ms, recorded_at_ms)
         if streams is None:
             self.states.foreign_changes += 1
@@ -287,11 +244,8 @@ class Committer:
         job.settle(value)
         return transaction
 
-    def _end(self, transactions: list[LedgerTransaction]) -> None:
-        last: Appended | None = None
-        for transaction in transactions:
-            if transaction.appended:
-                last = transaction.appended[-1]
+    def _end(self, transactions: Sequence[LedgerTransaction]) -> None:
+        last = next((one for one in reversed(transactions) if one.appended), None)
         if last is None:
             hints = any(transaction.hints for transaction in transactions)
             if hints:
@@ -305,21 +259,27 @@ class Committer:
                     self.known_streams |= transaction.registered
         self.states.shrink()
 
-    def _commit(self, last: Appended) -> None:
+    def _commit(self, last: LedgerTransaction) -> None:
         try:
             self.recorder.commit()
+        except LogMoved:
+            raise
         except STORAGE:
-            if not self._is_durable(last):
+            position = self._durable_at(last.appended[-1])
+            if position is None:
                 raise
+            self.recorder.shift = position - last.last_position
         self.commits += 1
 
-    def _is_durable(self, last: Appended) -> bool:
-        """Whether a commit that reported an error took place all the same: its last event is in the log."""
+    def _durable_at(self, last: Appended) -> int | None:
+        """Where the last event of a commit that reported an error stands in the log; None when it did not take place,
+        or nobody knows."""
         stream, version, _, event_id, *_ = last
         with contextlib.suppress(*STORAGE):
             rows = self.recorder.rows_for_sure(stream, version - 1)
-            return bool(rows) and event_id.encode() in rows[0][4]
-        return False
+            if rows and event_id.encode() in rows[0][4]:
+                return int(rows[0][0])
+        return None
 
     def _undo(self, transactions: list[LedgerTransaction]) -> None:
         self.recorder.rollback()

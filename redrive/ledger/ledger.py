@@ -14,6 +14,7 @@ from redrive.domain.values import clean_name
 from redrive.ledger import agenda_log, capacity_log
 from redrive.ledger.agenda import Agenda
 from redrive.ledger.agenda_rows import AgendaRow
+from redrive.ledger.ahead import AheadCommitter
 from redrive.ledger.application import LogApplication
 from redrive.ledger.capacity import Capacity
 from redrive.ledger.committer import Committer
@@ -73,7 +74,8 @@ class LogLedger:
         self.id = self.recorder.open(path, busy_timeout_ms=busy_timeout_ms, durable=durable)
         self.path, self.home = self.recorder.path, self.recorder.home
         try:
-            self.committer = Committer(
+            kind = AheadCommitter if self.recorder.concurrent else Committer
+            self.committer = kind(
                 self._application,
                 clock=clock,
                 dice=dice,

@@ -23,6 +23,10 @@ class DatabaseFault(Exception):
     """What another database than SQLite refused, with a sentence for an operator."""
 
 
+class LogMoved(DatabaseFault):
+    """Nothing was written: others wrote to what it rests on."""
+
+
 STORAGE = (sqlite3.Error, UnicodeDecodeError, DatabaseFault)
 """What connections raise. Python's sqlite3 also fails to decode a message that quotes a damaged schema."""
 

@@ -1,6 +1,7 @@
 """One decision: what it reads, what it appends, and the agenda rows that follow, in one transaction."""
 
-from collections.abc import Callable, Collection, Container, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Set as AbstractSet
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, TypeVar, cast
 
@@ -20,20 +21,18 @@ from redrive.domain.identity import (
     flow_stream_of,
     policy_stream_of,
 )
-from redrive.domain.ports import START, Caller, Due, Policy, Subject
+from redrive.domain.ports import Caller, Policy, Subject
 from redrive.domain.records import FlowRegistered, LimitRemoved, LimitSet, PolicyKind, PolicyRegistered
 from redrive.domain.run.state import Run
-from redrive.ledger.agenda import Agenda
+from redrive.ledger.agenda_reading import AgendaReading, NotAhead
 from redrive.ledger.agenda_rows import State
 from redrive.ledger.agenda_rows import rows_of as agenda_rows_of
 from redrive.ledger.capacity_rows import waiters_of
 from redrive.ledger.database import Connection
 from redrive.ledger.limit_book import LIMITS_STREAM
 from redrive.ledger.mapper import Appended, Envelope, NewRow, rows_of
-from redrive.ledger.reading import Reading
 from redrive.ledger.seams import nonces
 from redrive.ledger.states import BYTES_PER_NODE, Entry, as_cause
-from redrive.ledger.tally import Tally
 
 if TYPE_CHECKING:
     from redrive.ledger.committer import Committer
@@ -42,29 +41,23 @@ if TYPE_CHECKING:
 S = TypeVar("S", bound=State)
 
 
-class NotAhead(BaseException):
-    """A command needs to be the only one who writes before it can go on. No ``except Exception`` may catch it."""
-
-
 _REGISTERED = (FlowRegistered, PolicyRegistered)  # written beside what first uses them: they cause nothing
 
 
 _NUMBERS = tuple(f"{number:04x}" for number in range(64))
 
 
-class LedgerTransaction(Reading):
+class LedgerTransaction(AgendaReading):
     """The unit of work of one command. Nothing reaches the database before ``flush``."""
 
     __slots__ = (
-        "_cause", "_first", "_last", "_leads", "_nonce", "_origin", "_recorded_at_ms", "_redrivable", "_rows", "_tally",
-        "appended", "hints", "limited", "refused", "registered",
+        "_cause", "_last", "_leads", "_nonce", "_origin", "_recorded_at_ms", "_redrivable", "_rows",
+        "appended", "hints", "refused", "registered",
     )  # fmt: skip
 
     def __init__(self, committer: "Committer", caller: Caller, now_ms: int, *, first: bool = True) -> None:
-        super().__init__(committer, caller, now_ms)
-        self._first = first
+        super().__init__(committer, caller, now_ms, first=first)
         self.refused = False
-        self.limited = committer.limit_book.version > 0
         self._recorded_at_ms = committer.recorded_at_ms
         self.appended: list[Appended] = []
         self.registered: set[str] = set()
@@ -75,7 +68,6 @@ class LedgerTransaction(Reading):
         self._last = 0
         self._redrivable: dict[str, bool] = {}
         self._rows: list[NewRow] = []
-        self._tally: Tally | None = None
 
     def begin_run(self, tenant: Tenant, flow: Flow, event: Event, id_: RunId) -> Run:
         """Begin the stream of a new run and return its state; the flow is registered when it is new."""
@@ -124,16 +116,6 @@ class LedgerTransaction(Reading):
         self._append(entry, events, subject, None)
         return cast(S, entry.state)
 
-    @property
-    def limits(self) -> Tally:
-        """What limits leave room for, with what this transaction has claimed and started."""
-        if self._tally is None:
-            book = self._ledger.limit_book
-            self._tally = Tally(self._ledger.recorder.writer, book, self.now_ms, self.caller.tenant)
-            if book.version:
-                self._read[LIMITS_STREAM] = book.version
-        return self._tally
-
     def append_limit(self, tenant: Tenant, event: LimitSet | LimitRemoved) -> None:
         """Set or remove a limit: for every process, from its next transaction on."""
         book = self._ledger.limit_book
@@ -165,33 +147,6 @@ class LedgerTransaction(Reading):
             event = PolicyRegistered(policy=policy.id, kind=kind, body=policy.document())
             self._note(stream, 1, event, run.tenant, run.correlation)
 
-    def next_claimable(
-        self,
-        handlers: Container[str] | None,
-        limit: int,
-        run: RunId | None,
-        without: Container[str] = (),
-        after: tuple[int, int] = START,
-    ) -> Sequence[Due]:
-        """Due queued runs in the order (due, created) that a worker with *handlers* (None: any) may execute, with
-        those for whom a limit has room again, beyond *after*; none of the tenants *without*."""
-        agenda, tenant = self._agenda, self.caller.tenant
-        if run is not None:
-            dues = agenda.claimable_run(run, self.now_ms)
-            return dues or (self.limits.offers_of(run) if self.limited else [])
-        dues = agenda.claimable(tenant, handlers, self.now_ms, limit, without, after)
-        if not self.limited:
-            return dues
-        offers = self.limits.offers(tenant, handlers, limit, without, after)
-        first: dict[str, Due] = {}
-        for due in sorted([*dues, *offers], key=lambda due: (due.due_ms, due.created)):
-            first.setdefault(due.subject, due)
-        return list(first.values())[:limit]
-
-    def due_dead_letters(self, run: RunId) -> Sequence[DeadLetterId]:
-        """The dead letters of *run* whose dispatch is due."""
-        return self._agenda.dead_letters(run, self.now_ms)
-
     @property
     def connection(self) -> Connection:
         """The connection that writes, within this transaction: for maintenance that undoes what it cannot finish."""
@@ -207,14 +162,6 @@ class LedgerTransaction(Reading):
     def emptying(self) -> AbstractContextManager[None]:
         """States of events may be emptied within, because an archive has them."""
         return self._ledger.recorder.emptying()
-
-    @property
-    def _agenda(self) -> Agenda:
-        """The agenda, with what the commands before this one changed of it."""
-        if self._ledger.ahead and not self._first:
-            raise NotAhead
-        self._ledger.look()
-        return self._ledger.agenda
 
     def encode(self) -> None:
         """Turn what was appended into rows, before anything reaches the database."""
@@ -270,18 +217,34 @@ class LedgerTransaction(Reading):
         if tally is not None:
             tally.flush(self._ledger)
 
-    def rests_on(self, changed: Collection[str]) -> bool:
-        """Whether any stream that was read, found empty, or is to be written, is among those that others changed."""
-        if not changed:
-            return False
-        if not (self._read.keys().isdisjoint(changed) and self._missed.isdisjoint(changed)):
-            return True
-        return any(row[0] in changed for row in self.appended)
+    def rests(self) -> AbstractSet[str]:
+        """The streams that were read, found empty, or are to be written: others must have left them alone."""
+        return self._read.keys() | self._missed | {row[0] for row in self.appended}
+
+    @property
+    def last_position(self) -> int:
+        """Where its last event stands, after ``flush``."""
+        return self._last
+
+    def written(self) -> Iterable[Entry]:
+        """The streams that it appended to."""
+        return self._written.values()
+
+    def begun(self) -> Iterator[Entry]:
+        """The streams that it began."""
+        return (self._written[row[0]] for row in self.appended if row[1] == 1 and row[0] in self._written)
+
+    def moved_up(self, shift: int, recorded_at_ms: int) -> None:
+        """Others wrote before it was committed: what it appended stands so much higher in the log, and is recorded no
+        earlier than what they wrote."""
+        self._last += shift
+        self._recorded_at_ms = max(self._recorded_at_ms, recorded_at_ms)
 
     def refuse(self) -> None:
         """Nothing is to be written."""
         self.discard()
         self.appended.clear()
+        self._written.clear()
         self.refused = True
 
     def discard(self) -> None:

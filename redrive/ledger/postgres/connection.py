@@ -5,8 +5,8 @@ together with the statement that asks for an answer next, or with its end: a com
 it needs to know something, not one for each row.
 """
 
-from collections.abc import Iterator, Sequence
-from typing import Any
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, NamedTuple
 
 import psycopg
 from psycopg import pq
@@ -51,6 +51,13 @@ class Found:
         return iter(self.fetchall())
 
 
+class Opening(NamedTuple):
+    """What goes ahead of others on a way to the server: told when it is sent, and told what was answered."""
+
+    statements: Callable[[], Sequence[Statement]]
+    answered: Callable[[list[Found]], None]
+
+
 class PostgresConnection:
     """One connection, in autocommit mode."""
 
@@ -58,11 +65,14 @@ class PostgresConnection:
         self.raw = connection
         self._kept: list[Statement] = []
         self._kept_values = 0
+        self._opening: Opening | None = None
+        self._along: Opening | None = None
         self._pipeline = Pipeline(connection)
 
     def renew(self, connection: "psycopg.Connection[Any]") -> None:
         """Go on with a new connection: the one before is lost, with what was kept back."""
         self._forget_kept()
+        self._opening = self._along = None
         self.raw.close()
         self.raw = connection
         self._pipeline = Pipeline(connection)
@@ -70,7 +80,7 @@ class PostgresConnection:
     @property
     def in_transaction(self) -> bool:
         """Whether a transaction is open that can still be committed."""
-        return self.raw.info.transaction_status == pq.TransactionStatus.INTRANS
+        return self._opening is not None or self.raw.info.transaction_status == pq.TransactionStatus.INTRANS
 
     @property
     def broken(self) -> bool:
@@ -100,17 +110,29 @@ class PostgresConnection:
         except psycopg.Error as error:
             raise fault_of(error) from error
 
+    def begin_later(self, opening: Opening) -> None:
+        """Begin a transaction with *opening*, which is sent only when something is asked or committed within it."""
+        self._opening = opening
+
+    def ask_along(self, question: Opening) -> None:
+        """Send *question* on the next way to the server, ahead of what is asked there."""
+        self._along = question
+
     def together(self, *statements: Statement) -> list[Found]:
         """Run what was kept back and *statements* in one way to the server; what *statements* found."""
-        sent = [*self._kept, *statements]
+        first, self._along, self._opening = self._opening or self._along, None, None
+        opening = first.statements() if first is not None else ()
+        sent = [*opening, *self._kept, *statements]
         self._forget_kept()
         try:
-            found = self._pipeline.run(sent)
+            found = [Found(*one) for one in self._pipeline.run(sent)]
         except psycopg.Error as error:
             if error.diag.severity_nonlocalized in _FATAL:  # the driver may only have read the server's last words
                 self.raw.close()
             raise fault_of(error) from error
-        return [Found(*one) for one in found[len(sent) - len(statements) :]]
+        if first is not None:
+            first.answered(found[: len(opening)])
+        return found[len(sent) - len(statements) :]
 
     def _forget_kept(self) -> None:
         self._kept.clear()
@@ -120,6 +142,7 @@ class PostgresConnection:
         """Undo the open transaction, with what was kept back of it; nothing when there is none, or no server. A
         connection that cannot do that is closed."""
         self._forget_kept()
+        self._opening = self._along = None
         if not self.broken and self.raw.info.transaction_status != pq.TransactionStatus.IDLE:
             try:
                 self.together(("ROLLBACK", ()))

@@ -3,7 +3,7 @@
 import psycopg
 from psycopg import errors
 
-from redrive.ledger.storage_errors import DatabaseFault
+from redrive.ledger.storage_errors import DatabaseFault, LogMoved
 
 _SENTENCES: tuple[tuple[type[psycopg.Error] | tuple[type[psycopg.Error], ...], str], ...] = (
     (errors.DiskFull, "the server's disk is full: nothing was written; free space and try again"),
@@ -32,6 +32,8 @@ _REFUSED = (
 
 def fault_of(error: psycopg.Error) -> DatabaseFault:
     """*error* as the ledger knows it."""
+    if isinstance(error, errors.DivisionByZero):  # the one that a transaction asks for, see the recorder
+        return LogMoved("others wrote meanwhile to what this rests on")
     sentence = next((said for kind, said in _SENTENCES if isinstance(error, kind)), "the database refused")
     if type(error) is psycopg.OperationalError and "no password supplied" in str(error):
         sentence = "the server asks for a password: give it in PGPASSWORD, or in ~/.pgpass"

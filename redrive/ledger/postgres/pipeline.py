@@ -19,14 +19,14 @@ from redrive.ledger.postgres.values import dumped, loaded
 Statement = tuple[str, Sequence[Any]]
 PATIENCE_S = 120
 _HINT = re.compile(r" INDEXED BY \w+")
-_MARK = re.compile(r"\?")
+_MARK = re.compile(r"\?(\d*)")
 
 
 @lru_cache(maxsize=512)
 def translated(sql: str) -> bytes:
     """A statement of the ledger as PostgreSQL takes it: numbered values, no orders to SQLite."""
     number = iter(range(1, 65_536))
-    return _MARK.sub(lambda _: f"${next(number)}", _HINT.sub("", sql)).encode()
+    return _MARK.sub(lambda mark: f"${mark[1] or next(number)}", _HINT.sub("", sql)).encode()
 
 
 class Pipeline:

@@ -7,8 +7,8 @@ was decided because of it: the write-ahead log is one sequence. Nobody is told "
 """
 
 import contextlib
-from collections.abc import Iterator, Sequence
-from typing import Any, ClassVar, NamedTuple
+from collections.abc import Callable, Collection, Iterator, Sequence
+from typing import Any, ClassVar
 
 import psycopg
 from psycopg.conninfo import conninfo_to_dict
@@ -17,49 +17,30 @@ from redrive.domain.errors import StorageError
 from redrive.ledger.database import Connection, Row
 from redrive.ledger.mapper import NewRow
 from redrive.ledger.postgres.address import address_of
+from redrive.ledger.postgres.appending import CREATED, INSERT, LAST, MOST_NEWS, NEWS, NOWHERE, UNMOVED, Place
 from redrive.ledger.postgres.bell import Bell
-from redrive.ledger.postgres.connection import Found, PostgresConnection
+from redrive.ledger.postgres.connection import Found, Opening, PostgresConnection
 from redrive.ledger.postgres.errors import fault_of
 from redrive.ledger.postgres.names import home_of, lock_key
+from redrive.ledger.postgres.pipeline import Statement
 from redrive.ledger.postgres.readers import Readers
 from redrive.ledger.postgres.schema import META, prepare
 from redrive.ledger.recorder import LogRecorder, News
-from redrive.ledger.storage_errors import DatabaseFault, storage_errors
+from redrive.ledger.storage_errors import DatabaseFault, LogMoved, storage_errors
 
-MOST_NEWS = 500
 IDLE_IN_TRANSACTION = "60s"
 _READING = " -c default_transaction_read_only=on"
-_NEWS = (
-    "SELECT position, originator_id, originator_version, recorded_at_ms FROM events WHERE position >= ? "
-    f"ORDER BY position LIMIT {MOST_NEWS + 1}"
-)
-_LAST = _NEWS.replace("ORDER BY position", "ORDER BY position DESC").replace(str(MOST_NEWS + 1), "1")
 _PATIENCE = {"tcp_user_timeout": 30_000, "keepalives_idle": 30}  # a server that is gone without a word
 _BEGIN = "BEGIN ISOLATION LEVEL READ COMMITTED"  # each statement sees what was committed before it: after the lock, all
 _LOCK = "SELECT pg_advisory_xact_lock(?)"
 _FLUSH = "SELECT set_config('synchronous_commit', ?, true), pg_logical_emit_message(true, 'redrive', '')"
-_INSERT = (
-    "INSERT INTO events SELECT ? + n, s, v, t, st, te, c, r FROM unnest(?::text[], ?::bigint[], ?::text[], "
-    "?::bytea[], ?::text[], ?::text[], ?::bigint[]) WITH ORDINALITY AS u (s, v, t, st, te, c, r, n)"
-)
-
-
-class Place(NamedTuple):
-    """The last event that is known: should another stand there, the log is not the one that was read."""
-
-    position: int
-    stream: str
-    version: int
-    recorded_at_ms: int
-
-
-NOWHERE = Place(0, "", 0, 0)
 
 
 class PostgresRecorder(LogRecorder):
     """Writes on one connection, reads on those of a pool."""
 
     concurrent: ClassVar[bool] = True
+    created_as: ClassVar[str] = CREATED
 
     writer: PostgresConnection
     bell: Bell
@@ -77,6 +58,7 @@ class PostgresRecorder(LogRecorder):
         )
         self._known: Place | None = None
         self._written = False
+        self._known_before: Place | None = None
         self._heard: set[str] | None = set()
         self._readers = Readers(self._connected_to_read, busy_timeout_ms)
         with storage_errors(self.path):
@@ -150,6 +132,44 @@ class PostgresRecorder(LogRecorder):
         found = self._first((_BEGIN, ()), (_LOCK, (self._key,)), self._question())
         self._hear(found[-1].fetchall())
 
+    def begin_unless(self, moved: Callable[[], Collection[str]]) -> None:
+        """Begin a transaction that goes to the server in one piece, with the check that it rests on: the lock is held
+        for as long as the server takes to write."""
+        known = self._known
+        if known is None or known is NOWHERE:
+            raise LogMoved("the end of the log is not known")
+        self._known_before, self.shift = known, 0
+
+        def opening() -> list[Statement]:
+            unmoved = UNMOVED, (*known, [*moved()])
+            return [(_BEGIN, ()), (_LOCK, (self._key,)), self._question_from(known), unmoved]
+
+        def opened(found: list[Found]) -> None:
+            position, recorded_at_ms, *_ = found[3].fetchone()
+            self._moved_on(known, found[2].fetchall(), position, recorded_at_ms)
+
+        self.writer.begin_later(Opening(opening, opened))
+
+    def _moved_on(self, known: Place, rows: list[Row], position: int, recorded_at_ms: int) -> None:
+        """Others wrote up to *position*, beyond what was *known* when this transaction told its own positions."""
+        if len(rows) > MOST_NEWS:
+            self._heard = None
+        elif self._heard is not None:
+            self._heard.update(row[1] for row in rows[1:])
+        self.shift = position - known.position
+        if self._known is not None and self._known is not known:  # it wrote
+            at = max(self._known.recorded_at_ms, recorded_at_ms)
+            self._known = self._known._replace(position=self._known.position + self.shift, recorded_at_ms=at)
+
+    def ask_along(self, answered: Callable[[], None]) -> None:
+        """Ask for the news with whatever is asked next, ahead of it."""
+
+        def told(found: list[Found]) -> None:
+            self._hear(found[0].fetchall())
+            answered()
+
+        self.writer.ask_along(Opening(lambda: (self._question(),), told))
+
     def commit(self) -> None:
         """Commit it, let others go on, and wait until it is durable."""
         self._written = False
@@ -159,6 +179,7 @@ class PostgresRecorder(LogRecorder):
             self.writer.together(("COMMIT", ()), (_FLUSH, (self._durably,)))
         else:
             self.writer.together(("COMMIT", ()))
+        self._known_before = None
 
     def make_durable(self) -> None:
         """Others may have committed, and not flushed yet, what was read here."""
@@ -170,7 +191,9 @@ class PostgresRecorder(LogRecorder):
         """Undo the transaction on *writer*, as far as there is one."""
         with contextlib.suppress(DatabaseFault, psycopg.Error):
             self.writer.rollback()
-        if self._written:
+        if self._known_before is not None:
+            self._known, self._known_before, self._written = self._known_before, None, False
+        elif self._written:
             self._written = False
             self.distrust()
 
@@ -178,6 +201,10 @@ class PostgresRecorder(LogRecorder):
         """What others wrote since this was last asked."""
         if not self.writer.in_transaction:
             self._hear(self._first(self._question())[-1].fetchall())
+        return self.heard()
+
+    def heard(self) -> News:
+        """What was heard of others since this was last asked."""
         if self._heard is None:
             self._require_same_log()
         heard, self._heard = self._heard, set()
@@ -193,8 +220,11 @@ class PostgresRecorder(LogRecorder):
         if row is None or row[0] != self._id:
             raise StorageError(f"{self.path}: another log lies here now: open it anew")
 
-    def _question(self) -> tuple[str, Sequence[Any]]:
-        return (_LAST, (0,)) if self._known is None else (_NEWS, (self._known.position,))
+    def _question(self) -> Statement:
+        return (LAST, (0,)) if self._known is None else self._question_from(self._known)
+
+    def _question_from(self, known: Place) -> Statement:
+        return NEWS, (known.position,)
 
     def _hear(self, rows: list[Row]) -> None:
         """Note to which streams others wrote, as far as it can be told."""
@@ -204,11 +234,11 @@ class PostgresRecorder(LogRecorder):
             self._heard = None
             if len(rows) > MOST_NEWS:
                 self._known = None
-                self._hear(self.writer.execute(_LAST, (0,)).fetchall())
+                self._hear(self.writer.execute(LAST, (0,)).fetchall())
         elif self._heard is not None:
             self._heard.update(row[1] for row in (rows if known is NOWHERE else rows[1:]))
 
-    def _first(self, *statements: tuple[str, Sequence[Any]]) -> list[Found]:
+    def _first(self, *statements: Statement) -> list[Found]:
         """Run what nothing was sent before of: when the connection turns out to be gone, on a new one."""
         if not self.writer.broken:
             try:
@@ -220,7 +250,7 @@ class PostgresRecorder(LogRecorder):
         self.require_open()
         self.writer.renew(self._connected())
         self.distrust()
-        statements = tuple(self._question() if sql is _NEWS else (sql, values) for sql, values in statements)
+        statements = tuple(self._question() if sql is NEWS else (sql, values) for sql, values in statements)
         try:
             return self.writer.together(*statements)
         except DatabaseFault:
@@ -262,7 +292,7 @@ class PostgresRecorder(LogRecorder):
             raise StorageError(f"{self.path}: the end of the log is not known")
         base = self._known.position
         if rows:
-            self.writer.execute(_INSERT, (base, *map(list, zip(*rows, strict=True))))
+            self.writer.execute(INSERT, (base, *map(list, zip(*rows, strict=True))))
             last, self._written = rows[-1], True
             self._known = Place(base + len(rows), last[0], last[1], last[6])
         return base + len(rows)

@@ -44,7 +44,7 @@ def refused(kind: type[Refused]) -> Iterator[None]:
 
 def blind(monkeypatch: pytest.MonkeyPatch) -> None:
     """What a decision rests on is not checked: the tests must see it."""
-    monkeypatch.setattr(LedgerTransaction, "rests_on", lambda *_: False)
+    monkeypatch.setattr(LedgerTransaction, "rests", lambda _: frozenset())
 
 
 def test_an_intent_that_a_cancel_did_not_see(till: Till, other: Till, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,14 +3,14 @@
 import pytest
 
 from redrive import Limit
-from redrive.ledger import committer
+from redrive.ledger import ahead
 from tests.engine.outworld import Till
 from tests.processes.workshop import ANA
 
 
 @pytest.fixture(autouse=True)
 def _heard_a_moment_ago(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(committer, "STALE_S", 3_600)
+    monkeypatch.setattr(ahead, "STALE_S", 3_600)
 
 
 def test_a_limit_that_was_set_since_holds(till: Till, other: Till) -> None:

@@ -106,6 +106,7 @@ def test_the_order_does_not_hang_on_what_the_database_is_set_to(tmp_path: Path, 
 
     def commit_when_the_second_waits() -> None:
         first.ledger.recorder.commit = commit  # type: ignore[method-assign]
+        first.ledger.recorder.writer.execute("SELECT 1")  # it has the lock
         with running(lambda: submitted.append(second.submit("b"))):
             until(lambda: waiting(tmp_path))
             commit()

@@ -1,0 +1,97 @@
+"""What one decision asks of the agenda and of the limits, with what the commands before it changed of them."""
+
+from collections.abc import Container, Sequence
+from typing import TYPE_CHECKING
+
+from redrive.domain.dead_letter.state import DeadLetter
+from redrive.domain.identity import DeadLetterId, RunId
+from redrive.domain.ports import START, Caller, Due
+from redrive.ledger.agenda import Agenda
+from redrive.ledger.agenda_rows import rows_of
+from redrive.ledger.limit_book import LIMITS_STREAM
+from redrive.ledger.reading import Reading
+from redrive.ledger.tally import Tally
+
+if TYPE_CHECKING:
+    from redrive.ledger.committer import Committer
+
+LAST = 2**62  # where a stream begins that is to be written
+
+
+class NotAhead(BaseException):
+    """A command needs to be the only one who writes before it can go on. No ``except Exception`` may catch it."""
+
+
+class AgendaReading(Reading):
+    """The part of a transaction that finds what is due."""
+
+    __slots__ = ("_first", "_tally", "limited")
+
+    def __init__(self, committer: "Committer", caller: Caller, now_ms: int, *, first: bool) -> None:
+        super().__init__(committer, caller, now_ms)
+        self._first = first
+        self._tally: Tally | None = None
+        self.limited = committer.limit_book.version > 0
+
+    @property
+    def limits(self) -> Tally:
+        """What limits leave room for, with what this transaction has claimed and started."""
+        if self._tally is None:
+            book = self._ledger.limit_book
+            self._tally = Tally(self._ledger.recorder.writer, book, self.now_ms, self.caller.tenant)
+            if book.version:
+                self._read[LIMITS_STREAM] = book.version
+        return self._tally
+
+    def next_claimable(
+        self,
+        handlers: Container[str] | None,
+        limit: int,
+        run: RunId | None,
+        without: Container[str] = (),
+        after: tuple[int, int] = START,
+    ) -> Sequence[Due]:
+        """Due queued runs in the order (due, created) that a worker with *handlers* (None: any) may execute, with
+        those for whom a limit has room again, beyond *after*; none of the tenants *without*."""
+        agenda, tenant = self._agenda, self.caller.tenant
+        if run is not None:
+            dues = agenda.claimable_run(run, self.now_ms)
+            return dues or (self.limits.offers_of(run) if self.limited else [])
+        dues = agenda.claimable(tenant, handlers, self.now_ms, limit, without, after)
+        if not self.limited:
+            return dues
+        offers = self.limits.offers(tenant, handlers, limit, without, after)
+        first: dict[str, Due] = {}
+        for due in sorted([*dues, *offers], key=lambda due: (due.due_ms, due.created)):
+            first.setdefault(due.subject, due)
+        return list(first.values())[:limit]
+
+    def due_dead_letters(self, run: RunId) -> Sequence[DeadLetterId]:
+        """The dead letters of *run* whose dispatch is due."""
+        ledger = self._ledger
+        ledger.look()
+        due = ledger.agenda.dead_letters(run, self.now_ms)
+        if ledger.ahead:
+            self._with_letters_ahead(run, due)
+        return [DeadLetterId(id_) for id_ in sorted(due, key=due.__getitem__)]
+
+    def _with_letters_ahead(self, run: RunId, due: dict[str, int]) -> None:
+        """Bring the due letters of *run* up to what the commands before this one did to them; that they did something
+        to the run itself is not to be told from here."""
+        for entry in self._ledger.written_ahead():
+            if entry.stream == run:
+                raise NotAhead
+            if not isinstance(entry.state, DeadLetter) or entry.state.run != run:
+                continue
+            due.pop(entry.stream, None)
+            for row in rows_of(entry.state, entry.created or LAST, self._ledger.engine, self.find_run):
+                if row.due_ms is not None and row.due_ms <= self.now_ms:
+                    due[entry.stream] = row.created
+
+    @property
+    def _agenda(self) -> Agenda:
+        """The agenda, with what the commands before this one changed of it."""
+        if self._ledger.ahead and not self._first:
+            raise NotAhead
+        self._ledger.look()
+        return self._ledger.agenda

@@ -1,0 +1,116 @@
+"""Deciding ahead of the lock, where others may write meanwhile: on PostgreSQL."""
+
+import math
+import time
+from collections.abc import Collection, Iterator, Sequence
+from typing import Any
+
+from redrive.domain.sharding import SHARDS_STREAM
+from redrive.ledger.agenda_reading import NotAhead
+from redrive.ledger.committer import Committer
+from redrive.ledger.limit_book import LIMITS_STREAM
+from redrive.ledger.pending import Pending
+from redrive.ledger.states import Entry
+from redrive.ledger.storage_errors import LogMoved
+from redrive.ledger.transaction import LedgerTransaction
+
+_OF_ALL = frozenset((LIMITS_STREAM, SHARDS_STREAM))  # what every decision rests on
+CONTENDED_S = 2.0
+STALE_S = 0.02  # what is older is asked again before it is used: that is cheaper than to decide in vain
+
+
+class AheadCommitter(Committer):
+    """Decides without the lock, and has the database write it down unless others moved what it rests on; what they
+    moved is decided again, under the lock: at most twice in all."""
+
+    _ahead_of: Sequence[LedgerTransaction] = ()
+    _met_at = -math.inf
+
+    @property
+    def contended(self) -> bool:  # type: ignore[override]
+        """Whether others decided about the same streams lately."""
+        return time.monotonic() - self._met_at < CONTENDED_S
+
+    def look(self) -> None:
+        """What is due is about to be read, ahead of the lock: states must be no older than that, and what was read
+        before must be left alone. Raises NotAhead."""
+        if self.ahead:
+            self.recorder.ask_along(self._require_fresh)
+
+    def _commit_jobs(self, jobs: Sequence[Pending[Any]], transactions: list[LedgerTransaction]) -> None:
+        if not self._decided_ahead(jobs, transactions):
+            super()._commit_jobs(jobs, transactions)
+
+    def _decided_ahead(self, jobs: Sequence[Pending[Any]], transactions: list[LedgerTransaction]) -> bool:
+        """Decide while others write, and write it all down in one piece, unless they did not leave alone what was read.
+        False: they did not, nothing is written, and all is to be decided again.
+
+        Limits and encryption are shared by all: under them it would seldom do.
+        """
+        if self.recorder.lost or time.monotonic() - self._heard_at > STALE_S:
+            self._take_news()
+        if self.limit_book.version or self.recorder.encryption is not None:
+            return False
+        self.ahead, self._ahead_of = True, transactions
+        try:
+            for job in jobs:
+                if (transaction := self._decide(job, transactions)) is not None:
+                    transaction.overlay(self.recorder.heads)
+        except NotAhead:
+            self._start_over(transactions)
+            return False
+        finally:
+            self.ahead = False
+        try:
+            written = self._written_down(transactions)
+        except LogMoved:
+            self.recorder.rollback()
+            self.conflicts += 1
+            self._met_at = time.monotonic()
+            self._start_over(transactions)
+            return False
+        transactions[:] = written
+        return True
+
+    def _written_down(self, transactions: Sequence[LedgerTransaction]) -> list[LedgerTransaction]:
+        """Commit what was decided; those that were not refused. What was refused must still be right, too. Raises
+        LogMoved."""
+        written = [transaction for transaction in transactions if not transaction.refused]
+        if any(transaction.appended for transaction in written):
+            self.recorder.begin_unless(lambda: _OF_ALL.union(*(one.rests() for one in transactions)))
+            for transaction in written:
+                transaction.flush(checked=True)
+        elif self._is_stale(self._take_news()):
+            raise LogMoved("others wrote to what was read")
+        self._end(written)
+        self._settle(written)
+        return written
+
+    def _settle(self, written: Sequence[LedgerTransaction]) -> None:
+        """What others wrote before it was committed is known now, and so is where all of it stands in the log."""
+        self._absorb(self.recorder.heard())
+        if shift := self.recorder.shift:
+            begun = {entry.stream: entry for one in written for entry in one.begun()}
+            for entry in begun.values():
+                entry.created, entry.rows = entry.created + shift, None
+            for transaction in written:
+                transaction.moved_up(shift, self.recorded_at_ms)
+
+    def _is_stale(self, changed: Collection[str] | None) -> bool:
+        """Whether any decision that is made ahead rests on what others have changed since."""
+        if changed is None or not _OF_ALL.isdisjoint(changed):
+            return True
+        return bool(changed) and not all(one.rests().isdisjoint(changed) for one in self._ahead_of)
+
+    def _start_over(self, transactions: list[LedgerTransaction]) -> None:
+        for transaction in transactions:
+            transaction.discard()
+        transactions.clear()
+
+    def written_ahead(self) -> Iterator[Entry]:
+        """The streams to which the commands before this one wrote."""
+        return (entry for one in self._ahead_of for entry in one.written())
+
+    def _require_fresh(self) -> None:
+        if self._is_stale(self._absorb(self.recorder.heard())) and self.ahead:
+            raise NotAhead

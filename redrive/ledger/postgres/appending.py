@@ -1,0 +1,47 @@
+"""Statements that append to a log in PostgreSQL, and hear what others appended.
+
+A transaction that goes to the server in one piece tells its positions as if nobody had written since it was begun. The
+server knows how far others came meanwhile, and counts everything up by that: ``redrive.shift``, beyond
+``redrive.base``. Both are nothing in a transaction that is told, under the lock, where the log ends.
+"""
+
+from typing import NamedTuple
+
+MOST_NEWS = 500
+NEWS = (
+    "SELECT position, originator_id, originator_version, recorded_at_ms FROM events WHERE position >= ? "
+    f"ORDER BY position LIMIT {MOST_NEWS + 1}"
+)
+LAST = NEWS.replace("ORDER BY position", "ORDER BY position DESC").replace(str(MOST_NEWS + 1), "1")
+_SHIFT = "coalesce(nullif(current_setting('redrive.shift', true), '')::bigint, 0)"
+_BASE = "coalesce(nullif(current_setting('redrive.base', true), '')::bigint, 0)"
+UNMOVED = (
+    "SELECT last.position, (SELECT recorded_at_ms FROM events WHERE position = last.position), "
+    "set_config('redrive.base', ?1::bigint::text, true), "
+    "set_config('redrive.shift', (last.position - ?1)::text, true), 1 / CASE WHEN "
+    "EXISTS (SELECT FROM events WHERE (position, originator_id, originator_version, recorded_at_ms) = (?1, ?2, ?3, ?4))"
+    " AND NOT EXISTS (SELECT FROM (SELECT originator_id FROM events WHERE position > ?1 OFFSET 0) AS new "
+    "WHERE originator_id = ANY (?5::text[])) THEN 1 ELSE 0 END "
+    "FROM (SELECT max(position) AS position FROM events) AS last"
+)
+"""The last event of the log, for later statements too; divides by zero, which ends the transaction, unless the event
+that is known stands where it was and what follows it is of none of these streams."""
+INSERT = (
+    f"INSERT INTO events SELECT ? + {_SHIFT} + n, s, v, t, st, te, c, "
+    f"greatest(r, (SELECT recorded_at_ms FROM events WHERE position = {_BASE} + {_SHIFT})) "
+    "FROM unnest(?::text[], ?::bigint[], ?::text[], ?::bytea[], ?::text[], ?::text[], ?::bigint[]) "
+    "WITH ORDINALITY AS u (s, v, t, st, te, c, r, n)"
+)
+CREATED = f"?4 + CASE WHEN ?4 > {_BASE} THEN {_SHIFT} ELSE 0 END"
+
+
+class Place(NamedTuple):
+    """The last event that is known: should another stand there, the log is not the one that was read."""
+
+    position: int
+    stream: str
+    version: int
+    recorded_at_ms: int
+
+
+NOWHERE = Place(0, "", 0, 0)

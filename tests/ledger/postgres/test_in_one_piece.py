@@ -5,6 +5,7 @@ from collections.abc import Callable
 import pytest
 
 from redrive.domain.event import Recorded
+from redrive.ledger.postgres.recorder import PostgresRecorder
 from redrive.ledger.storage_errors import DatabaseFault
 from tests.engine.outworld import Till
 from tests.ledger.postgres.test_ahead import in_between
@@ -64,6 +65,7 @@ def test_a_lost_answer_tells_where_it_stands(till: Till, other: Till, monkeypatc
     """It is looked up by its last event, with all that others wrote before it."""
     till.submit()
     heard, recorder = hearing(till), till.engine.ledger.recorder
+    assert isinstance(recorder, PostgresRecorder)
     together, lost = recorder.writer.together, list[bool]()
 
     def lose(*statements: tuple[str, tuple[object, ...]]) -> object:

@@ -56,28 +56,28 @@ class AheadCommitter(Committer):
             for job in jobs:
                 if (transaction := self._decide(job, transactions)) is not None:
                     transaction.overlay(self.recorder.heads)
-        except NotAhead:
-            self._start_over(transactions)
-            return False
-        finally:
             self.ahead = False
-        try:
-            written = self._written_down(transactions)
+            transactions[:] = self._written_down(transactions)
         except LogMoved:
             self.recorder.rollback()
             self.conflicts += 1
             self._met_at = time.monotonic()
-            self._start_over(transactions)
-            return False
-        transactions[:] = written
-        return True
+        except NotAhead:
+            pass
+        else:
+            return True
+        finally:
+            self.ahead = False
+        self._start_over(transactions)
+        return False
 
     def _written_down(self, transactions: Sequence[LedgerTransaction]) -> list[LedgerTransaction]:
         """Commit what was decided; those that were not refused. What was refused must still be right, too. Raises
-        LogMoved."""
+        LogMoved, NotAhead."""
         written = [transaction for transaction in transactions if not transaction.refused]
         if any(transaction.appended for transaction in written):
-            self.recorder.begin_unless(lambda: _OF_ALL.union(*(one.rests() for one in transactions)))
+            if not self.recorder.begin_unless(lambda: _OF_ALL.union(*(one.rests() for one in transactions))):
+                raise NotAhead
             for transaction in written:
                 transaction.flush(checked=True)
         elif self._is_stale(self._take_news()):

@@ -83,9 +83,9 @@ class LogRecorder(ApplicationRecorder):
     def begin(self) -> None:
         """Begin a transaction on *writer*, as the only one who writes to the log."""
 
-    def begin_unless(self, moved: Callable[[], Collection[str]]) -> None:
+    def begin_unless(self, moved: Callable[[], Collection[str]]) -> bool:
         """Begin a transaction that writes only if nobody else wrote to the streams that *moved* names, asked when it
-        is sent; until then it costs nothing. It raises LogMoved otherwise."""
+        is sent; until then it costs nothing, and then it raises LogMoved otherwise. False: it cannot be told."""
         raise NotImplementedError
 
     def ask_along(self, answered: Callable[[], None]) -> None:

@@ -26,7 +26,7 @@ from redrive.ledger.postgres.pipeline import Statement
 from redrive.ledger.postgres.readers import Readers
 from redrive.ledger.postgres.schema import META, prepare
 from redrive.ledger.recorder import LogRecorder, News
-from redrive.ledger.storage_errors import DatabaseFault, LogMoved, storage_errors
+from redrive.ledger.storage_errors import DatabaseFault, storage_errors
 
 IDLE_IN_TRANSACTION = "60s"
 _READING = " -c default_transaction_read_only=on"
@@ -132,12 +132,12 @@ class PostgresRecorder(LogRecorder):
         found = self._first((_BEGIN, ()), (_LOCK, (self._key,)), self._question())
         self._hear(found[-1].fetchall())
 
-    def begin_unless(self, moved: Callable[[], Collection[str]]) -> None:
+    def begin_unless(self, moved: Callable[[], Collection[str]]) -> bool:
         """Begin a transaction that goes to the server in one piece, with the check that it rests on: the lock is held
         for as long as the server takes to write."""
         known = self._known
         if known is None or known is NOWHERE:
-            raise LogMoved("the end of the log is not known")
+            return False  # the end of the log is not known
         self._known_before, self.shift = known, 0
 
         def opening() -> list[Statement]:
@@ -149,6 +149,7 @@ class PostgresRecorder(LogRecorder):
             self._moved_on(known, found[2].fetchall(), position, recorded_at_ms)
 
         self.writer.begin_later(Opening(opening, opened))
+        return True
 
     def _moved_on(self, known: Place, rows: list[Row], position: int, recorded_at_ms: int) -> None:
         """Others wrote up to *position*, beyond what was *known* when this transaction told its own positions."""

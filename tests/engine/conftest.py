@@ -15,6 +15,7 @@ from tests.stores import store as store  # noqa: PLC0414
 ON_BOTH = frozenset(
     (
         "test_compensated",
+        "test_compensation_gate",
         "test_compensations",
         "test_effect_gate",
         "test_effect_letters",

@@ -12,6 +12,7 @@ from redrive.domain.identity import SYSTEM, CompensationId, DeadLetterId, Effect
 from redrive.domain.ports import Caller, Transaction
 from redrive.domain.run.claims import MAX_LEASE_MS, MIN_LEASE_MS
 from redrive.domain.values import clean_integer, clean_name
+from redrive.ledger.ledger import refuse_in_batch
 from redrive.processes import compensations, effects, reconciliation
 from redrive.processes.compensations import CompensationStanding, CompensationTry
 from redrive.processes.compensator import kept_back
@@ -199,7 +200,8 @@ class TenantEffects(TenantQueries):
     ) -> CompensationTry | None:
         """The oldest approved compensation whose operation is one of *operations* and which the gate lets out, to be
         run within *lease_ms*; or None. What the gate withholds has failed. A ``Worker`` with compensators does this by
-        itself."""
+        itself. Raises InvalidValue within a batch: the gate is asked in between."""
+        refuse_in_batch("claim_compensation")
         clean_integer(lease_ms, "lease_ms", MIN_LEASE_MS, MAX_LEASE_MS)
         worker = clean_name(worker, "worker")
         for id_, _ in self.engine.ledger.due_compensations(self.tenant, operations):

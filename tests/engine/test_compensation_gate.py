@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from redrive import Withhold
+from redrive import InvalidValue, Withhold
 from redrive.domain.compensation import events as c
 from tests.engine.conftest import Found
-from tests.engine.outworld import Till
+from tests.engine.outworld import Till, refusing
 from tests.engine.test_compensations import approved, compensate, stands, taken
 from tests.processes.workshop import ANA
 
@@ -69,3 +69,11 @@ def test_the_gate_holds_what_another_executor_would_run(till: Till, found: Found
     handed = taken(till)
     assert handed is not None
     assert handed.epoch == 2
+
+
+def test_a_batch_hands_no_compensation_out(till: Till) -> None:
+    """The gate is asked after it was taken, which a batch does at its end."""
+    approved(till)
+    with till.engine.batch() as batch, refusing(InvalidValue, "exactly one command"):
+        batch.add(till.acme.claim_compensation, worker="w", operations={"refund"})
+    assert stands(till)[-1] == "approved"

@@ -17,7 +17,7 @@ from redrive.processes.compensations import CompensationTry
 from redrive.processes.effects import EffectCall, receipt_of
 from redrive.processes.handlers import NotSent, Rejected
 from redrive.processes.outbox import MAX_WHY_BYTES, PAUSES_S, asked, shown
-from redrive.processes.services import Embedded, worker_caller
+from redrive.processes.services import Embedded, Services, worker_caller
 from redrive.processes.steps import finished
 from redrive.projections.logs import log
 
@@ -104,12 +104,8 @@ class Compensator:
     def _attempted(self, handed: CompensationTry) -> compensations.Command:
         """Run it; the command that records what came of it."""
         services = self._services
-        try:
-            withheld = self._withheld(handed)
-        except Exception as error:  # noqa: BLE001 - a gate that fails lets nothing out
-            return compensations.failing(handed, services.failure_told(error), outcome_unknown=False)
-        if withheld is not None:
-            return compensations.failing(handed, withheld_failure(withheld), outcome_unknown=False)
+        if (kept := kept_back(handed, services)) is not None:
+            return kept
         try:
             answer = finished(self._compensators[handed.operation](handed))
         except (NotSent, Rejected) as error:
@@ -119,21 +115,6 @@ class Compensator:
             return compensations.failing(handed, Failure(OUTCOME_UNKNOWN, why), outcome_unknown=True)
         return compensations.completing(handed, receipt_of(answer, services.redactor))
 
-    def _withheld(self, handed: CompensationTry) -> str | None:
-        """Why the gate, the same that effects pass, withholds it."""
-        call = EffectCall(
-            tenant=handed.tenant,
-            effect_id=handed.effect_id,
-            key=handed.effect_key,
-            operation=handed.operation,
-            target=handed.target,
-            request=handed.request,
-            try_number=handed.epoch,
-            run_id=handed.run_id,
-            node=handed.node,
-        )
-        return asked(call, self._services)
-
     def _report(self, handed: CompensationTry, caller: Caller, command: compensations.Command) -> None:
         try:
             standing = self._services.ledger.transact(caller, command)
@@ -141,3 +122,26 @@ class Compensator:
             log.warning("compensation.report_refused", compensation=handed.compensation_id, code=refused.code)
         else:
             log.info(f"compensation.{standing.status}", compensation=standing.id, operation=handed.operation)
+
+
+def kept_back(handed: CompensationTry, services: Services) -> compensations.Command | None:
+    """The command that records that the gate, the same that effects pass, did not let *handed* out: nothing happened.
+    None when it did."""
+    call = EffectCall(
+        tenant=handed.tenant,
+        effect_id=handed.effect_id,
+        key=handed.effect_key,
+        operation=handed.operation,
+        target=handed.target,
+        request=handed.request,
+        try_number=handed.epoch,
+        run_id=handed.run_id,
+        node=handed.node,
+    )
+    try:
+        withheld = asked(call, services)
+    except Exception as error:  # noqa: BLE001 - a gate that fails lets nothing out
+        return compensations.failing(handed, services.failure_told(error), outcome_unknown=False)
+    if withheld is None:
+        return None
+    return compensations.failing(handed, withheld_failure(withheld), outcome_unknown=False)

@@ -12,8 +12,10 @@ from redrive.domain.identity import SYSTEM, CompensationId, DeadLetterId, Effect
 from redrive.domain.ports import Caller, Transaction
 from redrive.domain.run.claims import MAX_LEASE_MS, MIN_LEASE_MS
 from redrive.domain.values import clean_integer, clean_name
+from redrive.ledger.ledger import refuse_in_batch
 from redrive.processes import compensations, effects, reconciliation
 from redrive.processes.compensations import CompensationStanding, CompensationTry
+from redrive.processes.compensator import kept_back
 from redrive.processes.effects import EffectStanding, receipt_of
 from redrive.processes.given import function_given
 from redrive.processes.handlers import failure_raised
@@ -196,15 +198,20 @@ class TenantEffects(TenantQueries):
     def claim_compensation(
         self, *, worker: str, operations: Container[str], lease_ms: int = COMPENSATION_LEASE_MS
     ) -> CompensationTry | None:
-        """The oldest approved compensation whose operation is one of *operations*, to be run within *lease_ms*; or
-        None. A ``Worker`` with compensators does this by itself."""
+        """The oldest approved compensation whose operation is one of *operations* and which the gate lets out, to be
+        run within *lease_ms*; or None. What the gate withholds has failed. A ``Worker`` with compensators does this by
+        itself. Raises InvalidValue within a batch: the gate is asked in between."""
+        refuse_in_batch("claim_compensation")
         clean_integer(lease_ms, "lease_ms", MIN_LEASE_MS, MAX_LEASE_MS)
         worker = clean_name(worker, "worker")
         for id_, _ in self.engine.ledger.due_compensations(self.tenant, operations):
             command = compensations.starting(CompensationId(id_), worker, lease_ms, operations, self.services.holder)
             with contextlib.suppress(StreamUnreadable):  # it hides no other
-                if (handed := self._as_worker(worker, command)) is not None:
+                if (handed := self._as_worker(worker, command)) is None:
+                    continue
+                if (kept := kept_back(handed, self.services)) is None:
                     return handed
+                self._as_worker(worker, kept)
         return None
 
     def complete_compensation(self, handed: CompensationTry, receipt: Any = None) -> CompensationStanding:

@@ -30,7 +30,7 @@ ADVICE = {
     "retry-unavailable": ("The message says what stands in the way. Reconcile, recover the run, or settle it.", "dead"),
     "budget-spent": ("Find out why it fails so often; then `redrive dead-letters grant` allows more.", "backoff"),
     "in-flight": ("Wait for the outcome; in a handler let it pass: the attempt fails and is made again.", "guarantees"),
-    "compensated": ("Leave it: it was, or will be, made good for. To do it after all, take another key.", "guarantees"),
+    "compensated": ("Leave it: it was, or will be, made good for. To do it after all, take another key.", "made-good"),
     "outcome-pending": ("Report what became of the effect first: succeeded, failed or unknown.", "guarantees"),
     "payload-destroyed": ("Nothing can be done with it but close it: cancel, abandon, ignore.", "privacy"),
     "payload-locked": ("Open the log with its key store: `redrive.Privacy`, or the setting `key_store`.", "privacy"),
@@ -41,6 +41,7 @@ ADVICE = {
 PAGES = {
     "fencing": "[Fencing](../explanation/fencing.md)",
     "guarantees": "[Guarantees](../explanation/guarantees.md)",
+    "made-good": "[Compensate an effect](../how-to/compensate-an-effect.md)",
     "states": "[States](states.md)",
     "privacy": "[Erasing personal data](../how-to/erase-personal-data.md)",
     "limits": "[Limits](../how-to/limit-concurrency-and-rate.md)",

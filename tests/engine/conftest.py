@@ -8,7 +8,31 @@ import pytest
 
 from redrive import EffectCall
 from tests.engine.outworld import PAY, Till
+from tests.processes.driven import face as face  # noqa: PLC0414
+from tests.processes.driven import on_each_face
 from tests.stores import store as store  # noqa: PLC0414
+
+ON_BOTH = frozenset(
+    (
+        "test_compensated",
+        "test_compensation_gate",
+        "test_compensations",
+        "test_effect_gate",
+        "test_effect_letters",
+        "test_effect_queries",
+        "test_effect_reconcilers",
+        "test_effects",
+        "test_hard_cases",
+        "test_resume_plan_approvals",
+        "test_stateful_waits",
+    )
+)
+"""The modules that say how effects, compensations, approvals and waits behave: for threads and for asyncio."""
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Run these modules on both engines."""
+    on_each_face(metafunc, ON_BOTH)
 
 
 class Found:
@@ -49,5 +73,5 @@ def till(tmp_path: Path, found: Found) -> Iterator[Till]:
 
 
 @pytest.fixture(autouse=True)
-def _on_each_store(store: str) -> str:
-    return store
+def _on_each_store(store: str, face: str) -> tuple[str, str]:
+    return store, face

@@ -1,7 +1,6 @@
 """Compensations: nothing is made good for without an operator's word, and each run of one is known or found out."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +17,6 @@ from redrive import (
     Rejected,
     StaleEpoch,
     Tenant,
-    Withhold,
     Worker,
 )
 from redrive.domain.compensation import events as c
@@ -135,38 +133,6 @@ def test_what_a_compensator_raises_is_its_outcome(till: Till, error: Exception, 
     (event,) = till.facts(c.CompensationFailed)
     assert event.outcome_unknown is unknown
     assert "abc" not in event.failure.reason
-
-
-@pytest.mark.parametrize("answer", [Withhold("not now"), RuntimeError("gate down"), "rubbish"])
-def test_the_gate_holds_a_compensation_too(till: Till, found: Found, answer: Any) -> None:
-    """Nothing was done, and that is known; an operator has it run again."""
-    id_ = approved(till)
-    found.gate = answer
-    compensate(till, till.world.pay)  # type: ignore[arg-type]
-    (event,) = till.facts(c.CompensationFailed)
-    assert not event.outcome_unknown
-    found.gate = None
-    till.acme.rerun_compensation(id_, **ANA)
-    compensate(till, lambda _handed: None)
-    assert stands(till)[-3:] == ["approved", "started", "completed"]
-
-
-async def closed(_call: object) -> Withhold:
-    """A gate that is a coroutine function."""
-    return Withhold("not now")
-
-
-@pytest.mark.parametrize("gate", [closed, lambda: Withhold("not now")])
-def test_a_gate_may_be_async_or_take_nothing(tmp_path: Path, gate: Any) -> None:
-    """As it may for `effect`."""
-    done: list[str] = []
-    till = Till(tmp_path / "log.db")
-    approved(till)
-    till.engine.services = replace(till.engine.services, gate=gate)
-    compensate(till, lambda handed: done.append(handed.worker))
-    (event,) = till.facts(c.CompensationFailed)
-    assert (event.failure.reason, stands(till)[-1], done) == ("not now", "failed", [])
-    till.engine.close()
 
 
 def test_a_compensator_that_crashes_leaves_an_unknown_outcome(till: Till) -> None:

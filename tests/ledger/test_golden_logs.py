@@ -1,16 +1,25 @@
 """Golden logs: a log that an earlier version wrote opens, is understood to the last event, and goes on."""
 
 import shutil
+import sqlite3
+from collections import Counter
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 import redrive
 from redrive import Disposition, EffectId, Failure, Status, UnknownEvent, Worker
+from redrive.domain.event import CATALOGUE
+from redrive.ledger.schema import SCHEMA_VERSION
+from tests.ledger.golden_story import OTHER
 from tests.ledger.write_golden import LOGS, TENANT
 from tests.stores import placed
 
 GOLDEN = sorted(LOGS.glob("*.db"))
+NEWEST = LOGS / "schema-3.db"
+OF_LOGS = {"anchor-recorded", "key-destroyed", "records-archived", "shards-recorded", "tenant-placed"}
+"""What needs other files beside the log, and has tests with them."""
 HANDLERS = {name: lambda attempt: {"done": attempt.node} for name in ("fetch", "check", "mail")}
 
 
@@ -23,6 +32,51 @@ def log(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
 def test_there_is_a_golden_log() -> None:
     """Else the tests below would prove nothing."""
     assert GOLDEN
+
+
+def asked(log: Path, query: str) -> list[str]:
+    """What an SQLite file says, past redrive."""
+    with closing(sqlite3.connect(f"file:{log}?mode=ro&immutable=1", uri=True)) as connection:
+        return [str(row[0]) for row in connection.execute(query)]
+
+
+@pytest.mark.sqlite_only
+def test_whoever_changes_the_tables_leaves_a_golden_log_of_the_new_ones() -> None:
+    """Else what was written just before the next change would be untested."""
+    assert asked(NEWEST, "PRAGMA user_version") == [str(SCHEMA_VERSION)]
+    assert {version for log in GOLDEN for version in asked(log, "PRAGMA user_version")} == {"1", "2", "3"}
+
+
+@pytest.mark.sqlite_only
+def test_whoever_adds_an_event_leaves_a_golden_log_with_it() -> None:
+    """In every version that is still written, but for those about whole logs."""
+    today = {key for key, cls in CATALOGUE.items() if cls.__module__.startswith("redrive.")}
+    kept = {topic for log in GOLDEN for topic in asked(log, "SELECT DISTINCT topic FROM events")}
+    assert {key.partition(".")[2].partition("/")[0] for key in today - kept} == OF_LOGS
+
+
+@pytest.mark.sqlite_only
+def test_an_older_log_is_still_sealed_as_it_was(tmp_path: Path) -> None:
+    """The tree that an older version wrote is the one that its bytes say."""
+    log = shutil.copy(NEWEST, tmp_path / "golden.db")
+    with redrive.open(f"sqlite:///{log}") as engine:
+        report = engine.verify()
+        assert (report.result, report.unsealed, report.finding_count) == ("SELF-CONSISTENT", 0, 0)
+
+
+def test_what_else_happened_stands_where_it_stood(tmp_path: Path) -> None:
+    """Every kind of disposition, compensation and effect."""
+    log = Path(shutil.copy(NEWEST, tmp_path / "golden.db"))
+    with redrive.open(placed(log)) as engine:
+        other = engine.for_tenant(OTHER)
+        letters = Counter(letter.status for letter in other.dead_letters().items)
+        effects = {effect.key: effect.status for effect in other.effects().items}
+        assert other.counts().runs == {"awaiting_approval": 1, "blocked": 5, "completed": 4, "failed": 1}
+        assert [compensation.status for compensation in other.compensations().items] == ["cancelled", "cancelled"]
+    assert effects == {"done": "succeeded", "undone": "failed", "forbidden": "withheld", "pay": "succeeded"}
+    assert letters == {
+        "open": 4, "resolved": 3, "linked_to_compensation": 2, "abandoned": 1, "ignored": 1, "retry_requested": 1,
+    }  # fmt: skip
 
 
 def test_every_event_of_an_older_log_is_understood(log: Path) -> None:

@@ -4,12 +4,12 @@
 What is there is never touched.
 """
 
-import itertools
 import sys
 from pathlib import Path
 
 import redrive
 from redrive import Approval, Compensation, Failure, Flow, Node, RetryPolicy, TerminalBehavior, Wait
+from tests.ledger.golden_story import Clock, Story, gate
 
 LOGS = Path(__file__).parents[1] / "history" / "logs"
 POLICY = RetryPolicy(max_attempts=2, terminal_behavior=TerminalBehavior(mode="dead_letter"))
@@ -19,8 +19,8 @@ TENANT = redrive.Tenant("acme", "billing", "prod")
 
 def write(path: Path) -> None:
     """A few runs in every stage: completed, backing off, dead-lettered, redriven, paused, cancelled, claimed."""
-    ticks = itertools.count(1_700_000_000_000, 7)
-    with redrive.open(f"sqlite:///{path}", clock=lambda: next(ticks), dice=lambda: 0.5) as engine:
+    clock = Clock()
+    with redrive.open(f"sqlite:///{path}", clock=clock, dice=lambda: 0.5, gate=gate) as engine:
         acme = engine.for_tenant(TENANT)
         for key in ("completed", "failing", "redriven", "paused", "cancelled", "claimed"):
             acme.submit(FLOW, automation="nightly", key=key, input={"key": key})
@@ -33,6 +33,7 @@ def write(path: Path) -> None:
         acme.request_retry(letter.id, actor="ana", reason="rotated the key")
         engine.sweep()
         _second_floor(engine, acme)
+        Story(engine, clock).tell()
         engine.ledger.recorder.writer.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
 

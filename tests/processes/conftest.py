@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.processes.driven import AsyncShop
+from tests.processes.driven import AsyncShop, on_each_face
+from tests.processes.driven import face as face  # noqa: PLC0414
 from tests.processes.workshop import BatchShop, Shop
 from tests.stores import store as store  # noqa: PLC0414
 
@@ -25,6 +26,9 @@ ON_BOTH = frozenset(
 )
 """The modules that say how the engine behaves: they hold for threads and for asyncio."""
 
+LIMITS = frozenset(("test_limits", "test_limits_fairness", "test_limits_rates"))
+"""These, too; they make their shops themselves."""
+
 
 WITH_BATCHES = frozenset(("test_worker_control", "test_worker_faults"))
 """The modules that say how a worker is told and what it survives: they hold whatever it takes in hand in one commit."""
@@ -33,6 +37,7 @@ WITH_BATCHES = frozenset(("test_worker_control", "test_worker_faults"))
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Run these modules on both engines, or with both kinds of workers."""
     module = metafunc.module.__name__.rpartition(".")[2]
+    on_each_face(metafunc, LIMITS)
     if "shop" in metafunc.fixturenames and module in ON_BOTH:
         metafunc.parametrize("shop", [Shop, AsyncShop], ids=["threads", "asyncio"], indirect=True)
     if "shop" in metafunc.fixturenames and module in WITH_BATCHES:
@@ -50,5 +55,5 @@ def shop(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Shop]:
 
 
 @pytest.fixture(autouse=True)
-def _on_each_store(store: str) -> str:
-    return store
+def _on_each_store(store: str, face: str) -> tuple[str, str]:
+    return store, face

@@ -3,9 +3,11 @@
 import asyncio
 import inspect
 import threading
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Container
 from functools import cache
 from typing import Any, Self, cast
+
+import pytest
 
 import redrive
 from redrive.asynchronous import Asynchronous
@@ -56,6 +58,27 @@ class AsyncShop(Shop):
         url = log_url(self.path)
         opening = redrive.open_async(url, clock=lambda: self.now, dice=lambda: 0.0, **self.options)
         return cast(redrive.Engine, _plain(_awaited(opening)))
+
+
+FACES = {"threads": Shop, "asyncio": AsyncShop}
+
+
+@pytest.fixture
+def face(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Which engine every shop of a test opens."""
+    name: str = getattr(request, "param", "threads")
+    if name != "threads":
+        monkeypatch.setattr(Shop, "_open", FACES[name]._open)
+    return name
+
+
+def on_each_face(metafunc: pytest.Metafunc, modules: Container[str]) -> None:
+    """Run the tests of *modules* on both engines (asyncio takes its time: it runs with the long ones), but for those
+    that feign the death of their process: that takes a thread with it, and not the event loop."""
+    feigns = {"crash", "kills"} & set(metafunc.function.__name__.split("_"))
+    if metafunc.module.__name__.rpartition(".")[2] in modules and not feigns:
+        asyncio_ = pytest.param("asyncio", marks=pytest.mark.long)
+        metafunc.parametrize("face", ["threads", asyncio_], indirect=True)
 
 
 def _plain(value: Any) -> Any:

@@ -4,19 +4,28 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 import redrive
-from redrive import Engine, Limit
+from redrive import Engine, Limit, Rate
+from redrive.domain.run import events as runs
 from tests.engine.model import check_log, check_views
 from tests.processes.test_worker_processes import ROOT
 from tests.processes.workshop import ANA, beside, chain, policy, until
 from tests.stores import log_url
 
-LIMITS = [Limit("total", "", 1), Limit("tenant", "local/default/default", 1), Limit("resource", "bank", 1)]
-BANK = chain("a", "b", resource="bank", retry=policy(3))
+LIMITS = [
+    Limit("total", "", 1),
+    Limit("tenant", "local/default/default", 1),
+    Limit("resource", "bank", 1),
+    Limit("provider", "acquirer", 1),
+]
+BANK = chain("a", "b", resource="bank", provider="acquirer", retry=policy(3))
+PERIOD_MS = 100
 
 
 @pytest.fixture
@@ -56,6 +65,22 @@ def test_two_processes_never_pass_a_limit_of_one_together(engine: Engine, tmp_pa
     both(tmp_path)
     assert seen(tmp_path) == [1] * 24
     assert {engine.local.run(run).status for run in runs} == {"completed"}
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("scope", ["total", "provider"])
+def test_two_processes_never_share_a_token(engine: Engine, tmp_path: Path, scope: Any) -> None:
+    """One start (of a claim, or of an attempt) a period, by the times that the log gives them."""
+    limit = Limit(scope, "acquirer" if scope == "provider" else "", rate=Rate(1, PERIOD_MS))
+    engine.set_limit(limit, **ANA)
+    for _ in range(6):
+        engine.local.submit(BANK, automation="x")
+    both(tmp_path)
+    kind = runs.AttemptStarted if scope == "provider" else runs.RunClaimed
+    events = [recorded for batch in engine.ledger.replay() for recorded in batch if isinstance(recorded.event, kind)]
+    times = [event.occurred_at_ms for event in events]
+    assert len(times) >= 6
+    assert all(later - earlier >= PERIOD_MS for earlier, later in pairwise(times))
 
 
 def test_two_slots_are_two(engine: Engine, tmp_path: Path) -> None:

@@ -104,12 +104,18 @@ def _of_wait(decision: RetryDecision) -> object:
     return decision.mode
 
 
+def _of_opening(event: de.DeadLetterOpened) -> object:
+    """A retry of an expired approval is never offered, whatever a policy says of overrides."""
+    return event.model_copy(update={"override_allowed": True}) if event.source == "stateful_wait" else event
+
+
 _COURSES: dict[type[Event], Callable[[Any], object]] = {
     e.AttemptFailed: lambda event: (event.node, event.lifetime, _of_failure(event.decision)),
     e.AttemptInterrupted: lambda event: (event.node, event.lifetime, _of_failure(event.decision)),
     w.ApprovalDenied: lambda event: (event.node, event.lifetime, _of_wait(event.decision)),
     w.ApprovalExpired: lambda event: (event.node, event.lifetime, _of_wait(event.decision)),
     e.RetryBackoffScheduled: lambda event: (event.node, event.number, event.retry_after_ms),
+    de.DeadLetterOpened: _of_opening,
     de.DeadLetterRetryDispatched: lambda event: (event.count, event.generation, event.not_before_ms),
     de.RetryExhausted: lambda event: event.dispatches,
     de.DeadLetterRecurred: lambda event: event.model_copy(update={"policy": None}),

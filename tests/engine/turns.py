@@ -11,7 +11,6 @@ from typing import Any, NamedTuple
 import pytest
 
 from redrive import Refused
-from redrive.ledger.committer import Committer
 from redrive.ledger.recorder import LogRecorder
 from redrive.ledger.sqlite_recorder import SqliteRecorder
 from redrive.ledger.transaction import LedgerTransaction
@@ -90,7 +89,6 @@ class Turn:
 def _take_away_the_guards(patched: pytest.MonkeyPatch, here: threading.Thread) -> None:
     """*here* takes the lock only when it writes, and asks nobody whether what it read still stands."""
     begin, flush, insert = SqliteRecorder.begin, LedgerTransaction.flush, LogRecorder.insert
-    stale = Committer._is_stale
 
     def late(recorder: SqliteRecorder) -> None:
         if threading.current_thread() is not here:
@@ -106,13 +104,9 @@ def _take_away_the_guards(patched: pytest.MonkeyPatch, here: threading.Thread) -
         mine = threading.current_thread() is here
         return insert(recorder, rows, unchanged, **({"checked": True} if mine else more))
 
-    def never(committer: Committer, changed: Any) -> bool:
-        return threading.current_thread() is not here and stale(committer, changed)
-
     patched.setattr(SqliteRecorder, "begin", late)
     patched.setattr(LedgerTransaction, "flush", flush_late)
     patched.setattr(LogRecorder, "insert", unasked)
-    patched.setattr(Committer, "_is_stale", never)
 
 
 def _writes(tx: LedgerTransaction) -> bool:

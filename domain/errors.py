@@ -329,7 +329,7 @@ class OneShardOnly(Refused):
 def _shown(value: object, most: int = 120) -> str:
     """*value* as a short, printable, one-line text."""
     try:
-        text = ascii(value) if not isinstance(value, str) else repr(value)
+        text = ascii(value) if not isinstance(value, str) else repr(value[:most])
     except (ValueError, RecursionError):  # an integer of more than 4,300 digits, a list that is too deep
         text = f"<{type(value).__name__}>"
     return text if len(text) <= most else text[: most - 1] + "…"

@@ -4,6 +4,7 @@ import os
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from queue import Empty, SimpleQueue
 from typing import Any, Self, cast
 
@@ -23,6 +24,7 @@ from redrive.processes.services import Served, engines_given, worker_caller
 from redrive.processes.slots import Slots
 from redrive.processes.sweep import START
 from redrive.processes.ticker import DEFAULT_INTERVAL_MS, tick
+from redrive.processes.told import told
 from redrive.processes.turns import Ended, Turns
 from redrive.projections.logs import log
 
@@ -124,7 +126,7 @@ class Worker:
 
     def _work(self, idle: Callable[[], bool]) -> None:
         self._services.begin_work()
-        self._slots = Slots(self.name, self._handlers, self._has_ended, self.concurrency)
+        self._slots = Slots(self.name, self._handlers, partial(told, self._services), self._has_ended, self.concurrency)
         leave = self._ledger.subscribe(self._wake, others=True)
         self._next_tick = 0.0
         self._stalled = 0

@@ -319,11 +319,9 @@ class OneShardOnly(Refused):
 
     code = "one-shard-only"
 
-    def __init__(self, asked: str, shards: int) -> None:
+    def __init__(self, asked: str, shards: int, way: str | None = None) -> None:
         self.asked, self.shards = asked, shards
-        super().__init__(
-            f"{asked} concerns one log, and {shards} are open: ask engine.shards[i].{asked}, or one --db URL"
-        )
+        super().__init__(f"{asked} concerns one log, and {shards} are open: {way or f'ask engine.shards[i].{asked}'}")
 
 
 def _shown(value: object, most: int = 120) -> str:

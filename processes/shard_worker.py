@@ -107,7 +107,8 @@ class ShardedWorker(Worker):
         self.name = name or f"{os.uname().nodename}-{os.getpid()}-{os.urandom(2).hex()}"
         self.concurrency = clean_integer(concurrency, "concurrency", 1, 1_024)
         if options.get("batch", 1) != 1:
-            raise InvalidValue("batch", options["batch"], "1 for a worker of several logs: they share its room")
+            accepted = "1 for a worker of several logs: for a batch, start a worker of each log (engine.shards[i])"
+            raise InvalidValue("batch", options["batch"], accepted)
         more: dict[str, Any] = {"name": self.name, "concurrency": concurrency, **options}
         self._crew = [ShardWorker(one, handlers, **more) for one in engines_given(engine)]
         room = Room(self.concurrency, len(self._crew), lambda number: self._crew[number].wake())

@@ -61,8 +61,17 @@ class Session:
         from redrive.domain.errors import OneShardOnly
 
         if len(self.settings.urls) > 1:
-            raise OneShardOnly(str(click.get_current_context().info_name), len(self.settings.urls))
+            raise OneShardOnly(f"`{self._command_path()}`", len(self.settings.urls), "name one with --db URL")
         return cast("Engine", self.serving(create=create))
+
+    def _command_path(self) -> str:
+        """This command, as it is typed."""
+        ctx: click.Context | None = click.get_current_context()
+        names = [] if self.at is None else ["--at"]
+        while ctx is not None and ctx.parent is not None:
+            names.insert(0, str(ctx.info_name))
+            ctx = ctx.parent
+        return " ".join(["redrive", *names])
 
     def serving(self, *, create: bool = False) -> "Engine | ShardedEngine":
         """Open the log, or the logs, until the command ends, as ``engine`` does."""

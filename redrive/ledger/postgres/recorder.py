@@ -11,7 +11,6 @@ from collections.abc import Iterator, Sequence
 from typing import Any, ClassVar, NamedTuple
 
 import psycopg
-from psycopg.conninfo import conninfo_to_dict
 from psycopg.types.numeric import Int8BinaryDumper
 
 from redrive.domain.errors import StorageError
@@ -19,6 +18,7 @@ from redrive.ledger.database import Connection, Row
 from redrive.ledger.mapper import NewRow
 from redrive.ledger.postgres.address import address_of
 from redrive.ledger.postgres.bell import Bell
+from redrive.ledger.postgres.connecting import connect
 from redrive.ledger.postgres.connection import ExactTextLoader, Found, LenientStrDumper, PostgresConnection
 from redrive.ledger.postgres.errors import fault_of
 from redrive.ledger.postgres.names import home_of, lock_key
@@ -35,7 +35,6 @@ _NEWS = (
     f"ORDER BY position LIMIT {MOST_NEWS + 1}"
 )
 _LAST = _NEWS.replace("ORDER BY position", "ORDER BY position DESC").replace(str(MOST_NEWS + 1), "1")
-_PATIENCE = {"tcp_user_timeout": 30_000, "keepalives_idle": 30}  # a server that is gone without a word
 _BEGIN = "BEGIN ISOLATION LEVEL READ COMMITTED"  # each statement sees what was committed before it: after the lock, all
 _LOCK = "SELECT pg_advisory_xact_lock(?)"
 _FLUSH = "SELECT set_config('synchronous_commit', ?, true), pg_logical_emit_message(true, 'redrive', '')"
@@ -69,13 +68,8 @@ class PostgresRecorder(LogRecorder):
         """Connect to the log at the URL *path*, creating its tables where there are none; its id."""
         address = address_of(path)
         self.path, self.busy_timeout_ms = address.label, busy_timeout_ms
-        self._conninfo, self._durable = address.conninfo, durable
-        given: dict[str, Any] = conninfo_to_dict(self._conninfo)
-        self._patience: dict[str, Any] = {name: value for name, value in _PATIENCE.items() if name not in given}
-        self._options = (
-            f"{given.get('options', '')} -c search_path={address.schema} -c lock_timeout={max(1, busy_timeout_ms)} "
-            f"-c idle_in_transaction_session_timeout={IDLE_IN_TRANSACTION}"
-        )
+        self._address, self._durable = address, durable
+        self._options = f"-c idle_in_transaction_session_timeout={IDLE_IN_TRANSACTION}"
         self._known: Place | None = None
         self._written = False
         self._heard: set[str] | None = set()
@@ -96,14 +90,11 @@ class PostgresRecorder(LogRecorder):
     def _connected(self, more: str = "") -> "psycopg.Connection[Any]":
         raw: psycopg.Connection[Any] | None = None
         try:
-            raw = psycopg.connect(
-                self._conninfo,
-                autocommit=True,
+            raw = connect(
+                self._address,
+                busy_timeout_ms=self.busy_timeout_ms,
+                application="redrive" if not more else "redrive reading",
                 options=self._options + more,
-                application_name="redrive" if not more else "redrive reading",
-                connect_timeout=max(2, self.busy_timeout_ms // 1000),
-                client_encoding="UTF8",
-                **self._patience,
             )
             _configure(raw)
             if not more:

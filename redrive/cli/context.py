@@ -188,10 +188,10 @@ class Session:
     def _is_set_too(self) -> bool:
         """Whether the same log would be found without the argument."""
         from redrive.domain.errors import InvalidValue
-        from redrive.settings import Settings
+        from redrive.settings import Settings, urls_in
 
         try:
-            return Settings.load().urls == self.settings.urls
+            return Settings.load().urls == urls_in(self.given["db"])
         except InvalidValue:
             return False
 

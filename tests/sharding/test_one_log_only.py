@@ -66,7 +66,7 @@ def test_asyncio_refuses_several(tmp_path: Path, kind: Any) -> None:
     """At once, saying what to do, and no password."""
     urls: Any = kind([f"sqlite:///{tmp_path}/a.db", f"postgresql://ana:{SECRET}@h/ops"])
     with pytest.raises(InvalidValue, match=r"one URL: several are opened by redrive\.open") as refused:
-        redrive.open_async(urls)
+        _ = redrive.open_async(urls)
     assert SECRET not in str(refused.value)
 
 
@@ -74,5 +74,5 @@ def test_asyncio_that_refuses_makes_no_log(tmp_path: Path) -> None:
     """Neither of them."""
     urls: Any = [f"sqlite:///{tmp_path}/{name}.db" for name in "ab"]
     with pytest.raises(InvalidValue):
-        redrive.open_async(url=urls)
+        _ = redrive.open_async(url=urls)
     assert list(tmp_path.iterdir()) == []

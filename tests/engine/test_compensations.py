@@ -96,6 +96,32 @@ def test_what_a_compensator_raises_is_its_outcome(till: Till, error: Exception, 
     assert "abc" not in event.failure.reason
 
 
+@pytest.mark.parametrize("error", [SystemExit(3), KeyboardInterrupt()])
+def test_a_compensator_that_would_end_a_program_has_an_outcome_too(till: Till, error: BaseException) -> None:
+    """It is told at once, not when its lease is over; the worker goes on."""
+
+    def refund(_handed: CompensationTry) -> None:
+        raise error
+
+    approved(till)
+    work(till, {}, compensators={"refund": refund})
+    (event,) = till.facts(c.CompensationFailed)
+    assert (event.outcome_unknown, event.failure.reason.partition(":")[0]) == (True, type(error).__name__)
+
+
+def test_a_compensation_that_is_interrupted_is_recorded_before_anybody_leaves(till: Till) -> None:
+    """Ctrl-C where the host runs what is due by itself."""
+
+    def refund(_handed: CompensationTry) -> None:
+        raise KeyboardInterrupt
+
+    approved(till)
+    with pytest.raises(KeyboardInterrupt):
+        compensate(till, refund)
+    (event,) = till.facts(c.CompensationFailed)
+    assert event.outcome_unknown
+
+
 @pytest.mark.parametrize("answer", [Withhold("not now"), RuntimeError("gate down"), "rubbish"])
 def test_the_gate_holds_a_compensation_too(till: Till, found: Found, answer: Any) -> None:
     """Nothing was done, and that is known; an operator has it run again."""

@@ -28,7 +28,7 @@ from redrive.projections.logs import log
 T = TypeVar("T")
 _PAYLOAD = attrgetter("payload")
 _ENCRYPTED = b'{"encrypted":'
-_SQLITE = "redrive.ledger.sqlite_recorder:SqliteRecorder"
+_SQLITE = "redrive.ledger.sqlite.recorder:SqliteRecorder"
 _POSTGRES = "redrive.ledger.postgres.recorder:PostgresRecorder"
 _NOTE_ENGINE = "INSERT INTO meta VALUES ('engine', ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value"
 Subscriber = Callable[[Sequence[Recorded]], None]

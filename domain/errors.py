@@ -319,17 +319,15 @@ class OneShardOnly(Refused):
 
     code = "one-shard-only"
 
-    def __init__(self, asked: str, shards: int) -> None:
+    def __init__(self, asked: str, shards: int, way: str | None = None) -> None:
         self.asked, self.shards = asked, shards
-        super().__init__(
-            f"{asked} concerns one log, and {shards} are open: ask engine.shards[i].{asked}, or one --db URL"
-        )
+        super().__init__(f"{asked} concerns one log, and {shards} are open: {way or f'ask engine.shards[i].{asked}'}")
 
 
 def _shown(value: object, most: int = 120) -> str:
     """*value* as a short, printable, one-line text."""
     try:
-        text = ascii(value) if not isinstance(value, str) else repr(value)
+        text = ascii(value) if not isinstance(value, str) else repr(value[:most])
     except (ValueError, RecursionError):  # an integer of more than 4,300 digits, a list that is too deep
         text = f"<{type(value).__name__}>"
     return text if len(text) <= most else text[: most - 1] + "…"

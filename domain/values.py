@@ -9,8 +9,9 @@ import json
 import math
 import re
 from collections.abc import Callable
+from itertools import islice
 from json import encoder as json_encoder
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeAlias
 
 from pydantic import GetPydanticSchema
 from pydantic import JsonValue as JsonValue  # noqa: PLC0414 - it is ours to hand on
@@ -35,6 +36,7 @@ MAX_NAME_BYTES = 512
 MAX_TEXT_BYTES = 16_384
 MAX_DOCUMENT_BYTES = 1_048_576
 MAX_DEPTH = 64
+KINDS = "null, true, false, a number, a text, a list or an object"
 MAX_TIMEOUT_MS = 30 * 86_400_000
 
 CleanJson = Annotated[JsonValue, GetPydanticSchema(lambda _source, _handler: core_schema.any_schema())]
@@ -72,43 +74,92 @@ def clean_integer(value: object, field: str, low: int, high: int) -> int:
 
 
 def clean_json(value: object, field: str, *, most: int = MAX_DOCUMENT_BYTES) -> JsonValue:
-    """*value* as a JSON document of at most *most* bytes, safe to store and to digest."""
-    cleaned = _clean(value, field, MAX_DEPTH)
+    """*value* as a JSON document of at most *most* bytes, safe to store and to digest. What is larger is refused as
+    soon as that shows: nobody walks or encodes all of it."""
+    if value is None:
+        return None
+    cleaned = _Cleaning(most).clean(value, field, MAX_DEPTH)
     if isinstance(cleaned, (str, list, dict)) and (size := len(canonical_json(cleaned))) > most:
         raise InvalidValue(field, f"<{size} bytes>", f"at most {most} bytes of JSON")
     return cleaned
 
 
-def _clean(value: object, field: str, depth: int) -> JsonValue:
-    if value is None or isinstance(value, bool):
-        return value
-    if isinstance(value, int):
-        return clean_integer(int(value), field, -MAX_INTEGER, MAX_INTEGER)
-    if isinstance(value, float):
-        if not math.isfinite(value):
-            raise InvalidValue(field, value, "a finite number")
-        return value
-    if isinstance(value, str):
-        return value if value.isascii() else _SURROGATES.sub("\ufffd", value)
-    if depth == 0:
-        raise InvalidValue(field, "…", f"at most {MAX_DEPTH} levels of nesting")
-    if isinstance(value, (list, tuple)):
-        return [_clean(item, f"{field}[{n}]", depth - 1) for n, item in enumerate(value)]
-    if isinstance(value, dict):
-        return _clean_object(value, field, depth)
-    raise InvalidValue(field, type(value).__name__, "null, true, false, a number, a text, a list or an object")
+Place: TypeAlias = "str | tuple[Place, str | int]"
+"""Where in a document: its name, or a key or index within another place. Spelt only for who is refused."""
 
 
-def _clean_object(value: dict[object, object], field: str, depth: int) -> JsonValue:
-    cleaned: dict[str, JsonValue] = {}
-    for key, item in value.items():
-        if not isinstance(key, str):
-            raise InvalidValue(field, key, "texts as keys")
-        name = key if key.isascii() else _SURROGATES.sub("\ufffd", key)
-        if name in cleaned:
-            raise InvalidValue(field, name, "keys that differ")
-        cleaned[name] = _clean(item, f"{field}.{name[:40]}", depth - 1)
-    return cleaned
+class _Cleaning:
+    """One document that is cleaned, of at most *most* bytes. *left* counts down by what is needed at the least: what
+    stands within the quotes of a text, and a byte for each item of a list or an object."""
+
+    __slots__ = ("left", "most")
+
+    def __init__(self, most: int) -> None:
+        self.most = self.left = most
+
+    def clean(self, value: object, place: Place, depth: int) -> JsonValue:
+        """*value* as it is stored. Raises InvalidValue."""
+        if isinstance(value, str):
+            self.left -= len(value)
+            return value if self.left >= 0 and value.isascii() else self.text(value, place)
+        if value is None or isinstance(value, bool):
+            return value
+        if isinstance(value, int):
+            number = int(value)
+            return number if -MAX_INTEGER <= number <= MAX_INTEGER else _refused_integer(number, place)
+        if isinstance(value, float):
+            if not math.isfinite(value):
+                raise InvalidValue(_spelt(place), value, "a finite number")
+            return value
+        if depth == 0:
+            raise InvalidValue(_spelt(place), "…", f"at most {MAX_DEPTH} levels of nesting")
+        if isinstance(value, dict):
+            return self.object(value, place, depth)
+        if isinstance(value, (list, tuple)):
+            if type(value) not in (list, tuple):  # a kind of list of the host's own may go on for ever
+                value = list(islice(value, self.left + 1))
+            self.spend(len(value), place)
+            return [self.clean(item, (place, n), depth - 1) for n, item in enumerate(value)]
+        raise InvalidValue(
+            _spelt(place), type(value).__name__, "null, true, false, a number, a text, a list or an object"
+        )
+
+    def object(self, value: dict[object, object], place: Place, depth: int) -> JsonValue:
+        """An object with texts as keys, each of which costs something."""
+        self.spend(len(value), place)
+        cleaned: dict[str, JsonValue] = {}
+        for key, item in value.items():
+            if not isinstance(key, str):
+                raise InvalidValue(_spelt(place), key, "texts as keys")
+            self.left -= len(key)
+            name = key if self.left >= 0 and key.isascii() else self.text(key, place)
+            if name in cleaned:
+                raise InvalidValue(_spelt(place), name, "keys that differ")
+            cleaned[name] = self.clean(item, (place, name), depth - 1)
+        return cleaned
+
+    def text(self, value: str, place: Place) -> str:
+        """A text without lone surrogates, if there was room for it."""
+        self.spend(0, place)
+        return _SURROGATES.sub("\ufffd", value)
+
+    def spend(self, least: int, place: Place) -> None:
+        """So many bytes are needed. Raises InvalidValue when there are no more."""
+        self.left -= least
+        if self.left < 0:
+            raise InvalidValue(_spelt(place), f"<more than {self.most} bytes>", f"at most {self.most} bytes of JSON")
+
+
+def _refused_integer(number: int, place: Place) -> int:
+    return clean_integer(number, _spelt(place), -MAX_INTEGER, MAX_INTEGER)
+
+
+def _spelt(place: Place) -> str:
+    parts: list[str] = []
+    while not isinstance(place, str):
+        place, part = place
+        parts.append(f"[{part}]" if isinstance(part, int) else f".{part[:40]}")
+    return place + "".join(reversed(parts))
 
 
 def _canonical() -> Callable[[Any], str]:

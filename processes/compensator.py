@@ -90,7 +90,12 @@ class Compensator:
         return [(id_, tenant) for id_, tenant in due if id_ not in self._unreadable]
 
     def _run(self, handed: CompensationTry, caller: Caller) -> None:
-        command = self._attempted(handed)
+        command, leaves = self._attempted(handed)
+        self._record(handed, caller, command)
+        if leaves is not None and threading.current_thread() is threading.main_thread():
+            raise leaves  # an operator's Ctrl-C, perhaps; elsewhere it was the function's own
+
+    def _record(self, handed: CompensationTry, caller: Caller, command: compensations.Command) -> None:
         for pause in PAUSES_S:  # it happened: a log that cannot be written for a moment is asked again
             try:
                 return self._report(handed, caller, command)
@@ -101,8 +106,15 @@ class Compensator:
             time.sleep(pause)
         return self._report(handed, caller, command)
 
-    def _attempted(self, handed: CompensationTry) -> compensations.Command:
-        """Run it; the command that records what came of it."""
+    def _attempted(self, handed: CompensationTry) -> tuple[compensations.Command, BaseException | None]:
+        """Run it; the command that records what came of it, and what was raised to end more than this."""
+        try:
+            return self._tried(handed), None
+        except BaseException as leaves:  # noqa: BLE001 - what was begun is told before anybody leaves
+            why = cut_text(self._services.redactor.text(shown(leaves)), MAX_WHY_BYTES)
+            return compensations.failing(handed, Failure(OUTCOME_UNKNOWN, why), outcome_unknown=True), leaves
+
+    def _tried(self, handed: CompensationTry) -> compensations.Command:
         services = self._services
         if (kept := kept_back(handed, services)) is not None:
             return kept

@@ -121,15 +121,15 @@ def receipt_of(value: Any, redactor: Redactor) -> Receipt:
     """What came back, as it is kept. It came back: whatever it is, it must not turn a success into anything else."""
     try:
         body = clean_json(value, "receipt", most=MAX_RECEIPT_BYTES)
-    except Exception as error:  # noqa: BLE001 - a value of the host's may do anything when it is read
+    except (Exception, SystemExit) as error:  # noqa: BLE001 - a value of the host's may do anything when it is read
         body = {"unreadable": type(value).__name__, "why": _shown(error)}
     return Receipt(redactor.value(body), digest(body))
 
 
-def _shown(error: Exception) -> str:
+def _shown(error: BaseException) -> str:
     try:
         return str(error)[:MAX_SHOWN]
-    except Exception:  # noqa: BLE001 - it was raised by the value
+    except (Exception, SystemExit):  # noqa: BLE001 - it was raised by the value
         return type(error).__name__
 
 

@@ -231,7 +231,7 @@ def shown(error: BaseException) -> str:
     """An error of the host's in words; it may do anything when it is read."""
     try:
         return f"{type(error).__name__}: {error}"
-    except Exception:  # noqa: BLE001
+    except (Exception, SystemExit):  # noqa: BLE001
         return type(error).__name__
 
 

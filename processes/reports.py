@@ -20,7 +20,11 @@ from redrive.processes.letters import (
 
 def completing(attempt: AttemptId, output: JsonValue, policy_of: PolicyOf) -> Callable[[Transaction], Progress]:
     """A command that records a success. Raises InvalidValue here; NotRunning, StaleEpoch, StaleAttempt."""
-    output = clean_json(output, "output")
+    return completing_with(attempt, clean_json(output, "output"), policy_of)
+
+
+def completing_with(attempt: AttemptId, output: JsonValue, policy_of: PolicyOf) -> Callable[[Transaction], Progress]:
+    """As ``completing``, with what ``clean_json`` returned."""
 
     def complete(tx: Transaction) -> Progress:
         run = tx.run(attempt.run_id)

@@ -12,15 +12,16 @@ from redrive.processes.handlers import Handler
 from redrive.processes.handout import Attempt
 
 Done = Callable[[Attempt, Any, BaseException | None], None]
+Read = Callable[[Any, BaseException | None], tuple[Any, BaseException | None]]
 
 
 class Slots:
     """Runs handlers, *most* at a time, the others in the order in which they came; *done* is called from their thread
-    with the result or the error. Threads are reused. One whose attempt was given up is busy until its handler returns;
-    meanwhile others take its place."""
+    with the result or the error, as *read* there. Threads are reused. One whose attempt was given up is busy until its
+    handler returns; meanwhile others take its place."""
 
-    def __init__(self, name: str, handlers: Mapping[str, Handler], done: Done, most: int) -> None:
-        self._name = name
+    def __init__(self, name: str, handlers: Mapping[str, Handler], read: Read, done: Done, most: int) -> None:
+        self._name, self._read = name, read
         self._handlers = handlers
         self._done = done
         self._most = most
@@ -120,12 +121,13 @@ class Slots:
                     result = asyncio.run(_awaited(result))
             except BaseException as caught:  # noqa: BLE001 - whatever a handler raises is how its attempt ended
                 error = caught
+            said = self._read(result, error)
             with self._lock:
                 self._idle += 1
-            self._end(attempt, result, error)
+            self._end(attempt, *said)
 
     def _run_async(self, handler: Handler, attempt: Attempt) -> None:
-        task = asyncio.run_coroutine_threadsafe(_call(handler, attempt), self._running_loop())
+        task = asyncio.run_coroutine_threadsafe(_call(handler, attempt, self._read), self._running_loop())
         self._tasks[attempt.id] = task
         task.add_done_callback(lambda finished: self._finished(attempt, finished))
 
@@ -161,12 +163,13 @@ async def _awaited(answer: Awaitable[Any]) -> Any:
     return await answer
 
 
-async def _call(handler: Handler, attempt: Attempt) -> tuple[Any, BaseException | None]:
+async def _call(handler: Handler, attempt: Attempt, read: Read) -> tuple[Any, BaseException | None]:
     """What the handler returned, or raised: a SystemExit that left its task would end the loop for everybody."""
     try:
         answer: Any = handler(attempt)
-        return await answer, None
+        result = await answer
     except asyncio.CancelledError:
         raise
     except BaseException as error:  # noqa: BLE001  # it is reported, as the thread's is
-        return None, error
+        return read(None, error)
+    return read(result, None)

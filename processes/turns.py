@@ -9,7 +9,6 @@ from typing import Any
 
 from redrive.domain.errors import (
     Conflict,
-    InvalidValue,
     NotFound,
     OutcomePending,
     RedriveError,
@@ -26,7 +25,7 @@ from redrive.processes.handout import Attempt, Progress
 from redrive.processes.held import Held, next_look
 from redrive.processes.leases import MOST_CLAIMS, Claimant, claiming, releasing, renewing, starting_all
 from redrive.processes.places import Free, Places
-from redrive.processes.reports import completing, failing, snoozing
+from redrive.processes.reports import completing_with, failing, snoozing
 from redrive.processes.services import Services
 from redrive.processes.slots import Slots
 from redrive.projections.logs import log
@@ -34,6 +33,7 @@ from redrive.projections.logs import log
 OWN_DEADLINE_GRACE_MS = 10_000
 LOST = (Refused, NotFound, StreamDamaged)
 Ended = tuple[Attempt, Any, BaseException | None]
+"""An attempt with an Output or a Snooze, as ``told`` has read it; or the error."""
 Command = Callable[[Transaction], Any]
 After = Callable[[Outcome[Any]], None]
 
@@ -143,17 +143,11 @@ class Turns:
                 log.info("worker.release_refused", run=each.claim.run_id, code=refused.code)
 
     def _report(self, attempt: Attempt, result: Any, error: BaseException | None) -> Command:
-        """The command that reports how an attempt ended; a result that cannot be stored fails it for good."""
+        """The command that reports how an attempt ended."""
         if error is None:
-            try:
-                if isinstance(result, Snooze):
-                    return self._snoozing(attempt, milliseconds(result.delay))
-                return completing(attempt.id, result, self._services.policy_of)
-            except Exception as invalid:  # noqa: BLE001 - a value of the handler's may do anything when it is read
-                reason = (
-                    str(invalid) if isinstance(invalid, InvalidValue) else f"the output cannot be read: {invalid!r}"
-                )
-                error = AttemptError(Failure(EXECUTION_ERROR, reason[:1_000], kind="invalid_output", final=True))
+            if isinstance(result, Snooze):
+                return self._snoozing(attempt, milliseconds(result.delay))
+            return completing_with(attempt.id, result.value, self._services.policy_of)
         failure = self._services.failure_told(error)
         return failing(attempt.id, failure, self._services.policy_of, self._services.classifier)
 

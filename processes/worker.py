@@ -4,6 +4,7 @@ import os
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from queue import Empty, SimpleQueue
 from typing import Any, Self, cast
 
@@ -23,6 +24,7 @@ from redrive.processes.services import Served, engines_given, worker_caller
 from redrive.processes.slots import Slots
 from redrive.processes.sweep import START
 from redrive.processes.ticker import DEFAULT_INTERVAL_MS, tick
+from redrive.processes.told import told
 from redrive.processes.turns import Ended, Turns
 from redrive.projections.logs import log
 
@@ -51,9 +53,9 @@ class Worker:
     def __new__(cls, engine: Served, *_args: Any, **_options: Any) -> Self:
         """Of several engines, a worker for each behind one face."""
         if cls is Worker and len(engines_given(engine)) > 1:
-            from redrive.processes.shard_worker import ShardedWorker  # noqa: PLC0415 - it is a Worker
+            from redrive.processes.crew import Crew  # noqa: PLC0415 - it is a Worker
 
-            return cast(Self, object.__new__(ShardedWorker))
+            return cast(Self, object.__new__(Crew))
         return object.__new__(cls)
 
     def __init__(  # noqa: PLR0913  (all have defaults)
@@ -75,16 +77,13 @@ class Worker:
         self.name = name or f"{os.uname().nodename}-{os.getpid()}-{os.urandom(2).hex()}"
         self.concurrency = clean_integer(concurrency, "concurrency", 1, 1_024)
         (only_one,) = engines_given(engine)
-        self._services, self._tenant = only_one.services, only_one.tenant
-        self._ledger, self._handlers = self._services.ledger, handlers
-        self._only = only
+        services, self._tenant = only_one.services, only_one.tenant
+        self._services, self._ledger, self._handlers, self._only = services, services.ledger, handlers, only
         asked = functions_given(reconcilers, "reconcilers", "an EffectCall")
-        outbox = Outbox(self._services, {**self._services.reconcilers, **asked})
-        services = self._services
+        outbox = Outbox(services, {**services.reconcilers, **asked})
         claimant = Claimant(self.name, services.holder, lease_ms, handlers, only, outbox, services.claims)
-        self._compensator = Compensator(
-            only_one, functions_given(compensators, "compensators", "a CompensationTry"), worker=self.name
-        )
+        undoing = functions_given(compensators, "compensators", "a CompensationTry")
+        self._compensator = Compensator(only_one, undoing, worker=self.name)
         caller = worker_caller(only_one, self.name)
         self.batch = clean_integer(batch, "batch", 1, MOST_CLAIMS)
         ahead = max(0, self.batch - self.concurrency)
@@ -92,14 +91,11 @@ class Worker:
         self._tick_ms = None if tick_ms is None else clean_integer(tick_ms, "tick_ms", 1, 86_400_000)
         self._poll_ms = clean_integer(poll_ms, "poll_ms", 1, 86_400_000)
         self._ended: SimpleQueue[Ended | None] = SimpleQueue()
+        self._called: SimpleQueue[str] = SimpleQueue()
         self._gathered, self._enough = threading.Event(), MOST_CLAIMS
         self._stopping, self._aborting = threading.Event(), threading.Event()
-        self._slots: Slots | None = None
-        self._called: SimpleQueue[str] = SimpleQueue()
-        self._next_tick = self._next_poll = 0.0
-        self._ticked_ms = -1
-        self._stalled = 0
-        self._sweep_after = START
+        self._next_tick, self._next_poll, self._ticked_ms = 0.0, 0.0, -1
+        self._stalled, self._sweep_after = 0, START
         self._unserved: set[str] = set()
 
     def run(self) -> None:
@@ -124,20 +120,20 @@ class Worker:
 
     def _work(self, idle: Callable[[], bool]) -> None:
         self._services.begin_work()
-        self._slots = Slots(self.name, self._handlers, self._has_ended, self.concurrency)
+        slots = Slots(self.name, self._handlers, partial(told, self._services), self._has_ended, self.concurrency)
         leave = self._ledger.subscribe(self._wake, others=True)
         self._next_tick = 0.0
         self._stalled = 0
         try:
-            self._loop(self._slots, idle)
+            self._loop(slots, idle)
         except EngineClosed:
             raise
         except BaseException:  # Ctrl-C above all: nothing is left claimed by a worker that works no more
-            self._turns.give_back(self._slots)
+            self._turns.give_back(slots)
             raise
         finally:
             leave()
-            self._slots.close()
+            slots.close()
             self._compensator.join(0 if self._aborting.is_set() else COMPENSATION_LEASE_MS / 1000)
             self._stopping.clear()
             self._aborting.clear()

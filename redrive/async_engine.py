@@ -13,6 +13,7 @@ from redrive.domain.errors import InvalidValue
 from redrive.domain.identity import Tenant
 from redrive.engine import Batch, Engine
 from redrive.ledger.pending import Pending
+from redrive.ledger.urls import hidden
 from redrive.opening import open  # noqa: A004
 
 P = ParamSpec("P")
@@ -158,7 +159,11 @@ def _with_options_of(open_: Callable[P, Engine]) -> Callable[[Opener], Callable[
         def with_options(*args: P.args, **kwargs: P.kwargs) -> Opening:
             named = signature.bind(*args, **kwargs)
             named.apply_defaults()
-            return made(partial(open_, *args, **kwargs), str(named.arguments["url"]))
+            url = named.arguments["url"]
+            if isinstance(url, (list, tuple)):
+                accepted = "one URL: several are opened by redrive.open, and used in threads (asyncio.to_thread)"
+                raise InvalidValue("db", [hidden(one) for one in url], accepted)
+            return made(partial(open_, *args, **kwargs), str(url))
 
         with_options.__signature__ = signature.replace(return_annotation=Opening)  # type: ignore[attr-defined]
         return with_options
@@ -170,7 +175,7 @@ def _with_options_of(open_: Callable[P, Engine]) -> Callable[[Opener], Callable[
 def open_async(opened: Callable[[], Engine], url: str) -> Opening:
     """Open a log for asyncio: ``engine = await redrive.open_async(url)``, or ``async with redrive.open_async(url) as
     engine``. The options are those of ``open``; *clock*, *dice*, *listeners* and a function as *redrive_policy* are
-    called in the engine's threads. Raises InvalidValue, StorageError."""
+    called in the engine's threads. Raises InvalidValue, also for several URLs, and StorageError."""
     return Opening(opened, url)
 
 

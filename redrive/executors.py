@@ -80,8 +80,9 @@ def imported(reference: str) -> Handler:
         found: Any = importlib.import_module(module)
         for part in name.split("."):
             found = getattr(found, part)
-    except (ImportError, AttributeError, ValueError) as error:
-        raise InvalidValue("handler", reference, f"a function that can be imported ({error})") from None
+    except (ImportError, AttributeError, ValueError, SystemExit) as error:  # a script may exit while it is imported
+        why = f"it exits: {error}" if isinstance(error, SystemExit) else error
+        raise InvalidValue("handler", reference, f"a function that can be imported ({why})") from None
     if not callable(found):
         raise InvalidValue("handler", reference, "a function")
     return cast(Handler, found)

@@ -1,6 +1,5 @@
 """The session of one command: its settings, its output, and the engine once it needs one."""
 
-import shlex
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import cached_property
@@ -9,6 +8,7 @@ from typing import TYPE_CHECKING, Any, cast
 import click
 
 from redrive.cli.output import Output
+from redrive.cli.typed import ASIDE, BY_VARIABLE, has_password, quoted, without
 
 if TYPE_CHECKING:
     from redrive.domain.identity import Tenant
@@ -45,7 +45,8 @@ class Session:
     @cached_property
     def output(self) -> Output:
         """Where to print."""
-        return Output.here(json=bool(self.given.get("json")))
+        here = Output.here(json=bool(self.given.get("json")))
+        return replace(here, aside=f" ({ASIDE})") if BY_VARIABLE in self._log_words else here
 
     @cached_property
     def tenant(self) -> "Tenant | None":
@@ -60,8 +61,17 @@ class Session:
         from redrive.domain.errors import OneShardOnly
 
         if len(self.settings.urls) > 1:
-            raise OneShardOnly(str(click.get_current_context().info_name), len(self.settings.urls))
+            raise OneShardOnly(f"`{self._command_path()}`", len(self.settings.urls), "name one with --db URL")
         return cast("Engine", self.serving(create=create))
+
+    def _command_path(self) -> str:
+        """This command, as it is typed."""
+        ctx: click.Context | None = click.get_current_context()
+        names = [] if self.at is None else ["--at"]
+        while ctx is not None and ctx.parent is not None:
+            names.insert(0, str(ctx.info_name))
+            ctx = ctx.parent
+        return " ".join(["redrive", *names])
 
     def serving(self, *, create: bool = False) -> "Engine | ShardedEngine":
         """Open the log, or the logs, until the command ends, as ``engine`` does."""
@@ -149,25 +159,47 @@ class Session:
 
     def command(self, *words: str) -> str:
         """A command line to type next: with the log and the tenant, when they were arguments of this one."""
-        named = [part for name in ("db", "tenant") if name in self.given for part in (f"--{name}", self.given[name])]
-        return _typed(["redrive", *named, *words])
+        tenant = ["--tenant", self.given["tenant"]] if "tenant" in self.given else []
+        return " ".join(["redrive", *self._log_words, *quoted([*tenant, *words])])
 
     def again(self, cursor: str) -> str:
         """The command line of this very command, going on at *cursor*."""
-        kept: list[str] = []
-        words = iter(self.args)
-        for word in words:
-            if word == "--cursor":
-                next(words, None)
-            elif not word.startswith("--cursor="):
-                kept.append(word)
-        return _typed(["redrive", *kept, "--cursor", cursor])
+        kept = without(self.args, "--cursor")
+        ahead: list[str] = []
+        if self._secret:
+            kept, ahead = without(kept, "--db"), self._log_words
+        return " ".join(["redrive", *ahead, *quoted([*kept, "--cursor", cursor])])
+
+    @cached_property
+    def _secret(self) -> bool:
+        """Whether the log was named by an argument that says a password."""
+        return "db" in self.given and has_password(self.given["db"])
+
+    @cached_property
+    def _log_words(self) -> list[str]:
+        """What names the log in a command line. A password is not repeated: a variable has it, or the settings do."""
+        if "db" not in self.given:
+            return []
+        if not self._secret:
+            return ["--db", *quoted([self.given["db"]])]
+        return [] if self._is_set_too else ["--db", BY_VARIABLE]
+
+    @property
+    def _is_set_too(self) -> bool:
+        """Whether the same log would be found without the argument."""
+        from redrive.domain.errors import InvalidValue
+        from redrive.settings import Settings, urls_in
+
+        try:
+            return Settings.load().urls == urls_in(self.given["db"])
+        except InvalidValue:
+            return False
 
     def tell_rest(self, shown: int, noun: str, cursor: str | None) -> None:
         """Say how many rows a table has, and the command that goes on where it ends."""
         counted = f"{shown} {noun}{'' if shown == 1 else 's'}"
         if cursor is not None:
-            self.output.remark(f"\n{counted} shown, and there are more:\n  {self.again(cursor)}")
+            self.output.remark(f"\n{counted} shown, and there are more{self.output.aside}:\n  {self.again(cursor)}")
         elif self.output.terminal:
             self.output.remark(f"\n{counted}.")
 
@@ -203,13 +235,6 @@ class Session:
 
         if not store.is_there():
             raise NoLog(store.location, named="db" in self.given)
-
-
-def _typed(words: Sequence[str]) -> str:
-    """A command line; a password in a URL is not repeated."""
-    from redrive.ledger.urls import hidden
-
-    return shlex.join(str(hidden(word)) if "://" in word else word for word in words)
 
 
 def shards_of(engine: "Engine | ShardedEngine") -> "tuple[Engine, ...]":

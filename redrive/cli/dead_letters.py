@@ -6,6 +6,7 @@ import click
 
 from redrive.cli.context import Session, pass_session
 from redrive.cli.dispositions import DISPOSITIONS
+from redrive.cli.group_ways import group_ways
 from redrive.cli.ids import letter_named, shortener
 from redrive.cli.letter_filters import asked, given, group_filters, letter_filters
 from redrive.cli.options import Command, Group, paged
@@ -110,7 +111,7 @@ def groups(session: Session, /, limit: int, cursor: str | None, **filters: Any) 
         same = ("--fingerprint", page.items[0].fingerprint)
         out.next(
             (session.command("dead-letters", "list", *same), "each of the first group"),
-            (session.command("dead-letters", "retry", "--all", *same, "--reason", "WHY"), "do its work again"),
+            *group_ways(session, acme, page.items[0].fingerprint),
         )
 
 

@@ -35,13 +35,15 @@ def folded(text: str, width: int, hang: int) -> str:
 @dataclass(frozen=True)
 class Output:
     """Where and how to print. *json*: one document per command, or one object per line of a stream. *footing*: what a
-    report about the past stands on; its documents carry it."""
+    report about the past stands on; its documents carry it. *aside*: what must be known of the commands to type next.
+    """
 
     json: bool
     terminal: bool
     width: int
     advises: bool = True
     footing: Mapping[str, Any] | None = None
+    aside: str = ""
 
     @classmethod
     def here(cls, *, json: bool) -> "Output":
@@ -85,7 +87,8 @@ class Output:
             return
         width = max((len(command) for command, _ in commands), default=0)
         lines = [f"  {command.ljust(min(width, 60))}  # {purpose}" for command, purpose in commands]
-        self.remark("\n".join(["\nNext:" if self.terminal else "Next:", *lines]))
+        heading = f"Next{self.aside}:"
+        self.remark("\n".join([f"\n{heading}" if self.terminal else heading, *lines]))
 
     def table(self, columns: Sequence[Column], rows: Iterable[Sequence[object]]) -> None:
         """Rows under headings; columns that are only for wide terminals go where there is no room."""

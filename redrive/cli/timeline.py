@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from redrive.cli.output import Output
     from redrive.forensics.timelines.strip import Row
     from redrive.forensics.timelines.timeline import Timeline
+    from redrive.tenant_engine import TenantEngine
 
 NARROWEST, WIDEST = 70, 180
 NAME, COUNT = 18, 15
@@ -63,11 +64,24 @@ def timeline(session: Session, key: str, correlated: bool, at: str | None, svg: 
         assert told.footing is not None
         tell_end(session, told.footing)
         return
-    print_timeline(session, told)
+    print_timeline(session, told, _held_back(acme, told) if at is None else None)
 
 
-def print_timeline(session: "Session", told: "Timeline") -> None:
-    """The head, the lanes, what the signs mean, what happened in lines, and what it stands on."""
+def _held_back(acme: "TenantEngine", told: "Timeline") -> str | None:
+    """Why nobody executes a run that is due: a limit on runs keeps it in its queue, and writes no event."""
+    from redrive.domain.identity import RunId
+    from redrive.ledger.limit_status import runs_are_full
+
+    if told.subject != "run" or told.status != "queued" or not runs_are_full(acme.engine.ledger, acme.tenant):
+        return None
+    run = acme.run(RunId(told.key))
+    if run.status != "queued" or run.due_ms is None or run.due_ms > acme.engine.now_ms():
+        return None
+    return "It is due, and waits for room: as many runs as may are running (`redrive limits list`)."
+
+
+def print_timeline(session: "Session", told: "Timeline", held_back: str | None = None) -> None:
+    """The head, the lanes, what the signs mean, what happened in lines, what holds it back, and what it stands on."""
     from redrive.forensics.timelines.picture import description
     from redrive.forensics.timelines.strip import lines_of, rows_of
 
@@ -96,6 +110,8 @@ def print_timeline(session: "Session", told: "Timeline") -> None:
         out.say(
             f"{line.position:>7}  {clock(at_ms, '%H:%M:%S')}.{at_ms % 1_000:03}  {printable(line.text, 400)}", hang=23
         )
+    if held_back is not None:
+        out.say(held_back)
     out.say()
     assert told.footing is not None
     tell_end(session, told.footing)

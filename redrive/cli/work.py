@@ -50,10 +50,9 @@ def work(
         given = "--allow-commands, --allow-handlers PREFIX, --allow-effects ORIGIN, or several of them"
         raise click.UsageError(f"Nothing may be executed: give {given}.")
     allowed = Allowed(allow_commands, allow_handlers, origins(allow_effects))
-    if concurrency is not None:
-        session.give("concurrency", concurrency)
-    if batch is not None:
-        session.give("batch", batch)
+    for setting, value in (("concurrency", concurrency), ("batch", batch)):
+        if value is not None:
+            session.give(setting, value)
     if (here := str(Path.cwd())) not in sys.path:
         sys.path.insert(0, here)
     engine = session.serving(create=True)

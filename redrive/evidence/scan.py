@@ -25,7 +25,8 @@ class Expected(NamedTuple):
 
 
 class Scan:
-    """One pass over the log up to checkpoint *last*. *roots* are those that the rows lead to, at the sizes asked for.
+    """One pass over the log up to checkpoint *last*. *roots* are those that the rows lead to, at the sizes asked for;
+    *read_to* is the last position that it read.
 
     Where row and tree differ, an inclusion proof from the other tiles tells which of them is the one that was sealed;
     the scan goes on with that one, so that what follows can still be judged.
@@ -41,7 +42,7 @@ class Scan:
     ) -> None:
         self._rows, self._tree, self._last, self._look_at_note = rows, tree, last, look_at_note
         self._tiles = TiledTree(tree.tile)
-        self.size = last.size
+        self.size, self.read_to = last.size, last.position
         self._wanted = sorted({size for size in sizes if 0 <= size <= last.size}, reverse=True)
         self._frontier = Frontier()
         self._upper: dict[int, int] = {}
@@ -287,7 +288,7 @@ class Scan:
                 if self._leaf(row) is None:
                     self._find("row", "a row is not what a ledger writes: it cannot be sealed", begin + n, row)
             self._look_at_columns(begin, rows)
-            after = rows[-1][0]
+            after = self.read_to = rows[-1][0]
 
 
 def _whole(value: object) -> int | None:

@@ -86,7 +86,7 @@ def verify(
         unanchored=_unanchored(scan.size, case.anchors),
         views=views_found,
         agenda=agenda_found,
-        footing=footing(engine, position),
+        footing=footing(engine, position if last else scan.read_to),
     )
 
 

@@ -12,7 +12,6 @@ from redrive.domain.errors import StreamReadOnly, WrongShard
 from redrive.domain.event import Recorded
 from redrive.domain.records import ShardsRecorded, TenantPlaced
 from redrive.domain.sharding import SHARDS_STREAM, ShardSet, placement_stream_of
-from redrive.ledger.mapper import shown
 
 if TYPE_CHECKING:
     from redrive.domain.identity import Tenant
@@ -54,9 +53,7 @@ class Admission:
 def recorded_set(tx: "LedgerTransaction") -> ShardSet | None:
     """The logs with which this one shares its tenants, as of this transaction; None for one that stands alone. What
     the transaction writes is written only if it still is so."""
-    recorder = tx._ledger.recorder
-    version = tx._read[SHARDS_STREAM] = recorder.head(SHARDS_STREAM)
-    return None if not version else set_in(shown(recorder.rows_of(SHARDS_STREAM, version - 1, recorder.writer)))
+    return set_in(tx.last_record(SHARDS_STREAM))
 
 
 def set_in(recorded: Iterable[Recorded]) -> ShardSet | None:

@@ -10,7 +10,7 @@ from redrive.domain.event import Recorded
 from redrive.domain.identity import RunId, Tenant
 from redrive.domain.ports import START, Caller, Due, Leased, Timer
 from redrive.domain.run.state import Run
-from redrive.domain.values import clean_name
+from redrive.domain.values import MAX_INTEGER, clean_integer, clean_name
 from redrive.ledger import agenda_log, capacity_log
 from redrive.ledger.agenda import Agenda
 from redrive.ledger.agenda_rows import AgendaRow
@@ -29,7 +29,7 @@ from redrive.projections.logs import log
 T = TypeVar("T")
 _PAYLOAD = attrgetter("payload")
 _ENCRYPTED = b'{"encrypted":'
-_SQLITE = "redrive.ledger.sqlite_recorder:SqliteRecorder"
+_SQLITE = "redrive.ledger.sqlite.recorder:SqliteRecorder"
 _POSTGRES = "redrive.ledger.postgres.recorder:PostgresRecorder"
 _NOTE_ENGINE = "INSERT INTO meta VALUES ('engine', ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value"
 Subscriber = Callable[[Sequence[Recorded]], None]
@@ -124,7 +124,10 @@ class LogLedger:
         return jobs[0]
 
     def read(self, after: int = 0, limit: int = 1_000, until: int | None = None) -> list[Recorded]:
-        """At most *limit* events beyond position *after*, in log order."""
+        """At most *limit* events beyond position *after* and up to *until*, in log order. Raises InvalidValue."""
+        clean_integer(limit, "limit", 0, MAX_INTEGER)
+        for name, position in (("after", after), ("until", MAX_INTEGER if until is None else until)):
+            clean_integer(position, name, -MAX_INTEGER, MAX_INTEGER)
         return shown(self.recorder.rows_after(after, limit, until))
 
     def replay(self, after: int = 0, until: int | None = None, batch: int = 256) -> Iterator[list[Recorded]]:

@@ -7,11 +7,12 @@ from redrive.domain.compensation.state import CompensationState
 from redrive.domain.dead_letter.state import DeadLetter
 from redrive.domain.effect.state import Effect
 from redrive.domain.errors import InvalidValue, NotFound, StreamUnreadable
-from redrive.domain.event import Cause, Event
-from redrive.domain.identity import CompensationId, DeadLetterId, EffectId, RunId
+from redrive.domain.event import Cause, Event, Recorded
+from redrive.domain.identity import CompensationId, DeadLetterId, EffectId, RunId, StreamId
 from redrive.domain.ports import Caller
 from redrive.domain.run.state import Run
 from redrive.ledger.agenda_rows import State
+from redrive.ledger.mapper import shown
 from redrive.ledger.states import Entry, as_cause
 
 if TYPE_CHECKING:
@@ -112,6 +113,13 @@ class Reading:
     def moved_by(self, id_: DeadLetterId) -> Cause:
         """The last event that changed a dead letter, as a cause."""
         return as_cause(self._require(id_).moved_by)
+
+    def last_record(self, stream: StreamId) -> list[Recorded]:
+        """The last event of a stream of records, which still is the last when this decision is written; none where
+        there is none."""
+        recorder = self._ledger.recorder
+        version = self._read[stream] = recorder.head(stream)
+        return shown(recorder.rows_of(stream, version - 1, recorder.writer)) if version else []
 
     def _entry(self, stream: str) -> Entry | None:
         if not isinstance(stream, str):

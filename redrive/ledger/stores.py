@@ -93,7 +93,7 @@ def store_at(url: str, *, busy_timeout_ms: int = 10_000) -> Store:
         from redrive.ledger.postgres.store import PostgresStore
 
         return PostgresStore(location, busy_timeout_ms=busy_timeout_ms)
-    from redrive.ledger.sqlite_file import SqliteFile
+    from redrive.ledger.sqlite.file import SqliteFile
 
     return SqliteFile(location, busy_timeout_ms=busy_timeout_ms)
 

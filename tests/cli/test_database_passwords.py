@@ -10,7 +10,6 @@ from pathlib import Path
 
 import pytest
 
-from redrive.cli.context import Session
 from redrive.cli.options import Command
 from redrive.ledger.urls import hidden
 from tests.cli.databases import ran
@@ -41,16 +40,6 @@ def test_a_url_that_is_refused_keeps_its_password(url: str) -> None:
         result = ran(url, *words)
         assert result.exit_code == 2
         assert SECRET not in result.output + result.stderr
-
-
-@pytest.mark.parametrize("typed", [["--db", LETS_IN], [f"--db={LETS_IN}"]])
-def test_commands_to_type_next_have_no_password(typed: list[str]) -> None:
-    """They are copied into tickets."""
-    session = Session([*typed, "runs"])
-    session.give("db", LETS_IN)
-    for line in (session.command("runs"), session.again("c")):
-        assert SECRET not in line
-        assert "[redacted]" in line
 
 
 @pytest.fixture

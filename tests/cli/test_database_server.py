@@ -52,6 +52,14 @@ def test_tables_of_somebody_else_are_left_alone(server: str) -> None:
     assert (result.exit_code, "tables that are not redrive's" in result.stderr) == (5, True)
 
 
+def test_options_of_the_url_hold_here_too(server: str) -> None:
+    """As they do for who writes to the log: a role or a setting that the URL asks for."""
+    ran(server, "db", "init")
+    url = f"{server}&options=-c%20synchronous_commit%3Dlocal"
+    assert told(url, "db", "status")["synchronous_commit"] == "local"
+    assert told(server, "db", "status")["synchronous_commit"] == "on"
+
+
 def test_settings_that_risk_the_log_are_named(server: str) -> None:
     """The server of the tests does not flush; another may."""
     ran(server, "db", "init")

@@ -69,7 +69,7 @@ def test_what_concerns_one_log_needs_one_url() -> None:
     assert run(*both, "submit", str(HELLO), "--key", "k").exit_code == 0
     refused = run(*both, "verify")
     assert (refused.exit_code, refused.stdout) == (64, "")
-    assert "verify concerns one log, and 2 are open" in refused.stderr
+    assert "`redrive verify` concerns one log, and 2 are open: name one with --db URL" in refused.stderr
     assert "one-shard-only" in run(*both, "verify", "--json").stderr
     assert run("--db", A, "replay", "--check").exit_code == 0
 
@@ -80,3 +80,22 @@ def test_a_missing_log_is_named(tmp_path: Path) -> None:
     assert run("--db", f"{A},{B}", "submit", str(HELLO)).exit_code == 0
     alone = run("--db", f"{A},sqlite:///c.db", "submit", str(HELLO))
     assert (alone.exit_code, "shares its tenants with 1 more" in alone.stderr) == (5, True)
+
+
+@pytest.mark.parametrize("words", ["limits list", "limits set total --concurrency 1 --reason x", "runs --at pos:1"])
+def test_a_command_that_concerns_one_log_is_named_in_full(words: str) -> None:
+    """With the group it belongs to, or the option that makes it one of them."""
+    both = ("--db", f"{A} {B}")
+    assert run(*both, "submit", str(HELLO)).exit_code == 0
+    named = " ".join(words.split()[:2])
+    refused = run(*both, *words.split())
+    assert (refused.exit_code, f"`redrive {named}` concerns one log" in refused.stderr) == (3, True), refused.stderr
+
+
+def test_a_batch_of_a_worker_is_refused_for_several_logs() -> None:
+    """By what it is, and nothing is claimed."""
+    both = ("--db", f"{A} {B}")
+    assert run(*both, "submit", str(HELLO)).exit_code == 0
+    refused = run(*both, "work", "--allow-commands", "--until-idle", "--batch", "100")
+    assert (refused.exit_code, "a worker of each log" in refused.stderr) == (2, True)
+    assert "queued" in run(*both, "runs").stdout

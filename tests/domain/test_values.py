@@ -1,6 +1,8 @@
 """The one boundary for values: what comes in can be stored, digested, and read back equal."""
 
 import json
+from collections.abc import Iterator
+from itertools import count, repeat
 from typing import Any
 
 import pytest
@@ -127,6 +129,38 @@ def test_a_document_too_large_is_refused() -> None:
     assert clean_json("x" * 98, "input", most=100) == "x" * 98
     with pytest.raises(InvalidValue, match="at most 100 bytes of JSON"):
         clean_json("x" * 99, "input", most=100)
+
+
+class Endless(list[str]):
+    """A host's own kind of list, which goes on for ever."""
+
+    def __iter__(self) -> Iterator[str]:
+        return repeat("")
+
+
+class Growing(dict[str, None]):
+    """An object with ever more keys."""
+
+    def items(self) -> Any:
+        return ((str(n), None) for n in count())
+
+
+@pytest.mark.parametrize("value", [Endless(), Growing(), [Endless()], {"a": Growing()}, ["x" * 60, "x" * 60]])
+def test_what_cannot_fit_is_refused_before_its_end(value: object) -> None:
+    """Work is bounded by what is accepted, not by what comes."""
+    with pytest.raises(InvalidValue, match="more than 100 bytes"):
+        clean_json(value, "input", most=100)
+
+
+@settings(max_examples=60, deadline=None)
+@for_all(ANYTHING)
+def test_what_just_fits_is_accepted(value: object) -> None:
+    """Counting ahead refuses nothing that is small enough."""
+    try:
+        cleaned = clean_json(value, "v")
+    except InvalidValue:
+        return
+    assert clean_json(cleaned, "v", most=len(canonical_json(cleaned))) == cleaned
 
 
 def test_keys_that_become_equal_are_refused() -> None:

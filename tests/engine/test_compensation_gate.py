@@ -11,7 +11,7 @@ from redrive import InvalidValue, Withhold
 from redrive.domain.compensation import events as c
 from tests.engine.conftest import Found
 from tests.engine.outworld import Till, refusing
-from tests.engine.test_compensations import approved, compensate, stands, taken
+from tests.engine.undoing import approved, compensate, stands, taken
 from tests.processes.workshop import ANA
 
 

@@ -1,14 +1,11 @@
 """Compensations: nothing is made good for without an operator's word, and each run of one is known or found out."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from redrive import (
-    Compensation,
-    CompensationId,
     CompensationTry,
     InFlight,
     NotAllowed,
@@ -20,13 +17,10 @@ from redrive import (
     Worker,
 )
 from redrive.domain.compensation import events as c
-from redrive.processes.compensator import Compensator
 from tests.engine.conftest import Found
 from tests.engine.outworld import PAY, Till, refusing
+from tests.engine.undoing import AT_ONCE, UNDO, approved, compensate, lost, running, stands, taken
 from tests.processes.workshop import ANA, FINAL, logged, nothing_written, until, work
-
-UNDO = Compensation("refund", "billing", {"amount": 5, "token": "t"})
-AT_ONCE = Compensation("refund", requires_approval=False)
 
 
 @pytest.fixture
@@ -36,42 +30,6 @@ def till(tmp_path: Path, found: Found) -> Iterator[Till]:
     yield till
     till.check()
     till.engine.close()
-
-
-def lost(till: Till, plan: Compensation = UNDO) -> CompensationId:
-    """The compensation that is proposed for an effect whose outcome nobody knows."""
-    till.fail_in(till.paying(), till.world.pay_and_break, compensation=plan)
-    return CompensationId(till.proposed())
-
-
-def approved(till: Till) -> CompensationId:
-    """One that may run."""
-    id_ = lost(till, AT_ONCE)
-    till.acme.compensate(till.the_letter(), **ANA)
-    return id_
-
-
-def taken(till: Till, worker: str = "w") -> CompensationTry | None:
-    """What a worker is handed."""
-    return till.acme.claim_compensation(worker=worker, operations={"refund"})
-
-
-def running(till: Till) -> CompensationTry:
-    """One that runs."""
-    approved(till)
-    handed = taken(till)
-    assert handed is not None
-    return handed
-
-
-def stands(till: Till) -> list[str]:
-    """What happened to the compensation."""
-    return till.topics(till.proposed())
-
-
-def compensate(till: Till, function: Callable[[CompensationTry], Any]) -> None:
-    """Let a worker run what is due."""
-    Compensator(till.engine, {"refund": function}, worker="w").run_due()
 
 
 def test_it_is_proposed_with_the_dead_letter_and_waits(till: Till) -> None:
@@ -133,6 +91,32 @@ def test_what_a_compensator_raises_is_its_outcome(till: Till, error: Exception, 
     (event,) = till.facts(c.CompensationFailed)
     assert event.outcome_unknown is unknown
     assert "abc" not in event.failure.reason
+
+
+@pytest.mark.parametrize("error", [SystemExit(3), KeyboardInterrupt()])
+def test_a_compensator_that_would_end_a_program_has_an_outcome_too(till: Till, error: BaseException) -> None:
+    """It is told at once, not when its lease is over; the worker goes on."""
+
+    def refund(_handed: CompensationTry) -> None:
+        raise error
+
+    approved(till)
+    work(till, {}, compensators={"refund": refund})
+    (event,) = till.facts(c.CompensationFailed)
+    assert (event.outcome_unknown, event.failure.reason.partition(":")[0]) == (True, type(error).__name__)
+
+
+def test_a_compensation_that_is_interrupted_is_recorded_before_anybody_leaves(till: Till) -> None:
+    """Ctrl-C where the host runs what is due by itself."""
+
+    def refund(_handed: CompensationTry) -> None:
+        raise KeyboardInterrupt
+
+    approved(till)
+    with pytest.raises(KeyboardInterrupt):
+        compensate(till, refund)
+    (event,) = till.facts(c.CompensationFailed)
+    assert event.outcome_unknown
 
 
 def test_a_compensator_that_crashes_leaves_an_unknown_outcome(till: Till) -> None:

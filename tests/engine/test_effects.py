@@ -156,7 +156,14 @@ def test_an_error_that_cannot_be_recorded_is_recorded_in_other_words(till: Till,
     assert till.effects()[0].status == status
 
 
-@pytest.mark.parametrize("receipt", [{1, 2}, float("nan"), "x" * 300_000, lambda: 0, {"deep": object()}])
+class Leaving(dict[str, int]):
+    """A receipt that ends a program when it is read."""
+
+    def items(self) -> Any:
+        raise SystemExit(3)
+
+
+@pytest.mark.parametrize("receipt", [{1, 2}, float("nan"), "x" * 300_000, lambda: 0, {"deep": object()}, Leaving(a=1)])
 def test_whatever_came_back_it_was_done(till: Till, receipt: Any) -> None:
     """A receipt that cannot be kept must not make a success anything else."""
     kept = till.pay(till.paying(), send=lambda _call: receipt)

@@ -12,7 +12,7 @@ import pytest
 
 from redrive import Refused
 from redrive.ledger.recorder import LogRecorder
-from redrive.ledger.sqlite_recorder import SqliteRecorder
+from redrive.ledger.sqlite.recorder import SqliteRecorder
 from redrive.ledger.transaction import LedgerTransaction
 from tests.engine.outworld import Till
 

@@ -242,6 +242,7 @@ def test_a_log_that_was_never_sealed_is_incomplete(tmp_path: Path) -> None:
         engine.local.submit(FLOW, automation="later", key="1")
         report = engine.verify()
         assert (report.result, report.size, report.unsealed) == ("INCOMPLETE", 0, engine.ledger.last_position())
+        assert (report.footing.position, report.footing.seal) == (engine.ledger.last_position(), "unsealed")
 
 
 @pytest.mark.parametrize(

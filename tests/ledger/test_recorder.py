@@ -19,7 +19,7 @@ pytestmark = pytest.mark.sqlite_only
 
 def open_application(path: Path) -> LogApplication:
     """The library's application on a log."""
-    application = LogApplication("redrive.ledger.sqlite_recorder:SqliteRecorder")
+    application = LogApplication("redrive.ledger.sqlite.recorder:SqliteRecorder")
     application.recorder.open(str(path), busy_timeout_ms=10_000, durable=True)
     return application
 

@@ -1,5 +1,6 @@
 """A batch worker by chance: whatever ends, stops, is cancelled or dies, in whatever order, the oracles hold."""
 
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -9,7 +10,9 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from redrive import Attempt, Fatal, Flow, Limit, Node, Refused, Retry, RunId, Snooze
+from redrive.processes.services import Services
 from redrive.processes.slots import Slots
+from redrive.processes.told import told
 from redrive.processes.turns import Ended, Turns
 from tests.processes.workshop import ANA, Shop, beside, chain, policy, worker_of
 
@@ -31,8 +34,8 @@ OUTCOMES: list[tuple[Any, BaseException | None]] = [
 class ByHand(Slots):
     """Slots whose handlers begin and end when the test says so."""
 
-    def __init__(self, ended: list[Ended]) -> None:
-        super().__init__("w", {}, lambda *each: ended.append(each), RUNS)
+    def __init__(self, services: Services, ended: list[Ended]) -> None:
+        super().__init__("w", {}, partial(told, services), lambda *each: ended.append(each), RUNS)
         self.begun: dict[Any, Attempt] = {}
 
     def _begin(self, attempt: Attempt) -> None:
@@ -46,7 +49,7 @@ class ByHand(Slots):
     def finish(self, number: int, result: Any, error: BaseException | None) -> None:
         """A handler that began ends."""
         attempt = self.begun.pop(list(self.begun)[number % len(self.begun)])
-        self._end(attempt, result, error)
+        self._end(attempt, *self._read(result, error))
 
 
 class BatchMachine(RuleBasedStateMachine):
@@ -65,7 +68,7 @@ class BatchMachine(RuleBasedStateMachine):
         handlers = dict.fromkeys("abc", lambda attempt: 1)
         self.turns: Turns = worker_of(self.shop, handlers, concurrency=RUNS, batch=HAND, lease_ms=5_000)._turns
         self.ended: list[Ended] = []
-        self.slots = ByHand(self.ended)
+        self.slots = ByHand(self.shop.engine.services, self.ended)
 
     @rule(flow=st.sampled_from(FLOWS))
     def submit(self, flow: Flow) -> None:

@@ -8,7 +8,7 @@ import pytest
 
 import redrive
 from redrive import Attempt, InvalidValue, ShardedEngine, StorageError, Worker
-from redrive.processes.shard_worker import ShardedWorker
+from redrive.processes.crew import Crew
 from redrive.processes.shared_room import PATIENCE_S, Room
 from redrive.processes.turns import Turns
 from tests.processes.workshop import ONE, running, until
@@ -74,7 +74,7 @@ def test_a_list_of_engines_is_served_too(engine: ShardedEngine) -> None:
     for tenant in TENANTS[:3]:
         submit(engine, tenant)
     worker = Worker([engine.for_tenant(tenant) for tenant in TENANTS[:2]], {"a": lambda _: None}, **QUICK)
-    assert isinstance(worker, ShardedWorker)
+    assert isinstance(worker, Crew)
     worker.run_until_idle()
     done = [engine.for_tenant(tenant).runs().items[0].status for tenant in TENANTS[:3]]
     assert done == ["completed", "completed", "queued"]

@@ -162,6 +162,8 @@ def _is_told(entry: TimelineEntry, few: bool, timeline: Timeline) -> bool:
     if entry.kind in ("claim", "stopped", "backoff"):
         return False
     if entry.kind in ("queue", "limit"):
+        if entry.kind == "limit" and entry.end_ms is None:  # what the run waits for now
+            return True
         whole = timeline.end_ms - timeline.begin_ms
         return (entry.duration_ms or 0) >= max(1_000, whole // 20)
     if entry.kind in ("attempt", "effect") and entry.outcome == "succeeded":

@@ -19,6 +19,25 @@ DEBOUNCE_S = 0.05
 LISTEN_S = 1.0
 
 
+class Outage:
+    """Trouble that may last: told when it begins, as *begun*, and when it is over."""
+
+    def __init__(self, begun: str, over: str) -> None:
+        self._begun, self._over, self._lasts = begun, over, False
+
+    def goes_on(self, error: Exception) -> None:
+        """It was met, perhaps again."""
+        if not self._lasts:
+            self._lasts = True
+            log.warning(self._begun, error=str(error))
+
+    def ends(self) -> None:
+        """All is well."""
+        if self._lasts:
+            self._lasts = False
+            log.info(self._over)
+
+
 class Bell:
     """One process at one log. *ring_on* gives a connection to ring with, *connected* a new one to listen with."""
 
@@ -32,6 +51,7 @@ class Bell:
         self._later: threading.Timer | None = None
         self._closed = threading.Event()
         self._listening: threading.Thread | None = None
+        self._silent, self._deaf = Outage("bell.silent", "bell.rings"), Outage("bell.deaf", "bell.hears")
 
     def ring(self) -> None:
         """Something was committed. Within the pause after a ring, one more at its end."""
@@ -53,7 +73,9 @@ class Bell:
             self._ring_on().execute("SELECT pg_notify(?, ?)", (self._channel, self._name))
         except Exception as error:  # noqa: BLE001 - best effort: the commit is durable, and whoever waits looks again
             if not self._closed.is_set():
-                log.warning("bell.silent", error=str(error))
+                self._silent.goes_on(error)
+        else:
+            self._silent.ends()
 
     def listen(self, heard: Callable[[], None]) -> None:
         """Call *heard* in a thread whenever another process rang; once more does nothing."""
@@ -78,7 +100,7 @@ class Bell:
                 self._listen_on(heard)
             except Exception as error:  # noqa: BLE001 - the server is away, or who was woken found it away
                 if not self._closed.is_set():
-                    log.warning("bell.deaf", error=str(error))
+                    self._deaf.goes_on(error)
                 self._closed.wait(LISTEN_S)
 
     def _listen_on(self, heard: Callable[[], None]) -> None:
@@ -87,5 +109,6 @@ class Bell:
             heard()  # what was rung before
             while not self._closed.is_set():
                 rung = list(connection.notifies(timeout=LISTEN_S, stop_after=1))
+                self._deaf.ends()
                 if any(one.payload != self._name for one in rung):
                     heard()

@@ -11,7 +11,6 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from typing import Any, ClassVar
 
 import psycopg
-from psycopg.conninfo import conninfo_to_dict
 
 from redrive.domain.errors import StorageError
 from redrive.ledger.database import Connection, Row
@@ -19,6 +18,7 @@ from redrive.ledger.mapper import NewRow
 from redrive.ledger.postgres.address import address_of
 from redrive.ledger.postgres.appending import CREATED, INSERT, LAST, MOST_NEWS, NEWS, NOWHERE, UNMOVED, Place
 from redrive.ledger.postgres.bell import Bell
+from redrive.ledger.postgres.connecting import connect
 from redrive.ledger.postgres.connection import Found, Opening, PostgresConnection
 from redrive.ledger.postgres.errors import fault_of
 from redrive.ledger.postgres.names import home_of, lock_key
@@ -30,7 +30,6 @@ from redrive.ledger.storage_errors import DatabaseFault, storage_errors
 
 IDLE_IN_TRANSACTION = "60s"
 _READING = " -c default_transaction_read_only=on"
-_PATIENCE = {"tcp_user_timeout": 30_000, "keepalives_idle": 30}  # a server that is gone without a word
 _BEGIN = "BEGIN ISOLATION LEVEL READ COMMITTED"  # each statement sees what was committed before it: after the lock, all
 _LOCK = "SELECT pg_advisory_xact_lock(?)"
 _FLUSH = "SELECT set_config('synchronous_commit', ?, true), pg_logical_emit_message(true, 'redrive', '')"
@@ -49,13 +48,8 @@ class PostgresRecorder(LogRecorder):
         """Connect to the log at the URL *path*, creating its tables where there are none; its id."""
         address = address_of(path)
         self.path, self.busy_timeout_ms = address.label, busy_timeout_ms
-        self._conninfo, self._durable = address.conninfo, durable
-        given: dict[str, Any] = conninfo_to_dict(self._conninfo)
-        self._patience: dict[str, Any] = {name: value for name, value in _PATIENCE.items() if name not in given}
-        self._options = (
-            f"{given.get('options', '')} -c search_path={address.schema} -c lock_timeout={max(1, busy_timeout_ms)} "
-            f"-c idle_in_transaction_session_timeout={IDLE_IN_TRANSACTION}"
-        )
+        self._address, self._durable = address, durable
+        self._options = f"-c idle_in_transaction_session_timeout={IDLE_IN_TRANSACTION}"
         self._known: Place | None = None
         self._written = False
         self._known_before: Place | None = None
@@ -77,14 +71,11 @@ class PostgresRecorder(LogRecorder):
     def _connected(self, more: str = "") -> "psycopg.Connection[Any]":
         raw: psycopg.Connection[Any] | None = None
         try:
-            raw = psycopg.connect(
-                self._conninfo,
-                autocommit=True,
+            raw = connect(
+                self._address,
+                busy_timeout_ms=self.busy_timeout_ms,
+                application="redrive" if not more else "redrive reading",
                 options=self._options + more,
-                application_name="redrive" if not more else "redrive reading",
-                connect_timeout=max(2, self.busy_timeout_ms // 1000),
-                client_encoding="UTF8",
-                **self._patience,
             )
             if not more:
                 configured = str((raw.execute("SHOW synchronous_commit").fetchone() or ("on",))[0])

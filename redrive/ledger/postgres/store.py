@@ -10,6 +10,7 @@ from psycopg.rows import dict_row
 from redrive.domain.errors import InvalidValue, StorageError
 from redrive.ledger.postgres import schema
 from redrive.ledger.postgres.address import address_of
+from redrive.ledger.postgres.connecting import connect
 from redrive.ledger.postgres.connection import PostgresConnection
 from redrive.ledger.postgres.errors import fault_of
 from redrive.ledger.postgres.grants import clean_role, grants, privileges, script
@@ -182,12 +183,11 @@ class PostgresStore:
     def _connected(self, options: str = "") -> Iterator[PostgresConnection]:
         with storage_errors(self.location):
             try:
-                raw = psycopg.connect(
-                    self._address.conninfo,
-                    autocommit=True,
-                    options=f"-c search_path={self._schema} -c lock_timeout={self._busy_timeout_ms} {options}",
-                    application_name="redrive db",
-                    connect_timeout=max(2, self._busy_timeout_ms // 1000),
+                raw = connect(
+                    self._address,
+                    busy_timeout_ms=self._busy_timeout_ms,
+                    application="redrive db",
+                    options=options,
                 )
             except psycopg.Error as error:
                 raise fault_of(error) from error

@@ -5,7 +5,7 @@ import sys
 import threading
 import time
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import psycopg
 import pytest
@@ -16,7 +16,7 @@ from redrive.ledger.postgres.bell import Bell
 from tests.engine.outworld import Till
 from tests.ledger.child import ROOT
 from tests.ledger.world import World
-from tests.processes.workshop import running, until, worker_of
+from tests.processes.workshop import logged, running, until, worker_of
 from tests.stores import log_url, outside
 
 SELDOM: dict[str, Any] = {"poll_ms": 60_000, "tick_ms": 60_000}
@@ -156,3 +156,63 @@ def test_a_ring_that_fails_does_not_fail_the_command(tmp_path: Path, monkeypatch
     engine.local.submit(redrive.Flow([redrive.Node("a")]), automation="a")
     assert engine.ledger.last_position() == 3
     engine.close()
+
+
+class Line:
+    """A connection to listen with: it hears nothing, and says when it was asked."""
+
+    def __init__(self, asked: threading.Event) -> None:
+        self._asked = asked
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Left."""
+
+    def execute(self, _: bytes) -> None:
+        """LISTEN."""
+
+    def notifies(self, **_: Any) -> list[Any]:
+        """Nobody rang."""
+        self._asked.set()
+        time.sleep(0.05)
+        return []
+
+
+def test_an_outage_is_told_once_and_so_is_its_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A server may be away for hours; the next outage is told again."""
+    monkeypatch.setattr("redrive.ledger.postgres.bell.LISTEN_S", 0.01)
+    tried, asked, away = [0], threading.Event(), threading.Event()
+    away.set()
+
+    def connected() -> Line:
+        tried[0] += 1
+        if away.is_set():
+            raise psycopg.OperationalError("away")
+        return Line(asked)
+
+    with logged() as logs:
+        bell = Bell("x", lambda: None, connected)  # type: ignore[arg-type,return-value]
+        bell.listen(lambda: None)
+        until(lambda: tried[0] > 5)
+        away.clear()
+        until(lambda: any(line["event"] == "bell.hears" for line in logs))
+        bell.close()
+    assert [line["event"] for line in logs] == ["bell.deaf", "bell.hears"]
+
+
+def test_rings_that_fail_are_told_once() -> None:
+    """As long as they do."""
+    fails = [True, True, True, False, False, True]
+
+    class Rope:
+        def execute(self, *_: Any) -> None:
+            if fails.pop(0):
+                raise psycopg.OperationalError("full")
+
+    bell = Bell("x", Rope, lambda: None)  # type: ignore[arg-type,return-value]
+    with logged() as logs:
+        while fails:
+            bell._ring()
+    assert [line["event"] for line in logs] == ["bell.silent", "bell.rings", "bell.silent"]

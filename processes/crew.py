@@ -1,4 +1,4 @@
-"""The worker of several logs: one worker for each, which share the slots and end together."""
+"""The worker of several logs: a crew of one worker for each, which share the slots and end together."""
 
 import os
 import threading
@@ -17,7 +17,7 @@ from redrive.processes.turns import Ended, Turns
 from redrive.processes.worker import WAKING, Worker
 
 
-class SharedTurns(Turns):
+class LogTurns(Turns):
     """The turns of one log, within the room that all share."""
 
     number: int
@@ -45,10 +45,10 @@ class SharedTurns(Turns):
         return held is not None and held.running.get(attempt.id) is attempt
 
 
-class ShardWorker(Worker):
+class LogWorker(Worker):
     """The worker of one log among several."""
 
-    _turns_of = SharedTurns
+    _turns_of = LogTurns
     idle: Callable[[Callable[[], bool]], bool]
 
     def __init__(self, engine: Embedded, handlers: Mapping[str, Handler], **options: Any) -> None:
@@ -57,7 +57,7 @@ class ShardWorker(Worker):
 
     def take_part(self, number: int, room: Room, idle: Callable[[Callable[[], bool]], bool]) -> None:
         """Be worker *number*; *idle* says, given how to find out about this one, whether all are."""
-        assert isinstance(self._turns, SharedTurns)
+        assert isinstance(self._turns, LogTurns)
         self._turns.number, self._turns.room, self.idle = number, room, idle
 
     def wake(self) -> None:
@@ -77,7 +77,7 @@ class ShardWorker(Worker):
         return self.idle(lambda: self._nothing_is_left(wait))
 
     def _nothing_is_left(self, wait: bool) -> bool:
-        assert isinstance(self._turns, SharedTurns)
+        assert isinstance(self._turns, LogTurns)
         if self._turns.denied:
             self._stalled = 0
             return False
@@ -91,9 +91,9 @@ class ShardWorker(Worker):
         return found
 
 
-class ShardedWorker(Worker):
-    """What ``Worker`` is, of several engines: the parameters are the same. A log that cannot be read or written stops
-    nobody else's work; what is left of *concurrency* goes to each log in its turn."""
+class Crew(Worker):
+    """What ``Worker`` is, of several engines: the parameters are the same, and each log has a worker of its own. One
+    that cannot be read or written stops nobody else's work; what is left of *concurrency* goes to each in its turn."""
 
     def __init__(
         self,
@@ -107,9 +107,10 @@ class ShardedWorker(Worker):
         self.name = name or f"{os.uname().nodename}-{os.getpid()}-{os.urandom(2).hex()}"
         self.concurrency = clean_integer(concurrency, "concurrency", 1, 1_024)
         if options.get("batch", 1) != 1:
-            raise InvalidValue("batch", options["batch"], "1 for a worker of several logs: they share its room")
+            accepted = "1 for a worker of several logs: for a batch, start a worker of each log (engine.shards[i])"
+            raise InvalidValue("batch", options["batch"], accepted)
         more: dict[str, Any] = {"name": self.name, "concurrency": concurrency, **options}
-        self._crew = [ShardWorker(one, handlers, **more) for one in engines_given(engine)]
+        self._crew = [LogWorker(one, handlers, **more) for one in engines_given(engine)]
         room = Room(self.concurrency, len(self._crew), lambda number: self._crew[number].wake())
         for number, one in enumerate(self._crew):
             one.take_part(number, room, lambda own, number=number: self._are_idle(number, own))  # type: ignore[misc]

@@ -308,18 +308,25 @@ class Committer:
     def _commit(self, last: Appended) -> None:
         try:
             self.recorder.commit()
-        except STORAGE:
-            if not self._is_durable(last):
+        except STORAGE as error:
+            durable = self._is_durable(last)
+            if durable is None:
+                raise StorageError(
+                    f"{self.recorder.path}: nobody knows whether the commit took place ({error}); "
+                    "look before trying again"
+                ) from error
+            if not durable:
                 raise
         self.commits += 1
 
-    def _is_durable(self, last: Appended) -> bool:
-        """Whether a commit that reported an error took place all the same: its last event is in the log."""
+    def _is_durable(self, last: Appended) -> bool | None:
+        """Whether a commit that reported an error took place all the same: its last event is in the log. None: that
+        cannot be read either."""
         stream, version, _, event_id, *_ = last
         with contextlib.suppress(*STORAGE):
             rows = self.recorder.rows_for_sure(stream, version - 1)
             return bool(rows) and event_id.encode() in rows[0][4]
-        return False
+        return None
 
     def _undo(self, transactions: list[LedgerTransaction]) -> None:
         self.recorder.rollback()

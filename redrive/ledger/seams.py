@@ -1,6 +1,7 @@
-"""Where faults are put in: what opens connections to a log in SQLite, and what event ids of a transaction begin with.
+"""Where faults are put in: what opens connections to a log in SQLite, what event ids of a transaction begin with, and
+for how long a server may say nothing.
 
-In production nobody sets these. The fault simulator (``redrive.faults``) does, in its own context only.
+In production nobody sets these. The fault simulator (``redrive.faults``) and tests do, in their own context only.
 """
 
 import os
@@ -15,3 +16,4 @@ def _random_nonce() -> str:
 
 connecting: ContextVar[Callable[..., sqlite3.Connection]] = ContextVar("redrive_connecting", default=sqlite3.connect)
 nonces: ContextVar[Callable[[], str]] = ContextVar("redrive_nonces", default=_random_nonce)
+patience_s: ContextVar[float] = ContextVar("redrive_patience_s", default=120.0)

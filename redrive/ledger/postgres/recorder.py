@@ -22,6 +22,7 @@ from redrive.ledger.postgres.bell import Bell
 from redrive.ledger.postgres.connection import ExactTextLoader, Found, LenientStrDumper, PostgresConnection
 from redrive.ledger.postgres.errors import fault_of
 from redrive.ledger.postgres.names import home_of, lock_key
+from redrive.ledger.postgres.pipeline import Pipeline
 from redrive.ledger.postgres.readers import Readers
 from redrive.ledger.postgres.schema import META, prepare
 from redrive.ledger.recorder import LogRecorder, News
@@ -38,6 +39,7 @@ _LAST = _NEWS.replace("ORDER BY position", "ORDER BY position DESC").replace(str
 _PATIENCE = {"tcp_user_timeout": 30_000, "keepalives_idle": 30}  # a server that is gone without a word
 _BEGIN = "BEGIN ISOLATION LEVEL READ COMMITTED"  # each statement sees what was committed before it: after the lock, all
 _LOCK = "SELECT pg_advisory_xact_lock(?)"
+_FIRST = (("SHOW synchronous_commit", ()), ("SET synchronous_commit = off", ()))
 _FLUSH = "SELECT set_config('synchronous_commit', ?, true), pg_logical_emit_message(true, 'redrive', '')"
 _INSERT = (
     "INSERT INTO events SELECT ? + n, s, v, t, st, te, c, r FROM unnest(?::text[], ?::bigint[], ?::text[], "
@@ -106,10 +108,10 @@ class PostgresRecorder(LogRecorder):
                 **self._patience,
             )
             _configure(raw)
+            asked = Pipeline(raw, b"redrive_first").run(_FIRST)  # the driver would wait for ever
             if not more:
-                configured = str((raw.execute("SHOW synchronous_commit").fetchone() or ("on",))[0])
+                configured = str(asked[0][0][0][0])
                 self._durably = "on" if configured == "off" else configured  # who is told "done" relies on it
-            raw.execute("SET synchronous_commit = off")
         except BaseException as error:
             if raw is not None:
                 raw.close()

@@ -71,6 +71,13 @@ def outside(path: Path | str) -> Iterator[Connection]:
         connection.execute("COMMIT")
 
 
+def unguard(connection: Connection) -> None:
+    """Take away what keeps a log append-only, as whoever owns its tables can."""
+    table = " ON events" if in_postgres() else ""
+    for trigger in ("events_no_update", "events_no_delete"):
+        connection.execute(f"DROP TRIGGER IF EXISTS {trigger}{table}")
+
+
 @contextmanager
 def server() -> Iterator[str]:
     """A server of the session's own; its URL."""

@@ -8,7 +8,6 @@ import contextlib
 import math
 import os
 import threading
-import time
 from collections import deque
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from typing import Any, TypeVar
@@ -24,6 +23,7 @@ from redrive.ledger.limit_book import LIMITS_STREAM, LimitBook, book_of
 from redrive.ledger.mapper import Appended
 from redrive.ledger.pending import Pending
 from redrive.ledger.recorder import LogRecorder
+from redrive.ledger.seams import ticking
 from redrive.ledger.states import States
 from redrive.ledger.storage_errors import STORAGE, storage_error, storage_errors
 from redrive.ledger.transaction import LedgerTransaction, NotAhead
@@ -68,6 +68,7 @@ class Committer:
         self.ahead = False
         self._ahead_of: Sequence[LedgerTransaction] = ()
         self._heard_at = self._met_at = -math.inf
+        self._ticks = ticking.get()
         self.commits = self.conflicts = 0
         self.closed = False
 
@@ -177,7 +178,7 @@ class Committer:
 
         Limits and encryption are shared by all: under them it would seldom do.
         """
-        if self.recorder.lost or time.monotonic() - self._heard_at > STALE_S:
+        if self.recorder.lost or self._ticks() - self._heard_at > STALE_S:
             self._take_news()
         if self.limit_book.version or self.recorder.encryption is not None:
             return False
@@ -195,7 +196,7 @@ class Committer:
             self.recorder.begin()
         if self._is_stale(self._take_news()):
             self.conflicts += 1
-            self._met_at = time.monotonic()
+            self._met_at = self._ticks()
             self._start_over(transactions)
             return False
         transactions[:] = [transaction for transaction in transactions if not transaction.refused]
@@ -232,7 +233,7 @@ class Committer:
     @property
     def contended(self) -> bool:
         """Whether others decided about the same streams lately."""
-        return time.monotonic() - self._met_at < CONTENDED_S
+        return self._ticks() - self._met_at < CONTENDED_S
 
     def look(self) -> None:
         """What is due is about to be read, ahead of the lock: states must be no older than that, and what was read
@@ -242,7 +243,7 @@ class Committer:
 
     def _take_news(self) -> Collection[str] | None:
         """Learn what others wrote: to which streams, None when it may be any."""
-        self._heard_at = time.monotonic()
+        self._heard_at = self._ticks()
         if (encryption := self.recorder.encryption) is not None and encryption.generation != self._keys_seen:
             self._keys_seen = encryption.generation
             self.states.forget_all()

@@ -48,7 +48,7 @@ def test_a_what_if_that_was_never_closed_leaves_nothing(vault: Vault) -> None:
     vault.filled()
     answer = vault.engine.what_if({"version": 1, "default": {"retry": {"max_attempts": 3}}})
     assert answer.upper.runs().items
-    assert answer.lower.view.path in map(str, vault.files())
+    assert answer.lower.view.path in [str(path) for path in vault.files()]
     vault.destroy()
     assert vault.found() == []
     answer.close()

@@ -127,6 +127,8 @@ class PostgresConnection:
             self.raw.execute(statements.encode())
         except psycopg.Error as error:
             raise fault_of(error) from error
+        finally:
+            self._pipeline.forget()  # the driver may have had the server forget what is prepared: after a DROP
 
     def together(self, *statements: Statement) -> list[Found]:
         """Run what was kept back and *statements* in one way to the server; what *statements* found."""

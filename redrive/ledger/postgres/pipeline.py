@@ -56,6 +56,10 @@ class Pipeline:
             raise
         return [self._loaded(result) for result in self._good(found)]
 
+    def forget(self) -> None:
+        """Prepare everything anew."""
+        self._names.clear()
+
     def _send(self, sql: str, values: Sequence[Any]) -> bool:
         """Send a statement; whether the server is asked to prepare it first."""
         text, transformer = translated(sql), Transformer(self._connection)

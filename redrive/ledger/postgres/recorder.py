@@ -26,6 +26,7 @@ from redrive.ledger.postgres.pipeline import Pipeline
 from redrive.ledger.postgres.readers import Readers
 from redrive.ledger.postgres.schema import META, prepare
 from redrive.ledger.recorder import LogRecorder, News
+from redrive.ledger.seams import wrapping
 from redrive.ledger.storage_errors import DatabaseFault, storage_errors
 
 MOST_NEWS = 500
@@ -83,7 +84,7 @@ class PostgresRecorder(LogRecorder):
         self._heard: set[str] | None = set()
         self._readers = Readers(self._connected_to_read, busy_timeout_ms)
         with storage_errors(self.path):
-            self.writer = PostgresConnection(self._connected())
+            self.writer = _wrapped(self._connected())
             try:
                 self._require_unicode()
                 id_ = prepare(self.writer, address.schema, self.path)
@@ -126,7 +127,7 @@ class PostgresRecorder(LogRecorder):
             raise StorageError(f"{self.path}: the database's encoding is {encoding}: redrive needs one with UTF8")
 
     def _connected_to_read(self) -> PostgresConnection:
-        return PostgresConnection(self._connected(_READING))
+        return _wrapped(self._connected(_READING))
 
     @property
     def lost(self) -> bool:  # type: ignore[override]
@@ -270,6 +271,11 @@ class PostgresRecorder(LogRecorder):
             last, self._written = rows[-1], True
             self._known = Place(base + len(rows), last[0], last[1], last[6])
         return base + len(rows)
+
+
+def _wrapped(raw: "psycopg.Connection[Any]") -> PostgresConnection:
+    make: type[PostgresConnection] = wrapping.get() or PostgresConnection  # type: ignore[assignment]
+    return make(raw)
 
 
 def _configure(raw: "psycopg.Connection[Any]") -> None:

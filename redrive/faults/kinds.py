@@ -67,7 +67,8 @@ MEANINGS: dict[Kind, str] = {
 AT_STATEMENTS = (
     Kind.KILL_BEFORE_STATEMENT, Kind.KILL_AFTER_STATEMENT, Kind.KILL_BEFORE_COMMIT, Kind.KILL_AFTER_COMMIT,
     Kind.COMMIT_ERROR, Kind.FSYNC_ERROR, Kind.LOST_ACKNOWLEDGEMENT, Kind.DISK_FULL, Kind.READ_ERROR, Kind.LOCKED,
-    Kind.READ_ONLY, Kind.POWER_CUT, Kind.TORN_COMMIT, Kind.OVERTAKEN, Kind.SLOW_TRANSACTION, Kind.CONNECTION_LOST, Kind.SERVER_RESTART,
+    Kind.READ_ONLY, Kind.POWER_CUT, Kind.TORN_COMMIT, Kind.OVERTAKEN, Kind.SLOW_TRANSACTION, Kind.CONNECTION_LOST,
+    Kind.SERVER_RESTART,
 )  # fmt: skip
 """Those that strike at a statement; the others are things that actors do."""
 ALL = tuple(Kind)

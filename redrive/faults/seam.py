@@ -63,12 +63,18 @@ class Outsider(Protocol):
 
 
 class Place(Protocol):
-    """Where the log of a simulation lies: new, without an event. *kinds* are the faults that there are."""
+    """Where the log of a simulation lies: new, without an event. Views lie in files."""
 
-    kinds: Sequence[Kind]
-    writers: int
     view: Path
     rebuilt: Path
+
+    @property
+    def kinds(self) -> Sequence[Kind]:
+        """The faults that there are."""
+
+    @property
+    def writers(self) -> int:
+        """How many processes there may be."""
 
     @property
     def location(self) -> str:

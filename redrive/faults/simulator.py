@@ -6,7 +6,7 @@ import hashlib
 import logging
 import random
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -112,7 +112,7 @@ def _place(seed: int, folder: Path, schema: "Schema | None") -> Place:
 
 def simulations(
     seeds: Iterable[int], steps: int = STEPS, kinds: Sequence[Kind] = ALL, server: str | None = None
-) -> Iterator[Simulated]:
+) -> Generator[Simulated]:
     """One after the other, in one folder, or in one schema of the *server* with this URL."""
     with contextlib.ExitStack() as stack:
         folder, schema = stack.enter_context(scratch()), None

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from redrive.faults.disk import scratch
-from redrive.faults.kinds import ALL, MEANINGS, Kind
+from redrive.faults.kinds import IN_FILES, MEANINGS, Kind
 from redrive.faults.simulator import Simulated, simulate, simulations
 from redrive.faults.world import World
 from tests.engine.model import check_log
@@ -62,7 +62,7 @@ def test_the_oracles_of_the_other_tests_agree(folder: Path, seed: int) -> None:
     simulate(seed, folder=folder, inspect=inspect)
 
 
-@pytest.mark.parametrize("kind", ALL)
+@pytest.mark.parametrize("kind", IN_FILES)
 def test_every_kind_of_fault_strikes(folder: Path, kind: Kind) -> None:
     """Alone, too, and nothing is lost by it."""
     for seed in range(MOST_SEEDS):

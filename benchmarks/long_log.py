@@ -12,11 +12,13 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import redrive
 from benchmarks.failing_job import FAILURE, Acme, submit, tenant_of
 from benchmarks.grown import grow
 from benchmarks.logs import LETTERS_PER_RUN, copy, original_of
 from benchmarks.measure import Stopwatch, arguments, machine, open_log, scratch, spread, table
 from benchmarks.replay import peak_mb
+from redrive.ledger.copying import copy_log
 
 PAGE, ASKED = 50, 200
 OPENED = (
@@ -28,8 +30,6 @@ LISTED = ("open dead letters", f"first {PAGE}, ms", "CPU ms", f"next {PAGE}, ms"
 
 def letters_run(acme: Acme) -> Any:
     """A run whose nodes all failed: fifty open dead letters."""
-    import redrive
-
     once = redrive.RetryPolicy(
         max_attempts=1, terminal_behavior=redrive.TerminalBehavior(mode=redrive.Mode.DEAD_LETTER)
     )
@@ -66,8 +66,6 @@ def opened(path: Path) -> dict[str, float]:
 
 def copied(path: Path, to: str) -> dict[str, float]:
     """Copy the log."""
-    from redrive.ledger.copying import copy_log
-
     with Stopwatch() as watch:
         done = copy_log(str(path), to)
     return {"rate": done.events / watch.cost.wall_s, "mb": peak_mb()}

@@ -24,7 +24,7 @@ from redrive.ledger.database import Connection
 STORES = ("sqlite", "postgresql")
 STORE, SERVER = "REDRIVE_TEST_STORE", "REDRIVE_TEST_POSTGRES"
 _QUICK = ("fsync = off", "full_page_writes = off", "autovacuum_naptime = '5s'", "max_wal_size = '128MB'")
-_MEMORY, _ROOM = Path("/dev/shm"), 4 * 2**30  # noqa: S108 - a folder of our own is made in it
+_MEMORY, _ROOM = Path("/dev/shm"), 4 * 2**30
 
 
 def location_of(path: Path | str) -> str:

@@ -48,7 +48,7 @@ class Disk:
     """The log file, with a connection that is always open: a process that dies must not be the last to close the
     database, which SQLite would take as the occasion to tidy up."""
 
-    kinds, writers = IN_FILES, 64
+    kinds, writers, busy_timeout_ms = IN_FILES, 64, 0
 
     def __init__(self, folder: Path, dice: random.Random) -> None:
         self.log, self.view, self.rebuilt = folder / LOG, folder / VIEW, folder / REBUILT

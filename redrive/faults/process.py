@@ -69,7 +69,7 @@ class Process:
                 dice=world.engine_dice.random,
                 engine=self.version,
                 cache_bytes=CACHE_BYTES,
-                busy_timeout_ms=0,
+                busy_timeout_ms=world.place.busy_timeout_ms,
                 listeners=[self._told],
             )
         except StorageError:

@@ -21,6 +21,8 @@ from redrive.ledger.storage_errors import storage_errors
 PREFIX = "redrive_simulation_"
 MOST_WRITERS = 16
 """Each has two connections; a server has a hundred, mostly."""
+WAIT_MS = 250
+"""Longer than the server itself locks its catalogue when it tidies up."""
 _RESTING = "SELECT relname FROM pg_class WHERE relnamespace = to_regnamespace(?) AND relkind = 'r' ORDER BY 1"
 
 
@@ -50,7 +52,7 @@ class Schema(NamedTuple):
 class SchemaPlace:
     """A log in a schema; views lie in *folder*."""
 
-    kinds, writers = ON_SERVERS, MOST_WRITERS
+    kinds, writers, busy_timeout_ms = ON_SERVERS, MOST_WRITERS, WAIT_MS
 
     def __init__(self, schema: Schema, folder: Path) -> None:
         self._schema, self.location = schema, schema.location

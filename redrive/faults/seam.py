@@ -77,6 +77,10 @@ class Place(Protocol):
         """How many processes there may be."""
 
     @property
+    def busy_timeout_ms(self) -> int:
+        """How long a lock is waited for, which nobody gives back meanwhile: all share a thread."""
+
+    @property
     def location(self) -> str:
         """What a ledger opens."""
 

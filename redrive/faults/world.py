@@ -174,7 +174,11 @@ class World:
         """Open the log for somebody who looks at it, and to whom nothing happens."""
         with self.place.untouched():
             ledger = LogLedger(
-                self.place.location, clock=lambda: self.now_ms, dice=lambda: 0.5, engine="1", busy_timeout_ms=0
+                self.place.location,
+                clock=lambda: self.now_ms,
+                dice=lambda: 0.5,
+                engine="1",
+                busy_timeout_ms=self.place.busy_timeout_ms,
             )
             ledger.last_position()  # who reads has connected
         return ledger

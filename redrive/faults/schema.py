@@ -100,6 +100,8 @@ def schema_on(server: str) -> Iterator[Schema]:
 def _connected(location: str) -> "psycopg.Connection[Any]":
     address = address_of(location)
     try:
-        return psycopg.connect(address.conninfo, autocommit=True, options=f"-c search_path={address.schema}")
+        return psycopg.connect(
+            address.conninfo, autocommit=True, options=f"-c search_path={address.schema} -c lock_timeout=10s"
+        )
     except psycopg.Error as error:
         raise fault_of(error) from error

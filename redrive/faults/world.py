@@ -155,7 +155,9 @@ class World:
         return [DeadLetterId(row[0]) for row in self.observer.recorder.reader().execute(query).fetchall()]
 
     def close(self) -> None:
-        """Nobody looks any more; whoever made the place tidies up."""
+        """Nobody looks any more, and nobody holds a lock that is in the way of whoever tidies up."""
+        for process in self.processes:
+            process.die()
         self._blind()
 
     @property

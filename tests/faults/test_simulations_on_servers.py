@@ -7,7 +7,9 @@ import psycopg
 import pytest
 
 from redrive.faults.kinds import IN_FILES, ON_SERVERS, Kind
+from redrive.faults.process import Process
 from redrive.faults.schema import Schema, schema_on
+from redrive.faults.service import SentTwiceError
 from redrive.faults.simulator import simulate, simulations
 from redrive.faults.world import World
 from tests.engine.model import check_log
@@ -85,6 +87,22 @@ def test_what_is_broken_is_found(postgres: str, monkeypatch: pytest.MonkeyPatch,
     kinds = [Kind.LOST_ACKNOWLEDGEMENT] if mutant is mutants.blind_retry else ON_SERVERS
     found = (problem for done in simulations(range(MOST_SEEDS), 60, kinds, postgres) for problem in done.problems)
     assert any(re.search(MUTANTS[mutant], problem) for problem in found)
+
+
+def test_an_effect_that_is_sent_twice_ends_a_simulation_and_not_the_next(schema: Schema) -> None:
+    """Amid a transaction of another process, whose locks are gone with it."""
+
+    def send_twice(_process: Process) -> None:
+        raise SentTwiceError("twice")
+
+    def spoil(world: World) -> None:
+        process = world.processes[0]
+        process.run(lambda p: p.engine and p.engine.ledger.recorder.begin())
+        process.run(send_twice)
+
+    with pytest.raises(SentTwiceError):
+        simulate(1, 5, (), schema=schema, inspect=spoil)
+    assert simulate(1, 5, (), schema=schema).problems == ()
 
 
 def test_nothing_is_left_on_the_server(postgres: str, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,7 +11,7 @@ from redrive.faults.process import Process
 from redrive.faults.schema import Schema, schema_on
 from redrive.faults.service import SentTwiceError
 from redrive.faults.simulator import simulate, simulations
-from redrive.faults.world import World
+from redrive.faults.world import World, engine_of
 from tests.engine.model import check_log
 from tests.faults import mutants
 from tests.faults.mutants import MUTANTS
@@ -92,13 +92,12 @@ def test_what_is_broken_is_found(postgres: str, monkeypatch: pytest.MonkeyPatch,
 def test_an_effect_that_is_sent_twice_ends_a_simulation_and_not_the_next(schema: Schema) -> None:
     """Amid a transaction of another process, whose locks are gone with it."""
 
-    def send_twice(_process: Process) -> None:
+    def send_twice(process: Process) -> None:
+        engine_of(process).ledger.recorder.begin()
         raise SentTwiceError("twice")
 
     def spoil(world: World) -> None:
-        process = world.processes[0]
-        process.run(lambda p: p.engine and p.engine.ledger.recorder.begin())
-        process.run(send_twice)
+        world.processes[0].run(send_twice)
 
     with pytest.raises(SentTwiceError):
         simulate(1, 5, (), schema=schema, inspect=spoil)

@@ -23,7 +23,8 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         return
     stores: list[Any] = [STORES[0]]
     if metafunc.definition.get_closest_marker("sqlite_only") is None:
-        soon = metafunc.definition.path.parent.name in SOON
+        marks = {mark.name for mark in metafunc.definition.iter_markers()}
+        soon = metafunc.definition.path.parent.name in SOON and ("slow" not in marks or "long" in marks)
         stores.append(pytest.param(STORES[1], marks=() if soon else pytest.mark.both_stores))
     metafunc.parametrize("store", stores, indirect=True)
 

@@ -24,22 +24,27 @@ TOLD_EVERY_S = 10.0
 @click.option("--runs", type=click.IntRange(1), default=1, show_default=True, help="How many seeds, one after another.")
 @click.option("--steps", type=click.IntRange(1, 100_000), default=60, show_default=True, help="Of each simulation.")
 @click.option("--faults", metavar="LIST", default="all", show_default=True, help="Names with commas between; or none.")
+@click.option("--server", metavar="URL", help="Simulate on this PostgreSQL server, in a schema of its own.")
 @pass_session
-def simulate(session: Session, seed: int, runs: int, steps: int, faults: str) -> int:
+def simulate(session: Session, seed: int, runs: int, steps: int, faults: str, server: str | None) -> int:
     """Simulate processes that crash and disks that fail.
 
-    Everything happens in a log of its own, in a temporary folder; no log of yours is opened. One seed decides who acts
-    next, what the time is and what fails: the same seed gives the same history. Exit code 1 when anything that must
-    hold did not, with the command that repeats it. It is no load test, and it has nothing to do with your flows.
+    Everything happens in a log of its own, in a temporary folder, or in a schema redrive_simulation_… of --server that
+    is dropped afterwards; no log of yours is opened. One seed decides who acts next, what the time is and what fails:
+    the same seed gives the same history. Exit code 1 when anything that must hold did not, with the command that
+    repeats it. It is no load test, and it has nothing to do with your flows.
     """
     from redrive.faults.simulator import simulations
     from redrive.faults.summary import Summary
+    from redrive.opening import location_of
 
-    kinds = _kinds(faults)
+    if server is not None:
+        location_of(server)  # what is wrong with it is said before anything begins
+    kinds = _kinds(faults, server)
     summary, begun = Summary(first_seed=seed, steps=steps), time.monotonic()
     told = begun
-    for done in simulations(range(seed, seed + runs), steps, kinds):
-        summary.add(done, kinds)
+    for done in simulations(range(seed, seed + runs), steps, kinds, server):
+        summary.add(done, kinds, server)
         if sys.stderr.isatty() and time.monotonic() - told > TOLD_EVERY_S:
             told = time.monotonic()
             click.echo(f"{summary.runs:,} of {runs:,} simulated, {len(summary.failed_seeds)} broken", err=True)
@@ -50,17 +55,18 @@ def simulate(session: Session, seed: int, runs: int, steps: int, faults: str) ->
     return BROKEN if summary.failed_seeds else 0
 
 
-def _kinds(text: str) -> "list[Kind]":
+def _kinds(text: str, server: str | None) -> "list[Kind]":
     """The faults that were asked for. Raises a usage error that names the others."""
-    from redrive.faults.kinds import ALL, Kind
+    from redrive.faults.kinds import IN_FILES, ON_SERVERS, Kind
 
+    known = IN_FILES if server is None else ON_SERVERS
     words = [word.strip().lower().replace("_", "-") for word in text.split(",") if word.strip()]
     if words in (["all"], ["none"]):
-        return list(ALL) if words == ["all"] else []
-    unknown = [word for word in words if word not in set(ALL)]
+        return list(known) if words == ["all"] else []
+    unknown = [word for word in words if word not in set(known)]
     if unknown or not words:
         wrong = printable(", ".join(unknown) or text, 200)
-        raise click.BadParameter(f"{wrong!r}: one or more of {', '.join(ALL)}; all; none", param_hint="--faults")
+        raise click.BadParameter(f"{wrong!r}: one or more of {', '.join(known)}; all; none", param_hint="--faults")
     return [Kind(word) for word in dict.fromkeys(words)]
 
 

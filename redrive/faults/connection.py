@@ -1,34 +1,30 @@
-"""The storage seam: a connection to SQLite that asks before and after each statement.
-
-Simulations are about SQLite alone; PostgreSQL's faults are tested on real servers, in tests/ledger/postgres.
-"""
+"""The storage seam of logs in files: a connection to SQLite that asks before and after each statement."""
 
 import contextlib
 import sqlite3
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from functools import partial
-from typing import Any, Protocol, Self, cast
+from typing import Any, Self, cast
 
+from redrive.faults.kinds import Kind
+from redrive.faults.seam import AT_BEGIN, AT_COMMIT, AT_LOCK, Faulty, Seam
+from redrive.ledger.seams import connecting
 
-class KilledError(BaseException):
-    """A simulated process is no more; nothing that it still tries reaches the database."""
-
-
-class Seam(Protocol):
-    """Who is asked. What it raises *before*, the statement does not do; *after*, it has done."""
-
-    def require_alive(self) -> None:
-        """Raises KilledError when the process is no more."""
-
-    def before(self, connection: "FaultyConnection", statement: str) -> None:
-        """The statement is about to be executed."""
-
-    def after(self, connection: "FaultyConnection", statement: str) -> None:
-        """The statement was executed."""
+_WRITES = ("INSERT", "UPDATE", "DELETE", "COMMIT")
+_ERRORS = {
+    Kind.COMMIT_ERROR: (sqlite3.SQLITE_IOERR, "disk I/O error"),
+    Kind.FSYNC_ERROR: (sqlite3.SQLITE_IOERR_FSYNC, "disk I/O error"),
+    Kind.LOST_ACKNOWLEDGEMENT: (sqlite3.SQLITE_IOERR, "disk I/O error"),
+    Kind.DISK_FULL: (sqlite3.SQLITE_FULL, "database or disk is full"),
+    Kind.READ_ERROR: (sqlite3.SQLITE_IOERR_READ, "disk I/O error"),
+    Kind.LOCKED: (sqlite3.SQLITE_BUSY, "database is locked"),
+    Kind.READ_ONLY: (sqlite3.SQLITE_READONLY, "attempt to write a readonly database"),
+}
 
 
 class FaultyConnection(sqlite3.Connection):
-    """A connection whose statements pass the seam; ``connect`` makes it."""
+    """A connection whose statements pass the seam; ``connect_with`` makes it."""
 
     seam: Seam
 
@@ -50,6 +46,31 @@ class FaultyConnection(sqlite3.Connection):
         done = super().executemany(sql, parameters)
         self.seam.after(self, sql)
         return done
+
+    def fits(self, kind: Kind, statement: str) -> bool:
+        """Whether a fault of *kind* may strike here."""
+        if kind in AT_COMMIT:
+            return statement == "COMMIT"
+        if kind in AT_BEGIN or kind in AT_LOCK:
+            return statement == "BEGIN IMMEDIATE"
+        if kind is Kind.DISK_FULL:
+            return statement.startswith(_WRITES)
+        if kind is Kind.READ_ERROR:
+            return statement.startswith(("SELECT", "PRAGMA data_version"))
+        if kind is Kind.SLOW_TRANSACTION:
+            return self.in_transaction and not statement.startswith("ROLLBACK")
+        return True
+
+    def failed(self, kind: Kind, *, rolls_back: bool) -> Exception | None:
+        """What SQLite would raise, with or without having rolled back; None where *kind* is no error."""
+        if kind not in _ERRORS:
+            return None
+        if self.in_transaction and (kind is Kind.FSYNC_ERROR or rolls_back):
+            self.rollback()
+        code, message = _ERRORS[kind]
+        error = sqlite3.OperationalError(message)
+        error.sqlite_errorcode = code
+        return error
 
     def die(self) -> None:
         """What the kernel does with the connection of a process that was killed."""
@@ -79,7 +100,7 @@ class FaultyCursor(sqlite3.Cursor):
         return done
 
 
-def connect_with(seam: Seam, opened: list[FaultyConnection]) -> Callable[..., sqlite3.Connection]:
+def connect_with(seam: Seam, opened: list[Faulty]) -> Callable[..., sqlite3.Connection]:
     """What stands in for ``sqlite3.connect``; the connections are noted in *opened*."""
 
     def make(*args: Any, **options: Any) -> FaultyConnection:
@@ -89,3 +110,23 @@ def connect_with(seam: Seam, opened: list[FaultyConnection]) -> Callable[..., sq
         return connection
 
     return partial(sqlite3.connect, factory=cast(type[FaultyConnection], make))
+
+
+@contextmanager
+def through(seam: Seam, opened: list[Faulty]) -> Iterator[None]:
+    """What is opened meanwhile passes the seam."""
+    token = connecting.set(connect_with(seam, opened))
+    try:
+        yield
+    finally:
+        connecting.reset(token)
+
+
+@contextmanager
+def untouched() -> Iterator[None]:
+    """What is opened meanwhile does not."""
+    token = connecting.set(sqlite3.connect)
+    try:
+        yield
+    finally:
+        connecting.reset(token)

@@ -3,9 +3,10 @@
 import json
 
 from redrive.domain.run.state import Status
-from redrive.faults.connection import KilledError
 from redrive.faults.kinds import Kind
 from redrive.faults.process import Process
+from redrive.faults.seam import KilledError
+from redrive.ledger.recorder import COLUMNS
 
 HOUR_MS, YEAR_MS = 3_600_000, 365 * 86_400_000
 VERSIONS = ("1", "2", "3")
@@ -55,11 +56,11 @@ def write_as_a_newer_version(process: Process) -> None:
     world.struck(process, Kind.UNKNOWN_EVENT)
     world.foreign.add(run)
     body = json.dumps({"to": "☃"}).encode()
-    other = world.disk.connect()
+    other = world.place.connect()
     other.execute(
-        "INSERT INTO events (originator_id, originator_version, topic, state, tenant, correlation, recorded_at_ms) "
-        "SELECT originator_id, max(originator_version) + 1, 'run.teleported/7', ?, tenant, correlation, "
-        "(SELECT max(recorded_at_ms) FROM events) FROM events WHERE originator_id = ?",
+        f"INSERT INTO events ({COLUMNS}) SELECT (SELECT max(position) + 1 FROM events), originator_id, "
+        "originator_version + 1, 'run.teleported/7', ?, tenant, correlation, (SELECT max(recorded_at_ms) FROM events) "
+        "FROM events WHERE originator_id = ? ORDER BY originator_version DESC LIMIT 1",
         (body, run),
     )
     other.close()

@@ -1,32 +1,17 @@
 """What strikes at the statements of one simulated process: armed before a command, it waits for its statement."""
 
-import sqlite3
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from redrive.faults.connection import FaultyConnection, KilledError
+from redrive.faults.disk import Disk
 from redrive.faults.kinds import Kind
+from redrive.faults.seam import Faulty, KilledError
 
 if TYPE_CHECKING:
     from redrive.faults.process import Process
 
-_WRITES = ("INSERT", "UPDATE", "DELETE", "COMMIT")
-_COMMITS = (
-    Kind.KILL_BEFORE_COMMIT, Kind.KILL_AFTER_COMMIT, Kind.COMMIT_ERROR, Kind.FSYNC_ERROR, Kind.LOST_ACKNOWLEDGEMENT,
-    Kind.TORN_COMMIT,
-)  # fmt: skip
-_BEGINS = (Kind.LOCKED, Kind.READ_ONLY, Kind.OVERTAKEN, Kind.TWO_SWEEPS)
 _AFTERWARDS = (Kind.KILL_AFTER_STATEMENT, Kind.KILL_AFTER_COMMIT, Kind.LOST_ACKNOWLEDGEMENT, Kind.TORN_COMMIT)
-_ERRORS = {
-    Kind.COMMIT_ERROR: (sqlite3.SQLITE_IOERR, "disk I/O error"),
-    Kind.FSYNC_ERROR: (sqlite3.SQLITE_IOERR_FSYNC, "disk I/O error"),
-    Kind.LOST_ACKNOWLEDGEMENT: (sqlite3.SQLITE_IOERR, "disk I/O error"),
-    Kind.DISK_FULL: (sqlite3.SQLITE_FULL, "database or disk is full"),
-    Kind.READ_ERROR: (sqlite3.SQLITE_IOERR_READ, "disk I/O error"),
-    Kind.LOCKED: (sqlite3.SQLITE_BUSY, "database is locked"),
-    Kind.READ_ONLY: (sqlite3.SQLITE_READONLY, "attempt to write a readonly database"),
-}
 
 
 @dataclass(slots=True)
@@ -53,11 +38,11 @@ class Injector:
         if self._process.dead:
             raise KilledError
 
-    def before(self, connection: FaultyConnection, statement: str) -> None:
+    def before(self, connection: Faulty, statement: str) -> None:
         """An armed fault may strike."""
         self.require_alive()
         armed = self.armed
-        if armed is None or not _fits(armed.kind, connection, statement):
+        if armed is None or not connection.fits(armed.kind, statement):
             return
         if armed.countdown > 0:
             armed.countdown -= 1
@@ -65,7 +50,7 @@ class Injector:
         if armed.kind in _AFTERWARDS:
             self._due = True
             if armed.kind is Kind.TORN_COMMIT:
-                self._before = self._process.world.disk.snapshot()
+                self._before = self._disk().snapshot()
             return
         armed.times -= 1
         if armed.times <= 0:
@@ -73,7 +58,7 @@ class Injector:
         self._strike(self._process, armed.kind)
         self._fail(armed, connection)
 
-    def after(self, connection: FaultyConnection, _statement: str) -> None:
+    def after(self, connection: Faulty, _statement: str) -> None:
         """What strikes once the statement has been executed."""
         if not self._due:
             return
@@ -86,44 +71,27 @@ class Injector:
         """The command is over; what has not struck does not."""
         self.armed, self._due = None, False
 
-    def _fail(self, armed: Armed, connection: FaultyConnection) -> None:
+    def _fail(self, armed: Armed, connection: Faulty) -> None:
         process, kind = self._process, armed.kind
         match kind:
             case Kind.POWER_CUT:
-                process.world.cut_power(process.world.disk.after_power_cut())
+                process.world.cut_power(self._disk().after_power_cut())
             case Kind.TORN_COMMIT:
-                disk = process.world.disk
                 assert self._before is not None
-                process.world.cut_power(disk.torn_between(self._before, disk.snapshot()))
+                process.world.cut_power(self._disk().torn_between(self._before, self._disk().snapshot()))
             case Kind.OVERTAKEN | Kind.SLOW_TRANSACTION | Kind.TWO_SWEEPS:
                 process.world.let_others_act("sweep" if kind is Kind.TWO_SWEEPS else None)
                 if not process.dead:
                     return
-            case _ if kind in _ERRORS:
-                if connection.in_transaction and (kind is Kind.FSYNC_ERROR or armed.rolls_back):
-                    connection.rollback()
-                raise _error(kind)
             case _:
+                if kind is Kind.SERVER_RESTART:
+                    process.world.restart_server()
+                if (error := connection.failed(kind, rolls_back=armed.rolls_back)) is not None:
+                    raise error
                 process.dead = True
         raise KilledError
 
-
-def _fits(kind: Kind, connection: FaultyConnection, statement: str) -> bool:
-    if kind in _COMMITS:
-        return statement == "COMMIT"
-    if kind in _BEGINS:
-        return statement == "BEGIN IMMEDIATE"
-    if kind is Kind.DISK_FULL:
-        return statement.startswith(_WRITES)
-    if kind is Kind.READ_ERROR:
-        return statement.startswith(("SELECT", "PRAGMA data_version"))
-    if kind is Kind.SLOW_TRANSACTION:
-        return connection.in_transaction and not statement.startswith("ROLLBACK")
-    return True
-
-
-def _error(kind: Kind) -> sqlite3.OperationalError:
-    code, message = _ERRORS[kind]
-    error = sqlite3.OperationalError(message)
-    error.sqlite_errorcode = code
-    return error
+    def _disk(self) -> Disk:
+        place = self._process.world.place
+        assert isinstance(place, Disk)
+        return place

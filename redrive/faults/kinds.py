@@ -31,6 +31,8 @@ class Kind(StrEnum):
     POISON_HANDLER = "poison-handler"
     UNKNOWN_EVENT = "unknown-event"
     VERSION_SKEW = "version-skew"
+    CONNECTION_LOST = "connection-lost"
+    SERVER_RESTART = "server-restart"
 
 
 MEANINGS: dict[Kind, str] = {
@@ -59,11 +61,20 @@ MEANINGS: dict[Kind, str] = {
     Kind.POISON_HANDLER: "a handler ends its process whenever it runs",
     Kind.UNKNOWN_EVENT: "a newer version writes an event that this one does not know",
     Kind.VERSION_SKEW: "processes of different engine versions share the log",
+    Kind.CONNECTION_LOST: "the server ends a connection; what it had not committed is undone",
+    Kind.SERVER_RESTART: "the server ends every connection of every process; they live on, and connect again",
 }
 AT_STATEMENTS = (
     Kind.KILL_BEFORE_STATEMENT, Kind.KILL_AFTER_STATEMENT, Kind.KILL_BEFORE_COMMIT, Kind.KILL_AFTER_COMMIT,
     Kind.COMMIT_ERROR, Kind.FSYNC_ERROR, Kind.LOST_ACKNOWLEDGEMENT, Kind.DISK_FULL, Kind.READ_ERROR, Kind.LOCKED,
-    Kind.READ_ONLY, Kind.POWER_CUT, Kind.TORN_COMMIT, Kind.OVERTAKEN, Kind.SLOW_TRANSACTION,
+    Kind.READ_ONLY, Kind.POWER_CUT, Kind.TORN_COMMIT, Kind.OVERTAKEN, Kind.SLOW_TRANSACTION, Kind.CONNECTION_LOST,
+    Kind.SERVER_RESTART,
 )  # fmt: skip
 """Those that strike at a statement; the others are things that actors do."""
 ALL = tuple(Kind)
+_OF_SERVERS = (Kind.CONNECTION_LOST, Kind.SERVER_RESTART)
+_OF_FILES = (Kind.FSYNC_ERROR, Kind.POWER_CUT, Kind.TORN_COMMIT)
+IN_FILES = tuple(kind for kind in ALL if kind not in _OF_SERVERS)
+"""What can go wrong with a log in a file."""
+ON_SERVERS = tuple(kind for kind in ALL if kind not in _OF_FILES)
+"""What can go wrong with a log in a schema of PostgreSQL. What becomes of its files is the server's own business."""

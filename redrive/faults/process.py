@@ -11,11 +11,11 @@ from redrive.domain.event import Recorded
 from redrive.domain.redaction import Redactor
 from redrive.domain.run.holder import Holder
 from redrive.engine import Engine
-from redrive.faults.connection import FaultyConnection, KilledError, connect_with
 from redrive.faults.flows import flows, poisoned, policy_of
 from redrive.faults.injector import Injector
+from redrive.faults.seam import Faulty, KilledError
 from redrive.ledger.ledger import LogLedger
-from redrive.ledger.seams import connecting, nonces
+from redrive.ledger.seams import nonces, ticking
 from redrive.processes.handout import Attempt, Claim
 from redrive.processes.services import Services
 from redrive.projections.view import View
@@ -41,8 +41,7 @@ class Process:
         self.claims: list[Claim] = []
         self.attempts: list[Attempt] = []
         self.injector = Injector(self, world.struck)
-        self._connections: list[FaultyConnection] = []
-        self._connect = connect_with(self.injector, self._connections)
+        self._connections: list[Faulty] = []
 
     def run(self, act: Callable[["Process"], None]) -> None:
         """Have it act; what it does ends when it is killed."""
@@ -65,17 +64,19 @@ class Process:
         self.dead = False
         try:
             ledger = LogLedger(
-                str(world.disk.log),
+                world.place.location,
                 clock=self.now_ms,
                 dice=world.engine_dice.random,
                 engine=self.version,
                 cache_bytes=CACHE_BYTES,
-                busy_timeout_ms=0,
+                busy_timeout_ms=world.place.busy_timeout_ms,
                 listeners=[self._told],
             )
         except StorageError:
             self._drop()
             return
+        if (bell := ledger.recorder.bell) is not None:
+            bell.close()  # it rings in a thread of its own, whenever it likes; who looks at the agenda needs no bell
         services = Services(
             ledger=ledger,
             policy_of=lambda run: policy_of(run.automation),
@@ -104,9 +105,13 @@ class Process:
     def die(self) -> None:
         """The kernel closes its files: from here on nothing that it tries reaches the database."""
         self.dead = True
+        self.lose_connections()
+        self._connections.clear()
+
+    def lose_connections(self) -> None:
+        """The server ends them; the process goes on, on the same ones made anew."""
         for connection in self._connections:
             connection.die()
-        self._connections.clear()
 
     def now_ms(self) -> int:
         """The time by this process's clock."""
@@ -130,11 +135,12 @@ class Process:
     @contextlib.contextmanager
     def _inside(self) -> Iterator[None]:
         """The engine code that runs now belongs to this process."""
-        connection, nonce = connecting.set(self._connect), nonces.set(self.world.nonce)
+        nonce, tick = nonces.set(self.world.nonce), ticking.set(self.world.elapsed_s)
         self.world.acting.append(self)
         try:
-            yield
+            with self.world.place.through(self.injector, self._connections):
+                yield
         finally:
             self.world.acting.pop()
+            ticking.reset(tick)
             nonces.reset(nonce)
-            connecting.reset(connection)

@@ -4,20 +4,26 @@ import contextlib
 import gc
 import hashlib
 import logging
+import random
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import structlog
 
 from redrive.faults import disturbing, operating, working
-from redrive.faults.disk import VIEWS_EVERY, scratch
+from redrive.faults.disk import VIEWS_EVERY, Disk, scratch
 from redrive.faults.kinds import ALL, Kind
 from redrive.faults.oracles import judge
+from redrive.faults.seam import Place
 from redrive.faults.service import SentTwiceError
 from redrive.faults.settling import settle
 from redrive.faults.world import Act, World
+
+if TYPE_CHECKING:
+    from redrive.faults.schema import Schema
 
 STEPS = 60
 ACTS: dict[str, tuple[int, Act]] = {
@@ -66,13 +72,16 @@ def simulate(
     kinds: Sequence[Kind] = ALL,
     *,
     folder: Path | None = None,
+    schema: "Schema | None" = None,
     inspect: Callable[[World], None] | None = None,
 ) -> Simulated:
-    """Simulate *steps* steps of *seed* with faults of *kinds*; *inspect* may look at the world before it is gone."""
+    """Simulate *steps* steps of *seed* with faults of *kinds*; *inspect* may look at the world before it is gone. The
+    log is a file in *folder*, or lies in *schema*."""
     if folder is None:
         with scratch() as found:
-            return simulate(seed, steps, kinds, folder=found, inspect=inspect)
-    with _silent(), contextlib.closing(World(seed, kinds, folder)) as world:
+            return simulate(seed, steps, kinds, folder=found, schema=schema, inspect=inspect)
+    place = _place(seed, folder, schema)
+    with _silent(), contextlib.closing(place), contextlib.closing(World(seed, kinds, place)) as world:
         world.acts = {name: act for name, (_, act) in ACTS.items()}
         world.names = list(ACTS)
         world.weights = [weight for weight, _ in ACTS.values()]
@@ -93,13 +102,28 @@ def simulate(
         )
 
 
-def simulations(seeds: Iterable[int], steps: int = STEPS, kinds: Sequence[Kind] = ALL) -> Iterator[Simulated]:
-    """One after the other, in one folder."""
-    with scratch() as folder:
+def _place(seed: int, folder: Path, schema: "Schema | None") -> Place:
+    if schema is None:
+        return Disk(folder, random.Random(f"{seed}/disk"))
+    from redrive.faults.schema import SchemaPlace
+
+    return SchemaPlace(schema, folder)
+
+
+def simulations(
+    seeds: Iterable[int], steps: int = STEPS, kinds: Sequence[Kind] = ALL, server: str | None = None
+) -> Generator[Simulated]:
+    """One after the other, in one folder, or in one schema of the *server* with this URL."""
+    with contextlib.ExitStack() as stack:
+        folder, schema = stack.enter_context(scratch()), None
+        if server is not None:
+            from redrive.faults.schema import schema_on
+
+            schema = stack.enter_context(schema_on(server))
         try:
             for place, seed in enumerate(seeds):
                 with _collector_resting(anew=place % 100 == 1):
-                    done = simulate(seed, steps, kinds, folder=folder)
+                    done = simulate(seed, steps, kinds, folder=folder, schema=schema)
                 yield done
         finally:
             gc.unfreeze()

@@ -1,12 +1,14 @@
 """The figures of many simulations, and what each that failed leaves behind to be repeated."""
 
+import shlex
 from collections import Counter
 from collections.abc import Sequence
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from redrive.faults.kinds import ALL, Kind
+from redrive.faults.kinds import IN_FILES, ON_SERVERS, Kind
 from redrive.faults.simulator import Simulated
+from redrive.ledger.urls import hidden
 
 LOST = "acknowledged_exactly_once"
 
@@ -40,7 +42,7 @@ class Summary(BaseModel):
     faults: dict[str, int] = Field(default_factory=dict)
     failed_seeds: list[FailedSeed] = Field(default_factory=list)
 
-    def add(self, done: Simulated, kinds: Sequence[Kind] = ALL) -> None:
+    def add(self, done: Simulated, kinds: Sequence[Kind] = IN_FILES, server: str | None = None) -> None:
         """Count one more."""
         self.runs += 1
         self.writers = max(self.writers, done.writers)
@@ -59,12 +61,14 @@ class Summary(BaseModel):
                     problems=done.problems,
                     faults=injected,
                     trace=done.trace,
-                    command=command_of(done.seed, done.steps, kinds),
+                    command=command_of(done.seed, done.steps, kinds, server),
                 )
             )
 
 
-def command_of(seed: int, steps: int, kinds: Sequence[Kind] = ALL) -> str:
+def command_of(seed: int, steps: int, kinds: Sequence[Kind] = IN_FILES, server: str | None = None) -> str:
     """The command line that repeats one simulation."""
-    chosen = "" if set(kinds) == set(ALL) else f" --faults {','.join(kinds) or 'none'}"
-    return f"redrive simulate --seed {seed} --steps {steps}{chosen}"
+    known = IN_FILES if server is None else ON_SERVERS
+    chosen = "" if set(kinds) == set(known) else f" --faults {','.join(kinds) or 'none'}"
+    place = "" if server is None else f" --server {shlex.quote(str(hidden(server)))}"
+    return f"redrive simulate --seed {seed} --steps {steps}{chosen}{place}"

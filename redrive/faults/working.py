@@ -8,10 +8,10 @@ from redrive.domain.failure import Failure
 from redrive.domain.identity import RunId
 from redrive.domain.run.state import Status
 from redrive.faults.acknowledged import Key
-from redrive.faults.connection import KilledError
 from redrive.faults.flows import APPROVAL, PAY, POISON, flows, poisoned
 from redrive.faults.kinds import Kind
 from redrive.faults.process import Process
+from redrive.faults.seam import KilledError
 from redrive.faults.world import tenant_of
 from redrive.processes.effects import EffectStanding
 from redrive.processes.handout import Attempt, Claim

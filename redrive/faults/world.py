@@ -1,7 +1,6 @@
 """The world of a simulation: clock, dice, disk, processes, and whose turn it is."""
 
 import random
-import sqlite3
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
@@ -15,9 +14,9 @@ from redrive.faults.disk import Disk
 from redrive.faults.injector import Armed
 from redrive.faults.kinds import AT_STATEMENTS, Kind
 from redrive.faults.process import Process
+from redrive.faults.seam import Place
 from redrive.faults.service import Service
 from redrive.ledger.ledger import LogLedger
-from redrive.ledger.seams import connecting
 from redrive.projections.view import View
 from redrive.tenant_engine import TenantEngine
 
@@ -33,14 +32,14 @@ def _nothing(_answer: object) -> Iterable[Key]:
 
 
 class World:
-    """All that one seed decides. *kinds* are the faults that may happen."""
+    """All that one seed decides. *kinds* are the faults that may happen, as far as there are such at *place*."""
 
-    def __init__(self, seed: int, kinds: Sequence[Kind], folder: Path) -> None:
-        self.seed, self.kinds = seed, frozenset(kinds)
+    def __init__(self, seed: int, kinds: Sequence[Kind], place: Place) -> None:
+        self.seed, self.kinds, self.place = seed, frozenset(kinds).intersection(place.kinds), place
         self.dice = random.Random(f"{seed}/schedule")
         self.engine_dice = random.Random(f"{seed}/engine")
-        self.disk = Disk(folder, random.Random(f"{seed}/disk"))
         self.now_ms = BEGIN_MS
+        self._elapsed_ms = 0
         self.rate = self.dice.choice((0.03, 0.08, 0.15, 0.3))
         (writers,) = self.dice.choices(WRITERS, LIKELY)
         self.service, self.acknowledged = Service(), Acknowledged()
@@ -59,7 +58,7 @@ class World:
         self._nonces = 0
         self.observer = self._observe()
         self._view: View | None = None
-        self.processes = [Process(self, number) for number in range(writers)]
+        self.processes = [Process(self, number) for number in range(min(writers, place.writers))]
         self.statement_kinds = [kind for kind in AT_STATEMENTS if kind in self.kinds]
 
     def step(self, wanted: str | None = None) -> None:
@@ -85,6 +84,11 @@ class World:
         """Mostly a moment; now and then long enough for backoffs and leases to end."""
         (passed,) = self.dice.choices((0, self.dice.randint(1, 100), 2_000, 10_000), (30, 40, 20, 10))
         self.now_ms += passed
+        self._elapsed_ms += passed
+
+    def elapsed_s(self) -> float:
+        """The time that has passed, whatever clocks say."""
+        return self._elapsed_ms / 1000
 
     def may(self, kind: Kind, chance: float = 1.0) -> bool:
         """Whether a fault that an actor brings about happens now."""
@@ -108,8 +112,14 @@ class World:
                 process.die()  # those that act learn of it at their next statement
                 if process not in self.acting:
                     process.bury()
-        self.disk.restore(files)
+        assert isinstance(self.place, Disk)
+        self.place.restore(files)
         self.observer = self._observe()
+
+    def restart_server(self) -> None:
+        """Every process loses its connections, and what it had not committed."""
+        for process in self.processes:
+            process.lose_connections()
 
     def buried(self, process: Process) -> None:
         """A process was killed."""
@@ -145,30 +155,34 @@ class World:
         return [DeadLetterId(row[0]) for row in self.observer.recorder.reader().execute(query).fetchall()]
 
     def close(self) -> None:
-        """Nothing stays open, and no file is left."""
+        """Nobody looks any more, and nobody holds a lock that is in the way of whoever tidies up."""
+        for process in self.processes:
+            process.die()
         self._blind()
-        self.disk.close()
 
     @property
     def rebuilt(self) -> Path:
         """Where another view may be folded."""
-        return self.disk.rebuilt
+        return self.place.rebuilt
 
     @property
     def live_view(self) -> View:
         """The view that all of them share, and that follows the log."""
         if self._view is None:
-            self._view = View(self.observer, str(self.disk.view))
+            self._view = View(self.observer, str(self.place.view))
         return self._view
 
     def _observe(self) -> LogLedger:
         """Open the log for somebody who looks at it, and to whom nothing happens."""
-        token = connecting.set(sqlite3.connect)
-        ledger = LogLedger(
-            str(self.disk.log), clock=lambda: self.now_ms, dice=lambda: 0.5, engine="1", busy_timeout_ms=0
-        )
-        ledger.recorder.reader()
-        connecting.reset(token)
+        with self.place.untouched():
+            ledger = LogLedger(
+                self.place.location,
+                clock=lambda: self.now_ms,
+                dice=lambda: 0.5,
+                engine="1",
+                busy_timeout_ms=self.place.busy_timeout_ms,
+            )
+            ledger.last_position()  # who reads has connected
         return ledger
 
     def _blind(self) -> None:

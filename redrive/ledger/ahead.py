@@ -1,7 +1,6 @@
 """Deciding ahead of the lock, where others may write meanwhile: on PostgreSQL."""
 
 import math
-import time
 from collections.abc import Collection, Iterator, Sequence
 from typing import Any
 
@@ -29,7 +28,7 @@ class AheadCommitter(Committer):
     @property
     def contended(self) -> bool:  # type: ignore[override]
         """Whether others decided about the same streams lately."""
-        return time.monotonic() - self._met_at < CONTENDED_S
+        return self._ticks() - self._met_at < CONTENDED_S
 
     def look(self) -> None:
         """What is due is about to be read, ahead of the lock: states must be no older than that, and what was read
@@ -47,7 +46,7 @@ class AheadCommitter(Committer):
 
         Limits and encryption are shared by all: under them it would seldom do.
         """
-        if self.recorder.lost or time.monotonic() - self._heard_at > STALE_S:
+        if self.recorder.lost or self._ticks() - self._heard_at > STALE_S:
             self._take_news()
         if self.limit_book.version or self.recorder.encryption is not None:
             return False
@@ -61,7 +60,7 @@ class AheadCommitter(Committer):
         except LogMoved:
             self.recorder.rollback()
             self.conflicts += 1
-            self._met_at = time.monotonic()
+            self._met_at = self._ticks()
         except NotAhead:
             pass
         else:

@@ -8,7 +8,6 @@ import contextlib
 import math
 import os
 import threading
-import time
 from collections import deque
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from typing import Any, TypeVar
@@ -25,6 +24,7 @@ from redrive.ledger.limit_book import LIMITS_STREAM, LimitBook, book_of
 from redrive.ledger.mapper import Appended
 from redrive.ledger.pending import Pending
 from redrive.ledger.recorder import LogRecorder, News
+from redrive.ledger.seams import ticking
 from redrive.ledger.states import Entry, States
 from redrive.ledger.storage_errors import STORAGE, LogMoved, storage_error, storage_errors
 from redrive.ledger.transaction import LedgerTransaction
@@ -70,6 +70,7 @@ class Committer:
         self._queue: deque[Pending[Any]] = deque()
         self._keys_seen = 0
         self._heard_at = -math.inf
+        self._ticks = ticking.get()
         self.commits = self.conflicts = 0
         self.closed = False
 
@@ -201,7 +202,7 @@ class Committer:
 
     def _absorb(self, news: News) -> Collection[str] | None:
         """Learn what others wrote: to which streams, None when it may be any."""
-        self._heard_at = time.monotonic()
+        self._heard_at = self._ticks()
         if (encryption := self.recorder.encryption) is not None and encryption.generation != self._keys_seen:
             self._keys_seen = encryption.generation
             self.states.forget_all()
@@ -264,21 +265,25 @@ class Committer:
             self.recorder.commit()
         except LogMoved:
             raise
-        except STORAGE:
+        except STORAGE as error:
             position = self._durable_at(last.appended[-1])
             if position is None:
+                raise StorageError(
+                    f"{self.recorder.path}: nobody knows whether the commit took place ({error}); "
+                    "look before trying again"
+                ) from error
+            if not position:
                 raise
             self.recorder.shift = position - last.last_position
         self.commits += 1
 
     def _durable_at(self, last: Appended) -> int | None:
-        """Where the last event of a commit that reported an error stands in the log; None when it did not take place,
-        or nobody knows."""
+        """Where the last event of a commit that reported an error stands in the log; 0 when it did not take place, None
+        when that cannot be read either."""
         stream, version, _, event_id, *_ = last
         with contextlib.suppress(*STORAGE):
             rows = self.recorder.rows_for_sure(stream, version - 1)
-            if rows and event_id.encode() in rows[0][4]:
-                return int(rows[0][0])
+            return int(rows[0][0]) if rows and event_id.encode() in rows[0][4] else 0
         return None
 
     def _undo(self, transactions: list[LedgerTransaction]) -> None:

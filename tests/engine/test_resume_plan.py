@@ -191,6 +191,7 @@ def options_of(tmp_path: Path, standing: Callable[[Shop], RunId]) -> tuple[Resum
     return plan.options
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("standing", [*STANDINGS, *ASKED])
 def test_what_is_possible_is_done_and_the_rest_refused_with_the_reason_given(
     tmp_path: Path, standing: Callable[[Shop], RunId]

@@ -20,6 +20,7 @@ from redrive.processes import effects
 from redrive.processes.effects import EffectStanding
 
 Patch = pytest.MonkeyPatch
+Mutant = Callable[[Patch], None]
 INSERT = "INSERT INTO events (originator_id, originator_version, topic, state, tenant, correlation, recorded_at_ms) "
 
 
@@ -110,7 +111,7 @@ def agenda_forgotten(patch: Patch) -> None:
     patch.setattr(LedgerTransaction, "_bring_agenda", lambda transaction, stream, entry: None)
 
 
-MUTANTS: dict[Callable[[Patch], None], str] = {
+MUTANTS: dict[Mutant, str] = {
     version_check_off: "fenced|one_success|well_ordered|acknowledged|the engine raised",
     gate_off: "sent after its success|came 2 times|was done 2 times",
     blind_retry: "took place 2 times",

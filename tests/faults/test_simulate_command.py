@@ -8,7 +8,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from redrive.cli.root import cli
-from redrive.faults.kinds import Kind
+from redrive.faults.kinds import ON_SERVERS, Kind
 from redrive.faults.summary import Summary, command_of
 from tests.faults.mutants import agenda_forgotten
 
@@ -64,12 +64,31 @@ def test_only_the_faults_that_were_asked_for_strike(words: str, injected: set[st
     assert set(document("--runs", "3", "--faults", words)["item"]["faults"]) <= injected
 
 
-@pytest.mark.parametrize("words", ["lockd", "all,locked", "", ","])
+@pytest.mark.parametrize("words", ["lockd", "all,locked", "", ",", "server-restart"])
 def test_a_wrong_fault_is_refused(words: str) -> None:
     """With the names that there are."""
     result = run("--faults", words)
     assert result.exit_code == 2
     assert "lost-acknowledgement" in result.output
+
+
+def test_on_a_server(postgres: str) -> None:
+    """The same words, and what only servers do; what only files do is refused."""
+    found = document("--runs", "2", "--steps", "30", "--server", postgres)["item"]
+    assert (found["runs"], found["losses"], found["failed_seeds"]) == (2, 0, [])
+    assert set(found["faults"]) <= set(ON_SERVERS)
+    refused = run("--server", postgres, "--faults", "torn-commit")
+    assert (refused.exit_code, "connection-lost" in refused.output) == (2, True)
+
+
+@pytest.mark.parametrize(
+    ("server", "code"), [("sqlite:///x.db", 2), ("nonsense", 2), ("postgresql://u:geheim@127.0.0.1:1/d", 5)]
+)
+def test_a_server_that_is_none(server: str, code: int) -> None:
+    """It is said, without the password."""
+    result = run("--server", server)
+    assert result.exit_code == code, result.output
+    assert "geheim" not in result.output
 
 
 @pytest.mark.parametrize("words", [("--steps", "0"), ("--runs", "0"), ("--seed", "-1"), ("--seed", "x")])
@@ -85,6 +104,9 @@ def test_the_command_that_repeats_names_what_is_not_default() -> None:
     assert command_of(7, 60) == "redrive simulate --seed 7 --steps 60"
     assert command_of(7, 60, [Kind.LOCKED]).endswith("--faults locked")
     assert command_of(7, 60, []).endswith("--faults none")
+    assert command_of(7, 60, ON_SERVERS, "postgresql://a:b@c/d").endswith(
+        "--steps 60 --server 'postgresql://a:[redacted]@c/d'"
+    )
 
 
 def test_a_summary_counts_promises_that_are_not_kept() -> None:

@@ -9,6 +9,7 @@ import pytest
 
 from redrive.faults.connection import FaultyConnection, connect_with
 from redrive.faults.disk import Disk
+from redrive.faults.seam import Faulty
 
 
 class Tripwire:
@@ -20,12 +21,12 @@ class Tripwire:
     def require_alive(self) -> None:
         """Always."""
 
-    def before(self, connection: FaultyConnection, statement: str) -> None:
+    def before(self, connection: Faulty, statement: str) -> None:
         """Break before the statement."""
         if statement == self.before_it:
             raise sqlite3.OperationalError("before")
 
-    def after(self, connection: FaultyConnection, statement: str) -> None:
+    def after(self, connection: Faulty, statement: str) -> None:
         """Break after the statement."""
         if statement == self.after_it:
             raise sqlite3.OperationalError("after")

@@ -2,7 +2,6 @@
 
 import json
 import os
-import sqlite3
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +10,7 @@ from click.testing import CliRunner, Result
 
 from redrive.cli.root import cli
 from tests.forensics.incidents import Incident, failed, mended
+from tests.ledger.world import put_raw
 from tests.stores import log_url
 
 GOLDEN = Path(__file__).with_name("golden")
@@ -125,13 +125,8 @@ def test_a_terminal_without_these_signs_gets_others(incident: Incident) -> None:
 
 def test_what_a_newer_version_wrote_is_shown_and_not_guessed(incident: Incident) -> None:
     """The timeline and blast show it as unknown; what it changed cannot be known, so why refuses to say."""
-    log = sqlite3.connect(incident.engine.ledger.path)
-    version = len(incident.engine.ledger.stream(incident.run))
     state = json.dumps({"id": "e" * 24, "at": 1, "data": {"to": "moon"}}).encode()
-    row = (incident.run, version + 1, "run.teleported/7", state, "local/default/default", incident.run, incident.now[0])
-    log.execute(f"INSERT INTO events VALUES (NULL, {', '.join('?' * 7)})", row)
-    log.commit()
-    log.close()
+    put_raw(str(incident.path), incident.run, "run.teleported/7", state, at_ms=incident.now[0])
     assert "run.teleported/7: of a version not known here" in run(incident, "timeline", incident.run[:8]).stdout
     assert "run.teleported" in run(incident, "why", incident.run[:8]).stdout
     assert "run.teleported" in run(incident, "blast", "4", "--all").stdout

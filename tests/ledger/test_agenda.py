@@ -19,8 +19,9 @@ from tests.ledger.chaos import ACTIONS, FLOWS, WIDE, Chaos
 from tests.ledger.world import ACME, BROKEN, LOCAL, ONE, World
 
 
+@pytest.mark.slow
 @given(steps=st.lists(st.tuples(st.sampled_from(ACTIONS), st.integers(0, 10_000)), min_size=20, max_size=60))
-@settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
 def test_the_agenda_is_what_the_log_says(steps: list[tuple[Callable[[Chaos, int], None], int]]) -> None:
     """After anything, whatever was refused; and memory is what the log says."""
     with tempfile.TemporaryDirectory() as folder:

@@ -71,6 +71,24 @@ def test_a_commit_that_failed_leaves_nothing(world: World, breaking: Breaking) -
     world.check()
 
 
+@pytest.mark.parametrize("fail", ["before", "after"])
+def test_a_commit_of_which_nothing_can_be_learned(
+    world: World, breaking: Breaking, fail: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """COMMIT said no, and the log cannot be read: the caller is told to look, and finds what there is."""
+    run, breaking.fail = world.submit("a"), fail
+
+    def unreadable(*_: Any) -> Any:
+        raise sqlite3.OperationalError("disk I/O error")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(world.ledger.recorder, "rows_for_sure", unreadable)
+        with pytest.raises(StorageError, match=r"nobody knows .* look before trying again"):
+            world.note(run)
+    world.note(run, "next")
+    assert world.in_memory(run).version == len(world.ledger.stream(run)) == (2 if fail == "before" else 3)
+
+
 def test_a_rival_at_the_same_version_is_no_acknowledgement(world: World, breaking: Breaking) -> None:
     """While the commit failed, somebody else wrote this very version: it is not ours."""
     run = world.submit("a")

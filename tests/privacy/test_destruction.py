@@ -1,6 +1,5 @@
 """A destroyed key: nothing that it encrypted is anywhere any more, and everything else goes on."""
 
-import sqlite3
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -16,23 +15,23 @@ from redrive.domain.records import KeyDestroyed
 from tests.engine.outworld import PAY
 from tests.privacy.vault import CANARY, ERASE, FLOW, Vault
 from tests.processes.workshop import ACME, ANA, ONE, nothing_written
-from tests.stores import log_url
+from tests.stores import log_url, outside
 
 
 def test_nothing_is_left_in_any_file(vault: Vault) -> None:
     """Log, views, full text, write-ahead logs, copies of the views: a search of the bytes finds nothing."""
     vault.filled()
-    (vault.path.parent / "log.db.views-0ld00000.db").write_text(CANARY)
-    (vault.path.parent / "log.db.views-0ld00000.db-wal").write_text(CANARY)
-    checkpoints = vault.path.parent / "log.db.views-0ld00000.checkpoints"
+    Path(f"{vault.home}.views-0ld00000.db").write_text(CANARY)
+    Path(f"{vault.home}.views-0ld00000.db-wal").write_text(CANARY)
+    checkpoints = Path(f"{vault.home}.views-0ld00000.checkpoints")
     checkpoints.mkdir()
     (checkpoints / "1000.db").write_text(CANARY)
-    (vault.path.parent / "log.db.viewsore").write_text("mine")
+    Path(f"{vault.home}.viewsore").write_text("mine")
     assert vault.found()
     done = vault.destroy()
     assert vault.found() == []
-    assert "log.db.views-0ld00000.checkpoints" in done.removed
-    assert vault.found("mine") == ["log.db.viewsore"]
+    assert checkpoints.name in done.removed
+    assert vault.found("mine") == [f"{vault.home.name}.viewsore"]
 
 
 def test_the_log_keeps_every_byte(vault: Vault) -> None:
@@ -249,7 +248,7 @@ def test_a_master_key_changes_nothing_of_this(tmp_path: Path) -> None:
     vault = Vault(tmp_path)
     vault.engine.close()
     vault.keys.unlink()
-    with sqlite3.connect(vault.path) as connection:
+    with outside(vault.path) as connection:
         connection.execute("DELETE FROM meta WHERE name = 'key_store'")
     vault.options["privacy"] = Privacy(str(vault.keys), master_key=str(tmp_path / "master"))
     vault.engine = vault._open()

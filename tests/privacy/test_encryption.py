@@ -1,6 +1,5 @@
 """Encrypted payloads: none in the log's file, all of them there for whoever has the key, none for whoever has not."""
 
-import sqlite3
 from pathlib import Path
 from typing import Any
 
@@ -10,10 +9,11 @@ import pytest
 import redrive
 from redrive import InvalidValue, KeyReused, PayloadLocked, Privacy, StorageError, StreamDamaged, Tenant
 from redrive.domain.payloads import ENCRYPTED, KEYED, paths_of, value_at
+from redrive.ledger.copying import copy_log
 from redrive.privacy.encryption import key_of_state
 from tests.privacy.vault import CANARY, FLOW, Vault
 from tests.processes.workshop import ACME, ONE, Shop, nothing_written
-from tests.stores import log_url
+from tests.stores import in_postgres, location_of, log_url, outside, unguard
 
 
 def states(vault: Vault, topic: str) -> list[dict[str, Any]]:
@@ -23,16 +23,16 @@ def states(vault: Vault, topic: str) -> list[dict[str, Any]]:
 
 def forge(vault: Vault, change: str, *values: object) -> None:
     """Write to the log as somebody does who has the file."""
-    with sqlite3.connect(vault.path) as connection:
-        for trigger in ("events_no_update", "events_no_delete"):
-            connection.execute(f"DROP TRIGGER IF EXISTS {trigger}")
+    with outside(vault.path) as connection:
+        unguard(connection)
         connection.execute(change, values)
 
 
 def test_no_payload_is_in_the_log(vault: Vault) -> None:
     """Nor in its write-ahead log; the views have them, as long as the key is there."""
     vault.filled()
-    vault.engine.ledger.recorder.writer.execute("PRAGMA wal_checkpoint(FULL)")
+    if not in_postgres():
+        vault.engine.ledger.recorder.writer.execute("PRAGMA wal_checkpoint(FULL)")
     assert all(".views-" in name for name in vault.found())
     assert vault.acme.runs(text=f"{CANARY}-reason").items
 
@@ -192,10 +192,9 @@ def test_who_opened_before_there_were_keys_must_open_again(tmp_path: Path) -> No
 def test_a_copy_without_a_key_store_is_read_without(vault: Vault, tmp_path: Path) -> None:
     """Rows that were copied elsewhere, as an auditor gets them."""
     run = vault.filled()
-    with sqlite3.connect(vault.path) as log, sqlite3.connect(tmp_path / "copy.db") as copy:
-        log.backup(copy)
+    copy_log(location_of(vault.path), location_of(tmp_path / "copy.db"))
+    with outside(tmp_path / "copy.db") as copy:
         copy.execute("DELETE FROM meta WHERE name = 'key_store'")
-    copy.close()
     with redrive.open(log_url(tmp_path / "copy.db")) as engine:
         assert ENCRYPTED in str(engine.for_tenant(ACME).history(run))
         assert engine.for_tenant(ACME).runs().items[0].last_failure_reason == ENCRYPTED

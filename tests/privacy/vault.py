@@ -9,6 +9,7 @@ from redrive import Failure, Privacy, RunId
 from redrive.privacy import destruction
 from tests.engine.outworld import Till
 from tests.processes.workshop import ACME, ANA, beside, policy
+from tests.stores import in_postgres
 
 CANARY = "xyzzy-canary"
 ERASE: dict[str, Any] = {"actor": "dpo", "reason": "request 17"}
@@ -23,10 +24,21 @@ class Vault(Till):
         self.keys = folder / "keys.db"
         super().__init__(folder / "data" / "log.db", privacy=Privacy(str(self.keys)), **options)
 
+    @property
+    def home(self) -> Path:
+        """What the files that belong to the log are named after: on a server it lies elsewhere than they do."""
+        return Path(self.engine.ledger.home)
+
+    def files(self) -> list[Path]:
+        """The log's own file, where it is one, and whatever is named after it or lies beside it."""
+        folders = [self.path.parent, *self.home.parent.glob(f"{self.home.name}*")]
+        beneath = [path for folder in folders for path in (folder, *folder.rglob("*"))]
+        return sorted({path for path in beneath if path.is_file()})
+
     def found(self, text: str = CANARY) -> list[str]:
-        """The files beside the log that hold *text*."""
-        files = sorted(path for path in self.path.parent.rglob("*") if path.is_file())
-        return [path.name for path in files if text.encode() in path.read_bytes()]
+        """The files that hold *text*, and the rows of the log, where that lies on a server."""
+        rows = [f"events {row[0]}" for row in self.stored() if in_postgres() and text.encode() in row[4]]
+        return [path.name for path in self.files() if text.encode() in path.read_bytes()] + rows
 
     def filled(self, subject: str | None = "ana", key: str = "k", **more: Any) -> RunId:
         """A run that has failed: its input, a request, a receipt, a reason and a note hold the canary."""

@@ -13,6 +13,7 @@ from redrive.privacy.options import Privacy
 from tests.privacy.vault import CANARY
 from tests.processes.workshop import ANA, BROKEN, ONE, Shop, beside, nothing_written, policy
 from tests.retention.attic import DAY_MS, Attic
+from tests.stores import in_postgres
 
 
 def test_everything_is_as_before(attic: Attic) -> None:
@@ -158,7 +159,7 @@ def test_the_log_stays_append_only(attic: Attic) -> None:
     attic.completed()
     attic.age()
     attic.archive()
-    for change in ("UPDATE events SET topic = 'x'", "DELETE FROM events", "UPDATE events SET state = X''"):
+    for change in ("UPDATE events SET topic = 'x'", "DELETE FROM events", "UPDATE events SET state = ''"):
         with pytest.raises(Exception, match="append-only"):
             attic.engine.ledger.recorder.writer.execute(change)
 
@@ -232,8 +233,8 @@ def test_encrypted_records_are_archived_as_they_are(tmp_path: Path) -> None:
     attic.acme.note(run, f"late {CANARY}", actor="ana")
     assert CANARY in str(attic.acme.history(run))
     attic.engine.views.close()
-    log = attic.path.read_bytes() + Path(f"{attic.path}-wal").read_bytes() + attic.file.read_bytes()
-    assert CANARY.encode() not in log
+    log = [] if in_postgres() else [attic.path.read_bytes(), Path(f"{attic.path}-wal").read_bytes()]
+    assert not [data for data in (*log, *attic.stored(run), attic.file.read_bytes()) if CANARY.encode() in data]
     attic.reopen()
     attic.engine.destroy_key("ana", tenant=attic.acme.tenant, actor="dpo", reason="x")
     assert CANARY not in str(attic.acme.history(run))
@@ -265,7 +266,8 @@ def test_an_archive_that_cannot_be_written_moves_nothing(attic: Attic) -> None:
     """Nor does the log itself become one."""
     run = attic.completed()
     attic.age()
-    for to in (str(attic.path), "/proc/none", str(attic.path.parent)):
+    its_own = () if in_postgres() else (str(attic.path),)
+    for to in (*its_own, "/proc/none", str(attic.path.parent)):
         nothing_written(attic, StorageError, partial(attic.archive, to=to))
     assert b"" not in attic.stored(run)
     assert attic.archive(0, dry_run=True).before_ms == attic.now - 0 * DAY_MS

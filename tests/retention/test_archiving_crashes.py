@@ -9,6 +9,7 @@ import pytest
 from redrive.domain.records import RecordsArchived
 from tests.retention.attic import Attic
 from tests.retention.mover import STEPS
+from tests.stores import unguard
 
 
 def archived_in_another(folder: Path, step: str) -> int:
@@ -51,10 +52,10 @@ def test_a_log_without_the_trigger_gets_none(attic: Attic) -> None:
     """What somebody took away is not what archiving gives back; it works all the same."""
     attic.completed()
     attic.age()
-    attic.engine.ledger.recorder.writer.execute("DROP TRIGGER events_no_update")
+    writer = attic.engine.ledger.recorder.writer
+    unguard(writer)
     assert attic.archive().runs == 1
-    query = "SELECT name FROM sqlite_master WHERE type = 'trigger'"
-    assert attic.engine.ledger.recorder.writer.execute(query).fetchall() == [("events_no_delete",)]
+    writer.execute("UPDATE events SET topic = topic")
 
 
 @pytest.mark.parametrize(("bound", "most", "events"), [("RUNS", 2, 3), ("BYTES", 1, 5)])

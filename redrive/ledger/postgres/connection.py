@@ -109,6 +109,8 @@ class PostgresConnection:
             self.raw.execute(statements.encode())
         except psycopg.Error as error:
             raise fault_of(error) from error
+        finally:
+            self._pipeline.forget()  # the driver may have had the server forget what is prepared: after a DROP
 
     def begin_later(self, opening: Opening) -> None:
         """Begin a transaction with *opening*, which is sent only when something is asked or committed within it."""

@@ -15,9 +15,9 @@ import psycopg
 from psycopg import pq
 
 from redrive.ledger.postgres.values import dumped, loaded
+from redrive.ledger.seams import patience_s
 
 Statement = tuple[str, Sequence[Any]]
-PATIENCE_S = 120
 _HINT = re.compile(r" INDEXED BY \w+")
 _MARK = re.compile(r"\?(\d*)")
 
@@ -30,9 +30,11 @@ def translated(sql: str) -> bytes:
 
 
 class Pipeline:
-    """Sends statements on one connection, each prepared once for each combination of types."""
+    """Sends statements on one connection, each prepared once for each combination of types, under names that begin with
+    *name*."""
 
-    def __init__(self, connection: "psycopg.Connection[Any]") -> None:
+    def __init__(self, connection: "psycopg.Connection[Any]", name: bytes = b"redrive") -> None:
+        self._name = name
         self._connection = connection
         self._pgconn = connection.pgconn
         self._names: dict[tuple[bytes, tuple[int, ...]], bytes] = {}
@@ -54,6 +56,10 @@ class Pipeline:
             raise
         return [self._loaded(result) for result in self._good(found)]
 
+    def forget(self) -> None:
+        """Prepare everything anew."""
+        self._names.clear()
+
     def _send(self, sql: str, values: Sequence[Any]) -> bool:
         """Send a statement; whether the server is asked to prepare it first."""
         text = translated(sql)
@@ -61,7 +67,7 @@ class Pipeline:
         name = self._names.get((text, types))
         fresh = name is None
         if name is None:
-            name = self._names[text, types] = b"redrive_%d" % next(self._number)
+            name = self._names[text, types] = b"%s_%d" % (self._name, next(self._number))
             self._pgconn.send_prepare(name, text, types or None)
         self._pgconn.send_query_prepared(name, sent, [pq.Format.BINARY] * len(types), result_format=pq.Format.BINARY)
         return fresh
@@ -97,9 +103,10 @@ class Pipeline:
     def _waited_for(self, writable: list[int]) -> bool:
         """Wait until something can be read, or written; whether it is to be read. Raises OperationalError when the
         server is silent for too long: it may hang, and nobody would know."""
-        readable, others, _ = select.select([self._pgconn.socket], writable, [], PATIENCE_S)
+        longest = patience_s.get()
+        readable, others, _ = select.select([self._pgconn.socket], writable, [], longest)
         if not readable and not others:
-            raise psycopg.OperationalError(f"the server has said nothing for {PATIENCE_S} s")
+            raise psycopg.OperationalError(f"the server has said nothing for {longest:g} s")
         return bool(readable)
 
     def _good(self, found: "Sequence[pq.abc.PGresult]") -> "Sequence[pq.abc.PGresult]":

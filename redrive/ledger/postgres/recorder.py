@@ -22,16 +22,18 @@ from redrive.ledger.postgres.connecting import connect
 from redrive.ledger.postgres.connection import Found, Opening, PostgresConnection
 from redrive.ledger.postgres.errors import fault_of
 from redrive.ledger.postgres.names import home_of, lock_key
-from redrive.ledger.postgres.pipeline import Statement
+from redrive.ledger.postgres.pipeline import Pipeline, Statement
 from redrive.ledger.postgres.readers import Readers
 from redrive.ledger.postgres.schema import META, prepare
 from redrive.ledger.recorder import LogRecorder, News
+from redrive.ledger.seams import wrapping
 from redrive.ledger.storage_errors import DatabaseFault, storage_errors
 
 IDLE_IN_TRANSACTION = "60s"
 _READING = " -c default_transaction_read_only=on"
 _BEGIN = "BEGIN ISOLATION LEVEL READ COMMITTED"  # each statement sees what was committed before it: after the lock, all
 _LOCK = "SELECT pg_advisory_xact_lock(?)"
+_FIRST = (("SHOW synchronous_commit", ()), ("SET synchronous_commit = off", ()))
 _FLUSH = "SELECT set_config('synchronous_commit', ?, true), pg_logical_emit_message(true, 'redrive', '')"
 
 
@@ -56,7 +58,7 @@ class PostgresRecorder(LogRecorder):
         self._heard: set[str] | None = set()
         self._readers = Readers(self._connected_to_read, busy_timeout_ms)
         with storage_errors(self.path):
-            self.writer = PostgresConnection(self._connected())
+            self.writer = _wrapped(self._connected())
             try:
                 self._require_unicode()
                 id_ = prepare(self.writer, address.schema, self.path)
@@ -77,10 +79,10 @@ class PostgresRecorder(LogRecorder):
                 application="redrive" if not more else "redrive reading",
                 options=self._options + more,
             )
+            asked = Pipeline(raw, b"redrive_first").run(_FIRST)  # the driver would wait for ever
             if not more:
-                configured = str((raw.execute("SHOW synchronous_commit").fetchone() or ("on",))[0])
+                configured = str(asked[0][0][0][0])
                 self._durably = "on" if configured == "off" else configured  # who is told "done" relies on it
-            raw.execute("SET synchronous_commit = off")
         except BaseException as error:
             if raw is not None:
                 raw.close()
@@ -95,7 +97,7 @@ class PostgresRecorder(LogRecorder):
             raise StorageError(f"{self.path}: the database's encoding is {encoding}: redrive needs one with UTF8")
 
     def _connected_to_read(self) -> PostgresConnection:
-        return PostgresConnection(self._connected(_READING))
+        return _wrapped(self._connected(_READING))
 
     @property
     def lost(self) -> bool:  # type: ignore[override]
@@ -288,3 +290,8 @@ class PostgresRecorder(LogRecorder):
             last, self._written = rows[-1], True
             self._known = Place(base + len(rows), last[0], last[1], last[6])
         return base + len(rows)
+
+
+def _wrapped(raw: "psycopg.Connection[Any]") -> PostgresConnection:
+    make: type[PostgresConnection] = wrapping.get() or PostgresConnection  # type: ignore[assignment]
+    return make(raw)

@@ -106,6 +106,21 @@ class Streams:
         if (stream := self._known.pop(id_, None)) is not None:
             self._events -= stream.weight
 
+    def knows(self, id_: str) -> bool:
+        """Whether a stream is in memory."""
+        return id_ in self._known
+
+    def learn(self, events: Iterable[Recorded], id_: str) -> Stream | None:
+        """Fold the stream *id_* from *events*, which hold all that it has so far, and may hold others."""
+        stream: Stream | None = None
+        for recorded in events:
+            if recorded.stream == id_:
+                stream = self.begin(recorded) if stream is None else stream
+                stream.fold(recorded.event, recorded.event_id)
+        if stream is not None:
+            self._weigh(stream)
+        return stream
+
     def shrink(self) -> None:
         """Drop what was used least recently, between two decisions."""
         while self._events > MOST_EVENTS and len(self._known) > 1:
@@ -123,13 +138,7 @@ class Streams:
     def _read(self, id_: str, before: int) -> Stream | None:
         rows = self._ledger.recorder.rows_of(id_, 0)
         events = shown([row for row in rows if row[0] < before])
-        if not events:
-            return None
-        stream = self.begin(events[0])
-        for recorded in events:
-            stream.fold(recorded.event, recorded.event_id)
-        self._weigh(stream)
-        return stream
+        return self.learn(events, id_)
 
     def _weigh(self, stream: Stream) -> None:
         weight = 1 if stream.state is None else stream.state.version

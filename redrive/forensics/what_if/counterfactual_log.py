@@ -43,7 +43,7 @@ class CounterfactualLogs:
         self._db.execute("BEGIN")
 
     def part(self, run: str, position: int, *, gone: bool = False) -> None:
-        """From *position* on, what was recorded of *run* does not hold; of one that is *gone*, there is nothing else."""
+        """From *position* on, what was recorded of *run* does not hold; nothing else does of one that is *gone*."""
         insert = "INSERT OR IGNORE INTO parted (run, position, gone) VALUES (?, ?, ?)"
         self._db.execute(insert, (run, position, gone))
 

@@ -60,7 +60,7 @@ _OF_RUNS: dict[type[Event], frozenset[str]] = {
     w.WaitEnded: _SUCCESS,
     w.RunAwaitingApproval: _LEFT,
 }
-WRITES: dict[type, frozenset[str]] = {
+WRITES: dict[type[Event], frozenset[str]] = {
     **{cls: columns | ({"updated"} if cls in queues.folds.by_class else _QUIET) for cls, columns in _OF_RUNS.items()},
     **dict.fromkeys((e.DeadLetterLinked, e.EffectAdmitted, e.NoteAdded), _QUIET),
     **dict.fromkeys((*effects.folds.by_class, *compensations.folds.by_class), _QUIET),

@@ -1,7 +1,7 @@
 """The states of streams as they stood before a position: folded as the log is read, read again once dropped."""
 
 from collections import OrderedDict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -29,11 +29,11 @@ from redrive.ledger.mapper import shown
 if TYPE_CHECKING:
     from redrive.ledger.ledger import LogLedger
 
-EVOLVE: dict[type, Callable[[Any, Event], None]] = {
-    Run: evolve_run,
-    DeadLetter: evolve_dead_letter,
-    Effect: evolve_effect,
-    CompensationState: evolve_compensation,
+_APPLIERS: dict[type, Mapping[type[Event], Callable[[Any, Any], None]]] = {
+    Run: evolve_run.appliers,
+    DeadLetter: evolve_dead_letter.appliers,
+    Effect: evolve_effect.appliers,
+    CompensationState: evolve_compensation.appliers,
 }
 _BEGIN: dict[type, type] = {
     DeadLetterOpened: DeadLetter,
@@ -41,7 +41,7 @@ _BEGIN: dict[type, type] = {
     EffectWithheld: Effect,
     CompensationProposed: CompensationState,
 }
-QUIET = (DeadLetterNoted, DeadLetterHeld)
+QUIET = frozenset((DeadLetterNoted, DeadLetterHeld))
 MOST_EVENTS = 100_000
 """How many events the states in memory were folded from, together."""
 
@@ -60,11 +60,14 @@ class Stream:
 
     def fold(self, event: Event | UnknownEvent, event_id: str = "") -> None:
         """Fold one event; what follows an unknown one cannot be understood."""
+        state = self.state
         if isinstance(event, UnknownEvent):
             self.unknown = True
-        elif not self.unknown and self.state is not None:
-            EVOLVE[self.state.__class__](self.state, event)
-            if event.__class__ not in QUIET:
+        elif not self.unknown and state is not None:
+            kind = event.__class__
+            state.version += 1
+            _APPLIERS[state.__class__][kind](state, event)  # as ``Evolve`` does: this is on the way of every event
+            if kind not in QUIET:
                 self.moved_by = event_id
 
 

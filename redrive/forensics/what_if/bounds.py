@@ -52,6 +52,11 @@ Named = tuple[str, int, int, int]
 """An attempt: node, generation, number, and the how-manieth try with these."""
 
 
+_COUNTED: frozenset[type] = frozenset(
+    (AttemptStarted, DeadLetterOpened, DeadLetterRetryDispatched, RunCompleted, RunFailed, RunBlocked)
+)
+
+
 @dataclass(slots=True)
 class Amounts:
     """What a history amounts to."""
@@ -69,6 +74,8 @@ class Amounts:
         """Count one event; *width_ms* is the width of the buckets of time."""
         event = recorded.event
         cls = event.__class__
+        if cls not in _COUNTED:
+            return
         if cls is AttemptStarted:
             self.attempts += 1
             if event.lifetime > 1:  # type: ignore[union-attr]

@@ -1,6 +1,6 @@
 """Where the history of a run parts from what was recorded, and the courses that it may take from there."""
 
-from collections.abc import Callable, Container
+from collections.abc import Callable, Collection
 from typing import TYPE_CHECKING
 
 from redrive.domain.event import Recorded
@@ -27,7 +27,7 @@ class Partings:
 
     def __init__(
         self, engine: "Engine", policy: WhatIfPolicy, flows: OtherFlows, policies: RecordedPolicies, until: int,
-        dropped: Container[str],
+        dropped: Collection[str],
     ) -> None:  # fmt: skip
         self.ledger, self.policy, self.policies = engine.ledger, policy, policies
         self.flow_of: FlowOf = flows.flow

@@ -87,7 +87,6 @@ class Streams:
         if found is None:
             return self._read(id_, before)
         self._known.move_to_end(id_)
-        self._weigh(found)
         return found
 
     def begin(self, recorded: Recorded) -> Stream:
@@ -98,11 +97,10 @@ class Streams:
         self._weigh(stream)
         return stream
 
-    def folded(self, id_: str, before: int, event: Event | UnknownEvent, event_id: str = "") -> None:
-        """Fold what the log holds next of a stream that has begun."""
-        stream = self.get(id_, before)
-        if stream is not None:
-            stream.fold(event, event_id)
+    def fold(self, stream: Stream, recorded: Recorded) -> None:
+        """Fold what the log holds next of a stream that was got."""
+        stream.fold(recorded.event, recorded.event_id)
+        self._weigh(stream)
 
     def forget(self, id_: str) -> None:
         """Drop a stream; it is read again when it is asked for."""
@@ -134,9 +132,7 @@ class Streams:
         """Fold what the log holds next, of the streams that are in memory."""
         for row in rows:
             if (stream := self._known.get(row[1])) is not None:
-                recorded = shown([row])[0]
-                stream.fold(recorded.event, recorded.event_id)
-                self._weigh(stream)
+                self.fold(stream, shown([row])[0])
 
     def _read(self, id_: str, before: int) -> Stream | None:
         rows = self._ledger.recorder.rows_of(id_, 0)

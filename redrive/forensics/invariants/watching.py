@@ -104,6 +104,8 @@ class RowByRow:
         self._one = f"SELECT EXISTS (SELECT 1 FROM (SELECT {cast}) AS {what.alias} WHERE ({what.condition}\n))"
         guard.ask(self._one, (None,) * len(self._columns), 1)
         self._values = as_written(table, self._columns)
+        self._named = tuple(dict.fromkeys((*table.key, *self._columns)))
+        self._shown = as_written(table, self._named)
         self._known: dict[tuple[Any, ...], bool] = {}
         query = f"SELECT {key} FROM {table.name} AS {what.alias} WHERE ({what.condition}\n)"
         self._violating = {row[0] for row in guard.ask(query, (), 2**31 - 1)}
@@ -173,8 +175,7 @@ class RowByRow:
         return bad
 
     def _sample(self, row: Row) -> tuple[dict[str, Any], ...]:
-        names = dict.fromkeys((*self._what.table.key, *self._columns))
-        return (dict(zip(names, as_written(self._what.table, list(names))(row), strict=True)),)
+        return (dict(zip(self._named, self._shown(row), strict=True)),)
 
     def _write(self) -> None:
         batch = self._batch

@@ -162,7 +162,9 @@ class Totals:
             self._by_table.setdefault(total.table.name, []).append(total)
         may_touch = [total.touching for total in self._totals]
         self._chosen = frozenset[type]().union(*(one.classes for one in may_touch))
-        self.wants: Wants = lambda row: any(one.wants(row) for one in may_touch)
+        self.wants: Wants = may_touch[0].wants
+        if len(may_touch) > 1:
+            self.wants = lambda row: any(one.wants(row) for one in may_touch)
         self._known: dict[tuple[int | None, ...], bool] = {}
         self._verdicts = 0
         self._violated = self._is_violated()

@@ -13,6 +13,7 @@ from redrive.forensics.checkpoints import EVERY, ViewCheckpoints
 from redrive.forensics.positions import Position
 from redrive.forensics.prefix import LogPrefix, Progress
 from redrive.forensics.private import PrivateView
+from redrive.ledger.database import Row
 from redrive.ledger.mapper import shown
 from redrive.projections import fold
 from redrive.projections.batch import Batch, collector_paused
@@ -59,12 +60,14 @@ class Steps:
     def __exit__(self, *_error: object) -> None:
         self.close()
 
-    def batches(self, size: int = 256, wanted: Callable[[str], bool] | None = None) -> Iterator[list[Recorded]]:
-        """The events beyond *start*, batch by batch, still to be folded by whoever asks; only those whose topic is
+    def batches(self, size: int = 256, wanted: Callable[[Row], bool] | None = None) -> Iterator[list[Recorded]]:
+        """The events beyond *start*, batch by batch, still to be folded by whoever asks; only those whose row is
         *wanted*, when that is given: no other is decoded."""
         begun, written = self.start.position, self.start.position
         for rows in self._ledger.rows(self.start.position, self.end.position, size):
-            yield shown(rows if wanted is None else [row for row in rows if wanted(row[3])])
+            with collector_paused():
+                events = shown(rows if wanted is None else [row for row in rows if wanted(row)])
+            yield events
             self.events += len(rows)
             last = rows[-1][0]
             if last - written >= PER_TRANSACTION:

@@ -158,18 +158,22 @@ class LogLedger:
 
     def correlated(self, correlation: str, after: int, limit: int) -> list[Recorded]:
         """At most *limit* events with this correlation beyond position *after*, in log order."""
+        return shown(self.correlated_rows(correlation, after, limit))
+
+    def correlated_rows(self, correlation: str, after: int, limit: int) -> list[Row]:
+        """Their rows, for who need not decode all of them."""
         query = (
             f"SELECT {COLUMNS} FROM events INDEXED BY events_correlation "
             "WHERE correlation = ? AND position > ? ORDER BY position LIMIT ?"
         )
-        return self._decoded(query, (correlation, after, limit))
+        return self._read_rows(query, (correlation, after, limit))
 
     def at_positions(self, positions: Sequence[int]) -> list[Recorded]:
         """The events at these positions, in log order."""
         if not positions:
             return []
         marks = ", ".join("?" * len(positions))
-        return self._decoded(f"SELECT {COLUMNS} FROM events WHERE position IN ({marks}) ORDER BY position", positions)
+        return shown(self._read_rows(f"SELECT {COLUMNS} FROM events WHERE position IN ({marks}) ORDER BY 1", positions))
 
     def stream(self, stream: str) -> list[Recorded]:
         """All events of a stream."""
@@ -301,10 +305,9 @@ class LogLedger:
         with storage_errors(self.path):
             return query(Agenda(self.recorder.reader()))
 
-    def _decoded(self, query: str, values: Sequence[Any]) -> list[Recorded]:
+    def _read_rows(self, query: str, values: Sequence[Any]) -> list[Row]:
         with storage_errors(self.path):
-            rows = self.recorder.as_read(self.recorder.reader().execute(query, values).fetchall())
-        return shown(rows)
+            return self.recorder.as_read(self.recorder.reader().execute(query, values).fetchall())
 
     def _overhear(self) -> None:
         """Other processes committed."""

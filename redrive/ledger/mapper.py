@@ -186,6 +186,18 @@ def shown(rows: Iterable[Sequence[Any]]) -> list[Recorded]:
     return found
 
 
+def is_read(row: Sequence[Any]) -> bool:
+    """Whether the event of a row can be read: what ``decode`` looks at, without making the event."""
+    _, _, _, topic, state, tenant, _, _ = row
+    try:
+        body = _decoder(topic)(state)
+        tenant_named(tenant)
+        _principal(*body["actor"])
+        return body["data"].__class__ is not UnknownEvent
+    except (ValueError, TypeError, LookupError, AttributeError, StorageError):
+        return False
+
+
 def _is_sound(row: Sequence[Any]) -> bool:
     """Whether the columns of a row are what was written, whatever its state holds."""
     _, stream, _, topic, state, tenant, correlation, _ = row

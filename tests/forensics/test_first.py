@@ -11,7 +11,7 @@ from redrive.forensics.invariants.aggregates import aggregated
 from redrive.forensics.invariants.first import InvariantReport
 from redrive.forensics.invariants.invariant import by_row
 from redrive.forensics.invariants.named import NAMED
-from redrive.forensics.invariants.watching import topics_of
+from redrive.forensics.invariants.touching import topics_of
 from redrive.projections.view import View
 
 ROWS = (
@@ -267,10 +267,15 @@ def test_what_is_more_than_rows_is_known(sql: str) -> None:
     assert by_row(sql) is None
 
 
+def stored(topic: str) -> tuple[Any, ...]:
+    """A row of the log with this topic and version."""
+    return (1, "stream", 1, topic, b"{}", "acme/billing/prod", "run", 0)
+
+
 def test_what_is_not_decoded_cannot_touch_the_table() -> None:
     """Damaged or of another version: whatever has the kind of stream is read, and whatever is unknown."""
     wanted = topics_of([DeadLetterOpened, UnknownEvent])
     for topic in ("dead-letter.opened/1", "dead-letter.noted/1", "dead-letter.opened/99", "run.claimed/99", "x/1", "y"):
-        assert wanted(topic), topic
+        assert wanted(stored(topic)), topic
     for topic in ("run.claimed/1", "run.claimed/2", "flow.registered/1", "effect.intended/1"):
-        assert not wanted(topic), topic
+        assert not wanted(stored(topic)), topic

@@ -51,8 +51,10 @@ class Erasures:
 
 def with_recorded_payload(event: Event, recorded: Recorded) -> Event:
     """*event*, with the payload and the digests that *recorded* shows when those cannot be read."""
+    if not recorded.payload:
+        return event
     sealed = PAYLOADS.get(event.__class__)
-    if not recorded.payload or sealed is None or event.__class__ is not recorded.event.__class__:
+    if sealed is None or event.__class__ is not recorded.event.__class__:
         return event
     assert isinstance(recorded.event, Event)
     body, told = event.model_dump(mode="json"), recorded.event.model_dump(mode="json")

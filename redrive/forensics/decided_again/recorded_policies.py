@@ -1,7 +1,7 @@
 """The redrive policy that a recorded decision was made by, as far as the log tells."""
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from redrive.domain.dead_letter import events as de
 from redrive.domain.event import Recorded
@@ -14,7 +14,7 @@ from redrive.ledger.mapper import shown
 if TYPE_CHECKING:
     from redrive.ledger.ledger import LogLedger
 
-_NAMES_ITS_POLICY = (de.DeadLetterRetryDispatched, de.RetryExhausted, de.DeadLetterRecurred)
+_NAMES_ITS_POLICY: frozenset[type] = frozenset((de.DeadLetterRetryDispatched, de.RetryExhausted, de.DeadLetterRecurred))
 MOST_KNOWN = 10_000
 PATIENT = RedrivePolicy(max_dispatches=1_000)
 """Stands where the log does not say which policy was in force: nothing that was written depends on its numbers."""
@@ -40,8 +40,8 @@ class RecordedPolicies:
         then it is one under which the dead letter goes where it went."""
         found = named = before
         for recorded in together:
-            event = recorded.event
-            if not isinstance(event, _NAMES_ITS_POLICY):
+            event: Any = recorded.event
+            if type(event) not in _NAMES_ITS_POLICY:
                 continue
             if (id_ := event.policy) is not None and (named := self.find(recorded.tenant, id_)) is not None:
                 found = named
@@ -53,8 +53,8 @@ class RecordedPolicies:
     def named(self, events: Sequence[Recorded]) -> RedrivePolicy | None:
         """The first policy that any of *events* names, when the log has its body."""
         for recorded in events:
-            event = recorded.event
-            if isinstance(event, _NAMES_ITS_POLICY) and event.policy is not None:
+            event: Any = recorded.event
+            if type(event) in _NAMES_ITS_POLICY and event.policy is not None:
                 found = self.find(recorded.tenant, event.policy)
                 if found is not None:
                     return found

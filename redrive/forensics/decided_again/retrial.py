@@ -44,12 +44,18 @@ class Retrial(OnPaper):
         self._streams, self._together, self._flow_of, self._same = streams, together, flow_of, same
         self._before = first.position
         self._draws: list[float] | None = None
+        self._seen: dict[str, Stream] = {}
         self.at = 0
         self.rule = ""
 
     def stream_of(self, id_: str) -> Stream | None:
         """A stream as of now."""
-        return self._streams.get(id_, self._before)
+        if (seen := self._seen.get(id_)) is not None:  # a command looks at the same stream again and again
+            return seen
+        stream = self._streams.get(id_, self._before)
+        if stream is not None:
+            self._seen[id_] = stream
+        return stream
 
     def flow(self, tenant: Tenant, digest: FlowDigest, automation: str) -> Flow:
         """The flow of a run that is submitted."""
@@ -101,28 +107,25 @@ class Retrial(OnPaper):
         return self.at
 
     def _take(self) -> None:
+        """Fold the next event as it was recorded."""
         recorded = self._together[self.at]
         if recorded.version == 1:
-            self._streams.begin(recorded)
-        self._streams.folded(recorded.stream, self._before, recorded.event, recorded.event_id)
+            self._seen[recorded.stream] = self._streams.begin(recorded)
+        if (stream := self.stream_of(recorded.stream)) is not None:
+            self._streams.fold(stream, recorded)
         self.at += 1
 
     def _append(self, id_: str, _subject: Subject, kind: type[S], events: Sequence[Event]) -> S:
-        stream = None
         for event in events:
-            recorded = self._together[self._skip()] if self._skip() < len(self._together) else None
+            at = self._skip()
+            recorded = self._together[at] if at < len(self._together) else None
             if recorded is None or recorded.stream != id_:
                 raise Differs(self.rule, recorded, event)
             again = with_recorded_payload(event, recorded)
             if not self._same(again, recorded.event):  # type: ignore[arg-type]
                 raise Differs(self.rule, recorded, again)
-            if recorded.version == 1:
-                self._streams.begin(recorded)
-            stream = self._streams.get(id_, self._before)
-            assert stream is not None
-            stream.fold(recorded.event, recorded.event_id)
-            self.at += 1
-        stream = stream or self._streams.get(id_, self._before)
+            self._take()
+        stream = self.stream_of(id_)
         assert stream is not None
         assert isinstance(stream.state, kind)
         return stream.state
@@ -138,15 +141,17 @@ def _draw_of(event: Any) -> float | None:
 def unreadable(streams: Streams, together: Sequence[Recorded]) -> str:
     """Why a decision cannot be made again: it is about a stream that this version cannot read in full, or about one
     whose payload was gone by then. Empty when it can be."""
-    before = together[0].position
+    before, seen = together[0].position, set[str]()
     if streams.erasures.came_before(together[0].correlation, before):
         return ERASED
     for recorded in together:
         if isinstance(recorded.event, UnknownEvent):
             return UNREADABLE
         for id_ in (recorded.stream, recorded.correlation):
-            if (recorded.version == 1 and id_ == recorded.stream) or recorded.event.__class__ in RECORDS:
+            begins = recorded.version == 1 and id_ == recorded.stream
+            if id_ in seen or begins or recorded.event.__class__ in RECORDS:
                 continue
+            seen.add(id_)
             stream = streams.get(id_, before)
             if stream is not None and (stream.unknown or stream.state is None):
                 return UNREADABLE
@@ -161,4 +166,5 @@ def take(streams: Streams, together: Sequence[Recorded]) -> None:
             continue
         if recorded.version == 1:
             streams.begin(recorded)
-        streams.folded(recorded.stream, before, recorded.event, recorded.event_id)
+        if (stream := streams.get(recorded.stream, before)) is not None:
+            streams.fold(stream, recorded)

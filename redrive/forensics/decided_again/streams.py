@@ -1,7 +1,7 @@
 """The states of streams as they stood before a position: folded as the log is read, read again once dropped."""
 
 from collections import OrderedDict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -29,11 +29,11 @@ from redrive.ledger.mapper import shown
 if TYPE_CHECKING:
     from redrive.ledger.ledger import LogLedger
 
-EVOLVE: dict[type, Callable[[Any, Event], None]] = {
-    Run: evolve_run,
-    DeadLetter: evolve_dead_letter,
-    Effect: evolve_effect,
-    CompensationState: evolve_compensation,
+_APPLIERS: dict[type, Mapping[type[Event], Callable[[Any, Any], None]]] = {
+    Run: evolve_run.appliers,
+    DeadLetter: evolve_dead_letter.appliers,
+    Effect: evolve_effect.appliers,
+    CompensationState: evolve_compensation.appliers,
 }
 _BEGIN: dict[type, type] = {
     DeadLetterOpened: DeadLetter,
@@ -41,7 +41,7 @@ _BEGIN: dict[type, type] = {
     EffectWithheld: Effect,
     CompensationProposed: CompensationState,
 }
-QUIET = (DeadLetterNoted, DeadLetterHeld)
+QUIET = frozenset((DeadLetterNoted, DeadLetterHeld))
 MOST_EVENTS = 100_000
 """How many events the states in memory were folded from, together."""
 
@@ -60,11 +60,14 @@ class Stream:
 
     def fold(self, event: Event | UnknownEvent, event_id: str = "") -> None:
         """Fold one event; what follows an unknown one cannot be understood."""
+        state = self.state
         if isinstance(event, UnknownEvent):
             self.unknown = True
-        elif not self.unknown and self.state is not None:
-            EVOLVE[self.state.__class__](self.state, event)
-            if event.__class__ not in QUIET:
+        elif not self.unknown and state is not None:
+            kind = event.__class__
+            state.version += 1
+            _APPLIERS[state.__class__][kind](state, event)  # as ``Evolve`` does: this is on the way of every event
+            if kind not in QUIET:
                 self.moved_by = event_id
 
 
@@ -84,7 +87,6 @@ class Streams:
         if found is None:
             return self._read(id_, before)
         self._known.move_to_end(id_)
-        self._weigh(found)
         return found
 
     def begin(self, recorded: Recorded) -> Stream:
@@ -95,16 +97,30 @@ class Streams:
         self._weigh(stream)
         return stream
 
-    def folded(self, id_: str, before: int, event: Event | UnknownEvent, event_id: str = "") -> None:
-        """Fold what the log holds next of a stream that has begun."""
-        stream = self.get(id_, before)
-        if stream is not None:
-            stream.fold(event, event_id)
+    def fold(self, stream: Stream, recorded: Recorded) -> None:
+        """Fold what the log holds next of a stream that was got."""
+        stream.fold(recorded.event, recorded.event_id)
+        self._weigh(stream)
 
     def forget(self, id_: str) -> None:
         """Drop a stream; it is read again when it is asked for."""
         if (stream := self._known.pop(id_, None)) is not None:
             self._events -= stream.weight
+
+    def knows(self, id_: str) -> bool:
+        """Whether a stream is in memory."""
+        return id_ in self._known
+
+    def learn(self, events: Iterable[Recorded], id_: str) -> Stream | None:
+        """Fold the stream *id_* from *events*, which hold all that it has so far, and may hold others."""
+        stream: Stream | None = None
+        for recorded in events:
+            if recorded.stream == id_:
+                stream = self.begin(recorded) if stream is None else stream
+                stream.fold(recorded.event, recorded.event_id)
+        if stream is not None:
+            self._weigh(stream)
+        return stream
 
     def shrink(self) -> None:
         """Drop what was used least recently, between two decisions."""
@@ -116,20 +132,12 @@ class Streams:
         """Fold what the log holds next, of the streams that are in memory."""
         for row in rows:
             if (stream := self._known.get(row[1])) is not None:
-                recorded = shown([row])[0]
-                stream.fold(recorded.event, recorded.event_id)
-                self._weigh(stream)
+                self.fold(stream, shown([row])[0])
 
     def _read(self, id_: str, before: int) -> Stream | None:
         rows = self._ledger.recorder.rows_of(id_, 0)
         events = shown([row for row in rows if row[0] < before])
-        if not events:
-            return None
-        stream = self.begin(events[0])
-        for recorded in events:
-            stream.fold(recorded.event, recorded.event_id)
-        self._weigh(stream)
-        return stream
+        return self.learn(events, id_)
 
     def _weigh(self, stream: Stream) -> None:
         weight = 1 if stream.state is None else stream.state.version

@@ -13,9 +13,9 @@ from redrive.domain.errors import InvalidValue
 from redrive.domain.event import Recorded
 from redrive.forensics.invariants.aggregates import Aggregate, Condition
 from redrive.forensics.invariants.invariant import Guard
+from redrive.forensics.invariants.touching import touching
 from redrive.forensics.invariants.watching import (
     MOST_REMEMBERED,
-    OF_ITS_OWN,
     WRITE_AFTER,
     AskedAgain,
     How,
@@ -23,7 +23,6 @@ from redrive.forensics.invariants.watching import (
     Wants,
     as_written,
     rows_touched,
-    topics_of,
 )
 from redrive.forensics.steps import Steps
 from redrive.projections import fold
@@ -54,6 +53,7 @@ class Total:
         self._of_row = f"SELECT {what.gives} FROM (SELECT {cast}) AS {what.alias}"
         self._of_stored = f"SELECT {what.gives} {source} WHERE {key} = ?"
         self._values = as_written(table, columns)
+        self.touching = touching(table, columns)
         self._known: dict[tuple[Any, ...], int | None] = {}
         self.given: dict[str, int | None] = {}
         self.asked = 0
@@ -160,9 +160,11 @@ class Totals:
         self._by_table: dict[str, list[Total]] = {}
         for total in self._totals:
             self._by_table.setdefault(total.table.name, []).append(total)
-        chosen = [OF_ITS_OWN.get(name) for name in self._by_table]
-        self._chosen = None if None in chosen else frozenset().union(*(classes or () for classes in chosen))
-        self.wants: Wants = None if self._chosen is None else topics_of(self._chosen)
+        may_touch = [total.touching for total in self._totals]
+        self._chosen = frozenset[type]().union(*(one.classes for one in may_touch))
+        self.wants: Wants = may_touch[0].wants
+        if len(may_touch) > 1:
+            self.wants = lambda row: any(one.wants(row) for one in may_touch)
         self._known: dict[tuple[int | None, ...], bool] = {}
         self._verdicts = 0
         self._violated = self._is_violated()
@@ -185,8 +187,7 @@ class Totals:
         if self._otherwise is not None:
             yield from self._otherwise.after(events)
             return
-        if self._chosen is not None:
-            events = [event for event in events if event.event.__class__ in self._chosen]
+        events = [event for event in events if event.event.__class__ in self._chosen]
         flips, seen = list[Now](), list[Recorded]()
 
         def look(event: Recorded) -> None:

@@ -1,23 +1,23 @@
 """Ways to watch an invariant while the log is folded: each says where its verdict may have changed."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from functools import cache
+from collections.abc import Callable, Iterator, Sequence
 from operator import itemgetter
 from typing import Any, Literal, NamedTuple, Protocol
 
-from redrive.domain.dead_letter.events import DeadLetterOpened
 from redrive.domain.errors import InvalidValue
-from redrive.domain.event import CATALOGUE, Event, Recorded, UnknownEvent
+from redrive.domain.event import Recorded
 from redrive.forensics.invariants.invariant import BY_ROW, ByRow, Guard
+from redrive.forensics.invariants.touching import touching
 from redrive.forensics.steps import Steps
-from redrive.projections import compensations, dead_letters, effects, fold, queues
+from redrive.ledger.database import Row as LogRow
+from redrive.projections import fold, queues
 from redrive.projections.batch import Batch, collector_paused
 from redrive.projections.tables import Row, Table
 
 WRITE_AFTER = 8_192
 MOST_REMEMBERED = 100_000
 
-Wants = Callable[[str], bool] | None
+Wants = Callable[[LogRow], bool] | None
 How = Literal["by_row", "by_query", "by_predicate"]
 
 
@@ -33,7 +33,7 @@ class Watch(Protocol):
     """A way to watch."""
 
     wants: Wants
-    """Whether an event stored as this topic and version may change the verdict; None: any may."""
+    """Whether the event that is stored in a row may change the verdict; None: any may."""
 
     @property
     def asked(self) -> int:
@@ -87,34 +87,6 @@ _MADE_WHEN_WRITTEN: dict[str, Callable[[Row], Any]] = {"needs_review": queues.ne
 """The columns of runs that are in memory in another form, or not at all."""
 
 
-OF_ITS_OWN: dict[str, frozenset[type]] = {
-    "dead_letters": frozenset({*dead_letters.folds.by_class, DeadLetterOpened, UnknownEvent}),
-    "effects": frozenset({*effects.folds.by_class, UnknownEvent}),
-    "compensations": frozenset({*compensations.folds.by_class, UnknownEvent}),
-}
-"""The events that a row of these tables follows from: those of its own stream. A run's row follows from others too."""
-
-
-def topics_of(classes: Iterable[type]) -> Callable[[str], bool]:
-    """Tells of an event by its stored topic and version whether it may be of one of *classes*, or unknown. Of what has
-    their kind of stream, nothing is left out: a damaged event of any topic makes its row unreadable."""
-    kinds = {cls.TOPIC.partition(".")[0] for cls in classes if issubclass(cls, Event)}
-    known = {cls.TOPIC for cls in CATALOGUE.values()}
-
-    @cache
-    def wanted(stored_as: str) -> bool:
-        topic, _, version = stored_as.rpartition("/")
-        return topic.partition(".")[0] in kinds or topic not in known or not _is_read(topic, version)
-
-    return wanted
-
-
-def _is_read(topic: str, version: str) -> bool:
-    """Whether this version of redrive knows that version of the topic."""
-    newest = max(cls.VERSION for cls in CATALOGUE.values() if topic == cls.TOPIC)
-    return version.isdecimal() and int(version) <= newest
-
-
 class RowByRow:
     """Watches a row invariant: which rows violate it, by what they hold."""
 
@@ -132,13 +104,16 @@ class RowByRow:
         self._one = f"SELECT EXISTS (SELECT 1 FROM (SELECT {cast}) AS {what.alias} WHERE ({what.condition}\n))"
         guard.ask(self._one, (None,) * len(self._columns), 1)
         self._values = as_written(table, self._columns)
+        self._named = tuple(dict.fromkeys((*table.key, *self._columns)))
+        self._shown = as_written(table, self._named)
         self._known: dict[tuple[Any, ...], bool] = {}
         query = f"SELECT {key} FROM {table.name} AS {what.alias} WHERE ({what.condition}\n)"
         self._violating = {row[0] for row in guard.ask(query, (), 2**31 - 1)}
         self.asked = 0
         self._sampled = guard.sample() if self._violating else ()
-        self._chosen = OF_ITS_OWN.get(table.name)
-        self.wants: Wants = None if self._chosen is None else topics_of(self._chosen)
+        touches = touching(table, self._columns)
+        self._chosen = touches.classes
+        self.wants: Wants = touches.wants
         steps.drop_indexes()
         self._batch, self._folded = steps.batch(), 0
 
@@ -171,8 +146,7 @@ class RowByRow:
                 flips.append(Now(event, not before, () if bad_row is None else self._sample(bad_row)))
 
         chosen = self._chosen
-        if chosen is not None:
-            events = [event for event in events if event.event.__class__ in chosen]
+        events = [event for event in events if event.event.__class__ in chosen]
         if events:
             with collector_paused():
                 fold.fold(self._batch, events, look)
@@ -201,8 +175,7 @@ class RowByRow:
         return bad
 
     def _sample(self, row: Row) -> tuple[dict[str, Any], ...]:
-        names = dict.fromkeys((*self._what.table.key, *self._columns))
-        return (dict(zip(names, as_written(self._what.table, list(names))(row), strict=True)),)
+        return (dict(zip(self._named, self._shown(row), strict=True)),)
 
     def _write(self) -> None:
         batch = self._batch

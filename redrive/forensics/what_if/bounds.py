@@ -52,6 +52,11 @@ Named = tuple[str, int, int, int]
 """An attempt: node, generation, number, and the how-manieth try with these."""
 
 
+_COUNTED: frozenset[type] = frozenset(
+    (AttemptStarted, DeadLetterOpened, DeadLetterRetryDispatched, RunCompleted, RunFailed, RunBlocked)
+)
+
+
 @dataclass(slots=True)
 class Amounts:
     """What a history amounts to."""
@@ -69,6 +74,8 @@ class Amounts:
         """Count one event; *width_ms* is the width of the buckets of time."""
         event = recorded.event
         cls = event.__class__
+        if cls not in _COUNTED:
+            return
         if cls is AttemptStarted:
             self.attempts += 1
             if event.lifetime > 1:  # type: ignore[union-attr]
@@ -106,10 +113,20 @@ class Courses:
     unknown: set[Named]
 
 
+Ends = tuple[Course, Course]
+"""The course on which everything unknown fails, and the one where it succeeds: the same where nothing is unknown."""
+
+
+def ends_of(play: Callable[[Choose], Course]) -> Ends:
+    """Play the two extreme courses of a run."""
+    first = play(lambda _place: FAILS)
+    return first, (play(lambda _place: SUCCEEDS) if first.choices else first)
+
+
 def courses_of(play: Callable[[Choose], Course], width_ms: int, recorded: set[Named]) -> Courses:
     """Play every course of a run, or so many that its history is long. *recorded* are the attempts that it made since
     the histories part."""
-    first = play(lambda _place: FAILS)
+    first, last = ends_of(play)
     saved, unknown = set(recorded), set[Named]()
     amounts: list[Amounts] = []
 
@@ -122,9 +139,8 @@ def courses_of(play: Callable[[Choose], Course], width_ms: int, recorded: set[Na
                 unknown.add(name)
 
     note(first)
-    last, exact = first, True
-    if first.choices:
-        last = play(lambda _place: SUCCEEDS)
+    exact = True
+    if last is not first:
         note(last)
         most = max(4, min(MOST_COURSES, MOST_EVENTS // (len(first.events) + len(last.events) + 1)))
         path: list[int] | None

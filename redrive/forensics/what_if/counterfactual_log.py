@@ -2,12 +2,13 @@
 a database of their own that is thrown away. The ordinary views are folded from them."""
 
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Literal
 
 from redrive.domain.event import Recorded
 from redrive.domain.identity import Tenant
 from redrive.forensics.private import PrivateFolder
+from redrive.forensics.what_if.bounds import Ends
 from redrive.ledger.mapper import decode, row_of
 from redrive.projections.queries import Queries
 from redrive.projections.view import CHUNK, View
@@ -21,29 +22,43 @@ CREATE TABLE written (
     number INTEGER PRIMARY KEY, side TEXT, at_ms INTEGER, stream TEXT, version INTEGER, topic TEXT, state BLOB,
     tenant TEXT, correlation TEXT
 );
-CREATE TABLE parted (run TEXT PRIMARY KEY, position INTEGER);
+CREATE TABLE parted (number INTEGER PRIMARY KEY, run TEXT UNIQUE, position INTEGER, gone INTEGER);
 CREATE TABLE line (side TEXT, position INTEGER, recorded INTEGER, number INTEGER, PRIMARY KEY (side, position))
 WITHOUT ROWID;
 """
 
 
 class CounterfactualLogs:
-    """Two logs that never were: *lower*, in which everything unknown fails, and *upper*, in which it succeeds."""
+    """Two logs that never were: *lower*, in which everything unknown fails, and *upper*, in which it succeeds. *ends*
+    plays both courses of a run that parted at a position."""
 
     def __init__(self, engine: "Engine") -> None:
         self._engine = engine
+        self.ends: Callable[[str, int], Ends] | None = None
+        self._written = False
         self._private = PrivateFolder(engine.views.path)
         self.folder = self._private.place
         self._db = sqlite3.connect(self.folder / "events.db", isolation_level=None, check_same_thread=False)
         self._db.executescript("PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF; " + _TABLES)
         self._db.execute("BEGIN")
 
-    def part(self, run: str, position: int) -> None:
-        """From *position* on, what was recorded of *run* does not hold."""
-        self._db.execute("INSERT OR IGNORE INTO parted VALUES (?, ?)", (run, position))
+    def part(self, run: str, position: int, *, gone: bool = False) -> None:
+        """From *position* on, what was recorded of *run* does not hold; nothing else does of one that is *gone*."""
+        insert = "INSERT OR IGNORE INTO parted (run, position, gone) VALUES (?, ?, ?)"
+        self._db.execute(insert, (run, position, gone))
 
-    def keep(self, lower: Sequence[Recorded], upper: Sequence[Recorded]) -> None:
-        """Keep what would have been recorded of a run."""
+    def _write(self) -> None:
+        """Write what would have been recorded: once somebody asks for it, since a report needs none of it."""
+        if self._written:
+            return
+        self._written = True
+        assert self.ends is not None
+        parted = self._db.execute("SELECT run, position FROM parted WHERE NOT gone ORDER BY number").fetchall()
+        for run, position in parted:
+            lower, upper = self.ends(run, position)
+            self._keep(lower.events, upper.events)
+
+    def _keep(self, lower: Sequence[Recorded], upper: Sequence[Recorded]) -> None:
         below = [(recorded.recorded_at_ms, *row_of(recorded)[:6]) for recorded in lower]
         above = below if upper is lower else [(recorded.recorded_at_ms, *row_of(recorded)[:6]) for recorded in upper]
         for side, rows in (("lower", below), ("upper", above)):
@@ -55,9 +70,10 @@ class CounterfactualLogs:
 
     def line_up(self, side: Side, until: int) -> None:
         """Number the events of one log, by time; what is recorded stands in its recorded order."""
+        self._write()
         if self._db.execute("SELECT 1 FROM line WHERE side = ? LIMIT 1", (side,)).fetchone():
             return
-        parted = dict(self._db.execute("SELECT run, position FROM parted"))
+        parted: dict[str, int] = dict(self._db.execute("SELECT run, position FROM parted"))
         position = 0
         waiting = self._db.execute(
             "SELECT at_ms, number FROM written WHERE side = ? ORDER BY at_ms, number", (side,)

@@ -1,34 +1,24 @@
 """Another course of a run: the ordinary commands, on paper, with recorded outcomes where there are any."""
 
-from collections.abc import Callable, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from typing import Any
 
 import redrive.forensics.decided_again.effect_commands  # noqa: F401  (its commands are known once it is imported)
 from redrive.domain.dead_letter.state import DeadLetter
 from redrive.domain.errors import NotFound, Refused
 from redrive.domain.event import Event, Recorded
-from redrive.domain.failure import EXECUTION_ERROR, PROVIDER_TRANSIENT, Failure
 from redrive.domain.identity import EventId, NodeId, Principal, RunId, StreamId
 from redrive.domain.ports import Caller, Subject
-from redrive.domain.retry_policy import RetryDecision
 from redrive.domain.run import events as e
-from redrive.domain.run.attempts import AttemptId, decide, start_attempt, startable
+from redrive.domain.run.attempts import AttemptId, start_attempt, startable
 from redrive.domain.run.claims import DEFAULT_LEASE_MS, claim_run
 from redrive.domain.run.state import FINAL, Run, Status
 from redrive.forensics.decided_again.commands import Given, NoClassifier, command_of
 from redrive.forensics.decided_again.streams import FlowOf, Stream, blank
 from redrive.forensics.what_if.effects_again import send_again, send_what_failed
-from redrive.forensics.what_if.paper import (
-    FAILS,
-    FAILS_AT_ONCE,
-    SUCCEEDS,
-    SUCCEEDS_AT_LAST,
-    Choose,
-    Course,
-    Paper,
-    Started,
-)
+from redrive.forensics.what_if.fates import Fates
+from redrive.forensics.what_if.paper import Choose, Course, Paper, Started
 from redrive.forensics.what_if.script import Asked, Script, Tried, draw_of, news_of
 from redrive.ledger.agenda_rows import rows_of
 from redrive.processes import reports, timers
@@ -39,7 +29,6 @@ WORKER = "counterfactual"
 MOST_STEPS = 1_000_000
 NEVER = 2**62
 _CALLER = Caller(None, Principal("worker", WORKER))
-USUAL = (PROVIDER_TRANSIENT, EXECUTION_ERROR)
 
 
 class Play:
@@ -52,7 +41,7 @@ class Play:
         self.engine = engine
         self.streams: dict[str, Stream] = {}
         self.course = Course()
-        self._script, self.policy_of, self._choose, self.now = script, policy_of, choose, begin_ms
+        self._script, self.policy_of, self.now = script, policy_of, begin_ms
         for recorded in prefix:
             if recorded.version == 1:
                 self.streams[recorded.stream] = Stream(recorded.stream, blank(recorded, flow_of), recorded.position)
@@ -63,7 +52,7 @@ class Play:
         assert isinstance(state, Run)
         self.run = state
         self._ends: dict[NodeId, tuple[int, Tried | None]] = {}
-        self._fates: dict[tuple[NodeId, int], int] = {}
+        self._fates = Fates(script, choose, self.course)
         self._begun = dict(script.begun)
         self._ready = dict(script.ready_ms)
         self._news: dict[str, list[int]] = {}
@@ -75,11 +64,11 @@ class Play:
         """Until nothing more would happen by itself or by what was asked."""
         for _ in range(MOST_STEPS):
             self._note_ready()
-            step = min(self._candidates(), key=lambda found: found[:2], default=None)
-            if step is None or step[0] >= NEVER:
+            at, step = self._next()
+            if at >= NEVER:
                 break
-            self.now = max(self.now, step[0])
-            step[2]()
+            self.now = max(self.now, at)
+            step()
         else:
             self.course.given_up = True
         self.course.unused += self._asked
@@ -104,23 +93,30 @@ class Play:
         if news := news_of(id_, event):
             self._news.setdefault(news, []).append(now_ms)
 
-    def _candidates(self) -> list[tuple[int, int, Callable[[], None]]]:
-        """What may happen next, each with its time and its place among those of the same time."""
-        found: list[tuple[int, int, Callable[[], None]]] = []
-        found += [(end[0], 0, lambda n=node: self._end(n)) for node, end in self._ends.items()]  # type: ignore[misc]
+    def _next(self) -> tuple[int, Callable[[], None]]:
+        """What happens next, and when. At the same time, what comes first here does."""
+        soonest, step = NEVER, _nothing
+        for node, (at, _) in self._ends.items():
+            if at < soonest:
+                soonest, step = at, partial(self._end, node)
         for asked in self._asked:
-            if (at := self._asked_at(asked)) is not None:
-                found.append((at, 1, lambda a=asked: self._ask(a)))  # type: ignore[misc]
+            if (when := self._asked_at(asked)) is not None and when < soonest:
+                soonest, step = when, partial(self._ask, asked)
         if self.run.status in FINAL:
-            return found
-        timed = (*self.run.timers.values(), *(at for at in self.run.approvals.values() if at is not None))
-        if timed:
-            found.append((min(timed), 2, self._end_timers))
-        if (due := self._sweep_due()) is not None:
-            found.append((due, 3, self._sweep))
-        if (start := self._next_start()) is not None:
-            found.append((start, 4, self._start))
-        return found
+            return soonest, step
+        for when, do in self._by_itself():
+            if when is not None and when < soonest:
+                soonest, step = when, do
+        return soonest, step
+
+    def _by_itself(self) -> Iterator[tuple[int | None, Callable[[], None]]]:
+        """What the engine would do next, each with its time: None when there is nothing of the kind."""
+        run = self.run
+        if run.timers or run.approvals:
+            timed = (*run.timers.values(), *(at for at in run.approvals.values() if at is not None))
+            yield min(timed, default=None), self._end_timers
+        yield self._sweep_due(), self._sweep
+        yield self._next_start(), self._start
 
     def _note_ready(self) -> None:
         for node in self.run.ready:
@@ -191,41 +187,6 @@ class Play:
     def _duration(self, node: NodeId) -> int:
         return self._script.durations.get(node, 0)
 
-    def _unknown_end(self, node: NodeId) -> Failure | None:
-        """How an attempt ends of which nothing is known: chosen once for the node's generation."""
-        failure = self._failure(node)
-        last = self._judged(node, failure).terminal
-        fate = self._fates.get((node, self.run.generation))
-        if fate is None:
-            fate = self._fates[node, self.run.generation] = self._chosen(node, last)
-        if fate == SUCCEEDS or (fate == SUCCEEDS_AT_LAST and last):
-            return None
-        return replace(failure, final=True) if fate == FAILS_AT_ONCE else failure
-
-    def _chosen(self, node: NodeId, last: bool) -> int:
-        fates = [FAILS, SUCCEEDS]
-        if not last:
-            fates.append(SUCCEEDS_AT_LAST)
-            if node not in self._script.failures:
-                fates.append(FAILS_AT_ONCE)
-        if self.course.shared is None:
-            self.course.shared = len(self.course.events)
-        place = self._choose(len(self.course.choices))
-        self.course.choices.append((place, len(fates)))
-        return fates[place]
-
-    def _failure(self, node: NodeId) -> Failure:
-        """How a further attempt of *node* would fail: as it did last. One that never failed fails as the run did, or
-        in another way that is tried again."""
-        known = self._script.failures.get(node)
-        if known is not None:
-            return known
-        likely = [self._script.last_failure, *(Failure(name, "unknown") for name in USUAL)]
-        return next((f for f in likely if not self._judged(node, f).terminal), likely[0])
-
-    def _judged(self, node: NodeId, failure: Failure) -> RetryDecision:
-        return decide(self.run, node, failure, now_ms=self.now, draw=0.5)
-
     def _end(self, node: NodeId) -> None:
         _, tried = self._ends.pop(node)
         run, state = self.run, self.run.nodes[node]
@@ -233,7 +194,7 @@ class Play:
         if node not in run.running:
             return
         if tried is None:
-            failure = self._unknown_end(node)
+            failure = self._fates.end(run, node, self.now)
             command: Any = reports.completing(attempt, None, self.policy_of)
             if failure is None:
                 send_what_failed(self, attempt, self._script.intents)
@@ -298,3 +259,7 @@ class Play:
 
     def _paper(self, caller: Caller | None = None, draw: float = 0.5) -> Paper:
         return Paper(self, caller or _CALLER, self.now, draw)
+
+
+def _nothing() -> None:
+    """Nothing happens any more."""

@@ -1,6 +1,6 @@
 """How far a what-if reaches: which events it is about, and what no course of a run can exceed."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from redrive.domain.dead_letter.events import DeadLetterRetryRequested, RetryBudgetGranted
@@ -14,7 +14,6 @@ if TYPE_CHECKING:
     from redrive.ledger.ledger import LogLedger
 
 BUCKETS = 60
-PAGE = 5_000
 MOST_DISPATCHES = 10_000
 WIDTHS_MS = (1_000, 5_000, 15_000, 60_000, 300_000, 900_000, 3_600_000, 14_400_000, 86_400_000, 604_800_000)
 _WANTS_A_RETRY = (DeadLetterRetryRequested, RetryBudgetGranted)
@@ -32,14 +31,6 @@ def kept_as_recorded(ledger: "LogLedger", drop: Sequence[Recorded]) -> dict[int,
         elif isinstance(r.event, (FlowRegistered, PolicyRegistered)):
             kept[r.position] = f"position {r.position}: what {r.topic} says was kept: runs are decided by it"
     return kept
-
-
-def correlated(ledger: "LogLedger", run: str, until: int) -> Iterator[Recorded]:
-    """Every event of a run, of its effects, dead letters and compensations, up to *until*."""
-    after = 0
-    while page := ledger.correlated(run, after, PAGE):
-        yield from (recorded for recorded in page if recorded.position <= until)
-        after = page[-1].position
 
 
 def width_of(ledger: "LogLedger", after: int, until: int) -> int:

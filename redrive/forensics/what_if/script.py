@@ -1,6 +1,6 @@
 """What the world did in a recorded run: how each attempt ended, how long it took, and what people asked for."""
 
-from collections.abc import Container, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -19,16 +19,23 @@ from redrive.forensics.decided_again.streams import FlowOf, Stream, blank
 
 Key = tuple[NodeId, int, int]
 """A node, a generation, and the number of the attempt in it."""
-_ENDS = (e.AttemptSucceeded, e.AttemptFailed, e.AttemptSnoozed, e.AttemptInterrupted)
-_OF_EFFECTS = (ee.EffectIntended, ee.EffectSucceeded, ee.EffectFailed, ee.EffectOutcomeUnknown, ee.EffectReconciled)
-_LETTER_NEWS = (de.DeadLetterOpened, de.DeadLetterRecurred, de.RetryExhausted)
-_RUN_NEWS = (e.RunFailed, e.RunBlocked)
-_ASKED = (
+_ENDS = frozenset({e.AttemptSucceeded, e.AttemptFailed, e.AttemptSnoozed, e.AttemptInterrupted})
+_OF_EFFECTS = frozenset(
+    {ee.EffectIntended, ee.EffectSucceeded, ee.EffectFailed, ee.EffectOutcomeUnknown, ee.EffectReconciled}
+)
+_NEWS: frozenset[type] = frozenset(
+    {
+        de.DeadLetterOpened, de.DeadLetterRecurred, de.RetryExhausted, e.RunFailed, e.RunBlocked,
+        ee.EffectOutcomeUnknown,
+    }
+)  # fmt: skip
+_ASKED: frozenset[type] = frozenset((
     e.RunPauseRequested, e.RunResumed, e.NoteAdded, w.ApprovalGiven, w.ApprovalDenied, de.DeadLetterRetryRequested,
     de.RetryBudgetGranted, de.DeadLetterIgnored, de.DeadLetterAbandoned, de.DeadLetterReopened, de.DeadLetterNoted,
     ee.EffectReconciled, ce.CompensationApproved, ce.CompensationApprovalRequested, ce.CompensationStarted,
     ce.CompensationCompleted, ce.CompensationFailed, ce.CompensationCancelled,
-)  # fmt: skip
+))  # fmt: skip
+_ASKED_AT_LAST: frozenset[type] = frozenset((e.RunCancelled, de.DeadLetterLinkedToCompensation))
 
 
 @dataclass(slots=True)
@@ -77,7 +84,7 @@ class Script:
         return tries[nth] if nth < len(tries) else None
 
 
-def script_of(events: Sequence[Recorded], parts_at: int, flow_of: FlowOf, dropped: Container[str]) -> Script:
+def script_of(events: Sequence[Recorded], parts_at: int, flow_of: FlowOf, dropped: Collection[str]) -> Script:
     """The script of a run by all its *events*; the histories part at position *parts_at*. What was *dropped* (ids of
     events) is not in it."""
     reading = _Reading(parts_at, flow_of, dropped)
@@ -89,9 +96,10 @@ def script_of(events: Sequence[Recorded], parts_at: int, flow_of: FlowOf, droppe
 class _Reading:
     """Folds a run and notes what came from outside."""
 
-    def __init__(self, parts_at: int, flow_of: FlowOf, dropped: Container[str]) -> None:
+    def __init__(self, parts_at: int, flow_of: FlowOf, dropped: Collection[str]) -> None:
         self.script = Script()
         self._parts_at, self._flow_of, self._dropped = parts_at, flow_of, dropped
+        self._drops = bool(dropped)
         self._streams: dict[str, Stream] = {}
         self._open: dict[tuple[NodeId, int], Tried] = {}
         self._ready: dict[NodeId, int] = {}
@@ -102,7 +110,7 @@ class _Reading:
         """Read one decision."""
         first = together[0]
         parted = first.position >= self._parts_at
-        if parted and not any(recorded.event_id in self._dropped for recorded in together):
+        if parted and not (self._drops and any(recorded.event_id in self._dropped for recorded in together)):
             self._ask(together)
         for recorded in together:
             self._note(recorded, parted)
@@ -121,14 +129,10 @@ class _Reading:
 
     def _ask(self, together: Sequence[Recorded]) -> None:
         first, last = together[0], together[-1]
-        if isinstance(first.event, ee.EffectReconciled) and self._meanwhile(first) is not None:
+        kind = first.event.__class__
+        if kind not in _ASKED and last.event.__class__ not in _ASKED_AT_LAST and not _by_operator(first.event):
             return
-        asked = isinstance(first.event, _ASKED) or isinstance(
-            last.event, (e.RunCancelled, de.DeadLetterLinkedToCompensation)
-        )
-        asked = asked or (isinstance(first.event, e.RunRequeued) and first.event.cause == "recover")
-        asked = asked or (isinstance(first.event, de.DeadLetterResolved) and _by_operator(first.event))
-        if not asked:
+        if kind is ee.EffectReconciled and self._meanwhile(first) is not None:
             return
         about = _about(last if isinstance(last.event, de.DeadLetterLinkedToCompensation) else first)
         nth, at = self._news.get(about, (-1, 0))
@@ -140,13 +144,14 @@ class _Reading:
 
     def _note(self, recorded: Recorded, parted: bool) -> None:
         event, now = recorded.event, recorded.occurred_at_ms
+        kind = event.__class__
         if parted and (news := news_of(recorded.stream, event)):
             self._news[news] = (self._news.get(news, (-1, 0))[0] + 1, now)
         if isinstance(event, e.AttemptStarted):
             self._began(recorded.stream, event, parted)
-        elif isinstance(event, _ENDS):
+        elif kind in _ENDS:
             self._ended(event, now, parted, recorded.event_id in self._dropped)
-        elif isinstance(event, _OF_EFFECTS) and (tried := self._meanwhile(recorded)) is not None:
+        elif kind in _OF_EFFECTS and (tried := self._meanwhile(recorded)) is not None:
             tried.effects.append(recorded)
         if isinstance(event, ee.EffectIntended):
             self.script.intents[recorded.stream] = event
@@ -215,7 +220,7 @@ class _Reading:
 def news_of(stream: str, event: object) -> str:
     """What *event* is news about, for those who react: a dead letter, a run that ended badly, an effect of which nobody
     knows the outcome, an approval."""
-    if isinstance(event, (*_LETTER_NEWS, *_RUN_NEWS, ee.EffectOutcomeUnknown)):
+    if event.__class__ in _NEWS:
         return stream
     return f"{stream} {event.node}" if isinstance(event, w.ApprovalRequested) else ""
 
@@ -235,5 +240,7 @@ def _about(recorded: Recorded) -> str:
     return ""
 
 
-def _by_operator(event: de.DeadLetterResolved) -> bool:
-    return event.disposition == "resolved_by_operator"
+def _by_operator(event: Any) -> bool:
+    if isinstance(event, e.RunRequeued):
+        return event.cause == "recover"
+    return isinstance(event, de.DeadLetterResolved) and event.disposition == "resolved_by_operator"

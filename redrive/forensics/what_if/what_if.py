@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from redrive.domain.event import Recorded
-from redrive.domain.identity import RunId, Tenant
+from redrive.domain.identity import Tenant
 from redrive.domain.redrive_policy import RedrivePolicy
 from redrive.domain.run.events import RunSubmitted
 from redrive.domain.run.state import Run
@@ -15,13 +15,12 @@ from redrive.forensics.decided_again.retrial import Differs, Retrial, take, unre
 from redrive.forensics.decided_again.row_decisions import row_decisions
 from redrive.forensics.decided_again.streams import Streams
 from redrive.forensics.footing import footing
-from redrive.forensics.what_if.bounds import Amounts, Bounds, Courses, Named, amounts_of, courses_of, exactly, spanning
+from redrive.forensics.what_if.bounds import Amounts, Bounds, Courses, Named, amounts_of, exactly, spanning
 from redrive.forensics.what_if.counterfactual_log import CounterfactualLogs
-from redrive.forensics.what_if.course import Play
-from redrive.forensics.what_if.extent import correlated, kept_as_recorded, width_of
+from redrive.forensics.what_if.extent import kept_as_recorded, width_of
 from redrive.forensics.what_if.load import load_points
 from redrive.forensics.what_if.otherwise import OtherFlows, same_course
-from redrive.forensics.what_if.paper import Choose, Course
+from redrive.forensics.what_if.parting import Parting, Partings
 from redrive.forensics.what_if.policy_file import WhatIfPolicy
 from redrive.forensics.what_if.report import (
     ASSUMPTIONS,
@@ -30,9 +29,9 @@ from redrive.forensics.what_if.report import (
     WhatIfReport,
     compared,
 )
-from redrive.forensics.what_if.script import Script, script_of
+from redrive.forensics.what_if.run_record import RunRecord
 from redrive.forensics.what_if.touched import Touched, count_rows
-from redrive.forensics.what_if.widest import Widest, widened, widest_of
+from redrive.forensics.what_if.widest import Widest, widened
 from redrive.ledger.mapper import shown
 
 if TYPE_CHECKING:
@@ -51,14 +50,15 @@ class Inquiry:
     ) -> None:  # fmt: skip
         self._engine, self._ledger, self._policy = engine, engine.ledger, policy
         self._after, self._until, self._logs = after, until, logs
-        flow_of = self._ledger.committer.states.flow
-        self._flows = OtherFlows(policy, flow_of)
+        self._flows = OtherFlows(policy, self._ledger.committer.states.flow)
         self._streams = Streams(self._ledger, self._flows.flow)
-        self._recorded_flow = lambda tenant, digest, _automation: flow_of(tenant, digest)
         self._policies = RecordedPolicies(self._ledger)
         self._latest: dict[tuple[Tenant, str], RedrivePolicy] = {}
         self._dropped = {recorded.event_id for recorded in drop}
         self._dropped_at = {recorded.position for recorded in drop}
+        self._partings = Partings(engine, policy, self._flows, self._policies, until, self._dropped)
+        self._record: RunRecord | None = None
+        logs.ends = self._partings.ends
         self._width_ms = width_of(self._ledger, after, until)
         self._parted: dict[str, int] = {}
         self._recorded, self._same = Amounts(), Amounts()
@@ -92,6 +92,8 @@ class Inquiry:
 
     def _decide(self, together: list[Recorded]) -> None:
         run = together[0].correlation
+        if not self._streams.knows(run) and self._record_of(run).whole:
+            self._streams.learn(self._record_of(run).before(together[0].position), run)
         dropped = not self._gone.isdisjoint(recorded.position for recorded in together)
         if dropped and self._parts(run, together, "what was dropped is"):
             self._part(run, together, None)
@@ -111,12 +113,18 @@ class Inquiry:
         for recorded in together:
             self._same.count(recorded, self._width_ms)
 
+    def _record_of(self, run: str) -> RunRecord:
+        """What the log holds of a run: the last that was read is at hand."""
+        if self._record is None or self._record.run != run:
+            self._record = self._partings.record(run)
+        return self._record
+
     def _parts(self, id_: str, together: Sequence[Recorded], what: str) -> bool:
         """Whether histories can part here: only those of runs do, of which every event so far can be read."""
-        stream, at = self._streams.get(id_, together[0].position), together[0].position
+        at = together[0].position
+        stream = self._streams.get(id_, at)
         read = stream is not None and isinstance(stream.state, Run) and not stream.unknown
-        read = read and all(row[6] == id_ for row in self._ledger.recorder.rows_of(id_, 0))
-        if read or any(isinstance(r.event, RunSubmitted) for r in together):
+        if (read and self._record_of(id_).whole) or any(isinstance(r.event, RunSubmitted) for r in together):
             return True
         self._notes.append(f"position {at}: {what} of no run that can be read, and was kept as recorded")
         return False
@@ -131,53 +139,19 @@ class Inquiry:
         self._parted[run_id] = at
         for stream in {recorded.stream for recorded in together} | {run_id}:
             self._streams.forget(stream)
-        events = list(correlated(self._ledger, run_id, self._until))
-        rest = [recorded for recorded in events if recorded.position >= at]
-        recorded = amounts_of(rest, self._width_ms)
-        self._logs.part(run_id, at)
+        record = self._record_of(run_id)
         if any(isinstance(r.event, RunSubmitted) for r in together):
-            self._tell_gone(run_id, together, recorded)
+            self._logs.part(run_id, at, gone=True)
+            rest = record.events()[len(record.before(at)) :]
+            self._tell_gone(run_id, together, amounts_of(rest, self._width_ms))
             return
-        script = script_of(events, at, self._recorded_flow, self._dropped)
-        courses = self._courses(run_id, events, at, script, together)
-        self._logs.keep(courses.first.events, courses.last.events)
-        self._tell(
-            run_id,
-            together,
-            first,
-            recorded,
-            courses,
-            script.run,
-            lambda: widest_of(events, at, script, self._policy, self._policies, self._ledger),
-        )
-
-    def _courses(
-        self, run_id: str, events: list[Recorded], at: int, script: Script, together: list[Recorded]
-    ) -> Courses:
-        prefix = [recorded for recorded in events if recorded.position < at]
-        policy_of, began, engine = self._policy_for(events), together[0].occurred_at_ms, together[0].engine
-
-        def play(choose: Choose) -> Course:
-            return Play(prefix, script, RunId(run_id), began, self._flows.flow, policy_of, choose, engine).play()
-
-        later: set[Named] = {
-            (*key, nth) for key, tries in script.tried.items() for nth in range(script.begun.get(key, 0), len(tries))
-        }
-        return courses_of(play, self._width_ms, later)
-
-    def _policy_for(self, events: Sequence[Recorded]) -> Callable[[Run], RedrivePolicy]:
-        """The redrive policy of a run that parted: the recorded one, as far as the log names it, changed."""
-        named = self._policies.named(events)
-
-        def policy_of(run: Run) -> RedrivePolicy:
-            return self._policy.redrive(run.automation, named or self._engine.services.policy_of(run))
-
-        return policy_of
+        self._logs.part(run_id, at)
+        parting = Parting(self._partings, record, at)
+        self._tell(run_id, together, first, parting)
 
     def _tell_gone(self, run_id: str, together: list[Recorded], recorded: Amounts) -> None:
         """The run was dropped as a whole."""
         first = next((r for r in together if isinstance(r.event, RunSubmitted)), together[0])
-        self._logs.keep([], [])
         if len(self._runs) < MOST_RUNS:
             gone = exactly(0)
             self._runs.append(
@@ -189,11 +163,13 @@ class Inquiry:
                 )
             )  # fmt: skip
 
-    def _tell(
-        self, run_id: str, together: list[Recorded], first: Difference | None, recorded: Amounts, courses: Courses,
-        run: Run | None, widest: Callable[[], Widest],
-    ) -> None:  # fmt: skip
-        bounds = self._add(courses, widest)
+    def _tell(self, run_id: str, together: list[Recorded], first: Difference | None, parting: Parting) -> None:
+        recorded, courses, run = (
+            amounts_of(parting.rest, self._width_ms),
+            parting.courses(self._width_ms),
+            parting.script.run,
+        )
+        bounds = self._add(courses, parting.widest)
         status = tuple(dict.fromkeys((courses.first.status, courses.last.status)))
         later = None
         finishes = [a.finished_ms for a in courses.amounts if a.completed]

@@ -1,0 +1,57 @@
+"""What was answered about the golden logs: what a faster way must answer too.
+
+``python -m tests.forensics.what_if_answers`` writes tests/forensics/golden/what-if.json anew: only where an answer is
+meant to be another one.
+"""
+
+import hashlib
+import json
+import shutil
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import redrive
+from redrive.forensics.what_if.counterfactual_log import CounterfactualViews
+from tests.ledger.write_golden import LOGS
+
+FILE = Path(__file__).parent / "golden" / "what-if.json"
+SECTIONS: dict[str, dict[str, Any]] = {
+    "one attempt": {"retry": {"max_attempts": 1}},
+    "five attempts": {"retry": {"max_attempts": 5}},
+    "another backoff": {"retry": {"backoff": {"strategy": "fixed", "initial_delay_ms": 7}}},
+    "another end": {"retry": {"terminal_behavior": {"mode": "fail_run"}}},
+    "one dispatch": {"redrive": {"max_dispatches": 1, "continue_after_recurrence": False}},
+}
+
+
+def answers(golden: Path, folder: Path) -> dict[str, list[str]]:
+    """For each policy: attempts and dead letters in words, and a digest of the report and of the views of both ends."""
+    shutil.copy(golden, folder / "log.db")
+    with redrive.open(f"sqlite:///{folder}/log.db", clock=lambda: 1_900_000_000_000, dice=lambda: 0.5) as engine:
+        return {name: _answer(engine, section) for name, section in SECTIONS.items()}
+
+
+def _answer(engine: redrive.Engine, section: dict[str, Any]) -> list[str]:
+    with engine.what_if({"version": 1, "default": section}) as answer:
+        report = answer.report
+        told = [report.model_dump_json(exclude={"footing"}), *_rows(answer.lower), *_rows(answer.upper)]
+        counted = [str(found.counterfactual) for found in (report.attempts, report.dead_letters)]
+        return [*counted, hashlib.sha256("\n".join(told).encode()).hexdigest()[:16]]
+
+
+def _rows(views: CounterfactualViews) -> list[str]:
+    return [row.model_dump_json() for page in (views.runs(), views.dead_letters()) for row in page.items]
+
+
+def main() -> None:
+    """Write the file."""
+    found: dict[str, dict[str, list[str]]] = {}
+    for golden in sorted(LOGS.glob("*.db")):
+        with tempfile.TemporaryDirectory() as folder:
+            found[golden.stem] = answers(golden, Path(folder))
+    FILE.write_text(json.dumps(found, indent=1, sort_keys=True) + "\n")
+
+
+if __name__ == "__main__":
+    main()

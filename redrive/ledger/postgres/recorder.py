@@ -31,6 +31,7 @@ from redrive.ledger.storage_errors import DatabaseFault, storage_errors
 
 IDLE_IN_TRANSACTION = "60s"
 _READING = " -c default_transaction_read_only=on"
+_WRITING = " -c plan_cache_mode=force_generic_plan -c enable_seqscan=off"  # the same statements for ever, by an index
 _BEGIN = "BEGIN ISOLATION LEVEL READ COMMITTED"  # each statement sees what was committed before it: after the lock, all
 _LOCK = "SELECT pg_advisory_xact_lock(?)"
 _FIRST = (("SHOW synchronous_commit", ()), ("SET synchronous_commit = off", ()))
@@ -77,7 +78,7 @@ class PostgresRecorder(LogRecorder):
                 self._address,
                 busy_timeout_ms=self.busy_timeout_ms,
                 application="redrive" if not more else "redrive reading",
-                options=self._options + more,
+                options=self._options + (more or _WRITING),
             )
             asked = Pipeline(raw, b"redrive_first").run(_FIRST)  # the driver would wait for ever
             if not more:

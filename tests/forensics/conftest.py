@@ -3,6 +3,7 @@
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -24,7 +25,16 @@ def planted(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-@pytest.fixture(params=["planted", *(path.stem for path in sorted(LOGS.glob("*.db")))])
+LARGEST = "schema-3"
+"""It holds every event there is, and each of these tests folds its log often."""
+
+
+def golden(path: Path) -> Any:
+    """A golden log as a parameter."""
+    return pytest.param(path.stem, marks=pytest.mark.long if path.stem == LARGEST else ())
+
+
+@pytest.fixture(params=["planted", *map(golden, sorted(LOGS.glob("*.db")))])
 def engine(request: pytest.FixtureRequest, planted: Path, tmp_path: Path) -> Iterator[redrive.Engine]:
     """An engine on a copy of the planted log, or of a golden one."""
     source = planted if request.param == "planted" else LOGS / f"{request.param}.db"

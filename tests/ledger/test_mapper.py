@@ -19,6 +19,8 @@ from tests.ledger.samples import SAMPLES, enveloped, samples_of
 from tests.ledger.world import catalogue, recorded
 from tests.ledger.write_history import FOLDER, file_of, write_missing
 
+pytestmark = pytest.mark.sqlite_only  # no log is opened
+
 MAPPER = EventMapper.__new__(EventMapper)
 HISTORY = sorted(FOLDER.glob("*.json"))
 JSON: st.SearchStrategy[JsonValue] = st.recursive(

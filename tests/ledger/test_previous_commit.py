@@ -30,7 +30,9 @@ def git(*words: str) -> bytes:
 
 
 def written_by(commit: str, folder: Path) -> Path:
-    """A log that the code of *commit* writes, in a process of its own."""
+    """A log that the code of *commit* writes, in a process of its own; commits of long ago tell no story."""
+    if not git("ls-tree", "--name-only", commit, "tests/ledger/golden_story.py"):
+        pytest.skip(f"{commit} has nothing that writes a golden log")
     tree, log = folder / "tree", folder / "log.db"
     with tarfile.open(fileobj=BytesIO(git("archive", commit))) as archive:
         archive.extractall(tree, filter="tar")

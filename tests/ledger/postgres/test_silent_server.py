@@ -10,9 +10,10 @@ import pytest
 
 from redrive.ledger.postgres.recorder import PostgresRecorder
 from redrive.ledger.seams import patience_s
+from redrive.ledger.transaction import LedgerTransaction
 from tests.ledger.postgres.silence import SHORT_S, Way, impatient
 from tests.ledger.postgres.test_faults import begun, recorder_of, told
-from tests.ledger.world import World
+from tests.ledger.world import World, submission
 from tests.stores import SERVER, location_of
 
 SILENT = f"has said nothing for {SHORT_S} s"
@@ -60,6 +61,12 @@ def fall_silent(world: World, when: str, direction: Callable[[], None]) -> None:
     setattr(recorder, when, silently)
 
 
+def under_the_lock(tx: LedgerTransaction) -> object:
+    """Submit a run, as the only one who writes from the beginning on."""
+    tx.alone()
+    return submission("a")(tx)
+
+
 @pytest.mark.parametrize("held", ["requests", "answers"])
 @pytest.mark.parametrize("when", ["commit", pytest.param("begin", marks=pytest.mark.long)])
 def test_nothing_is_acknowledged_that_is_not_durable(
@@ -69,7 +76,7 @@ def test_nothing_is_acknowledged_that_is_not_durable(
     also when the COMMIT that was held arrives then."""
     fall_silent(world, when, getattr(way, held).clear)
     with impatient(), told("nobody knows whether the commit took place" if when == "commit" else "cannot be reached"):
-        world.submit("a")
+        world.do(submission("a") if when == "commit" else under_the_lock)
     way.speak()
     run = other.submit("a")
     assert world.submit("a") == run

@@ -152,9 +152,10 @@ class PostgresRecorder(LogRecorder):
         elif self._heard is not None:
             self._heard.update(row[1] for row in rows[1:])
         self.shift = position - known.position
-        if self._known is not None and self._known is not known:  # it wrote
-            at = max(self._known.recorded_at_ms, recorded_at_ms)
-            self._known = self._known._replace(position=self._known.position + self.shift, recorded_at_ms=at)
+        told = self._known or known
+        self._known = told._replace(
+            position=told.position + self.shift, recorded_at_ms=max(told.recorded_at_ms, recorded_at_ms)
+        )
 
     def ask_along(self, answered: Callable[[], None]) -> None:
         """Ask for the news with whatever is asked next, ahead of it."""
@@ -285,12 +286,17 @@ class PostgresRecorder(LogRecorder):
         """Insert rows whose versions follow; the last position, which the others precede without a gap."""
         if self._known is None:
             raise StorageError(f"{self.path}: the end of the log is not known")
-        base = self._known.position
+        base = self._known.position - self._added()
         if rows:
-            self.writer.execute(INSERT, (base, *map(list, zip(*rows, strict=True))))
+            self.writer.execute(INSERT, (base, *map(list, zip(*rows, strict=True))))  # this may be what opens it
             last, self._written = rows[-1], True
-            self._known = Place(base + len(rows), last[0], last[1], last[6])
+            at = max(last[6], self._known.recorded_at_ms)
+            self._known = Place(base + len(rows) + self._added(), last[0], last[1], at)
         return base + len(rows)
+
+    def _added(self) -> int:
+        """What the server adds to positions that are told in one piece, as far as it has said so."""
+        return 0 if self._known_before is None else self.shift
 
 
 def _wrapped(raw: "psycopg.Connection[Any]") -> PostgresConnection:

@@ -5,6 +5,7 @@ from collections.abc import Callable
 import pytest
 
 from redrive.domain.event import Recorded
+from redrive.ledger.postgres import connection
 from redrive.ledger.postgres.recorder import PostgresRecorder
 from redrive.ledger.storage_errors import DatabaseFault
 from tests.engine.outworld import Till
@@ -109,4 +110,24 @@ def test_a_letter_that_was_settled_before_in_the_same_commit_is_not_dispatched(t
     assert (asked.result().status, given.result().status) == ("retry_requested", "ignored")
     till.engine.sweep()
     assert till.status(again) == "ignored"
+    till.check()
+
+
+@pytest.mark.parametrize("most", [1_000, 1_001, 1_005, 1_010, 1_015])
+def test_what_is_too_much_for_one_way_stands_without_a_gap(
+    till: Till, other: Till, monkeypatch: pytest.MonkeyPatch, most: int
+) -> None:
+    """A large batch goes in several pieces, wherever it is cut; all of them count from where others had come."""
+    monkeypatch.setattr(connection, "_MOST_KEPT", most)
+    till.submit()
+    heard = hearing(till)
+    with in_between(monkeypatch, till, elsewhere(other)) as decided, till.engine.batch() as batch:
+        mine = [batch.add(till.acme.submit, ONE, automation="mine") for _ in range(100)]
+    log = till.log()
+    assert (len(decided), set(decided)) == (100, {True})
+    assert [event.position for event in log] == list(range(1, len(log) + 1))
+    runs = {one.result() for one in mine}
+    assert heard == [event for event in log if event.correlation in runs]
+    till.submit()
+    assert till.engine.ledger.committer.conflicts == 0
     till.check()

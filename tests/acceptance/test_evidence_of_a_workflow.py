@@ -36,7 +36,7 @@ QUESTIONS = {
     "timeline {run}": r"1,\d{3} events|[2-9],\d{3} events",
     "timeline {letter} --svg letter.svg": "drawn into letter.svg",
     "show {run} --at pos:{opened}": r"nodes +\d{4}: \d+ succeeded",
-    "queues --at pos:{opened}": r"(running|scheduled) +1 ",  # it was queued with the last report of a claim
+    "queues --at pos:{opened}": r"(ready|scheduled|running) +1 ",  # which one is a matter of who was faster
     "dead-letters list --at pos:{opened}": "{letter} +open",
     "diff pos:{before} pos:{opened} --table dead_letters": r"by {opened} dead-letter\.opened",
     "why {letter}.status": r"decided attempts exhausted: attempt 3 was the last of 3",

@@ -21,11 +21,9 @@ from redrive.flow_files.templates import (
     pieces,
 )
 from redrive.http_effects import DEFAULT_TIMEOUT_MS, MISSING, Http, HttpReconciler
-from redrive.http_requests import METHODS
 from redrive.processes.effects import EffectCall
 from redrive.processes.handlers import AttemptError, NotSent
 from redrive.processes.handout import Attempt
-from redrive.processes.outbox import Reconciler
 
 ANYWHERE = "*"
 RECONCILE_TIMEOUT_MS = 10_000
@@ -121,9 +119,9 @@ def hidden(text: str) -> list[str]:
     return late_values(text, os.environ)
 
 
-def effect_reconcilers() -> dict[str, Reconciler]:
-    """The reconcilers for the effects of flow files, by operation."""
-    return dict.fromkeys(METHODS, HttpReconciler(Http(timeout_ms=RECONCILE_TIMEOUT_MS, expand=expanded, hidden=hidden)))
+def reconciler() -> HttpReconciler:
+    """Finds out what became of an effect of a flow file."""
+    return HttpReconciler(Http(timeout_ms=RECONCILE_TIMEOUT_MS, expand=expanded, hidden=hidden))
 
 
 def origins(given: Iterable[str]) -> tuple[str, ...]:

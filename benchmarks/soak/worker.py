@@ -5,7 +5,7 @@ import sys
 import threading
 
 import redrive
-from redrive.effect_nodes import effect_reconcilers
+from redrive.effect_reconcilers import effect_reconcilers
 from redrive.executors import Allowed, Handlers
 
 LEASE_MS = 5_000

@@ -76,7 +76,7 @@ class Session:
     def serving(self, *, create: bool = False) -> "Engine | ShardedEngine":
         """Open the log, or the logs, until the command ends, as ``engine`` does."""
         from redrive.domain.redrive_policy import RedrivePolicy
-        from redrive.effect_nodes import effect_reconcilers
+        from redrive.effect_reconcilers import effect_reconcilers
         from redrive.logs import configure_logs
         from redrive.sharding.opening import open as open_engine
 

@@ -5,7 +5,7 @@ import os
 import sys
 import threading
 
-from redrive.effect_nodes import effect_reconcilers
+from redrive.effect_reconcilers import effect_reconcilers
 from redrive.executors import Allowed, Handlers
 from redrive.opening import open as open_engine
 from redrive.processes.worker import Worker

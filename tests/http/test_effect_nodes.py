@@ -12,7 +12,8 @@ from redrive.cli.root import cli
 from redrive.demo.service import Behaviour, Service
 from redrive.domain.classifier import Classifier
 from redrive.domain.errors import InvalidValue
-from redrive.effect_nodes import allowed_origin, effect_reconcilers, origins
+from redrive.effect_nodes import allowed_origin, origins
+from redrive.effect_reconcilers import effect_reconcilers
 from redrive.executors import Allowed, handlers_for
 from redrive.flow_files import parse_flow
 from tests.flow_files.documents import own, wfformat

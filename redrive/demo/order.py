@@ -24,7 +24,7 @@ nodes:
       target: "{env.SHOP}/charges"
       request: {json: {amount: "{input.amount}"}}
       reconcile: {get: "{env.SHOP}/charges/{effect.id}"}
-      timeout_ms: 600
+      timeout_ms: 2000
   - id: label
     after: [charge]
     effect: {operation: POST, target: "{env.SHOP}/labels", idempotent: true}
@@ -44,15 +44,17 @@ nodes:
 """
 INPUT = {"item": "teapot", "invoice": 7, "amount": 42}
 NODES = ("reserve", "charge", "label", "ship", "mail")
-SLOW_S = 1.0
+SILENT_S = 30.0  # longer than anybody waits
+PATIENCE_S = 60.0
 
 
 @dataclass
 class Shop:
-    """Whether the shop is where the story is: *shipping* is set when it was asked to ship, *mended* makes it mail."""
+    """Whether the story is where the shop is: *shipping* is set when it was asked to ship, which it does when *killed*
+    says that whoever asked is gone. So the story is the same on every machine."""
 
     shipping: threading.Event = field(default_factory=threading.Event)
-    mended: threading.Event = field(default_factory=threading.Event)
+    killed: threading.Event = field(default_factory=threading.Event)
 
     def script(self, request: Request) -> Behaviour:
         """What the shop does with a request."""
@@ -61,12 +63,12 @@ class Shop:
             case "/reservations" if first:
                 return Behaviour(acts=False, status=503, headers={"Retry-After": "1"})
             case "/charges" if first:
-                return Behaviour(silent_s=5.0)
+                return Behaviour(silent_s=SILENT_S)
             case "/labels" if first:
                 return Behaviour(lost=True)
             case "/shipments" if first:
                 self.shipping.set()
-                return Behaviour(slow_s=SLOW_S)
-            case "/mails" if not self.mended.is_set():
+                self.killed.wait(PATIENCE_S)
+            case "/mails" if request.nth <= 4:  # two attempts, and two more when somebody asks too early
                 return Behaviour(acts=False, status=503)
         return Behaviour()

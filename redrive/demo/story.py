@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Protocol
 
 from redrive.demo.facts import Facts, Line
-from redrive.demo.order import INPUT, NODES, ORDER, Shop
+from redrive.demo.order import INPUT, NODES, ORDER, PATIENCE_S, Shop
 from redrive.demo.promises import Promise, promises
 from redrive.demo.service import Service
 from redrive.domain.identity import RunId
@@ -21,7 +21,6 @@ from redrive.flow_files import parse_flow
 from redrive.opening import open as open_engine
 from redrive.processes.ticker import Ticker
 
-PATIENCE_S = 15.0
 LOOK_S = 0.03
 
 
@@ -122,6 +121,7 @@ class _Story:
             raise Unmet("the request to ship")
         worker.send_signal(signal.SIGKILL)
         worker.wait()
+        self.state.killed.set()
         self._until("ship", "run.attempt-interrupted", "the claim of the dead is taken back")
         self._acted("ship")  # a request that has left is not called back by anybody's death
 
@@ -136,7 +136,6 @@ class _Story:
     def _redriven(self) -> None:
         text = "Now it can mail. Nobody asks again: the sweep brings the dead letter back when its backoff is over."
         self.teller.chapter("The sweep", text)
-        self.state.mended.set()
         self._until("", "run.completed", "the sweep redrives it")
         self._count("mail")
 

@@ -16,7 +16,7 @@ def main(url: str, name: str) -> None:
     threading.Thread(target=_end_with_parent, daemon=True).start()
     with open_engine(url, reconcilers=effect_reconcilers()) as engine:
         handlers = Handlers(Allowed(effect_origins=("*",)), engine.services.classifier)
-        Worker(engine, handlers, name=name, lease_ms=5_000, tick_ms=None, poll_ms=50).run()
+        Worker(engine, handlers, name=name, lease_ms=60_000, tick_ms=None, poll_ms=50).run()
 
 
 def _end_with_parent() -> None:

@@ -1,19 +1,32 @@
 """Real workflows run by the command line, killed with -9 at a log position while an attempt runs."""
 
 import os
-import signal
 import sqlite3
 import subprocess
 import sys
 import time
 from collections import Counter
+from collections.abc import Callable
+from contextlib import closing
 from dataclasses import dataclass
+from multiprocessing.connection import Connection
 from pathlib import Path
+from typing import NamedTuple
 
 import redrive
 from redrive.domain.run import events as e
+from tests.ledger.child import SERVER
 
 DATA = Path(__file__).resolve().parents[3] / "shared" / "data" / "wfinstances"
+PATIENCE_S = 240
+
+
+class Standing(NamedTuple):
+    """How far a log has come, how many attempts run, and how many claims of the dead were taken over."""
+
+    position: int = 0
+    running: int = 0
+    abandoned: int = 0
 
 
 @dataclass(frozen=True)
@@ -48,42 +61,81 @@ class Command:
         """The log, opened by a process of its own."""
         return redrive.open(f"sqlite:///{self.log}")
 
-    def position_and_running(self) -> tuple[int, int]:
-        """The last position of the log, and how many attempts run, by plain sqlite3."""
+    def standing(self) -> Standing:
+        """How the log stands, by plain sqlite3."""
         try:
-            with sqlite3.connect(f"file:{self.log}?mode=ro", uri=True, timeout=5) as log:
-                rows = log.execute("SELECT topic, count(*) FROM events GROUP BY topic").fetchall()
+            with closing(sqlite3.connect(f"file:{self.log}?mode=ro", uri=True, timeout=5)) as log:
+                return standing_of(log)
         except sqlite3.OperationalError:
-            return 0, 0
-        count = Counter({topic.split("/")[0].removeprefix("run.attempt-"): n for topic, n in rows})
-        return sum(count.values()), count["started"] - count["succeeded"] - count["failed"] - count["interrupted"]
+            return Standing()
 
-    def kill_at(self, position: int) -> None:
-        """Run it, and kill it with -9 once the log has reached *position* while an attempt runs. It is held still
-        for the second look: else the attempt, and the claim with it, could end before the signal arrives."""
-        process = self.start()
-        deadline = time.monotonic() + 90
-        while time.monotonic() < deadline and process.poll() is None:
-            reached, running = self.position_and_running()
-            if reached >= position and running > 0:
-                process.send_signal(signal.SIGSTOP)
-                if self.position_and_running()[1] > 0:
-                    process.send_signal(signal.SIGKILL)
-                    process.wait()
-                    return
-                process.send_signal(signal.SIGCONT)
+    def kill_at(self, position: int, killed: int) -> None:
+        """Run it, and kill it with -9 once the log has reached *position* while an attempt of it runs: those of the
+        *killed* before it are taken over first. What fails too often on the way is retried: other attempts are cut off
+        each time, so the dice fall otherwise."""
+
+        def due(now: Standing) -> bool:
+            return now.position >= position and now.running > 0 and now.abandoned == killed
+
+        process, end = self.start(), time.monotonic() + PATIENCE_S
+        while time.monotonic() < end:
+            if process.poll() is not None:
+                assert process.returncode != 0, f"it is complete: {(self.folder / 'output.txt').read_text()[-2000:]}"
+                self.retry()
+                process = self.start()
+            if due(self.standing()) and self._killed(process, due):
+                return
             time.sleep(0.005)
-        raise AssertionError(f"it ended, or nothing ran: {(self.folder / 'output.txt').read_text()[-2000:]}")
+        process.kill()
+        raise AssertionError(f"it never came so far: {(self.folder / 'output.txt').read_text()[-2000:]}")
+
+    def _killed(self, process: subprocess.Popen[bytes], due: Callable[[Standing], bool]) -> bool:
+        """Kill it, if it is still *due* while nobody can write: no report is on its way that would end the claim."""
+        ear, mouth = SERVER.Pipe()
+        holder = SERVER.Process(target=hold, args=(str(self.log), mouth), daemon=True)
+        holder.start()
+        mouth.close()
+        kills = due(ear.recv()) and process.poll() is None
+        if kills:
+            process.kill()
+            process.wait()
+        ear.close()
+        holder.join()
+        return kills
+
+    def retry(self) -> None:
+        """Ask for a retry of every dead letter."""
+        with self.open() as engine:
+            for letter in engine.local.dead_letters(status="open").items:
+                engine.local.request_retry(letter.id, actor="ana", reason="try again")
 
     def finish(self) -> int:
         """Run it to the end, retrying what is dead-lettered; the last exit code."""
         for _ in range(12):
-            if (code := self.start().wait(timeout=120)) == 0:
+            if (code := self.start().wait(timeout=PATIENCE_S)) == 0:
                 break
-            with self.open() as engine:
-                for letter in engine.local.dead_letters(status="open").items:
-                    engine.local.request_retry(letter.id, actor="ana", reason="try again")
+            self.retry()
         return code
+
+
+def standing_of(log: sqlite3.Connection) -> Standing:
+    """How it stands."""
+    rows = log.execute("SELECT topic, count(*) FROM events GROUP BY topic").fetchall()
+    count = Counter[str]()
+    for topic, number in rows:
+        count[topic.split("/")[0].removeprefix("run.attempt-")] += number
+    running = count["started"] - count["succeeded"] - count["failed"] - count["interrupted"]
+    return Standing(sum(count.values()), running, count["run.claim-abandoned"])
+
+
+def hold(path: str, mouth: Connection) -> None:
+    """Say how the log stands, and let nobody write until the other end is closed. The log is not closed here: its files
+    stay as whoever is killed meanwhile leaves them."""
+    log = sqlite3.connect(path, isolation_level=None, timeout=60)
+    log.execute("BEGIN IMMEDIATE")
+    mouth.send(standing_of(log))
+    mouth.poll(None)
+    os._exit(0)
 
 
 def successes(engine: redrive.Engine) -> Counter[str]:

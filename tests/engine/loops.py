@@ -36,7 +36,7 @@ def held(engine: AsyncEngine) -> Iterator[None]:
 
 async def true(fact: Callable[[], object]) -> None:
     """Wait until *fact* holds; the event loop is free meanwhile."""
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while not fact():  # noqa: ASYNC110 - threads set no events of a loop
             await asyncio.sleep(0.001)
 

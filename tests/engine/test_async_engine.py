@@ -25,7 +25,10 @@ def test_a_hundred_at_once_share_commits(url: str) -> None:
     """Each has a claim of its own; the log is written less often than it is asked."""
 
     async def test(engine: AsyncEngine) -> None:
-        await asyncio.gather(*(live(engine, n) for n in range(100)))
+        with held(engine):
+            lives = [asyncio.create_task(live(engine, n)) for n in range(100)]
+            await begun(engine, THREADS)
+        await asyncio.gather(*lives)
         assert (await engine.local.counts()).runs == {"completed": 100}
         assert engine.sync.ledger.committer.commits < 300
 
@@ -165,7 +168,7 @@ def test_a_cancelled_opening_leaves_nothing_open(url: str) -> None:
     go, engines = threading.Event(), list[redrive.Engine]()
 
     def opened() -> redrive.Engine:
-        go.wait(20)
+        go.wait(60)
         engines.append(redrive.open(url))
         return engines[0]
 

@@ -276,7 +276,7 @@ def test_two_processes_that_run_one_file_make_one_run(tmp_path: Path) -> None:
     )
     command = [sys.executable, "-m", "redrive", "--db", "sqlite:///log.db", "run", "f.yaml"]
     both = [subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) for _ in "ab"]
-    codes = sorted(process.wait(timeout=60) for process in both)
+    codes = sorted(process.wait(timeout=240) for process in both)
     with redrive.open(log_url(tmp_path / "log.db")) as engine:
         assert len(engine.local.runs().items) == 1
     assert ((tmp_path / "ran").read_text(), codes[0]) == ("x\n", 0)
@@ -287,4 +287,4 @@ def test_a_closed_standard_output_is_no_bug(engine: redrive.Engine, tmp_path: Pa
     """``redrive runs >&-``: what would be said goes nowhere."""
     engine.local.submit(Flow([Node("a")]), automation="x")
     command = f"{sys.executable} -m redrive --db sqlite:///{tmp_path / 'log.db'} runs >&-"
-    assert subprocess.run(command, shell=True, check=False, timeout=60).returncode == 0
+    assert subprocess.run(command, shell=True, check=False, timeout=240).returncode == 0

@@ -33,14 +33,14 @@ def test_a_worker_ends_waits_and_stops_at_an_approval(shop: Shop) -> None:
 
 
 def test_run_until_idle_waits_for_a_timed_wait(tmp_path: Path) -> None:
-    """With the real clock, and no later than a moment after it is due, whatever the tick's interval."""
+    """With the real clock, and long before the next tick or look would come."""
     with redrive.open(log_url(tmp_path / "log.db")) as engine:
         flow = Flow([Node("rest", wait=Wait(delay_ms=150)), Node("b", after="rest")])
-        run = engine.local.submit(flow, automation="a")
         begun = time.monotonic()
-        Worker(engine, {"b": lambda _: None}, tick_ms=60_000, poll_ms=60_000).run_until_idle()
+        run = engine.local.submit(flow, automation="a")
+        Worker(engine, {"b": lambda _: None}, tick_ms=600_000, poll_ms=600_000).run_until_idle()
         assert engine.local.run(run).status == "completed"
-        assert 0.1 < time.monotonic() - begun < 30
+        assert 0.1 < time.monotonic() - begun < 200
 
 
 def test_a_working_worker_hears_of_an_approval_at_once(shop: Shop) -> None:

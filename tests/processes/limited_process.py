@@ -1,5 +1,6 @@
 """A worker in a process of its own that counts who is inside: ``python -m tests.processes.limited_process URL FOLDER
-HOW``. Each attempt puts a file into the folder while it runs, and notes how many there were."""
+HOW``. Each attempt puts a file into the folder while it runs, and notes how many there were. HOW it goes on: it leaves
+soon, waits until the file *leave* is there, or stays."""
 
 import os
 import sys
@@ -11,15 +12,15 @@ from redrive import Attempt
 
 
 def inside(attempt: Attempt) -> int:
-    """Be in the folder for a moment (or, when *HOW* is "stay", for ever); note how many are."""
+    """Be in the folder for a moment, or as *HOW* says; note how many are."""
     folder = Path(sys.argv[2])
     mine = folder / f"inside.{attempt.run_id}.{attempt.node}.{attempt.lifetime}"
     mine.touch()
     seen = len(list(folder.glob("inside.*")))
     with (folder / "seen").open("a") as notes:
         notes.write(f"{seen}\n")
-    if sys.argv[3] == "stay":
-        time.sleep(600)
+    while sys.argv[3] == "stay" or (sys.argv[3] == "wait" and not (folder / "leave").exists()):
+        time.sleep(0.005)
     time.sleep(0.01)
     mine.unlink()
     return os.getpid()

@@ -20,7 +20,7 @@ def hanging(attempt: Attempt) -> None:
     """Tell that it has begun, and never end; tell when it is told to stop."""
     folder = Path(sys.argv[-1])
     (folder / f"begun {attempt.run_id}").touch()
-    for _ in range(6_000):
+    for _ in range(30_000):
         if attempt.cancelled:
             (folder / f"told {attempt.run_id}").touch()
             return

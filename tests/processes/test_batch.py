@@ -168,13 +168,16 @@ def test_leases_are_kept_while_attempts_wait(shop: Shop, gate: Gate) -> None:
 
 
 def test_async_handlers_wait_too(shop: Shop) -> None:
-    """No more of them run than are allowed."""
+    """No more of them run than are allowed; and as many as are allowed do run."""
     submit(shop, 20)
-    count, most = [0], [0]
+    count, most, full = [0], [0], asyncio.Event()
 
     async def handler(attempt: Any) -> None:
         count[0] += 1
         most[0] = max(most[0], count[0])
+        if count[0] == 2:
+            full.set()
+        await full.wait()
         await asyncio.sleep(0.001)
         count[0] -= 1
 

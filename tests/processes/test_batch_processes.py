@@ -50,7 +50,7 @@ def test_what_a_killed_batch_worker_had_in_hand_is_taken_over(engine: Engine, tm
     """All of it at once, also what had not begun; it goes on with its second attempt."""
     runs = submit(engine, "h", 12)
     with batch_process(tmp_path) as process:
-        until(lambda: facts(engine, e.AttemptStarted) == 12 and len(list(tmp_path.glob("begun *"))) == 2, 60)
+        until(lambda: facts(engine, e.AttemptStarted) == 12 and len(list(tmp_path.glob("begun *"))) == 2)
         process.send_signal(signal.SIGKILL)
         process.wait()
         assert sorted(engine.tick().reclaimed) == sorted(runs)
@@ -67,7 +67,7 @@ def test_a_handler_that_kills_its_process_takes_nobody_along(engine: Engine, tmp
     deaths, ended = 0, False
     while not ended:
         with batch_process(tmp_path, concurrency=1) as process:
-            ended = process.wait(60) == 0
+            ended = process.wait(120) == 0
             deaths += not ended
     assert (deaths, engine.local.run(poison).status) == (3, "failed")
     assert {engine.local.run(run).status for run in others} == {"completed"}
@@ -78,6 +78,6 @@ def test_two_batch_processes_share_the_runs(engine: Engine, tmp_path: Path) -> N
     """Every node is started once and succeeds once."""
     runs = submit(engine, "b", 100)
     with batch_process(tmp_path) as first, batch_process(tmp_path) as second:
-        assert (first.wait(60), second.wait(60)) == (0, 0)
+        assert (first.wait(120), second.wait(120)) == (0, 0)
     assert {engine.local.run(run).status for run in runs} == {"completed"}
     assert facts(engine, e.AttemptSucceeded) == facts(engine, e.AttemptStarted) == 100

@@ -54,7 +54,7 @@ def test_the_older_line_of_another_process_is_served(engine: Engine, tmp_path: P
     older = submit(engine, "b", 3)
     submit(engine, "a", YOUNGER)
     processes = [serving(tmp_path, handler) for handler in ("a", "b")]
-    until(lambda: len(list(tmp_path.glob("up.*"))) == 2, 60)
+    until(lambda: len(list(tmp_path.glob("up.*"))) == 2)
     (tmp_path / "go").touch()
     assert [process.wait(120) for process in processes] == [0, 0]
     order = started(engine)

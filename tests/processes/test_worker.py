@@ -11,7 +11,7 @@ from redrive import Attempt, AttemptError, Failure, Fatal, InvalidValue, Retry, 
 from redrive.domain.run import events as e
 from redrive.processes.handlers import Handler
 from tests.processes.test_ticker import a_dead_process
-from tests.processes.workshop import ANA, Shop, beside, chain, policy, running, until, work, worker_of, working
+from tests.processes.workshop import ANA, PATIENCE_S, Shop, beside, chain, policy, running, until, work, worker_of, working
 
 
 def raising(error: BaseException) -> Handler:
@@ -69,7 +69,7 @@ def test_no_more_handlers_run_than_are_allowed(shop: Shop, concurrency: int) -> 
             most[0] = max(most[0], count[0])
             if count[0] == concurrency:
                 full.set()
-        full.wait(10)
+        full.wait(PATIENCE_S)
         with lock:
             count[0] -= 1
 

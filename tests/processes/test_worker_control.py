@@ -11,7 +11,7 @@ from redrive import Attempt, Claim, RunId, Worker
 from redrive.domain.ports import Caller
 from redrive.domain.run import events as e
 from redrive.processes.leases import Claimant, claiming, reclaiming
-from tests.processes.workshop import ANA, Shop, beside, chain, policy, running, until, worker_of, working
+from tests.processes.workshop import ANA, PATIENCE_S, Shop, beside, chain, policy, running, until, worker_of, working
 
 
 class Gate:
@@ -24,7 +24,7 @@ class Gate:
 
     def __call__(self, attempt: Attempt) -> Any:
         self.begun.append(attempt)
-        end = time.monotonic() + 20
+        end = time.monotonic() + 2 * PATIENCE_S
         while not self.open.is_set() and time.monotonic() < end:
             if attempt.cancelled:
                 self.told.append(attempt)
@@ -38,7 +38,7 @@ class Deaf(Gate):
 
     def __call__(self, attempt: Attempt) -> Any:
         self.begun.append(attempt)
-        self.open.wait(20)
+        self.open.wait(2 * PATIENCE_S)
         return "late"
 
 
@@ -113,16 +113,15 @@ def test_a_result_at_the_deadline_and_a_timeout_are_one_outcome(shop: Shop, gate
 
 @pytest.mark.parametrize("from_elsewhere", [False, True])
 def test_a_cancel_reaches_a_running_handler(shop: Shop, gate: Gate, *, from_elsewhere: bool) -> None:
-    """Within about a second, also one from another engine on the same log; with the usual settings."""
+    """Also one from another engine on the same log; with the usual settings it looks at least twice a second."""
     other = Shop(shop.path) if from_elsewhere else shop
     other.now = shop.now
     run = shop.submit()
-    with working(shop, {"a": gate}, poll_ms=500, tick_ms=1_000):
+    with working(shop, {"a": gate}, poll_ms=500, tick_ms=1_000) as worker:
         begun(gate)
-        asked = time.monotonic()
+        assert worker._pause_s() <= 0.5
         other.acme.cancel(run, **ANA)
         until(lambda: gate.told)
-        assert time.monotonic() - asked < 3
     assert (shop.run_status(run), shop.topics(run)[-1]) == ("cancelled", "cancelled")
     if from_elsewhere:
         other.engine.close()

@@ -64,7 +64,7 @@ def test_two_processes_share_fifty_runs(engine: Engine, tmp_path: Path) -> None:
     """Every node succeeds once, and both have their part."""
     runs = [submit(engine, chain("a", "b", "c")) for _ in range(50)]
     with other_process(tmp_path, "quick") as first, other_process(tmp_path, "quick") as second:
-        assert (first.wait(60), second.wait(60)) == (0, 0)
+        assert (first.wait(120), second.wait(120)) == (0, 0)
     finish(engine)
     assert {engine.local.run(run).status for run in runs} == {"completed"}
     assert facts(engine, e.AttemptSucceeded) == facts(engine, e.AttemptStarted) == 150
@@ -92,7 +92,7 @@ def test_a_handler_that_kills_its_process_ends_as_a_dead_letter(engine: Engine, 
     deaths = 0
     for _ in range(4):
         with other_process(tmp_path, "exiting") as process:
-            deaths += process.wait(30) == 9
+            deaths += process.wait(120) == 9
     engine.tick()
     assert (deaths, engine.local.run(run).status) == (3, "failed")
     assert facts(engine, e.AttemptStarted) == facts(engine, e.AttemptInterrupted) == 3
@@ -107,6 +107,6 @@ def test_a_cancel_reaches_a_handler_in_another_process(engine: Engine, tmp_path:
         for id_ in (run, other):
             until((tmp_path / f"begun {id_}").exists)
         engine.local.cancel(run, **ANA)
-        until((tmp_path / f"told {run}").exists, seconds=5)
+        until((tmp_path / f"told {run}").exists)
         assert not (tmp_path / f"told {other}").exists()
     assert engine.local.run(run).status == "cancelled"

@@ -43,6 +43,7 @@ FINAL = Failure("execution_error", "it broke for good", final=True)
 TIMEOUT = Failure("provider_transient", "no answer", kind="timeout")
 ANA: dict[str, Any] = {"actor": "ana", "reason": "rotated the key"}
 MODES = ("fail_run", "pause_for_review", "dead_letter")
+PATIENCE_S = 60.0  # only what never comes takes so long, however busy the machine is
 
 
 def policy(attempts: int = 3, mode: str = "fail_run", delay_ms: int = 0, **more: Any) -> RetryPolicy:
@@ -187,7 +188,7 @@ def nothing_written(shop: Shop, error: type[Exception], command: Callable[[], ob
     raise AssertionError("it was not refused")
 
 
-def until(fact: Callable[[], T], seconds: float = 15) -> T:
+def until(fact: Callable[[], T], seconds: float = PATIENCE_S) -> T:
     """Wait until *fact* is true, and return it."""
     end = time.monotonic() + seconds
     while not (found := fact()):
@@ -205,7 +206,7 @@ def work(shop: Shop, handlers: Mapping[str, Handler], **options: Any) -> None:
     """Work until nothing is due; it ends within a time that only a hung worker needs."""
     worker = worker_of(shop, handlers, **options)
     with running(lambda: worker.run_until_idle(wait=False)) as thread:
-        thread.join(20)
+        thread.join(PATIENCE_S)
         assert not thread.is_alive(), "the worker hangs"
 
 
@@ -232,6 +233,6 @@ def running(target: Callable[[], None]) -> Iterator[threading.Thread]:
     thread = threading.Thread(target=call, daemon=True)
     thread.start()
     yield thread
-    thread.join(20)
+    thread.join(PATIENCE_S)
     assert not errors, errors
     assert not thread.is_alive(), "it never ended"

@@ -10,11 +10,18 @@ from typing import Any, cast
 from redrive.domain.classifier import Classifier
 from redrive.domain.errors import InvalidValue
 from redrive.domain.failure import INTERRUPTED, Failure
-from redrive.domain.flow import DEFAULT_RETRY, Flow
+from redrive.domain.flow import DEFAULT_RETRY, Flow, Node
 from redrive.domain.values import JsonValue
 from redrive.effect_nodes import EffectHandler, allowed_origin
 from redrive.flow_files import FlowFile
-from redrive.flow_files.flow_file import COMMAND_HANDLER, EFFECT_PREFIX, PYTHON_PREFIX, SIMULATE_HANDLER
+from redrive.flow_files.flow_file import (
+    COMMAND_HANDLER,
+    EFFECT_PREFIX,
+    PYTHON_PREFIX,
+    SIMULATE_HANDLER,
+    SIMULATED_HANDLER,
+)
+from redrive.flow_files.wfformat import recorded_command
 from redrive.processes.command_handler import CommandHandler
 from redrive.processes.handlers import AttemptError, Handler
 from redrive.processes.handout import Attempt
@@ -104,16 +111,17 @@ def handlers_for(
     file: FlowFile, allowed: Allowed, classifier: Classifier, simulation: Simulation | None
 ) -> Mapping[str, Handler]:
     """The handlers of every node of *file*. Raises InvalidValue when one needs what was not allowed."""
-    names = {node.handled_by for node in file.flow.nodes.values() if not node.is_stateful_wait}
     if simulation is not None:
-        simulated = SimulatedHandler(simulation, {str(node): ms for node, ms in file.runtimes_ms.items()})
-        return dict.fromkeys(names, simulated)
+        return {SIMULATED_HANDLER: SimulatedHandler(simulation, {str(n): ms for n, ms in file.runtimes_ms.items()})}
+    names = {node.handled_by for node in file.flow.nodes.values() if not node.is_stateful_wait}
     if file.kind == "tandem" and names:
         raise InvalidValue("flow file", file.automation, "--simulate: it was imported from Tandem, without commands")
     if file.kind == "wfformat":
         if not allowed.commands:
             accepted = "--simulate, or --allow-commands to execute what it recorded"
             raise InvalidValue("flow file", file.automation, f"{accepted}: it was imported from WfFormat")
+        for node in file.flow.nodes.values():
+            recorded_command(node.params)
         return {SIMULATE_HANDLER: RecordedCommandHandler(classifier)}
     own = Allowed(True, allowed.handler_prefixes or file.imports, allowed.effect_origins or ("*",))
     handlers = Handlers(own, classifier)
@@ -126,11 +134,19 @@ def handlers_for(
 
 
 def simulated_flow(flow: Flow) -> Flow:
-    """*flow* with the default retry of simulated nodes where a node names none. Approvals and timed waits are real."""
-    return Flow(
-        node if node.is_stateful_wait or node.retry != DEFAULT_RETRY else replace(node, retry=SIMULATED_RETRY)
-        for node in flow.nodes.values()
-    )
+    """*flow* as a flow of its own, which only a simulation executes, with the default retry of simulated nodes where a
+    node names none. Approvals and timed waits are real."""
+    return Flow(node if node.is_stateful_wait else _simulated(node) for node in flow.nodes.values())
+
+
+def _simulated(node: Node) -> Node:
+    retry = SIMULATED_RETRY if node.retry == DEFAULT_RETRY else node.retry
+    return replace(node, handler=SIMULATED_HANDLER, retry=retry)
+
+
+def is_simulated(flow: Flow) -> bool:
+    """Whether *flow* is one that only a simulation executes."""
+    return any(node.handler == SIMULATED_HANDLER for node in flow.nodes.values())
 
 
 class SimulatedHandler:
@@ -159,9 +175,11 @@ class RecordedCommandHandler(CommandHandler):
 
     def __call__(self, attempt: Attempt) -> JsonValue:
         """Run the recorded command of one attempt. Raises AttemptError."""
-        params: Any = attempt.params or {}
-        words = [params.get("program"), *params.get("arguments", [])]
-        if not words[0]:
+        try:
+            words = recorded_command(attempt.params)
+        except InvalidValue as cut:
+            raise AttemptError(Failure("missing_config", str(cut), kind="command_cut", final=True)) from None
+        if not words:
             raise AttemptError(Failure("missing_config", "the file recorded no program for this task", final=True))
         return super().__call__(replace(attempt, params={"run": words}))
 

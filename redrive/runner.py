@@ -13,9 +13,10 @@ from typing import Any
 
 from redrive.domain.errors import InvalidValue
 from redrive.domain.flow import Flow
-from redrive.domain.identity import RunId
+from redrive.domain.identity import RunId, run_id_of
 from redrive.domain.run.state import FINAL, Status
-from redrive.domain.values import JsonValue
+from redrive.domain.values import JsonValue, clean_json, clean_name, digest
+from redrive.executors import is_simulated
 from redrive.processes.handlers import Handler
 from redrive.processes.host import is_gone
 from redrive.processes.worker import Worker
@@ -37,7 +38,8 @@ class Chosen:
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """How the user wants the run to be found: by *key*, the unfinished one (*resume*), or always a *new* one."""
+    """How the user wants the run to be found: by *key*, the unfinished one (*resume*), or always a *new* one. With
+    both *key* and *resume*: the one of that key, also when the file has changed."""
 
     key: str | None = None
     input: JsonValue = None
@@ -48,7 +50,8 @@ class Choice:
 def choose_run(tenant: TenantEngine, automation: str, flow: Flow, choice: Choice, actor: str) -> Chosen:
     """The newest unfinished run of this automation and flow, or a new one. Two processes choose one after the other.
 
-    Raises InvalidValue when an unfinished run has another flow and neither resume nor new was asked for; KeyReused.
+    Raises InvalidValue when an unfinished run has another flow or input and neither resume nor new was asked for, and
+    when a real run would be simulated, or a simulated one executed; KeyReused, NotFound.
     """
     with Path(f"{tenant.engine.ledger.home}.run.lock").open("ab") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
@@ -60,6 +63,9 @@ def _choose(tenant: TenantEngine, automation: str, flow: Flow, choice: Choice, a
     def submit(key: str | None) -> RunId:
         return tenant.submit(flow, automation=automation, key=key, input=choice.input, actor=actor)
 
+    if choice.key is not None and choice.resume:
+        keyed = tenant.run(run_id_of(tenant.tenant, automation, clean_name(choice.key, "key")))
+        return Chosen(_same_kind(tenant, keyed, flow), resumed=True, finished=keyed.status in FINAL)
     if choice.key is not None:
         before = tenant.engine.ledger.last_position()
         run_id = submit(choice.key)
@@ -72,14 +78,39 @@ def _choose(tenant: TenantEngine, automation: str, flow: Flow, choice: Choice, a
         if choice.resume:
             raise InvalidValue("--resume", automation, "an automation with an unfinished run")
         return Chosen(submit(None), resumed=False)
+    _same_kind(tenant, unfinished, flow)
     if unfinished.flow != flow.digest and not choice.resume:
         raise InvalidValue(
-            "flow file",
-            automation,
-            f"the flow of the unfinished run {unfinished.run_id}; it has changed: "
-            "--resume goes on with that run as it is, --new starts another",
+            "flow file", automation, f"the flow of the unfinished run {unfinished.run_id}; it has changed: {_WAYS}"
         )
+    if choice.input is not None and not choice.resume:
+        _same_input(tenant, unfinished, choice.input)
     return Chosen(RunId(unfinished.run_id), resumed=True)
+
+
+_WAYS = "--resume goes on with that run as it is, --new starts another"
+
+
+def _same_kind(tenant: TenantEngine, run: RunSummary, flow: Flow) -> RunId:
+    """The run, when it is simulated as *flow* is, or real as that is: what is simulated counts as done, and what is
+    real is not done by dice. Raises InvalidValue."""
+    simulated = is_simulated(tenant.engine.ledger.run_state(tenant.tenant, RunId(run.run_id)).flow)
+    if simulated and not is_simulated(flow):
+        raise InvalidValue("unfinished run", run.run_id, "a real one: --simulate goes on with it, --new starts another")
+    if is_simulated(flow) and not simulated:
+        raise InvalidValue(
+            "unfinished run", run.run_id, "a simulated one: without --simulate it goes on, --new starts one"
+        )
+    return RunId(run.run_id)
+
+
+def _same_input(tenant: TenantEngine, run: RunSummary, given: JsonValue) -> None:
+    """Raises InvalidValue when the run was given another input."""
+    known = tenant.engine.ledger.run_state(tenant.tenant, RunId(run.run_id)).input
+    if digest(clean_json(given, "--input")) != digest(known):
+        raise InvalidValue(
+            "--input", given, f"the input of the unfinished run {run.run_id}, or none; it was another: {_WAYS}"
+        )
 
 
 def newest_unfinished(tenant: TenantEngine, automation: str, flow: str | None) -> RunSummary | None:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 @dataclass(slots=True)
 class Standing:
     """What settle looks at: the run's counters as they will be after the events of this decision. *due_ms* and
-    *was_ready* tell how it is queued before them, if it is."""
+    *was_ready* tell how it is queued before them, if it is, and *held* how many ready nodes wait for limits."""
 
     status: Status
     claimed: bool
@@ -33,6 +33,7 @@ class Standing:
     approvals: int = 0
     due_ms: int | None = None
     was_ready: bool = False
+    held: int = 0
 
 
 def standing_of(run: Run) -> Standing:
@@ -54,6 +55,7 @@ def standing_of(run: Run) -> Standing:
         len(run.approvals),
         run.due_ms,
         ready > 0,
+        ready if run.held_by else 0,
     )
 
 
@@ -90,7 +92,8 @@ def settle(standing: Standing, now_ms: int) -> list[Event]:
     if standing.pause_requested:
         return _unless(standing, Status.PAUSED, e.RunPaused())
     if standing.ready:
-        there = standing.claimed or (standing.status is Status.QUEUED and standing.was_ready)
+        new = 0 < standing.held < standing.ready  # what became ready does not stand in the line of the others
+        there = standing.claimed or (standing.status is Status.QUEUED and standing.was_ready and not new)
         return [] if there else _queued(standing.ready_reason, now_ms)
     if (due := standing.next_due_ms) is not None:
         there = standing.status is Status.QUEUED and standing.due_ms == due

@@ -13,7 +13,13 @@ MOST_PREFIXES = 3
 
 def executing(session: Session, handlers: Iterable[str], flow_file: str = "FLOW_FILE") -> tuple[str, str]:
     """The command that executes nodes with these *handlers*, and what it is good for."""
-    from redrive.flow_files.flow_file import COMMAND_HANDLER, EFFECT_PREFIX, PYTHON_PREFIX, SIMULATE_HANDLER
+    from redrive.flow_files.flow_file import (
+        COMMAND_HANDLER,
+        EFFECT_PREFIX,
+        PYTHON_PREFIX,
+        SIMULATE_HANDLER,
+        SIMULATED_HANDLER,
+    )
 
     names = set(handlers) - {""}
     allowed = ["--allow-commands"] if COMMAND_HANDLER in names else []
@@ -25,7 +31,7 @@ def executing(session: Session, handlers: Iterable[str], flow_file: str = "FLOW_
         allowed += ["--allow-effects", origin]
     if allowed:
         return session.command("work", *allowed), "execute what is queued"
-    if SIMULATE_HANDLER in names:
+    if names & {SIMULATE_HANDLER, SIMULATED_HANDLER}:
         return session.command("run", flow_file, "--simulate"), "go on with the simulation"
     return session.command("queues", "ready"), "what waits for your application's worker"
 

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 @click.argument("flow_file", type=click.Path(path_type=Path))
 @click.option("--key", help="The run's key: the same key gives the same run, also when it is completed.")
 @click.option("--input", "input_", metavar="JSON", help="The run's input.")
-@click.option("--resume", is_flag=True, help="Go on with the unfinished run although the file has changed.")
+@click.option("--resume", is_flag=True, help="Go on with the unfinished run although file or input have changed.")
 @click.option("--new", is_flag=True, help="Start another run although one is unfinished.")
 @click.option("--simulate", is_flag=True, help="Execute nothing: nodes take their recorded time and fail by dice.")
 @click.option("--time-scale", type=float, default=1.0, show_default=True, help="Simulation: factor on run times.")
@@ -74,6 +74,8 @@ def run(
 
     if resume and new:
         raise click.UsageError("--resume and --new exclude each other.")
+    if key is not None and new:
+        raise click.UsageError("--key and --new exclude each other: a key names one run.")
     if concurrency is not None:
         session.give("concurrency", concurrency)
     file = read_flow_file(flow_file, max_bytes=session.settings.max_flow_bytes)

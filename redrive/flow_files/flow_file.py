@@ -9,6 +9,9 @@ from redrive.domain.identity import FlowDigest, NodeId
 
 COMMAND_HANDLER = "redrive.command"
 SIMULATE_HANDLER = "redrive.simulate"
+"""Of imported nodes: they are simulated, unless what the file recorded may be executed."""
+SIMULATED_HANDLER = "redrive.simulation"
+"""Of every node of a run that is simulated: nobody takes it for a real one."""
 PYTHON_PREFIX = "python:"
 EFFECT_PREFIX = "effect:"
 

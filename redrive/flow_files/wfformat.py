@@ -123,10 +123,26 @@ def _command(record: _Record | None) -> dict[str, JsonValue]:
         kept["program"] = cut_text(program, _MAX_PROGRAM_BYTES)
     if isinstance(arguments, list) and arguments:
         texts = (item for item in arguments[:_MAX_ARGUMENTS] if isinstance(item, str))
-        kept["arguments"] = [cut_text(text, _MAX_ARGUMENT_BYTES) for text in texts]
-        if len(arguments) > _MAX_ARGUMENTS:
-            kept["arguments_left_out"] = len(arguments) - _MAX_ARGUMENTS
+        kept["arguments"] = words = [cut_text(text, _MAX_ARGUMENT_BYTES) for text in texts]
+        if len(words) < len(arguments):
+            kept["arguments_left_out"] = len(arguments) - len(words)
     return kept
+
+
+def recorded_command(params: JsonValue) -> list[str]:
+    """The words of the command that a task recorded; none when it recorded no program. Raises InvalidValue where not
+    all of it was kept: part of a command is another command."""
+    known: Any = params if isinstance(params, dict) else {}
+    if not known.get("program"):
+        return []
+    words: list[str] = [known["program"], *known.get("arguments", [])]
+    sizes = [_MAX_PROGRAM_BYTES, *[_MAX_ARGUMENT_BYTES] * _MAX_ARGUMENTS]
+    cut = any(len(word.encode()) > most for word, most in zip(words, sizes, strict=False))
+    if cut or "arguments_left_out" in known:
+        whole = f"at most {_MAX_ARGUMENTS} texts of at most {_MAX_ARGUMENT_BYTES} bytes as arguments"
+        accepted = f"a command that was kept whole ({whole}): part of one is not executed, only shown"
+        raise InvalidValue("command", words[0][:80], accepted)
+    return words
 
 
 def _ignored(document: dict[str, Any], strangers: bool) -> tuple[str, ...]:

@@ -53,7 +53,7 @@ def test_a_task_is_simulated_and_its_command_kept_for_people() -> None:
     assert isinstance(node.params, dict)
     assert node.params["runtime_ms"] == 1_234 == file.runtimes_ms[next(iter(file.flow.nodes))]
     assert len(str(node.params["program"])) == 1_001
-    assert node.params["arguments_left_out"] == 50
+    assert node.params["arguments_left_out"] == 51
 
 
 def test_edges_are_what_parents_and_children_say_together() -> None:

@@ -264,12 +264,13 @@ class StreamDamaged(StorageError, StreamUnreadable):
 
 
 class ArchiveUnreadable(StorageError, StreamUnreadable):
-    """What is asked for was archived, and its archive is missing, damaged, or another one."""
+    """What is asked for was archived, and its archive is missing, damaged, or another one. *changed*: it is there, but
+    what it holds is not what was archived."""
 
     code = "archive-unreadable"
 
-    def __init__(self, path: str, why: str) -> None:
-        self.path, self.why = path, why
+    def __init__(self, path: str, why: str, *, changed: bool = False) -> None:
+        self.path, self.why, self.changed = path, why, changed
         super().__init__(f"{path}: the archive cannot be read: {why}; put it back there, or beside the log")
 
 

@@ -58,11 +58,17 @@ class PrivateEngine:
         self._finish_destructions()
 
     def _finish_destructions(self) -> None:
-        """Carry out what a process began that died meanwhile."""
-        if self.encryption is not None and self.encryption.keys.intents():
+        """Carry out what a process began that died meanwhile; then, what others destroyed goes in this place too."""
+        if self.encryption is None:
+            return
+        if self.encryption.keys.intents():
             from redrive.privacy.destruction import finish_destructions
 
             finish_destructions(cast("Engine", self), self.encryption)
+        if self.encryption.erasures:
+            from redrive.privacy.places import forget_what_is_destroyed
+
+            forget_what_is_destroyed(cast("Engine", self), self.encryption)
 
     def _require_privacy(self, subject: object) -> None:
         """Raises InvalidValue for a *subject* that is no name, or where nothing would be encrypted for it."""

@@ -3,7 +3,7 @@
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from operator import itemgetter
-from typing import Any
+from typing import Any, Self
 
 from redrive.evidence.store import Addition, Archived, Outrun, StoredCheckpoint, StoredRow
 from redrive.ledger.database import Connection
@@ -24,8 +24,12 @@ class LogEvidence(ABC):
     _checkpoint = "SELECT size, previous_size, position, root, note, sealed_at_ms FROM tree_checkpoints"
     _tile = "SELECT hashes FROM tree_tiles WHERE level = ? AND tile = ?"
 
-    def __init__(self, ledger: LogLedger) -> None:
-        self._ledger = ledger
+    def __init__(self, ledger: LogLedger, *, whole: bool = False) -> None:
+        self._ledger, self._whole = ledger, whole
+
+    def whole(self) -> Self:
+        """The same log, its rows with the states that were archived. Reading them raises ArchiveUnreadable."""
+        return type(self)(self._ledger, whole=True)
 
     def rows_after(self, position: float, limit: int) -> Sequence[StoredRow]:
         """At most *limit* rows beyond *position*, in log order."""
@@ -38,6 +42,8 @@ class LogEvidence(ABC):
         """The rows with what remains of the states that were archived."""
         if b"" not in map(_STATE_OF, rows):
             return rows
+        if self._whole:
+            return self._ledger.recorder.shelf.put_back(rows, connection)
         kept = self._ledger.recorder.shelf.kept([row[0] for row in rows if row[4] == b""], connection)
         return [
             (*row[:4], Archived(kept[row[0]][0].size, kept[row[0]][0].digest), *row[5:])
@@ -45,6 +51,12 @@ class LogEvidence(ABC):
             else row
             for row in rows
         ]
+
+    def archived_state(self, position: int) -> bytes:
+        """The state of a row that was archived, from its archive. Raises ArchiveUnreadable."""
+        with storage_errors(self._ledger.path):
+            shelf, connection = self._ledger.recorder.shelf, self._ledger.recorder.reader()
+            return shelf.state(*shelf.kept([position], connection)[position])
 
     @abstractmethod
     def faults(self) -> list[str]:

@@ -43,6 +43,8 @@ class Claim:
         detail = self.detail or ("" if self.trusted else "not trusted by the policy: nothing follows from it")
         if seen.origin != origin:
             agrees, detail = (False if self.trusted else None), f"it is of another log, {seen.origin}"
+        elif not seen.size:
+            agrees, detail = None, "the log was empty then: nothing follows from it"
         elif seen.size > size:
             detail = f"it knows {seen.size} leaves, the log has {size}: the log was cut, or an old copy was restored"
             agrees = False

@@ -14,9 +14,15 @@ _INVALID = (
     "SELECT c.relname, i.indisvalid AND i.indisready FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid "
     "JOIN pg_class t ON t.oid = i.indrelid WHERE t.relnamespace = current_schema()::regnamespace ORDER BY c.relname"
 )
-_STRANGE = (
-    "SELECT t.tgname, c.relname FROM pg_trigger t JOIN pg_class c ON c.oid = t.tgrelid WHERE NOT t.tgisinternal "
-    "AND c.relnamespace = current_schema()::regnamespace AND t.tgname NOT LIKE 'events\\_no\\_%' ORDER BY t.tgname"
+_OWN = re.compile(r"CREATE TRIGGER (\w+)")
+_BODY = re.compile(r"LANGUAGE plpgsql AS \$\$(.*?)\$\$", re.DOTALL)
+_TRIGGERS = (
+    "SELECT t.tgname, c.relname, p.prosrc FROM pg_trigger t JOIN pg_class c ON c.oid = t.tgrelid "
+    "JOIN pg_proc p ON p.oid = t.tgfoid WHERE NOT t.tgisinternal "
+    "AND c.relnamespace = current_schema()::regnamespace ORDER BY t.tgname"
+)
+_HIDDEN = (
+    "SELECT relname FROM pg_class WHERE relrowsecurity AND relnamespace = current_schema()::regnamespace ORDER BY 1"
 )
 _RULES = "SELECT rulename, tablename FROM pg_rules WHERE schemaname = current_schema() ORDER BY rulename"
 _VIEWS = "SELECT viewname FROM pg_views WHERE schemaname = current_schema() ORDER BY viewname"
@@ -41,12 +47,23 @@ def _expected() -> tuple[list[str], list[str]]:
     return tables, [*(f"{table}_pkey" for table in tables), *_INDEX.findall(TABLES)]
 
 
+def _guards() -> tuple[list[str], list[str]]:
+    """The triggers that a ledger makes, and what they do."""
+    from redrive.ledger.postgres.schema import TABLES
+
+    return _OWN.findall(TABLES), _BODY.findall(TABLES)
+
+
 def _of_schema(connection: Connection) -> Iterator[str]:
     for table in _expected()[0]:
         if connection.execute("SELECT to_regclass(?)::text", (table,)).fetchone()[0] is None:
             yield f"the table {table} is gone"
-    for name, table in connection.execute(_STRANGE):
-        yield f"there is a trigger {name!r} on {table}, which no ledger makes"
+    own, bodies = _guards()
+    for name, table, body in connection.execute(_TRIGGERS):
+        if name not in own or body not in bodies:
+            yield f"there is a trigger {name!r} on {table}, which no ledger makes"
+    for (table,) in connection.execute(_HIDDEN):
+        yield f"the table {table} shows some rows to some roles only (row level security), as no ledger makes it"
     for name, table in connection.execute(_RULES):
         yield f"there is a rule {name!r} on {table}, which no ledger makes"
     for (name,) in connection.execute(_VIEWS):

@@ -9,6 +9,9 @@ from typing import Any
 
 from redrive.domain.errors import StorageError
 from redrive.evidence.report import Compared
+from redrive.forensics.checkpoints import ViewCheckpoints
+from redrive.forensics.positions import Position
+from redrive.forensics.prefix import LogPrefix
 from redrive.forensics.private import private_folder
 from redrive.ledger.agenda import Agenda
 from redrive.ledger.agenda_log import agenda_by_the_log
@@ -19,30 +22,57 @@ from redrive.ledger.ledger import LogLedger
 from redrive.ledger.limit_book import LimitBook
 from redrive.ledger.storage_errors import storage_errors
 from redrive.projections.view import View
-from redrive.projections.view_state import ViewState
 
 EQUAL, DIFFERENT, SKIPPED = "equal", "different", "skipped"
 _MISSING = "no row"
 
 
 def views_compared(ledger: LogLedger, live: View) -> Compared:
-    """Fold the log anew into a temporary file, up to where the live view stands, and compare them row by row."""
+    """Fold the log anew into a temporary file, up to where the live view stands, and compare them row by row; on the
+    way, each view checkpoint that would be used for a question about the past. Raises StorageError."""
     live.catch_up()
     if live.path is None:
         return Compared(state=SKIPPED, detail="the views are in memory")
-    with closing(sqlite3.connect(f"{Path(live.path).absolute().as_uri()}?mode=ro", uri=True)) as connection:
-        connection.execute("BEGIN")  # one moment of the view, whoever goes on folding into it
-        position = ViewState.of(connection).position
-        with (
-            private_folder(live.path) as folder,
-            View(ledger, str(folder / "views.db"), until=position) as fresh,
-        ):
-            fresh.catch_up()
-            with closing(sqlite3.connect(str(fresh.path))) as built:
-                difference = _difference(connection, built)
-    if difference is None:
-        return Compared(state=EQUAL, detail=f"{position} events folded anew; full-text indexes not compared")
-    return Compared(state=DIFFERENT, detail=difference)
+    erasures = _erasures(ledger)
+    with private_folder(live.path) as folder:
+        position = live.copy_to(str(folder / "live.db"))  # one moment of the view, whoever goes on folding into it
+        kept = ViewCheckpoints(ledger, live)
+        difference, moments = _first_difference(ledger, folder, position, kept)
+    if difference is not None and (erasures is None or _erasures(ledger) != erasures):
+        raise StorageError("a key was destroyed meanwhile: verify again")
+    if difference is not None:
+        return Compared(state=DIFFERENT, detail=difference)
+    more = f", {moments} view checkpoint(s) on the way" if moments else ""
+    return Compared(state=EQUAL, detail=f"{position} events folded anew{more}; full-text indexes checked")
+
+
+def _erasures(ledger: LogLedger) -> int | None:
+    """How many keys are destroyed; None while one is: what is folded before differs from what is folded after."""
+    encryption = ledger.recorder.encryption
+    return 0 if encryption is None else encryption.erasures
+
+
+def _first_difference(ledger: LogLedger, folder: Path, position: int, kept: ViewCheckpoints) -> tuple[str | None, int]:
+    """What differs first between the log and the copy of the live view, or a view checkpoint; and how many of these
+    were compared."""
+    prefix = LogPrefix(ledger, Position(asked="", position=position, recorded_at_ms=0, occurred_at_ms=0))
+    copy, moments = folder / "checkpoint.db", 0
+    with View(prefix, str(folder / "views.db")) as fresh:
+        for stop in [known for known in kept.positions() if known < position]:
+            if kept.copy_nearest(stop, copy) != stop:  # nobody would use it, or it has gone since
+                continue
+            prefix.until, moments = stop, moments + 1
+            if (found := _compared_with(fresh, copy)) is not None:
+                return f"view checkpoint at {stop}: {found}", moments
+        prefix.until = position
+        return _compared_with(fresh, folder / "live.db"), moments
+
+
+def _compared_with(fresh: View, copy: Path) -> str | None:
+    """In what the view in the file *copy* differs from one that was folded up to where it stands."""
+    fresh.catch_up()
+    with closing(sqlite3.connect(str(copy))) as connection, closing(sqlite3.connect(str(fresh.path))) as built:
+        return _difference(connection, built) or _fault(connection)
 
 
 def agenda_compared(ledger: LogLedger) -> Compared:
@@ -81,22 +111,41 @@ def _capacity_difference(ledger: LogLedger, connection: Connection) -> str | Non
 
 def _difference(live: sqlite3.Connection, built: sqlite3.Connection) -> str | None:
     """The first row in which two views differ, in words."""
-    tables = _tables(built)
-    if _tables(live) != tables:
-        return "the tables are others"
-    for table in tables:
+    objects = _objects(built)
+    if _objects(live) != objects:
+        return "its tables, indexes or triggers are others"
+    texts = _texts(built)
+    for table in (name for kind, name in objects if kind == "table" and name not in texts):
         for one, other in zip_longest(_rows(live, table), _rows(built, table), fillvalue=_MISSING):
             if one != other:
                 return f"table {table}: {_told(one)} where the log gives {_told(other)}"
     return None
 
 
-def _tables(connection: sqlite3.Connection) -> dict[str, str]:
-    """Every table but full-text indexes: what these hold depends on how many events were folded at a time."""
-    query = "SELECT name, sql FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%' ORDER BY name"
-    tables: dict[str, str] = dict(connection.execute(query).fetchall())
-    indexes = tuple(name for name, sql in tables.items() if sql.upper().startswith("CREATE VIRTUAL"))
-    return {name: sql for name, sql in tables.items() if not name.startswith(indexes or ("\n",))}
+def _objects(connection: sqlite3.Connection) -> dict[tuple[str, str], str]:
+    """All of the schema but the tables within full-text indexes: what these hold depends on how many events were
+    folded at a time."""
+    query = "SELECT type, name, sql FROM sqlite_master WHERE name NOT LIKE 'sqlite_%' ORDER BY type, name"
+    found = {(kind, name): sql or "" for kind, name, sql in connection.execute(query).fetchall()}
+    shadows = tuple(f"{name}_" for name in _texts(connection))
+    return {(kind, name): sql for (kind, name), sql in found.items() if kind != "table" or not name.startswith(shadows)}
+
+
+def _texts(connection: sqlite3.Connection) -> list[str]:
+    """The names of the full-text indexes."""
+    query = "SELECT name FROM sqlite_master WHERE type = 'table' AND sql LIKE 'CREATE VIRTUAL%' ORDER BY name"
+    return [name for (name,) in connection.execute(query)]
+
+
+def _fault(view: sqlite3.Connection) -> str | None:
+    """What is wrong with a view whose rows are right: queries find them by indexes, and by full text."""
+    try:
+        said = view.execute("PRAGMA integrity_check(1)").fetchone()[0]
+        for name in _texts(view) if said == "ok" else ():
+            view.execute(f'INSERT INTO "{name}" ("{name}", rank) VALUES (\'integrity-check\', 1)')
+    except sqlite3.DatabaseError as error:
+        said = f"an index does not agree with its table ({error})"
+    return None if said == "ok" else str(said)
 
 
 def _rows(connection: sqlite3.Connection, table: str) -> Iterator[tuple[Any, ...]]:

@@ -27,10 +27,9 @@ class _Model(BaseModel):
 
 
 class Finding(_Model):
-    """Something that is not as it was written. *kind*: row, column, tile, checkpoint, anchor, view, agenda or
-    database. Which
-    leaf, position, stream and version it concerns, as far as that can be told; *exact*: the tree proves that it is
-    this one."""
+    """Something that is not as it was written. *kind*: row, column, archive, tile, checkpoint, anchor, view, agenda or
+    database. Which leaf, position, stream and version it concerns, as far as that can be told; *exact*: the tree proves
+    that it is this one."""
 
     kind: str
     what: str

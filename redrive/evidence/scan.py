@@ -4,6 +4,8 @@ from collections.abc import Callable, Iterator, Sequence
 from math import inf
 from typing import NamedTuple
 
+from redrive.domain.errors import ArchiveUnreadable
+from redrive.evidence.clocks import MOST_PLACES, Clocks, Floor
 from redrive.evidence.columns import differing_column, doubtful
 from redrive.evidence.leaves import leaf_of_row, leaves_of
 from redrive.evidence.merkle import HASH_BYTES, TILE_WIDTH, Frontier, TiledTree, TreeDamaged, is_included
@@ -12,7 +14,6 @@ from redrive.evidence.store import Archived, StoredCheckpoint, StoredRow, Stored
 
 CHUNK = 4 * TILE_WIDTH
 MOST_FINDINGS = 100
-MOST_PLACES = 10
 MOST_BETWEEN = 16 * CHUNK
 
 
@@ -26,7 +27,7 @@ class Expected(NamedTuple):
 
 class Scan:
     """One pass over the log up to checkpoint *last*. *roots* are those that the rows lead to, at the sizes asked for;
-    *read_to* is the last position that it read.
+    *read_to* is the last position that it read, *unread* why a state could not be read from its archive.
 
     Where row and tree differ, an inclusion proof from the other tiles tells which of them is the one that was sealed;
     the scan goes on with that one, so that what follows can still be judged.
@@ -39,6 +40,7 @@ class Scan:
         last: StoredCheckpoint,
         sizes: Sequence[int],
         look_at_note: Callable[[StoredCheckpoint], str | None],
+        floors: Sequence[Floor] = (),
     ) -> None:
         self._rows, self._tree, self._last, self._look_at_note = rows, tree, last, look_at_note
         self._tiles = TiledTree(tree.tile)
@@ -51,10 +53,10 @@ class Scan:
         self.finding_count = 0
         self.first_bad: int | None = None
         self.last_good_size = 0
-        self.matched = self.checkpoints = self.archived = self.uncompared = self.unsealed = self.regressions = 0
-        self.regression_positions: list[int] = []
+        self.matched = self.checkpoints = self.archived = self.uncompared = self.unsealed = 0
+        self.unread = ""
+        self.clocks = Clocks(floors)
         self.unsealed_since_ms: int | None = None
-        self._running_ms = 0
         self._previous = 0
         self._points = self._each_checkpoint()
         self._point = next(self._points, None)
@@ -244,7 +246,9 @@ class Scan:
             self.last_good_size = point.size
 
     def _look_at_columns(self, start: int, rows: Sequence[StoredRow | None]) -> None:
-        self._look_at_times(rows)
+        for n, floor in self.clocks.look(rows):
+            what = f"the event claims a time earlier than {floor.name}, which it lies beyond, allows: backdated"
+            self._find("row", what, start + n, rows[n])
         for n in doubtful(rows):
             row = rows[n]
             if row is None:
@@ -252,7 +256,9 @@ class Scan:
             _, _, _, _, state, tenant, correlation, _ = row
             if type(state) is Archived:
                 self.archived += 1
-                continue
+                state = self._state_in_archive(start + n, row)
+                if state is None:
+                    continue
             try:
                 column = differing_column(state, tenant, correlation)
             except (ValueError, TypeError, AttributeError):
@@ -261,21 +267,15 @@ class Scan:
             if column is not None:
                 self._find("column", f"the column {column} is not what the event's envelope says", start + n, row)
 
-    def _look_at_times(self, rows: Sequence[StoredRow | None]) -> None:
-        timed = [(row[7], row[0]) for row in rows if row is not None and type(row[7]) is int]
-        if timed and timed[0][0] >= self._running_ms and timed == sorted(timed):
-            self._running_ms = timed[-1][0]
-            return
-        for at_ms, position in timed:
-            if at_ms < self._running_ms:
-                self._note_regression(position)
-            else:
-                self._running_ms = at_ms
-
-    def _note_regression(self, position: int) -> None:
-        self.regressions += 1
-        if len(self.regression_positions) < MOST_PLACES:
-            self.regression_positions.append(position)
+    def _state_in_archive(self, leaf: int, row: StoredRow) -> bytes | None:
+        """The state of an archived row; None when it cannot be read, which is told."""
+        try:
+            return self._rows.archived_state(row[0])
+        except ArchiveUnreadable as error:
+            if error.changed:
+                self._find("archive", "the archive holds another state than the one that was sealed", leaf, row)
+            self.unread = self.unread or str(error)
+            return None
 
     def _look_at_the_rest(self, after: int) -> None:
         """What is not sealed yet."""

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from redrive.domain.errors import InvalidValue, RedriveError
 from redrive.domain.identity import StreamId, Tenant, derived_id
+from redrive.evidence.clocks import Floor
 from redrive.evidence.outside import Claim, kept, pinned, recorded
 from redrive.evidence.policy import VerifyPolicy
 from redrive.evidence.rebuilt import DIFFERENT, SKIPPED, agenda_compared, views_compared
@@ -58,7 +59,8 @@ def verify(
     claims = _claims(engine, policy, checkpoints, case)  # before the tree: what is pinned by now is in it
     last = store.last()
     trust = Trust(origin, policy.trusted, engine.evidence.keys.verifiers())
-    scan = Scan(store, store, last or _NOTHING, [claim.checkpoint.size for claim in claims], trust.look)
+    sizes = [claim.checkpoint.size for claim in claims]
+    scan = Scan(store, store, last or _NOTHING, sizes, trust.look, _floors(claims, policy))
     with ThreadPoolExecutor(1, "redrive-verify") as aside:
         faults = aside.submit(store.faults)
         scan.run()
@@ -66,6 +68,8 @@ def verify(
     case.more = scan.finding_count - len(scan.findings)
     if last is None:
         case.missing.append(NOTHING_SEALED)
+    if scan.unread:
+        case.missing.append(f"archived states could not be read, nor compared with their columns: {scan.unread}")
     case.anchors += [claim.check(origin, scan.size, scan.roots) for claim in claims]
     _judge_keys(policy, trust, scan.size, case)
     _judge_anchors(engine, policy, claims, scan.size, case)
@@ -90,6 +94,15 @@ def verify(
     )
 
 
+def _floors(claims: Sequence[Claim], policy: VerifyPolicy) -> list[Floor]:
+    """Since when what lies beyond the anchors of those who are trusted was recorded."""
+    return [
+        Floor(claim.position, claim.at_ms - policy.clock_tolerance_ms, claim.name)
+        for claim in claims
+        if claim.trusted and claim.at_ms is not None and claim.position is not None
+    ]
+
+
 def _scanned(scan: Scan) -> dict[str, Any]:
     """What the scan tells of itself."""
     return {
@@ -99,8 +112,8 @@ def _scanned(scan: Scan) -> dict[str, Any]:
         "last_good_size": scan.last_good_size,
         "unsealed": scan.unsealed,
         "unsealed_since_ms": scan.unsealed_since_ms,
-        "regressions": scan.regressions,
-        "regression_positions": tuple(scan.regression_positions),
+        "regressions": scan.clocks.regressions,
+        "regression_positions": tuple(scan.clocks.regression_positions),
         "archived": scan.archived,
         "uncompared": scan.uncompared,
     }

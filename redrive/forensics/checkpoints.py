@@ -27,6 +27,8 @@ MOST = 32
 MOST_BYTES = 8 * 1024**3
 LEAST_EVERY = 1_000
 ABANDONED = ".writing-"
+ERASURES = "erasures"
+"""The file that says how many keys were destroyed when nothing older was left."""
 
 
 class ViewCheckpoints:
@@ -40,6 +42,7 @@ class ViewCheckpoints:
         beside = None if views.path is None else Path(f"{views.path.removesuffix('.db')}.checkpoints")
         self.folder = beside if self.every else None
         self._erasures = self._erasures_now()
+        self._drop_what_is_destroyed()
 
     def positions(self) -> list[int]:
         """Where there is a file that says it is one, in log order."""
@@ -97,6 +100,19 @@ class ViewCheckpoints:
         destroys a key removes what was written before."""
         encryption = self._ledger.recorder.encryption
         return 0 if encryption is None else encryption.erasures
+
+    def _drop_what_is_destroyed(self) -> None:
+        """Remove those that were made before the last key was destroyed: by whom, and where, does not matter."""
+        if self.folder is None or self._erasures == 0 or not self.folder.is_dir():
+            return
+        marker, now = self.folder / ERASURES, str(self._erasures)
+        with contextlib.suppress(OSError, UnicodeDecodeError):
+            if self._erasures is not None and marker.read_text(encoding="ascii") == now:
+                return
+        self.drop()
+        if self._erasures is not None and not self.positions():
+            with contextlib.suppress(OSError):
+                marker.write_text(now, encoding="ascii")
 
     def drop(self) -> int:
         """Remove all of them, and what was abandoned half-written; how many there were."""

@@ -5,9 +5,7 @@ write lock, so that nothing is encrypted with it afterwards, by any process; the
 """
 
 import json
-import shutil
 from collections.abc import Callable, Iterator, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from redrive.domain.errors import NotFound, Refused
@@ -19,8 +17,8 @@ from redrive.ledger.transaction import LedgerTransaction
 from redrive.privacy.encryption import Encryption, key_stream_of
 from redrive.privacy.key_store import Intent
 from redrive.privacy.models import KeyDestruction
+from redrive.privacy.places import note_erasures, remove_copies
 from redrive.processes.operations import abandoning, cancelling
-from redrive.projections.view_file import ViewFile
 
 if TYPE_CHECKING:
     from redrive.engine import Engine
@@ -71,11 +69,12 @@ def _carry_out(engine: "Engine", encryption: Encryption, intent: Intent) -> KeyD
     with ledger.committer.under_lock():
         ledger.committer.states.forget_all()
     engine.views.catch_up()
-    removed = _remove_copies(engine.views.path)
+    removed = remove_copies(engine.views.path)
     encrypted = _encrypted_with(engine, intent.key)
     cancelled = _close(engine, [(run, cancelling(RunId(run), engine.services.policy_of)) for run, _ in encrypted])
     abandoned = _close(engine, [(id_, abandoning(id_, None)) for id_ in _unsettled(engine, encrypted)])
     keys.finish(intent.key)
+    note_erasures(engine.views.path, encryption.erasures)
     said = ledger.stream(key_stream_of(intent.key))[0]
     assert isinstance(said.event, KeyDestroyed)
     return KeyDestruction(
@@ -87,28 +86,6 @@ def _carry_out(engine: "Engine", encryption: Encryption, intent: Intent) -> KeyD
         abandoned=abandoned,
         removed=removed,
     )
-
-
-def _remove_copies(view: str | None) -> tuple[str, ...]:
-    """Remove what other versions of the code, as-of queries and interrupted rebuilds keep beside the view. They are
-    made anew when they are asked for; a process that is making one at this moment fails, once."""
-    if view is None:
-        return ()
-    live = Path(view)
-    stem = live.name.rpartition(".views-")[0] + ".views-"
-    removed = []
-    for found in sorted(live.parent.iterdir()):
-        own = found.name == live.name or found.name.startswith((f"{live.name}-", f"{live.name}.lock"))
-        if own or not found.name.startswith(stem) or found.name.endswith(".lock"):
-            continue
-        if found.is_dir():
-            shutil.rmtree(found, ignore_errors=True)
-        elif found.suffix == ".db":
-            ViewFile.discard(str(found))
-        else:
-            found.unlink(missing_ok=True)
-        removed.append(found.name)
-    return tuple(removed)
 
 
 def _encrypted_with(engine: "Engine", key: str) -> list[tuple[str, Tenant]]:

@@ -106,7 +106,9 @@ def read_state(file: int, kept: Kept, path: str) -> bytes:
     except OSError as error:
         raise ArchiveUnreadable(path, error.strerror or "it cannot be read") from error
     if hashlib.sha256(state).digest() != kept.digest:
-        raise ArchiveUnreadable(path, f"what it holds of position {kept.position} is not what was archived")
+        raise ArchiveUnreadable(
+            path, f"what it holds of position {kept.position} is not what was archived", changed=True
+        )
     return state
 
 

@@ -86,13 +86,18 @@ class ArchivedRows:
             for row in rows
         ]
 
+    def archived_state(self, position: int) -> bytes:
+        """From where it was moved to."""
+        state: bytes = self._store.rows_after(position - 1, 1)[0][4]
+        return state
+
     def last_position(self) -> int:
         """The last position of the log."""
         return self._store.last_position()
 
 
 def test_archived_states_are_checked_by_their_digests(sealed: Sealed) -> None:
-    """Their leaves are the same; only columns cannot be compared."""
+    """Their leaves are the same."""
     with sealed.open() as engine:
         rows, store, last = ArchivedRows(engine), engine.evidence.store, engine.evidence.store.last()
         assert last is not None

@@ -290,3 +290,12 @@ def test_frontiers_do_not_share_nodes() -> None:
     other = one.copy()
     other.extend([b"x" * 32])
     assert (one.size, other.size) == (0, 1)
+
+
+def test_an_anchor_of_no_events_vouches_for_nothing(sealed: Sealed, tmp_path: Path) -> None:
+    """Every log goes on from the empty one: it must not make one VERIFIED."""
+    origin = sealed.pin.read_text().split("\n")[0]
+    empty = tmp_path / "empty.txt"
+    empty.write_text(f"{origin}\n0\n47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=\n")
+    report = report_of(sealed, pin=False, policy=redrive.VerifyPolicy(checkpoints=[str(empty)]))
+    assert (report.result, report.anchors[0].agrees) == ("SELF-CONSISTENT", None)

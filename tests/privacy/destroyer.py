@@ -20,7 +20,7 @@ STEPS: dict[str, tuple[Any, str]] = {
     "before the event": (LedgerTransaction, "append_once"),
     "before the commit": (Committer, "_commit"),
     "before the views are purged": (View, "_rebuild"),
-    "before copies are removed": (destruction, "_remove_copies"),
+    "before copies are removed": (destruction, "remove_copies"),
     "before anything is closed": (destruction, "_close"),
     "before the intent is finished": (KeyStore, "finish"),
 }

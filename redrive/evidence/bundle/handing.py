@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict
 
 from redrive.domain.errors import InvalidValue, StorageError
 from redrive.evidence.bundle.export import HashedFile, Order, Since, parse_since, write_bundle
-from redrive.evidence.bundle.selection import Selection, select_positions, select_run, select_since
+from redrive.evidence.bundle.selection import SealedRows, Selection, select_positions, select_run, select_since
 from redrive.evidence.notes import parse_note
 from redrive.evidence.store import StoredCheckpoint
 from redrive.forensics.footing import Footing, footing
@@ -65,13 +65,13 @@ def export_bundle(engine: "Engine", to: "str | Path | BinaryIO", wanted: Wanted,
         sealed = engine.seal()
         if sealed is None:
             raise InvalidValue("export", "an empty log", "a log with at least one event")
-        source = engine.evidence.store
+        source = engine.evidence.store.whole() if wanted.states else engine.evidence.store
         signers = {(one.name, one.key_id) for one in parse_note(sealed.note).signatures}
         since = None if wanted.since is None else parse_since(source, sealed, wanted.since)
         order = Order(
             log=engine.ledger.id,
             sealed=sealed,
-            selection=_selected(engine, sealed, wanted, since),
+            selection=_selected(engine, source, sealed, wanted, since),
             keys=[key for key in engine.evidence.keys.verifiers() if (key.name, key.key_id) in signers],
             since=since,
             states=wanted.states,
@@ -94,8 +94,10 @@ def export_bundle(engine: "Engine", to: "str | Path | BinaryIO", wanted: Wanted,
     )
 
 
-def _selected(engine: "Engine", sealed: StoredCheckpoint, wanted: Wanted, since: Since | None) -> Selection:
-    source, ledger = engine.evidence.store, engine.ledger
+def _selected(
+    engine: "Engine", source: SealedRows, sealed: StoredCheckpoint, wanted: Wanted, since: Since | None
+) -> Selection:
+    ledger = engine.ledger
     if wanted.run is not None:
         return select_run(source, ledger, sealed, wanted.run)
     if wanted.positions is not None:

@@ -21,7 +21,7 @@ from redrive.domain.ports import Subject, Transaction
 from redrive.domain.redrive_policy import RedrivePolicy
 from redrive.domain.retry_policy import RetryDecision, Verdict
 from redrive.domain.run.events import DeadLetterLinked
-from redrive.domain.run.state import Run
+from redrive.domain.run.state import Run, Status
 from redrive.processes.admitted import failed_effects, failure_of, lose_intents
 from redrive.projections.logs import log
 
@@ -40,6 +40,24 @@ def dead_letter_final_failures(
             failure = decision.failure if _tells_more(decision, effect) else failure_of(effect)
             dead_letter_effect(tx, run, run, effect, grounds_of(run, decision, failure), policy_of)
         _dead_letter_node(tx, run, node, decision, policy_of, opens=not any(_ended(e, decision) for e in effects))
+    dead_letter_unknown(tx, run, policy_of)
+
+
+def dead_letter_unknown(tx: Transaction, run: Run, policy_of: PolicyOf) -> None:
+    """Where the run has come to a stop, no attempt comes by itself that would find out about an effect whose outcome
+    nobody knows: its dead letter, if it was being retried, waits for an operator again."""
+    if not run.effect_letters or run.status not in (Status.FAILED, Status.BLOCKED):
+        return
+    for id_, letter in run.effect_letters.items():
+        if not (tx.readable(id_) and tx.readable(letter)):
+            continue
+        effect = tx.effect(id_)
+        if effect.status is EffectStatus.UNKNOWN and tx.dead_letter(letter).status in REDRIVING:
+            node = run.nodes[effect.node]
+            grounds = Grounds(
+                failure_of(effect), Verdict.NOT_RETRYABLE, node.number, node.lifetime, run.generation, tx.now_ms
+            )
+            dead_letter_effect(tx, run, run, effect, grounds, policy_of)
 
 
 def _ended(effect: Effect, decision: RetryDecision) -> bool:

@@ -15,6 +15,7 @@ from redrive.processes.letters import (
     dead_letter_beside_success,
     dead_letter_final_failures,
     dead_letter_success,
+    dead_letter_unknown,
 )
 
 
@@ -36,6 +37,7 @@ def completing_with(attempt: AttemptId, output: JsonValue, policy_of: PolicyOf) 
                 lose_intents(tx, run, attempt.node, attempt.lifetime, "its attempt ended without an outcome of it")
                 dead_letter_beside_success(tx, run, attempt.node, attempt.number, attempt.lifetime, policy_of)
             tx.append_run(run, *events[1:])  # at last: nothing follows the completion of a run
+            dead_letter_unknown(tx, run, policy_of)
         return progress_of(run)
 
     return complete
@@ -63,6 +65,8 @@ def failing(
             lose_intents(tx, run, attempt.node, attempt.lifetime, "its attempt ended without an outcome of it")
         if failed.decision.terminal:
             dead_letter_final_failures(tx, run, {attempt.node: failed.decision}, policy_of)
+        else:
+            dead_letter_unknown(tx, run, policy_of)
         return failed.decision
 
     return fail

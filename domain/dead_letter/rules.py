@@ -93,6 +93,8 @@ def recur_on(dl: DeadLetter, grounds: Grounds, policy: RedrivePolicy, *, ends: b
     if dl.status is Disposition.RETRYING:
         if ends or grounds.verdict is Verdict.NOT_RETRYABLE or not policy.continue_after_recurrence:
             status = Disposition.OPEN
+    elif dl.status is Disposition.RETRY_REQUESTED and ends:
+        status = Disposition.OPEN
     elif dl.settled and grounds.lifetime > dl.settled_lifetime:
         status, renewed = Disposition.OPEN, dl.resolution == "retry_succeeded"
     return e.DeadLetterRecurred(

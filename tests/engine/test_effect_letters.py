@@ -5,11 +5,11 @@ from typing import Any
 
 import pytest
 
-from redrive import Compensation
+from redrive import Compensation, DeadLetterId, Flow, Node
 from redrive.domain.dead_letter import events as dl
 from redrive.domain.effect import events as e
 from tests.engine.outworld import DECLINED, TWICE, Till, lost
-from tests.processes.workshop import ANA, FINAL, TIMEOUT, beside, chain, work
+from tests.processes.workshop import ANA, FINAL, TIMEOUT, beside, chain, policy, work
 
 
 def test_a_timeout_of_the_attempt_loses_what_it_sends(till: Till) -> None:
@@ -144,6 +144,45 @@ def test_a_redrive_goes_on_after_a_failure_and_ends_at_an_unknown_outcome(till: 
     till.now += 2_000_000
     till.engine.tick()
     assert (till.effect(standing.id).status, till.status(letter)) == ("unknown", "open")
+
+
+def interrupt(till: Till) -> None:
+    """Whoever holds a claim is gone."""
+    till.now += 2_000_000
+    till.engine.tick()
+
+
+@pytest.mark.parametrize("asks", ["request_retry", "recover"])
+def test_a_redrive_whose_last_attempt_dies_before_asking_waits_for_an_operator(till: Till, asks: str) -> None:
+    """The attempt before lost the outcome: nothing is due for ever, and once it is known the retry is offered."""
+    till.fail_in(attempt := till.paying(2), till.world.reject)
+    till.fail_in(till.again(), till.world.reject)
+    letter = till.the_letter()
+    if asks == "recover":
+        till.acme.recover(attempt.run_id, **ANA)
+    till.acme.request_retry(letter, **ANA)
+    standing = till.begun(till.again())
+    interrupt(till)
+    till.again()
+    interrupt(till)
+    assert (till.effect(standing.id).status, till.status(letter)) == ("unknown", "open")
+    assert not [row for row in till.engine.ledger.agenda_rows() if row.kind == "dead_letter" and row.due_ms is not None]
+    till.acme.reconcile_effect(standing.id, "did_not_happen", **ANA)
+    assert till.acme.request_retry(letter, **ANA).status == "retrying"
+
+
+def test_a_run_that_stops_before_a_redrive_can_find_out_waits_for_an_operator(till: Till) -> None:
+    """The node that lost an outcome was to be tried again, and is not: another one ended the run."""
+    first, second = till.begin(Flow([Node("a", retry=TWICE), Node("b", retry=policy(1))])).attempts
+    till.acme.effect_failed(till.begun(first), DECLINED)
+    till.fail(first, second)
+    letter = DeadLetterId(till.acme.dead_letters(source="tool_effect").items[0].id)
+    till.acme.recover(first.run_id, **ANA)
+    till.acme.request_retry(letter, **ANA)
+    first, second = till.claim().attempts
+    till.fail_in(first, till.world.pay_and_break)
+    till.fail(second)
+    assert (till.run_status(first.run_id), till.status(letter)) == ("failed", "open")
 
 
 def test_a_node_that_succeeded_does_not_resolve_what_failed_outside(till: Till) -> None:

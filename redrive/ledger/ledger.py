@@ -18,6 +18,7 @@ from redrive.ledger.ahead import AheadCommitter
 from redrive.ledger.application import LogApplication
 from redrive.ledger.capacity import Capacity
 from redrive.ledger.committer import Committer
+from redrive.ledger.concurrent import ConcurrentRecorder
 from redrive.ledger.database import Row
 from redrive.ledger.mapper import shown
 from redrive.ledger.pending import Pending
@@ -74,7 +75,7 @@ class LogLedger:
         self.id = self.recorder.open(path, busy_timeout_ms=busy_timeout_ms, durable=durable)
         self.path, self.home = self.recorder.path, self.recorder.home
         try:
-            kind = AheadCommitter if self.recorder.concurrent else Committer
+            kind = AheadCommitter if isinstance(self.recorder, ConcurrentRecorder) else Committer
             self.committer = kind(
                 self._application,
                 clock=clock,

@@ -24,8 +24,9 @@ from redrive.ledger.mapper import shown
 from redrive.ledger.pending import Pending
 from redrive.ledger.recorder import COLUMNS
 from redrive.ledger.storage_errors import storage_errors
+from redrive.ledger.subscribers import Subscriber, Subscribers
 from redrive.ledger.transaction import LedgerTransaction
-from redrive.projections.logs import log
+from redrive.ledger.urls import is_server
 
 T = TypeVar("T")
 _PAYLOAD = attrgetter("payload")
@@ -33,8 +34,6 @@ _ENCRYPTED = b'{"encrypted":'
 _SQLITE = "redrive.ledger.sqlite.recorder:SqliteRecorder"
 _POSTGRES = "redrive.ledger.postgres.recorder:PostgresRecorder"
 _NOTE_ENGINE = "INSERT INTO meta VALUES ('engine', ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value"
-Subscriber = Callable[[Sequence[Recorded]], None]
-MOST_OVERHEARD = 500
 _collecting: ContextVar[list[Pending[Any]] | None] = ContextVar("redrive_batch", default=None)
 
 
@@ -67,22 +66,16 @@ class LogLedger:
     ) -> None:
         self.locked = False
         self._clock = clock
-        self._subscribers: tuple[Subscriber, ...] = tuple(listeners)
-        self._overhearing: tuple[Subscriber, ...] = ()
-        self._overheard = 0
         self._application = LogApplication(_POSTGRES if is_server(path) else _SQLITE)
         self.recorder = self._application.recorder
+        self._subscribers = Subscribers(self.recorder, listeners)
         self.id = self.recorder.open(path, busy_timeout_ms=busy_timeout_ms, durable=durable)
         self.path, self.home = self.recorder.path, self.recorder.home
         try:
             kind = AheadCommitter if isinstance(self.recorder, ConcurrentRecorder) else Committer
+            tell = self._subscribers.tell
             self.committer = kind(
-                self._application,
-                clock=clock,
-                dice=dice,
-                engine=engine,
-                cache_bytes=cache_bytes,
-                after_commit=self._tell,
+                self._application, clock=clock, dice=dice, engine=engine, cache_bytes=cache_bytes, after_commit=tell
             )
             self._note_engine(engine)
         except BaseException:
@@ -229,20 +222,10 @@ class LogLedger:
         with storage_errors(self.path):
             return capacity_log.next_work_ms(self.recorder, self._clock(), tenant, handlers, run)
 
-    def subscribe(self, listener: Callable[[Sequence[Recorded]], None], *, others: bool = False) -> Callable[[], None]:
+    def subscribe(self, listener: Subscriber, *, others: bool = False) -> Callable[[], None]:
         """Call *listener* with what this process commits, until the returned function is called; with *others*, also
         with what other processes commit, a moment later and as far as it can be heard (on PostgreSQL)."""
-        self._subscribers = (*self._subscribers, listener)
-        if others and (bell := self.recorder.bell) is not None and not self.committer.closed:
-            self._overhearing = (*self._overhearing, listener)
-            self._overheard = self._overheard or self.last_position()
-            bell.listen(self._overhear)
-
-        def leave() -> None:
-            self._subscribers = tuple(known for known in self._subscribers if known is not listener)
-            self._overhearing = tuple(known for known in self._overhearing if known is not listener)
-
-        return leave
+        return self._subscribers.add(listener, others=others and not self.committer.closed)
 
     def live_claims(self, runs: Sequence[RunId]) -> set[RunId]:
         """Those of *runs* that are claimed by anybody."""
@@ -309,33 +292,6 @@ class LogLedger:
     def _read_rows(self, query: str, values: Sequence[Any]) -> list[Row]:
         with storage_errors(self.path):
             return self.recorder.as_read(self.recorder.reader().execute(query, values).fetchall())
-
-    def _overhear(self) -> None:
-        """Other processes committed."""
-        last = self.last_position()
-        events = self.read(max(self._overheard, last - MOST_OVERHEARD), MOST_OVERHEARD)
-        self._overheard = last
-        for listener in self._overhearing if events else ():
-            try:
-                listener(events)
-            except Exception:  # noqa: BLE001 - a listener is best effort
-                log.exception("listener.failed", events=len(events))
-
-    def _tell(self, transactions: Sequence[LedgerTransaction]) -> None:
-        if (bell := self.recorder.bell) is not None and any(one.appended for one in transactions):
-            bell.ring()
-        subscribers = self._subscribers
-        events = [event for transaction in transactions for event in transaction.events()] if subscribers else []
-        for listener in subscribers if events else ():
-            try:
-                listener(events)
-            except Exception:  # noqa: BLE001 - a listener is best effort
-                log.exception("listener.failed", events=len(events))
-
-
-def is_server(location: str) -> bool:
-    """Whether a log lies on a server, and not in a file."""
-    return location.startswith(("postgresql://", "postgres://"))
 
 
 def _is_encrypted(row: Row) -> bool:

@@ -37,13 +37,8 @@ from redrive.ledger.states import BYTES_PER_NODE, Entry, as_cause
 if TYPE_CHECKING:
     from redrive.ledger.committer import Committer
 
-
 S = TypeVar("S", bound=State)
-
-
 _REGISTERED = (FlowRegistered, PolicyRegistered)  # written beside what first uses them: they cause nothing
-
-
 _NUMBERS = tuple(f"{number:04x}" for number in range(64))
 
 
@@ -71,7 +66,7 @@ class LedgerTransaction(AgendaReading):
 
     def begin_run(self, tenant: Tenant, flow: Flow, event: Event, id_: RunId) -> Run:
         """Begin the stream of a new run and return its state; the flow is registered when it is new."""
-        flow = self._ledger.states.own(flow)
+        flow = self._ledger.states.flows.own(flow)
         run = Run(flow=flow, tenant=tenant, id=id_)
         for policy in flow.policies.values():
             self.register_policy(run, "retry", policy)

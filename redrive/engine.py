@@ -19,7 +19,6 @@ from redrive.private_engine import PrivateEngine
 from redrive.processes.capacity import changing_limit, removing_limit, setting_limit
 from redrive.processes.handout import Claim
 from redrive.processes.leases import Claimant, claiming
-from redrive.processes.operations import reason_given
 from redrive.processes.outbox import Outbox
 from redrive.processes.services import Services, worker_caller
 from redrive.processes.sweep import SweepReport, sweep
@@ -105,7 +104,7 @@ class Engine(EvidenceEngine, ForensicEngine, PrivateEngine, ArchivingEngine):
         return statuses(self.ledger, None)
 
     def _operate(self, command: Callable[[Transaction], T], actor: Actor, reason: str) -> T:
-        told = self.services.redactor.text(reason_given(reason))
+        told = self.services.reason(reason)
         return self.ledger.transact(Caller(None, human(actor), told), command)
 
     def batch(self) -> "Batch":

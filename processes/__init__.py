@@ -13,7 +13,7 @@ than once. ``services`` is what all of them share.
 - Time: the ``ticker`` runs ``timers``, ``leases`` and the ``sweep``; ``host`` tells which processes are gone.
 - Limits: ``capacity`` says what they let start, and who waits for it.
 - The worker: ``worker`` makes ``turns``, one commit each, over what is ``held``; ``places`` says how many attempts it
-  may start, ``slots`` run them, ``told`` reads what ``handlers`` say, ``given`` checks a host's functions. A ``crew``
+  may start, ``slots`` run them, ``told`` reads what ``handlers`` say, ``given`` checks what a host gives. A ``crew``
   of workers serves several logs in a ``shared_room``. ``command_handler`` runs ``commands``, each under a
   ``supervisor``.
 """

@@ -17,6 +17,7 @@ from redrive.ledger.limit_status import LimitStatus, statuses
 from redrive.ledger.pending import Pending
 from redrive.private_engine import PrivateEngine
 from redrive.processes.capacity import changing_limit, removing_limit, setting_limit
+from redrive.processes.given import tenant_given
 from redrive.processes.handout import Claim
 from redrive.processes.leases import Claimant, claiming
 from redrive.processes.outbox import Outbox
@@ -53,9 +54,7 @@ class Engine(EvidenceEngine, ForensicEngine, PrivateEngine, ArchivingEngine):
 
     def for_tenant(self, tenant: Tenant) -> TenantEngine:
         """Commands and queries of one tenant; nothing of any other can be seen through it."""
-        if not isinstance(tenant, Tenant):
-            raise InvalidValue("tenant", tenant, "a Tenant, for example redrive.Tenant('acme', 'billing', 'prod')")
-        return TenantEngine(self, tenant)
+        return TenantEngine(self, tenant_given(tenant))
 
     def claim_many(
         self,

@@ -13,8 +13,9 @@ rests on:
 - the agenda: ``agenda`` is the table of what is due, ``agenda_rows`` what a state has there, ``agenda_log`` what the
   log says must stand there.
 - limits: ``limit_book`` says which are in force, ``capacity`` is the tables of what is in use, ``capacity_rows`` what
-  a state has there, ``capacity_log`` what the log says; ``tally`` is what one transaction sees of it, ``expected`` who
-  is looked for, ``limit_status`` what operators are shown, ``past_capacity`` what was in use in the past.
+  a state has there, ``capacity_log`` and ``buckets`` what the log says; ``tally`` is what one transaction sees of it,
+  ``expected`` who is looked for, ``next_work`` when looking is worth while, ``limit_status`` what operators are shown,
+  ``past_capacity`` what was in use in the past.
 
 For who only reads: ``readable`` (the whole log, or a prefix of it), ``moments`` and ``mentions`` (places in it), and
 ``tenants_in``; ``subscribers`` are told what is committed. For who looks after databases: ``stores`` and ``copying``.

@@ -11,7 +11,7 @@ from redrive.domain.identity import RunId, Tenant
 from redrive.domain.ports import START, Caller, Due, Leased, Timer
 from redrive.domain.run.state import Run
 from redrive.domain.values import MAX_INTEGER, clean_integer, clean_name
-from redrive.ledger import agenda_log, capacity_log
+from redrive.ledger import agenda_log, capacity_log, next_work
 from redrive.ledger.agenda import Agenda
 from redrive.ledger.agenda_rows import AgendaRow
 from redrive.ledger.ahead import AheadCommitter
@@ -220,7 +220,7 @@ class LogLedger:
         """When the next run that *handlers* can go on with, the next timed wait, or the next dispatch, is due; None:
         there is none."""
         with storage_errors(self.path):
-            return capacity_log.next_work_ms(self.recorder, self._clock(), tenant, handlers, run)
+            return next_work.next_work_ms(self.recorder, self._clock(), tenant, handlers, run)
 
     def subscribe(self, listener: Subscriber, *, others: bool = False) -> Callable[[], None]:
         """Call *listener* with what this process commits, until the returned function is called; with *others*, also
@@ -238,7 +238,7 @@ class LogLedger:
 
     def capacity(self) -> Capacity:
         """What is in use of the limits, as it is kept."""
-        return capacity_log.capacity_now(self.recorder, self._clock())
+        return next_work.capacity_now(self.recorder, self._clock())
 
     def capacity_from_log(self) -> capacity_log.CapacityContent:
         """What is in use, and who waits, as the log alone says it must be."""

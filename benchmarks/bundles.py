@@ -5,24 +5,22 @@
 Each measurement runs in a process of its own, whose peak of resident memory is its alone.
 """
 
-import json
-import subprocess
-import sys
+from argparse import Namespace
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import redrive
+from benchmarks.apart import Measured, apart, peak_mb, print_by_size
 from benchmarks.grown import grow
-from benchmarks.measure import Stopwatch, arguments, machine, open_log, scratch, table
-from benchmarks.replay import peak_mb
+from benchmarks.measure import Stopwatch, open_log, scratch, table
 from redrive.evidence import verify
 
 HEAD = ("what", "events", "seconds", "events/s", "events per CPU second", "peak MB", "bundle MB")
 WAYS = ("idle", "export", "verify.py", "verify_bundle", "open_bundle")
 
 
-def measure_here(path: Path, way: str) -> dict[str, float]:
+def measure_here(path: Path, way: str) -> Measured:
     """Do one thing and tell what it took; in a process of its own."""
     bundle = path.with_suffix(".tar")
     with open_log(path) as engine:
@@ -60,14 +58,7 @@ def of_log(path: Path) -> list[tuple[str, ...]]:
     """The lines of a log, which is sealed."""
     with open_log(path) as engine:
         engine.seal()
-    return [_row(way, _measure(path, way)) for way in WAYS]
-
-
-def _measure(path: Path, way: str) -> dict[str, Any]:
-    command = [sys.executable, "-m", "benchmarks.bundles", "--measure", way, "--log", str(path)]
-    printed = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout
-    found: dict[str, Any] = json.loads(printed.splitlines()[-1])
-    return found
+    return [_row(way, apart("benchmarks.bundles", way, path)) for way in WAYS]
 
 
 def _row(way: str, found: dict[str, Any]) -> tuple[str, ...]:
@@ -83,17 +74,11 @@ def report(*, folder: str | None, sizes: Sequence[int]) -> str:
 
 def main() -> None:
     """Print the table, or, in a process started by this one, one measurement."""
-    parser = arguments("evidence bundles")
-    parser.add_argument("--size", type=int, help="only a log of this many events (default 100000 and 1000000)")
-    parser.add_argument("--measure", choices=WAYS, help="for this program's own use")
-    parser.add_argument("--log", type=Path, help="for this program's own use")
-    options = parser.parse_args()
-    if options.measure:
-        print(json.dumps(measure_here(options.log, options.measure)))
-        return
-    sizes = [options.size] if options.size else [20_000] if options.quick else [100_000, 1_000_000]
-    print(f"{machine(options.dir)}\n")
-    print(report(folder=options.dir, sizes=sizes))
+
+    def told(options: Namespace, sizes: Sequence[int]) -> str:
+        return report(folder=options.dir, sizes=sizes)
+
+    print_by_size("evidence bundles", WAYS, measure_here, told)
 
 
 if __name__ == "__main__":

@@ -7,16 +7,14 @@ about every failure, and changes none; "one attempt" and "four" change every run
 its own.
 """
 
-import json
-import subprocess
-import sys
+from argparse import Namespace
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from benchmarks.apart import Measured, apart, peak_mb, print_by_size
 from benchmarks.grown import grow
-from benchmarks.measure import Stopwatch, arguments, machine, open_log, scratch, spread, table
-from benchmarks.replay import peak_mb
+from benchmarks.measure import Stopwatch, open_log, scratch, spread, table
 
 POLICIES: dict[str, dict[str, Any]] = {
     "same": {"version": 1},
@@ -28,7 +26,7 @@ WAYS = ("check", *POLICIES)
 HEAD = ("events in the log", *(f"{way}: events/s · per CPU second · peak MB" for way in WAYS))
 
 
-def measure_here(path: Path, way: str) -> dict[str, float]:
+def measure_here(path: Path, way: str) -> Measured:
     """Do one thing to the log and tell what it took; in a process of its own."""
     with open_log(path) as engine:
         last = engine.ledger.last_position()
@@ -42,12 +40,6 @@ def measure_here(path: Path, way: str) -> dict[str, float]:
     return {"rate": last / cost.wall_s, "cpu_rate": last / cost.cpu_s, "peak_mb": peak_mb(), "events": last}
 
 
-def _measure(path: Path, way: str) -> dict[str, Any]:
-    command = [sys.executable, "-m", "benchmarks.forensic_decisions", "--measure", way, "--log", str(path)]
-    found: dict[str, Any] = json.loads(subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout)
-    return found
-
-
 def measure(size: int, rounds: int, folder: str | None) -> list[str]:
     """The line of one size."""
     with scratch(folder) as place:
@@ -58,7 +50,7 @@ def measure(size: int, rounds: int, folder: str | None) -> list[str]:
 
 def of_log(path: Path, rounds: int, ways: Sequence[str]) -> list[str]:
     """The line of a log; not measured are the *ways* that are left out."""
-    found = {way: [_measure(path, way) for _ in range(rounds)] for way in ways}
+    found = {way: [apart("benchmarks.forensic_decisions", way, path) for _ in range(rounds)] for way in ways}
     events = next(iter(found.values()))[0]["events"]
     return [f"{events:,}", *(_told(found[way]) if way in found else "" for way in WAYS)]
 
@@ -71,17 +63,11 @@ def _told(results: Sequence[dict[str, Any]]) -> str:
 
 def main() -> None:
     """Print the table, or, in a process started by this one, one measurement."""
-    parser = arguments("deciding recorded history again")
-    parser.add_argument("--size", type=int, help="only a log of this many events (default 100000 and 1000000)")
-    parser.add_argument("--measure", choices=WAYS, help="for this program's own use")
-    parser.add_argument("--log", type=Path, help="for this program's own use")
-    options = parser.parse_args()
-    if options.measure:
-        print(json.dumps(measure_here(options.log, options.measure)))
-        return
-    sizes = [options.size] if options.size else [20_000] if options.quick else [100_000, 1_000_000]
-    print(f"{machine(options.dir)}\n")
-    print(table(HEAD, [measure(size, options.rounds, options.dir) for size in sizes]))
+
+    def told(options: Namespace, sizes: Sequence[int]) -> str:
+        return table(HEAD, [measure(size, options.rounds, options.dir) for size in sizes])
+
+    print_by_size("deciding recorded history again", WAYS, measure_here, told)
 
 
 if __name__ == "__main__":

@@ -13,11 +13,11 @@ from pathlib import Path
 from typing import Any
 
 import redrive
+from benchmarks.apart import peak_mb
 from benchmarks.failing_job import FAILURE, Acme, submit, tenant_of
 from benchmarks.grown import grow
 from benchmarks.logs import LETTERS_PER_RUN, copy, original_of
 from benchmarks.measure import SetClock, Stopwatch, arguments, machine, open_log, scratch, spread, table
-from benchmarks.replay import peak_mb
 from redrive.ledger.copying import copy_log
 
 PAGE, ASKED = 50, 200

@@ -7,16 +7,14 @@ checkpoints behind, "with" begins at the nearest of them.
 """
 
 import json
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import redrive
+from benchmarks.apart import Measured, apart, peak_mb
 from benchmarks.grown import grow
 from benchmarks.measure import Stopwatch, arguments, machine, open_log, scratch, table
-from benchmarks.replay import peak_mb
 from redrive.forensics.invariants.named import NAMED
 from redrive.forensics.past import keep_checkpoints
 
@@ -33,7 +31,7 @@ SLOW = ("one aggregate over dead letters", "a count over runs by status")
 AT_LENGTH = ("no-stuck-run", "dispatches-within-budget", "predicate of the event alone")
 
 
-def measure_here(path: Path, what: str) -> dict[str, Any]:
+def measure_here(path: Path, what: str) -> Measured:
     """Do one thing to the log, in a process of its own."""
     way, _, rest = what.partition(":")
     with open_log(path) as engine:
@@ -64,10 +62,8 @@ def _do(engine: redrive.Engine, way: str, rest: str) -> dict[str, Any]:
     return {}
 
 
-def _measure(path: Path, what: str) -> dict[str, Any]:
-    command = [sys.executable, "-m", "benchmarks.past", "--measure", what, "--log", str(path)]
-    found: dict[str, Any] = json.loads(subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout)
-    return found
+def _measure(path: Path, what: str) -> Measured:
+    return apart("benchmarks.past", what, path)
 
 
 def report(path: Path, size: int, brief: bool = False) -> str:

@@ -5,16 +5,14 @@
 Each measurement runs in a process of its own, whose peak of resident memory is its alone.
 """
 
-import json
-import resource
-import subprocess
-import sys
+from argparse import Namespace
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from benchmarks.apart import Measured, apart, peak_mb, print_by_size
 from benchmarks.logs import fill
-from benchmarks.measure import Stopwatch, arguments, machine, open_log, scratch, spread, table
+from benchmarks.measure import Stopwatch, open_log, scratch, spread, table
 
 HEAD = (
     "events in the log",
@@ -30,7 +28,7 @@ HEAD = (
 WAYS = ("idle", "rows", "decode", "rebuild")
 
 
-def measure_here(path: Path, way: str) -> dict[str, float]:
+def measure_here(path: Path, way: str) -> Measured:
     """Do one thing to the log and tell what it took; in a process of its own."""
     with open_log(path) as engine:
         last = engine.ledger.last_position()
@@ -50,20 +48,6 @@ def measure_here(path: Path, way: str) -> dict[str, float]:
     return {**rates, "peak_mb": peak_mb(), "events": last, "views_mb": size / 1e6}
 
 
-def peak_mb() -> float:
-    """The most memory that was resident. Linux's ru_maxrss also counts what the parent held before the exec."""
-    status = Path("/proc/self/status")
-    if status.exists():
-        return int(status.read_text().partition("VmHWM:")[2].split()[0]) / 1024
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
-
-
-def _measure(path: Path, way: str) -> dict[str, Any]:
-    command = [sys.executable, "-m", "benchmarks.replay", "--measure", way, "--log", str(path)]
-    found: dict[str, Any] = json.loads(subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout)
-    return found
-
-
 def measure(size: int, rounds: int, folder: str | None) -> list[str]:
     """The line of one size."""
     with scratch(folder) as place:
@@ -72,7 +56,9 @@ def measure(size: int, rounds: int, folder: str | None) -> list[str]:
             fill(engine, size)
         with open_log(path) as engine:
             engine.views.catch_up()
-        found = {way: [_measure(path, way) for _ in range(1 if way == "idle" else rounds)] for way in WAYS}
+        found = {
+            way: [apart("benchmarks.replay", way, path) for _ in range(1 if way == "idle" else rounds)] for way in WAYS
+        }
         log_mb = path.stat().st_size / 1e6
     rates = [f"{_rate(found[way], 'rate')} · {_rate(found[way], 'cpu_rate')}" for way in WAYS[1:]]
     peaks = [f"{max(result['peak_mb'] for result in found[way]):.0f}" for way in ("idle", "decode", "rebuild")]
@@ -91,17 +77,11 @@ def report(*, rounds: int, folder: str | None, sizes: Sequence[int]) -> str:
 
 def main() -> None:
     """Print the table, or, in a process started by this one, one measurement."""
-    parser = arguments("reading the log back")
-    parser.add_argument("--size", type=int, help="only a log of this many events (default 100000 and 1000000)")
-    parser.add_argument("--measure", choices=WAYS, help="for this program's own use")
-    parser.add_argument("--log", type=Path, help="for this program's own use")
-    options = parser.parse_args()
-    if options.measure:
-        print(json.dumps(measure_here(options.log, options.measure)))
-        return
-    sizes = [options.size] if options.size else [20_000] if options.quick else [100_000, 1_000_000]
-    print(f"{machine(options.dir)}\n")
-    print(report(rounds=options.rounds, folder=options.dir, sizes=sizes))
+
+    def told(options: Namespace, sizes: Sequence[int]) -> str:
+        return report(rounds=options.rounds, folder=options.dir, sizes=sizes)
+
+    print_by_size("reading the log back", WAYS, measure_here, told)
 
 
 if __name__ == "__main__":

@@ -7,18 +7,15 @@
 leaf against its tile, every checkpoint against the rows, every signature.
 """
 
-import json
-import subprocess
-import sys
+from argparse import Namespace
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import redrive
+from benchmarks.apart import Measured, apart, peak_mb, print_by_size
 from benchmarks.grown import grow
 from benchmarks.logs import unflushed
-from benchmarks.measure import Stopwatch, arguments, machine, open_log, scratch, spread, table
-from benchmarks.replay import peak_mb
+from benchmarks.measure import Stopwatch, open_log, scratch, spread, table
 from redrive.evidence import sealing
 from redrive.evidence.keys import KeyFile
 
@@ -36,7 +33,7 @@ WAYS = ("idle", "seal256", "seal4096", "scan")
 TREE = ("tree_leaves", "tree_tiles", "tree_checkpoints")
 
 
-def measure_here(path: Path, way: str) -> dict[str, float]:
+def measure_here(path: Path, way: str) -> Measured:
     """Do one thing to the log and tell what it took; in a process of its own."""
     with open_log(path) as engine:
         engine.evidence.keys.path = path.with_name("keys.json")
@@ -57,12 +54,6 @@ def measure_here(path: Path, way: str) -> dict[str, float]:
     return {**rate, "cpu_us": watch.cost.cpu_s / events * 1e6, "peak_mb": peak_mb(), "events": events}
 
 
-def _measure(path: Path, way: str) -> dict[str, Any]:
-    command = [sys.executable, "-m", "benchmarks.seal", "--measure", way, "--log", str(path)]
-    found: dict[str, Any] = json.loads(subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout)
-    return found
-
-
 def measure(size: int, rounds: int, folder: str | None) -> list[str]:
     """The line of one size."""
     with scratch(folder) as place:
@@ -79,7 +70,7 @@ def of_log(path: Path, rounds: int) -> list[str]:
     before = path.stat().st_size
     found = {}
     for way in ("seal4096", "seal256", "idle", "scan"):
-        found[way] = [_measure(path, way) for _ in range(1 if way == "idle" else rounds)]
+        found[way] = [apart("benchmarks.seal", way, path) for _ in range(1 if way == "idle" else rounds)]
     grown = path.stat().st_size - before
     costs = [spread([result["cpu_us"] for result in found[way]]) for way in ("seal256", "seal4096")]
     rates = " · ".join(spread([result[name] for result in found["scan"]]) for name in ("rate", "cpu_rate"))
@@ -94,17 +85,11 @@ def report(*, rounds: int, folder: str | None, sizes: Sequence[int]) -> str:
 
 def main() -> None:
     """Print the table, or, in a process started by this one, one measurement."""
-    parser = arguments("sealing and verifying")
-    parser.add_argument("--size", type=int, help="only a log of this many events (default 100000 and 1000000)")
-    parser.add_argument("--measure", choices=WAYS, help="for this program's own use")
-    parser.add_argument("--log", type=Path, help="for this program's own use")
-    options = parser.parse_args()
-    if options.measure:
-        print(json.dumps(measure_here(options.log, options.measure)))
-        return
-    sizes = [options.size] if options.size else [20_000] if options.quick else [100_000, 1_000_000]
-    print(f"{machine(options.dir)}\n")
-    print(report(rounds=options.rounds, folder=options.dir, sizes=sizes))
+
+    def told(options: Namespace, sizes: Sequence[int]) -> str:
+        return report(rounds=options.rounds, folder=options.dir, sizes=sizes)
+
+    print_by_size("sealing and verifying", WAYS, measure_here, told)
 
 
 if __name__ == "__main__":

@@ -1,11 +1,19 @@
-"""Functions that a host gives to the engine, checked where they are given."""
+"""What a host gives to the engine, checked where it is given."""
 
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
 from redrive.domain.errors import InvalidValue
+from redrive.domain.identity import Tenant
 
 F = TypeVar("F", bound=Callable[..., Any])
+
+
+def tenant_given(tenant: Tenant) -> Tenant:
+    """*tenant* as it is. Raises InvalidValue for what is none, as the text of one."""
+    if not isinstance(tenant, Tenant):
+        raise InvalidValue("tenant", tenant, "a Tenant, for example redrive.Tenant('acme', 'billing', 'prod')")
+    return tenant
 
 
 def function_given(function: F, field: str, of: str) -> F:

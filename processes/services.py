@@ -16,6 +16,7 @@ from redrive.domain.run.holder import Holder
 from redrive.domain.values import clean_name, cut_text
 from redrive.processes.handlers import failure_raised
 from redrive.processes.letters import PolicyOf
+from redrive.processes.operations import note_given, reason_given
 
 if TYPE_CHECKING:
     from redrive.processes.outbox import Gate, Reconciler
@@ -49,6 +50,14 @@ class Services:
             failure = self.classifier.classify_exception(failure)
         reason = cut_text(self.redactor.text(failure.reason), MAX_REASON_BYTES)
         return failure if reason == failure.reason else replace(failure, reason=reason)
+
+    def reason(self, reason: object) -> str:
+        """Why somebody acts, as it is recorded: not blank, and redacted. Raises InvalidValue."""
+        return self.redactor.text(reason_given(reason))
+
+    def note(self, text: object) -> str:
+        """What somebody writes down, as it is recorded: not blank, and redacted. Raises InvalidValue."""
+        return self.redactor.text(note_given(text))
 
     def failure_told(self, error: BaseException) -> Failure:
         """The failure that the host meant by raising *error*. Whatever it raises, there is an answer."""

@@ -7,7 +7,6 @@ from redrive.domain.errors import InvalidValue
 from redrive.domain.identity import human
 from redrive.domain.values import MAX_INTEGER, clean_integer, clean_name
 from redrive.ledger.ledger import refuse_in_batch
-from redrive.processes.operations import reason_given
 from redrive.tenant_effects import Actor
 
 if TYPE_CHECKING:
@@ -34,7 +33,7 @@ class ArchivingEngine:
         engine, age = cast("Engine", self), clean_integer(older_than_ms, "older_than_ms", 0, MAX_INTEGER)
         if type(dry_run) is not bool:
             raise InvalidValue("dry_run", dry_run, "true or false")
-        told = engine.services.redactor.text(reason_given(reason))
+        told = engine.services.reason(reason)
         return archive_records(
             engine,
             before_ms=engine.now_ms() - age,

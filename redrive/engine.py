@@ -17,9 +17,9 @@ from redrive.ledger.limit_status import LimitStatus, statuses
 from redrive.ledger.pending import Pending
 from redrive.private_engine import PrivateEngine
 from redrive.processes.capacity import changing_limit, removing_limit, setting_limit
+from redrive.processes.given import tenant_given
 from redrive.processes.handout import Claim
 from redrive.processes.leases import Claimant, claiming
-from redrive.processes.operations import reason_given
 from redrive.processes.outbox import Outbox
 from redrive.processes.services import Services, worker_caller
 from redrive.processes.sweep import SweepReport, sweep
@@ -54,9 +54,7 @@ class Engine(EvidenceEngine, ForensicEngine, PrivateEngine, ArchivingEngine):
 
     def for_tenant(self, tenant: Tenant) -> TenantEngine:
         """Commands and queries of one tenant; nothing of any other can be seen through it."""
-        if not isinstance(tenant, Tenant):
-            raise InvalidValue("tenant", tenant, "a Tenant, for example redrive.Tenant('acme', 'billing', 'prod')")
-        return TenantEngine(self, tenant)
+        return TenantEngine(self, tenant_given(tenant))
 
     def claim_many(
         self,
@@ -105,7 +103,7 @@ class Engine(EvidenceEngine, ForensicEngine, PrivateEngine, ArchivingEngine):
         return statuses(self.ledger, None)
 
     def _operate(self, command: Callable[[Transaction], T], actor: Actor, reason: str) -> T:
-        told = self.services.redactor.text(reason_given(reason))
+        told = self.services.reason(reason)
         return self.ledger.transact(Caller(None, human(actor), told), command)
 
     def batch(self) -> "Batch":

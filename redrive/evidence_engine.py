@@ -46,11 +46,10 @@ class EvidenceEngine:
         from redrive.domain.ports import Caller
         from redrive.evidence.anchors import anchor as told
         from redrive.ledger.ledger import refuse_in_batch
-        from redrive.processes.operations import reason_given
 
         refuse_in_batch("anchor")
         engine = cast("Engine", self)
-        why = engine.services.redactor.text(reason_given(reason))
+        why = engine.services.reason(reason)
         return told(engine, anchor, Caller(None, human(actor), why))
 
     def verify(

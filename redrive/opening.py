@@ -7,7 +7,6 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
-from urllib.parse import unquote
 
 from redrive import __version__
 from redrive.domain.classifier import Classifier
@@ -22,8 +21,8 @@ from redrive.domain.run.state import Run
 from redrive.domain.values import MAX_INTEGER, clean_integer
 from redrive.engine import Engine
 from redrive.evidence.custody import Custody
-from redrive.ledger.ledger import LogLedger, is_server
-from redrive.ledger.urls import hidden
+from redrive.ledger.ledger import LogLedger
+from redrive.ledger.urls import location_of
 from redrive.privacy.wiring import attach
 from redrive.processes.capacity import setting_limit
 from redrive.processes.given import function_given, functions_given
@@ -114,31 +113,6 @@ def open(  # noqa: A001, PLR0913  (redrive.open reads well; all have defaults)
     return engine
 
 
-def location_of(url: str) -> str:
-    """What the ledger opens: the file that a ``sqlite:///`` URL names, or the URL of a server. Raises InvalidValue."""
-    if isinstance(url, str) and is_server(url):
-        try:
-            from redrive.ledger.postgres.address import address_of
-        except ImportError as error:
-            raise InvalidValue("db", "postgresql://…", f"pip install 'redrive[postgres]' first ({error})") from None
-        address_of(url)
-        return url
-    return path_of(url)
-
-
-def path_of(url: str) -> str:
-    """The file that a ``sqlite:///`` URL names. Raises InvalidValue."""
-    if not isinstance(url, str):
-        raise InvalidValue("db", url, "a URL as text, such as sqlite:///redrive.db")
-    scheme, separator, rest = url.partition(":///")
-    path = unquote(rest)
-    if scheme != "sqlite" or not separator or not path or "\x00" in path or path.startswith(":memory:"):
-        raise InvalidValue(
-            "db", hidden(url), "sqlite:///relative/path.db, sqlite:////absolute/path.db or postgresql://…"
-        )
-    return path
-
-
 def _setting(limits: Sequence[Limit]) -> SettingLimits:
     """The commands that set *limits*. Raises InvalidValue."""
     if not isinstance(limits, (list, tuple)):
@@ -182,6 +156,3 @@ def _policy_of(policies: RedrivePolicies) -> Callable[[Run], RedrivePolicy]:
     if isinstance(policies, RedrivePolicy):
         return lambda _run: policies
     return lambda run: policies(run.tenant, run.automation)
-
-
-__all__ = ["location_of", "open", "path_of"]

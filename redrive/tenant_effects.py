@@ -20,7 +20,6 @@ from redrive.processes.effects import EffectStanding, receipt_of
 from redrive.processes.given import function_given
 from redrive.processes.handlers import failure_raised
 from redrive.processes.handout import Attempt, LetterStanding
-from redrive.processes.operations import reason_given
 from redrive.processes.outbox import Outbox, Send, asked
 from redrive.processes.services import Services, worker_principal
 from redrive.processes.wanted import WantedEffect, wanted_effect
@@ -138,7 +137,7 @@ class TenantEffects(TenantQueries):
     def effect_unknown(self, standing: EffectStanding, reason: str, *, actor: Actor | None = None) -> EffectStanding:
         """Report that nobody knows whether it was done; it is never sent again before it was reconciled. *actor* as
         for ``effect_succeeded``. Raises NotAllowed for a try that never was."""
-        why = self._redacted(reason_given(reason))
+        why = self.services.reason(reason)
         command = effects.losing(standing.id, standing.try_number, why, self.services.policy_of)
         return self._report(standing, actor, command)
 
@@ -159,7 +158,7 @@ class TenantEffects(TenantQueries):
         Raises InvalidValue, NotFound, NotAllowed.
         """
         clean_name(effect_id, "effect_id")
-        given = self._redacted(reason_given(reason))
+        given = self.services.reason(reason)
         caller = Caller(self.tenant, human(actor), given)
         if outcome is None:
             return self.outbox.reconcile(effect_id, caller)
@@ -187,7 +186,7 @@ class TenantEffects(TenantQueries):
     ) -> CompensationStanding:
         """Give a compensation up that is not completed; an approval is denied so. One that runs is not stopped by it:
         its report is refused, and whether it happened is for you to find out. Raises NotAllowed when it is final."""
-        why = self._redacted(reason_given(reason))
+        why = self.services.reason(reason)
         return self._operate(compensations.cancelling(compensation_id, why), actor, reason)
 
     def rerun_compensation(self, compensation_id: CompensationId, *, actor: Actor, reason: str) -> CompensationStanding:
@@ -227,7 +226,7 @@ class TenantEffects(TenantQueries):
         return self._as_worker(handed.worker, compensations.failing(handed, recorded, outcome_unknown=outcome_unknown))
 
     def _operate(self, command: Callable[[Transaction], T], actor: Actor, reason: str) -> T:
-        return self._do(command, actor, self._redacted(reason_given(reason)))
+        return self._do(command, actor, self.services.reason(reason))
 
     def _do(
         self,
@@ -249,6 +248,3 @@ class TenantEffects(TenantQueries):
 
     def _as_worker(self, worker: str, command: Callable[[Transaction], T]) -> T:
         return self.engine.ledger.transact(Caller(self.tenant, worker_principal(worker)), command)
-
-    def _redacted(self, text: str) -> str:
-        return self.services.redactor.text(text)

@@ -158,14 +158,14 @@ class TenantEngine(TenantEffects):
 
     def note(self, run_id: RunId, text: str, *, actor: Actor) -> Status:
         """Write something down about a run."""
-        return self._do(operations.noting_run(run_id, self._redacted(operations.note_given(text))), actor)
+        return self._do(operations.noting_run(run_id, self.services.note(text)), actor)
 
     def annotate(self, key: str, text: str, *, actor: Actor, reason: str) -> None:
         """Write something down about a run, a dead letter, an effect, a compensation, or an event (``pos:N``, or its
         id): it is shown in histories and timelines, and nothing is decided by it. Raises NotFound."""
         from redrive.forensics.questions import noting
 
-        self._operate(noting(self.engine, self.tenant, key, self._redacted(operations.note_given(text))), actor, reason)
+        self._operate(noting(self.engine, self.tenant, key, self.services.note(text)), actor, reason)
 
     def request_retry(
         self, dead_letter: DeadLetterId, *, actor: Actor, reason: str, run_id: RunId | None = None
@@ -212,9 +212,7 @@ class TenantEngine(TenantEffects):
         self, dead_letter: DeadLetterId, text: str, *, actor: Actor, run_id: RunId | None = None
     ) -> LetterStanding:
         """Write something down about a dead letter."""
-        return self._do(
-            operations.noting_letter(dead_letter, self._redacted(operations.note_given(text)), run_id), actor
-        )
+        return self._do(operations.noting_letter(dead_letter, self.services.note(text), run_id), actor)
 
     def tick(self) -> TickReport:
         """Reclaim, end timed waits, expire approvals, give up on effects outside runs and on compensations whose lease
@@ -272,7 +270,7 @@ class TenantEngine(TenantEffects):
         batch its sweep comes with the timer."""
         if collecting():
             return self._operate(command, actor, reason)
-        caller = Caller(self.tenant, human(actor), self._redacted(operations.reason_given(reason)))
+        caller = Caller(self.tenant, human(actor), self.services.reason(reason))
         redrive = redriving_letter(id_, self.services.policy_of, self.services.engine)
         jobs: list[tuple[Caller, Callable[[Transaction], Any]]] = [
             (caller, command),

@@ -206,7 +206,7 @@ class Session:
     @property
     def on_server(self) -> bool:
         """Whether the log lies on a server, and not in a file."""
-        from redrive.ledger.ledger import is_server
+        from redrive.ledger.urls import is_server
 
         return any(map(is_server, self.settings.urls))
 

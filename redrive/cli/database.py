@@ -79,7 +79,7 @@ def copy(session: Session, to: str) -> None:
     Archives stay where they are; views are made anew.
     """
     from redrive.ledger.copying import copy_log
-    from redrive.opening import location_of
+    from redrive.ledger.urls import location_of
 
     session.require_log(session.store())
     target = location_of(to)
@@ -147,7 +147,7 @@ def _server(session: Session, role: str | None, *, archiving: bool) -> "Postgres
     if not session.on_server:
         raise click.UsageError("--role and --print-sql are for a log on a server: --db postgresql://…")
     from redrive.ledger.postgres.store import PostgresStore
-    from redrive.opening import location_of
+    from redrive.ledger.urls import location_of
 
     location, busy_timeout_ms = location_of(session.url), session.settings.busy_timeout_ms
     return PostgresStore(location, busy_timeout_ms=busy_timeout_ms, role=role, archiving=archiving)

@@ -36,7 +36,7 @@ def simulate(session: Session, seed: int, runs: int, steps: int, faults: str, se
     """
     from redrive.faults.simulator import simulations
     from redrive.faults.summary import Summary
-    from redrive.opening import location_of
+    from redrive.ledger.urls import location_of
 
     if server is not None:
         location_of(server)  # what is wrong with it is said before anything begins

@@ -13,6 +13,7 @@ from redrive.evidence.sealing import Sealing, origin_of
 from redrive.evidence.sqlite_store import SqliteEvidence
 from redrive.evidence.store import StoredCheckpoint
 from redrive.ledger.ledger import LogLedger, refuse_in_batch
+from redrive.ledger.sqlite.recorder import SqliteRecorder
 
 
 class Custody:
@@ -32,7 +33,7 @@ class Custody:
         self._ledger = ledger
         self._seal = seal
         self.origin = origin_of(ledger.id)
-        self.store = PostgresEvidence(ledger) if ledger.recorder.concurrent else SqliteEvidence(ledger)
+        self.store = SqliteEvidence(ledger) if isinstance(ledger.recorder, SqliteRecorder) else PostgresEvidence(ledger)
         self.keys = KeyFile(_path(key_file, "key_file") if key_file is not None else default_key_file())
         self.pin = None if pin_file is None else PinFile(_path(pin_file, "pin_file"))
         if key_file is not None and not self.keys.read():

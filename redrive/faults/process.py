@@ -86,7 +86,7 @@ class Process:
             holder=Holder("simulated", "boot", "namespace", self.number, 0),
         )
         for flow in (*flows(), poisoned()):
-            ledger.committer.states.remember(flow)  # as if it had seen them before: reading them again takes long
+            ledger.committer.states.flows.remember(flow)  # as if it had seen them before: reading them again takes long
         self.engine = Engine(ledger, services, _NO_VIEW)
         self.tenant = self.engine.local
 

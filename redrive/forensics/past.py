@@ -8,7 +8,6 @@ recorded, never from the clock on the wall.
 
 from typing import TYPE_CHECKING, Self
 
-from redrive.domain.errors import InvalidValue
 from redrive.domain.identity import RunId, Tenant
 from redrive.forensics.checkpoints import EVERY, ViewCheckpoints
 from redrive.forensics.footing import Footing, footing
@@ -18,6 +17,7 @@ from redrive.forensics.private import PrivateView
 from redrive.ledger.capacity import Capacity
 from redrive.ledger.limit_status import LimitStatus, statuses
 from redrive.ledger.past_capacity import capacity_at
+from redrive.processes.given import tenant_given
 from redrive.tenant_queries import TenantQueries
 
 if TYPE_CHECKING:
@@ -52,9 +52,7 @@ class Past:
 
     def for_tenant(self, tenant: Tenant) -> "TenantPast":
         """The queries of one tenant; nothing of any other can be seen through it."""
-        if not isinstance(tenant, Tenant):
-            raise InvalidValue("tenant", tenant, "a Tenant, for example redrive.Tenant('acme', 'billing', 'prod')")
-        return TenantPast(self, tenant)
+        return TenantPast(self, tenant_given(tenant))
 
     def limits(self) -> tuple[LimitStatus, ...]:
         """Every limit that was set then, with how much of it was in use and how many runs waited for it."""

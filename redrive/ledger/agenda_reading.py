@@ -37,8 +37,8 @@ class AgendaReading(Reading):
     def limits(self) -> Tally:
         """What limits leave room for, with what this transaction has claimed and started."""
         if self._tally is None:
-            book = self._ledger.limit_book
-            self._tally = Tally(self._ledger.recorder.writer, book, self.now_ms, self.caller.tenant)
+            book = self._committer.limit_book
+            self._tally = Tally(self._committer.recorder.writer, book, self.now_ms, self.caller.tenant)
             if book.version:
                 self._read[LIMITS_STREAM] = book.version
         return self._tally
@@ -68,30 +68,30 @@ class AgendaReading(Reading):
 
     def due_dead_letters(self, run: RunId) -> Sequence[DeadLetterId]:
         """The dead letters of *run* whose dispatch is due."""
-        ledger = self._ledger
-        ledger.look()
-        due = ledger.agenda.dead_letters(run, self.now_ms)
-        if ledger.ahead:
+        committer = self._committer
+        committer.look()
+        due = committer.agenda.dead_letters(run, self.now_ms)
+        if committer.ahead:
             self._with_letters_ahead(run, due)
         return [DeadLetterId(id_) for id_ in sorted(due, key=due.__getitem__)]
 
     def _with_letters_ahead(self, run: RunId, due: dict[str, int]) -> None:
         """Bring the due letters of *run* up to what the commands before this one did to them; that they did something
         to the run itself is not to be told from here."""
-        for entry in self._ledger.written_ahead():
+        for entry in self._committer.written_ahead():
             if entry.stream == run:
                 raise NotAhead
             if not isinstance(entry.state, DeadLetter) or entry.state.run != run:
                 continue
             due.pop(entry.stream, None)
-            for row in rows_of(entry.state, entry.created or LAST, self._ledger.engine, self.find_run):
+            for row in rows_of(entry.state, entry.created or LAST, self._committer.engine, self.find_run):
                 if row.due_ms is not None and row.due_ms <= self.now_ms:
                     due[entry.stream] = row.created
 
     @property
     def _agenda(self) -> Agenda:
         """The agenda, with what the commands before this one changed of it."""
-        if self._ledger.ahead and not self._first:
+        if self._committer.ahead and not self._first:
             raise NotAhead
-        self._ledger.look()
-        return self._ledger.agenda
+        self._committer.look()
+        return self._committer.agenda

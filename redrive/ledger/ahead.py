@@ -7,6 +7,7 @@ from typing import Any
 from redrive.domain.sharding import SHARDS_STREAM
 from redrive.ledger.agenda_reading import NotAhead
 from redrive.ledger.committer import Committer
+from redrive.ledger.concurrent import ConcurrentRecorder
 from redrive.ledger.limit_book import LIMITS_STREAM
 from redrive.ledger.pending import Pending
 from redrive.ledger.states import Entry
@@ -22,6 +23,7 @@ class AheadCommitter(Committer):
     """Decides without the lock, and has the database write it down unless others moved what it rests on; what they
     moved is decided again, under the lock: at most twice in all."""
 
+    recorder: ConcurrentRecorder
     _ahead_of: Sequence[LedgerTransaction] = ()
     _met_at = -math.inf
 

@@ -2,7 +2,7 @@
 
 from eventsourcing.application import Application
 
-from redrive.ledger.mapper import EventMapper
+from redrive.ledger.persistence import EventMapper
 from redrive.ledger.recorder import LogRecorder
 
 
@@ -18,7 +18,7 @@ class LogApplication(Application[str]):
             {
                 "PERSISTENCE_MODULE": "redrive.ledger.persistence:LogFactory",
                 "ORIGINATOR_ID_TYPE": "text",
-                "MAPPER_TOPIC": "redrive.ledger.mapper:EventMapper",
+                "MAPPER_TOPIC": "redrive.ledger.persistence:EventMapper",
                 "APPLICATION_RECORDER_TOPIC": recorder,
             }
         )

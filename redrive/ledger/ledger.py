@@ -11,20 +11,22 @@ from redrive.domain.identity import RunId, Tenant
 from redrive.domain.ports import START, Caller, Due, Leased, Timer
 from redrive.domain.run.state import Run
 from redrive.domain.values import MAX_INTEGER, clean_integer, clean_name
-from redrive.ledger import agenda_log, capacity_log
+from redrive.ledger import agenda_log, capacity_log, next_work
 from redrive.ledger.agenda import Agenda
 from redrive.ledger.agenda_rows import AgendaRow
 from redrive.ledger.ahead import AheadCommitter
 from redrive.ledger.application import LogApplication
 from redrive.ledger.capacity import Capacity
 from redrive.ledger.committer import Committer
+from redrive.ledger.concurrent import ConcurrentRecorder
 from redrive.ledger.database import Row
 from redrive.ledger.mapper import shown
 from redrive.ledger.pending import Pending
 from redrive.ledger.recorder import COLUMNS
 from redrive.ledger.storage_errors import storage_errors
+from redrive.ledger.subscribers import Subscriber, Subscribers
 from redrive.ledger.transaction import LedgerTransaction
-from redrive.projections.logs import log
+from redrive.ledger.urls import is_server
 
 T = TypeVar("T")
 _PAYLOAD = attrgetter("payload")
@@ -32,8 +34,6 @@ _ENCRYPTED = b'{"encrypted":'
 _SQLITE = "redrive.ledger.sqlite.recorder:SqliteRecorder"
 _POSTGRES = "redrive.ledger.postgres.recorder:PostgresRecorder"
 _NOTE_ENGINE = "INSERT INTO meta VALUES ('engine', ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value"
-Subscriber = Callable[[Sequence[Recorded]], None]
-MOST_OVERHEARD = 500
 _collecting: ContextVar[list[Pending[Any]] | None] = ContextVar("redrive_batch", default=None)
 
 
@@ -66,22 +66,16 @@ class LogLedger:
     ) -> None:
         self.locked = False
         self._clock = clock
-        self._subscribers: tuple[Subscriber, ...] = tuple(listeners)
-        self._overhearing: tuple[Subscriber, ...] = ()
-        self._overheard = 0
         self._application = LogApplication(_POSTGRES if is_server(path) else _SQLITE)
         self.recorder = self._application.recorder
+        self._subscribers = Subscribers(self.recorder, listeners)
         self.id = self.recorder.open(path, busy_timeout_ms=busy_timeout_ms, durable=durable)
         self.path, self.home = self.recorder.path, self.recorder.home
         try:
-            kind = AheadCommitter if self.recorder.concurrent else Committer
+            kind = AheadCommitter if isinstance(self.recorder, ConcurrentRecorder) else Committer
+            tell = self._subscribers.tell
             self.committer = kind(
-                self._application,
-                clock=clock,
-                dice=dice,
-                engine=engine,
-                cache_bytes=cache_bytes,
-                after_commit=self._tell,
+                self._application, clock=clock, dice=dice, engine=engine, cache_bytes=cache_bytes, after_commit=tell
             )
             self._note_engine(engine)
         except BaseException:
@@ -226,22 +220,12 @@ class LogLedger:
         """When the next run that *handlers* can go on with, the next timed wait, or the next dispatch, is due; None:
         there is none."""
         with storage_errors(self.path):
-            return capacity_log.next_work_ms(self.recorder, self._clock(), tenant, handlers, run)
+            return next_work.next_work_ms(self.recorder, self._clock(), tenant, handlers, run)
 
-    def subscribe(self, listener: Callable[[Sequence[Recorded]], None], *, others: bool = False) -> Callable[[], None]:
+    def subscribe(self, listener: Subscriber, *, others: bool = False) -> Callable[[], None]:
         """Call *listener* with what this process commits, until the returned function is called; with *others*, also
         with what other processes commit, a moment later and as far as it can be heard (on PostgreSQL)."""
-        self._subscribers = (*self._subscribers, listener)
-        if others and (bell := self.recorder.bell) is not None and not self.committer.closed:
-            self._overhearing = (*self._overhearing, listener)
-            self._overheard = self._overheard or self.last_position()
-            bell.listen(self._overhear)
-
-        def leave() -> None:
-            self._subscribers = tuple(known for known in self._subscribers if known is not listener)
-            self._overhearing = tuple(known for known in self._overhearing if known is not listener)
-
-        return leave
+        return self._subscribers.add(listener, others=others and not self.committer.closed)
 
     def live_claims(self, runs: Sequence[RunId]) -> set[RunId]:
         """Those of *runs* that are claimed by anybody."""
@@ -254,7 +238,7 @@ class LogLedger:
 
     def capacity(self) -> Capacity:
         """What is in use of the limits, as it is kept."""
-        return capacity_log.capacity_now(self.recorder, self._clock())
+        return next_work.capacity_now(self.recorder, self._clock())
 
     def capacity_from_log(self) -> capacity_log.CapacityContent:
         """What is in use, and who waits, as the log alone says it must be."""
@@ -308,33 +292,6 @@ class LogLedger:
     def _read_rows(self, query: str, values: Sequence[Any]) -> list[Row]:
         with storage_errors(self.path):
             return self.recorder.as_read(self.recorder.reader().execute(query, values).fetchall())
-
-    def _overhear(self) -> None:
-        """Other processes committed."""
-        last = self.last_position()
-        events = self.read(max(self._overheard, last - MOST_OVERHEARD), MOST_OVERHEARD)
-        self._overheard = last
-        for listener in self._overhearing if events else ():
-            try:
-                listener(events)
-            except Exception:  # noqa: BLE001 - a listener is best effort
-                log.exception("listener.failed", events=len(events))
-
-    def _tell(self, transactions: Sequence[LedgerTransaction]) -> None:
-        if (bell := self.recorder.bell) is not None and any(one.appended for one in transactions):
-            bell.ring()
-        subscribers = self._subscribers
-        events = [event for transaction in transactions for event in transaction.events()] if subscribers else []
-        for listener in subscribers if events else ():
-            try:
-                listener(events)
-            except Exception:  # noqa: BLE001 - a listener is best effort
-                log.exception("listener.failed", events=len(events))
-
-
-def is_server(location: str) -> bool:
-    """Whether a log lies on a server, and not in a file."""
-    return location.startswith(("postgresql://", "postgres://"))
 
 
 def _is_encrypted(row: Row) -> bool:

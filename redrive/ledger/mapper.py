@@ -12,7 +12,7 @@ from json.encoder import encode_basestring as _quoted
 from typing import Any, NamedTuple, NotRequired
 
 import pydantic_core
-from eventsourcing.persistence import Mapper, StoredEvent
+from eventsourcing.persistence import StoredEvent
 from pydantic import TypeAdapter
 from typing_extensions import TypedDict
 
@@ -34,23 +34,6 @@ class LoggedEvent(StoredEvent):
     correlation: str = ""
     recorded_at_ms: int = 0
     position: int = 0
-
-
-class EventMapper(Mapper[str]):
-    """Maps ``Recorded`` to ``LoggedEvent`` and back."""
-
-    def to_stored_event(self, domain_event: Recorded) -> LoggedEvent:  # type: ignore[override]
-        """The row of an event, ready to insert."""
-        return LoggedEvent(*row_of(domain_event))
-
-    def to_domain_event(self, stored_event: StoredEvent) -> Recorded:
-        """The event of a row. Raises StreamDamaged when the bytes of a known topic make no sense."""
-        assert isinstance(stored_event, LoggedEvent)
-        s = stored_event
-        return decode(
-            s.position, StreamId(str(s.originator_id)), s.originator_version, s.topic, s.state, s.tenant, s.correlation,
-            s.recorded_at_ms,
-        )  # fmt: skip
 
 
 NewRow = tuple[str, int, str, bytes, str, str, int]

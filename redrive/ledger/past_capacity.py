@@ -9,16 +9,15 @@ from functools import lru_cache
 from redrive.domain.errors import NotFound
 from redrive.domain.event import Recorded
 from redrive.domain.identity import RunId
-from redrive.domain.limits import full_bucket, taken
+from redrive.domain.limits import Bucket
 from redrive.domain.run.state import Run
+from redrive.ledger.buckets import STARTS, buckets_of
 from redrive.ledger.capacity import Capacity
 from redrive.ledger.capacity_rows import CapacityRow, usage_of, waiters_of
 from redrive.ledger.ledger import LogLedger
 from redrive.ledger.limit_book import LIMITS_STREAM, LimitBook, book_from
 from redrive.ledger.mapper import shown
-from redrive.ledger.recorder import COLUMNS
 from redrive.ledger.storage_errors import storage_errors
-from redrive.ledger.tally import tokens_taken
 
 MOST_RUNS = 4_096
 
@@ -53,7 +52,7 @@ def capacity_at(ledger: LogLedger, position: int, now_ms: int, active: Iterable[
             used.update(usage_of(run))
             waited.update(json.loads(place.line)[0] for place in waiters_of(run, 0) if place.blocking)
     buckets = _buckets_at(ledger, position, book)
-    known = {key: CapacityRow(key, used[key], *buckets[key]) for key in book.limits}
+    known = {key: CapacityRow(key, used[key], buckets[key].level, buckets[key].at_ms) for key in book.limits}
     return PastCapacity(book, known, waited, now_ms)
 
 
@@ -64,27 +63,13 @@ def _run_at(ledger: LogLedger, id_: RunId, position: int) -> Run | None:
         return None
 
 
-def _starts(ledger: LogLedger, query: str, first: int, position: int) -> Iterator[Recorded]:
-    """What took from buckets, also what was archived since."""
-    with storage_errors(ledger.path):
-        found = ledger.recorder.reader().execute(query, (first, position))
-        while rows := found.fetchmany(MOST_RUNS):
-            yield from shown(ledger.recorder.as_read(rows))
+def _buckets_at(ledger: LogLedger, position: int, book: LimitBook) -> dict[str, Bucket]:
+    """What was in each bucket, and when, by starts of which some may have been archived since."""
 
+    def starts(first: int) -> Iterator[Recorded]:
+        with storage_errors(ledger.path):
+            found = ledger.recorder.reader().execute(STARTS, (first, position))
+            while rows := found.fetchmany(MOST_RUNS):
+                yield from shown(ledger.recorder.as_read(rows))
 
-def _buckets_at(ledger: LogLedger, position: int, book: LimitBook) -> dict[str, tuple[int, int]]:
-    """What was in each bucket, and when: it was full when it was set, and starts have taken from it since."""
-    buckets = {key: full_bucket(limit.rate, book.anew[key].at_ms) for key, limit in book.limits.items()}
-    rated = {key: limit.rate for key, limit in book.limits.items() if limit.rate is not None}
-    first = min((book.anew[key].position for key in rated), default=None)
-    run_at = lru_cache(MOST_RUNS)(lambda id_: _run_at(ledger, id_, position))
-    query = (
-        f"SELECT {COLUMNS} FROM events WHERE position > ? AND position <= ? "
-        "AND (topic LIKE 'run.attempt-started/%' OR topic LIKE 'run.claimed/%') ORDER BY position"
-    )
-    for recorded in () if first is None else _starts(ledger, query, first, position):
-        run = run_at(RunId(recorded.stream))
-        for key in () if run is None else tokens_taken(run, recorded.event):  # type: ignore[arg-type]
-            if key in rated and recorded.position > book.anew[key].position:
-                buckets[key] = taken(rated[key], buckets[key], recorded.occurred_at_ms)
-    return {key: (bucket.level, bucket.at_ms) for key, bucket in buckets.items()}
+    return buckets_of(book, starts, lru_cache(MOST_RUNS)(lambda id_: _run_at(ledger, id_, position)))

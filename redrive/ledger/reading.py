@@ -26,16 +26,16 @@ SPREAD = 16
 class Reading:
     """The half of a transaction that reads."""
 
-    __slots__ = ("_ledger", "_missed", "_read", "_seen", "_written", "caller", "now_ms")
+    __slots__ = ("_committer", "_missed", "_read", "_seen", "_written", "caller", "now_ms")
 
     @property
     def spread(self) -> int:
         """Among how many of the oldest due runs a claim chooses: 1 where who decides holds the write lock, so that
         nobody else tries for the same run, and where nobody was met lately."""
-        return SPREAD if self._ledger.ahead and self._ledger.contended else 1
+        return SPREAD if self._committer.ahead and self._committer.contended else 1
 
     def __init__(self, committer: "Committer", caller: Caller, now_ms: int) -> None:
-        self._ledger = committer
+        self._committer = committer
         self.caller = caller
         self.now_ms = now_ms
         self._read: dict[str, int] = {}
@@ -45,7 +45,7 @@ class Reading:
 
     def draw(self) -> float:
         """A die in [0, 1)."""
-        return self._ledger.dice()
+        return self._committer.dice()
 
     def run(self, id_: RunId) -> Run:
         """The run as of now. Raises NotFound."""
@@ -117,7 +117,7 @@ class Reading:
     def last_record(self, stream: StreamId) -> list[Recorded]:
         """The last event of a stream of records, which still is the last when this decision is written; none where
         there is none."""
-        recorder = self._ledger.recorder
+        recorder = self._committer.recorder
         version = self._read[stream] = recorder.head(stream)
         return shown(recorder.rows_of(stream, version - 1, recorder.writer)) if version else []
 
@@ -126,7 +126,7 @@ class Reading:
             raise InvalidValue("id", stream, "the id of a run, dead letter, effect or compensation, as text")
         if (seen := self._seen.get(stream)) is not None:  # a command looks at the same stream again and again
             return seen
-        entry = self._ledger.states.get(stream)
+        entry = self._committer.states.get(stream)
         if entry is None:
             self._missed.add(stream)
             return None

@@ -4,7 +4,7 @@ import contextlib
 import os
 import threading
 from abc import abstractmethod
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
@@ -39,14 +39,8 @@ class LogRecorder(ApplicationRecorder):
     """The committer appends within its transaction on *writer*, under *lock*; versions follow the head without a
     hole. *path* names the log in messages; what lies in files beside it is named after *home*."""
 
-    concurrent: ClassVar[bool] = False
-    """Whether others may write while a command decides."""
-
     bell: "Bell | None" = None
     """Wakes other processes, where they can be woken."""
-
-    lost = False
-    """Whether the connection that writes is known to be gone."""
 
     shift = 0
     """By how much the positions of the last commit are higher than they were told: others wrote before it."""
@@ -83,15 +77,6 @@ class LogRecorder(ApplicationRecorder):
     def begin(self) -> None:
         """Begin a transaction on *writer*, as the only one who writes to the log."""
 
-    def begin_unless(self, moved: Callable[[], Collection[str]]) -> bool:
-        """Begin a transaction that writes only if nobody else wrote to the streams that *moved* names, asked when it
-        is sent; until then it costs nothing, and then it raises LogMoved otherwise. False: it cannot be told."""
-        raise NotImplementedError
-
-    def ask_along(self, answered: Callable[[], None]) -> None:
-        """Ask for the news with whatever is asked next, ahead of it, and call *answered* then."""
-        raise NotImplementedError
-
     @abstractmethod
     def commit(self) -> None:
         """Commit it; what it wrote is durable."""
@@ -102,10 +87,6 @@ class LogRecorder(ApplicationRecorder):
     @abstractmethod
     def news(self) -> News:
         """What others wrote since this was last asked, as *writer* sees it."""
-
-    def heard(self) -> News:
-        """What was heard of others since this was last asked, without asking the database again."""
-        raise NotImplementedError
 
     @abstractmethod
     def distrust(self) -> None:

@@ -1,6 +1,5 @@
 """The states of runs and dead letters in memory: folded once, then only from newer events; bounded by bytes."""
 
-import threading
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -16,7 +15,6 @@ from redrive.domain.effect import events as effect_events
 from redrive.domain.effect.state import Effect
 from redrive.domain.effect.state import evolve as evolve_effect
 from redrive.domain.errors import (
-    InvalidFlow,
     PayloadDestroyed,
     PayloadLocked,
     StreamDamaged,
@@ -25,23 +23,21 @@ from redrive.domain.errors import (
 )
 from redrive.domain.event import Cause, Event, Recorded, UnknownEvent
 from redrive.domain.flow import Flow
-from redrive.domain.identity import EventId, FlowDigest, Tenant, flow_stream_of
+from redrive.domain.identity import EventId, FlowDigest, Tenant
 from redrive.domain.payloads import EXECUTING
-from redrive.domain.records import RECORDS, FlowRegistered
+from redrive.domain.records import RECORDS
 from redrive.domain.run import events as run_events
 from redrive.domain.run.evolution import evolve as evolve_run
 from redrive.domain.run.state import Run
 from redrive.ledger.agenda_rows import AgendaRow, State
 from redrive.ledger.database import Connection, Row
+from redrive.ledger.flows import Flows
 from redrive.ledger.mapper import decode, event_id_of
 from redrive.ledger.recorder import LogRecorder
 
-MOST_FLOWS = 256
 BYTES_PER_NODE = 400
 BYTES_PER_STORED_BYTE = 3
 _QUIET = frozenset({dead_letter_events.DeadLetterNoted, dead_letter_events.DeadLetterHeld})
-
-
 _APPLIERS: dict[type, Mapping[type[Event], Callable[[Any, Any], None]]] = {
     Run: evolve_run.appliers,
     DeadLetter: evolve_dead_letter.appliers,
@@ -93,8 +89,7 @@ class States:
         self._most_bytes = most_bytes
         self._bytes = 0
         self._entries: OrderedDict[str, Entry] = OrderedDict()
-        self._flows: OrderedDict[FlowDigest, Flow] = OrderedDict()
-        self._flows_lock = threading.Lock()
+        self.flows = Flows(recorder)
         self.foreign_changes = 0
 
     def get(self, stream: str) -> Entry | None:
@@ -178,38 +173,9 @@ class States:
         entry.size += size
         self._bytes += size
 
-    def own(self, flow: Flow) -> Flow:
-        """The one object for a flow; a copy, so that what the host does to its own changes nothing here."""
-        if (known := self._flows.get(flow.digest)) is not None:
-            return known
-        copy = Flow.from_document(flow.document())
-        if copy.digest != flow.digest:
-            raise InvalidFlow("flow", flow.digest[:12], "a flow that is not changed after it was made")
-        return self.remember(copy)
-
-    def remember(self, flow: Flow) -> Flow:
-        """Keep one object per flow."""
-        with self._flows_lock:
-            known = self._flows.setdefault(flow.digest, flow)
-            self._flows.move_to_end(flow.digest)
-            if len(self._flows) > MOST_FLOWS:
-                self._flows.popitem(last=False)
-        return known
-
     def flow(self, tenant: Tenant, digest: FlowDigest, connection: Connection | None = None) -> Flow:
         """A flow that the log has, as *connection* sees it. Raises StreamReadOnly when a newer version wrote it."""
-        if (known := self._flows.get(digest)) is not None:
-            return known
-        rows = self._recorder.rows_of(flow_stream_of(tenant, digest), 0, connection)
-        event = decode(*rows[0]).event if rows else None
-        if isinstance(event, UnknownEvent):
-            raise StreamReadOnly(rows[0][1], event.topic)
-        if not isinstance(event, FlowRegistered) or not isinstance(event.document, dict):
-            raise StreamDamaged(f"{self._recorder.path}: the file is damaged: flow {digest} is gone; restore a backup")
-        try:
-            return self.remember(Flow.from_document(event.document))
-        except (ValueError, TypeError, LookupError, AttributeError) as error:
-            raise StreamDamaged(f"{self._recorder.path}: flow {digest} cannot be read: {error!r}") from error
+        return self.flows.flow(tenant, digest, connection)
 
     def fold(self, rows: list[Row]) -> State | None:
         """The state after *rows* of one stream, beside the cache: for reading, also of a past moment."""
@@ -241,7 +207,7 @@ class States:
     def _blank(self, first: Recorded, connection: Connection | None = None) -> State:
         match first.event:
             case run_events.RunSubmitted(flow=digest):
-                return Run(flow=self.flow(first.tenant, digest, connection), tenant=first.tenant)
+                return Run(flow=self.flows.flow(first.tenant, digest, connection), tenant=first.tenant)
             case dead_letter_events.DeadLetterOpened():
                 return DeadLetter(tenant=first.tenant)
             case effect_events.EffectIntended() | effect_events.EffectWithheld():

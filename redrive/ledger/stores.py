@@ -5,6 +5,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import Protocol
 
+from redrive.ledger.urls import is_server, location_of
 from redrive.projections.models import Model
 from redrive.projections.view import view_path
 from redrive.projections.view_state import ViewState
@@ -85,9 +86,6 @@ class Store(Protocol):
 
 def store_at(url: str, *, busy_timeout_ms: int = 10_000) -> Store:
     """The store that *url* names. Raises InvalidValue."""
-    from redrive.ledger.ledger import is_server
-    from redrive.opening import location_of
-
     location = location_of(url)
     if is_server(location):
         from redrive.ledger.postgres.store import PostgresStore

@@ -122,7 +122,7 @@ class Tally(Capacity):
         if self.active:
             self.replace_waiters(run, rows)
 
-    def flush(self, ledger: "Committer") -> None:
+    def flush(self, committer: "Committer") -> None:
         """Write the rows that this transaction changed; a limit that is new counts what is running."""
         for key in (self._delta + self._tokens).keys() | {key for key, n in self._delta.items() if n}:
             if key in self.book.limits:
@@ -132,8 +132,8 @@ class Tally(Capacity):
         if not self.changed:
             return
         before = self.book
-        ledger.read_limits()
-        self.book = ledger.limit_book
+        committer.read_limits()
+        self.book = committer.limit_book
         running: Counter[str] | None = None
         for key in dict.fromkeys(self.changed):
             if (limit := self.book.limits.get(key)) is None:
@@ -141,7 +141,7 @@ class Tally(Capacity):
                 continue
             row = super().row(key)
             if key not in before.limits:
-                running = running_now(ledger) if running is None else running
+                running = running_now(committer) if running is None else running
                 row = row._replace(in_use=running[key])
             if before.anew.get(key) != self.book.anew[key]:
                 bucket = full_bucket(limit.rate, self._now_ms)
@@ -149,11 +149,11 @@ class Tally(Capacity):
             self.put(row)
 
 
-def running_now(ledger: "Committer") -> Counter[str]:
+def running_now(committer: "Committer") -> Counter[str]:
     """What all claimed runs use together."""
     used: Counter[str] = Counter()
-    for run in ledger.agenda.claimed_runs():
-        entry = ledger.states.readable(run)
+    for run in committer.agenda.claimed_runs():
+        entry = committer.states.readable(run)
         if entry is not None and isinstance(entry.state, Run):
             used.update(usage_of(entry.state))
     return used

@@ -37,13 +37,8 @@ from redrive.ledger.states import BYTES_PER_NODE, Entry, as_cause
 if TYPE_CHECKING:
     from redrive.ledger.committer import Committer
 
-
 S = TypeVar("S", bound=State)
-
-
 _REGISTERED = (FlowRegistered, PolicyRegistered)  # written beside what first uses them: they cause nothing
-
-
 _NUMBERS = tuple(f"{number:04x}" for number in range(64))
 
 
@@ -71,7 +66,7 @@ class LedgerTransaction(AgendaReading):
 
     def begin_run(self, tenant: Tenant, flow: Flow, event: Event, id_: RunId) -> Run:
         """Begin the stream of a new run and return its state; the flow is registered when it is new."""
-        flow = self._ledger.states.own(flow)
+        flow = self._committer.states.flows.own(flow)
         run = Run(flow=flow, tenant=tenant, id=id_)
         for policy in flow.policies.values():
             self.register_policy(run, "retry", policy)
@@ -79,7 +74,7 @@ class LedgerTransaction(AgendaReading):
         if self._is_new(stream):
             self._note(stream, 1, FlowRegistered(flow=flow.digest, document=flow.document()), tenant, id_)
         entry = Entry(id_, run, 0, BYTES_PER_NODE * len(flow))
-        self._ledger.states.begin(entry)
+        self._committer.states.begin(entry)
         self._append(entry, (event,), run, None)
         return run
 
@@ -112,13 +107,13 @@ class LedgerTransaction(AgendaReading):
         entry = self._entry(stream)
         if entry is None:
             entry = Entry(stream, kind(tenant=subject.tenant), 0)
-            self._ledger.states.begin(entry)
+            self._committer.states.begin(entry)
         self._append(entry, events, subject, None)
         return cast(S, entry.state)
 
     def append_limit(self, tenant: Tenant, event: LimitSet | LimitRemoved) -> None:
         """Set or remove a limit: for every process, from its next transaction on."""
-        book = self._ledger.limit_book
+        book = self._committer.limit_book
         book.require_writable()
         changed = self.limits.changed
         changed.append(event.limit if isinstance(event, LimitRemoved) else event.limit.key)
@@ -127,7 +122,7 @@ class LedgerTransaction(AgendaReading):
     def append_record(self, tenant: Tenant, stream: StreamId, event: Event, correlation: str | None = None) -> None:
         """Append to a stream that is no aggregate; *correlation*: what it belongs to (default: to nothing else)."""
         here = sum(1 for written, *_ in self.appended if written == stream)
-        self._note(stream, self._ledger.recorder.head(stream) + here + 1, event, tenant, correlation or stream)
+        self._note(stream, self._committer.recorder.head(stream) + here + 1, event, tenant, correlation or stream)
 
     def append_once(self, tenant: Tenant, stream: StreamId, event: Event) -> bool:
         """Write a stream of one event; False when it was written before."""
@@ -151,22 +146,22 @@ class LedgerTransaction(AgendaReading):
     def connection(self) -> Connection:
         """The connection that writes, within this transaction: for maintenance that undoes what it cannot finish."""
         self.alone()
-        return self._ledger.recorder.writer
+        return self._committer.recorder.writer
 
     def alone(self) -> None:
         """From here on nobody else writes to the log: for what reads past the states, or does what cannot be undone. A
         command says so before anything else."""
-        if self._ledger.ahead:
+        if self._committer.ahead:
             raise NotAhead
 
     def emptying(self) -> AbstractContextManager[None]:
         """States of events may be emptied within, because an archive has them."""
-        return self._ledger.recorder.emptying()
+        return self._committer.recorder.emptying()
 
     def encode(self) -> None:
         """Turn what was appended into rows, before anything reaches the database."""
         self._rows = rows_of(self.appended, self._envelope()) if self.appended else []
-        if (encryption := self._ledger.recorder.encryption) is not None:
+        if (encryption := self._committer.recorder.encryption) is not None:
             self._rows = encryption.encrypt(self._rows, self.caller.subject)
 
     def events(self) -> list[Recorded]:
@@ -181,8 +176,8 @@ class LedgerTransaction(AgendaReading):
         ]
 
     def _envelope(self) -> Envelope:
-        caller, ledger = self.caller, self._ledger
-        return Envelope(self.now_ms, caller.actor, caller.reason, ledger.engine, self._recorded_at_ms)
+        caller, committer = self.caller, self._committer
+        return Envelope(self.now_ms, caller.actor, caller.reason, committer.engine, self._recorded_at_ms)
 
     def overlay(self, heads: dict[str, int]) -> None:
         """Let the commands that follow see how far this one went with its streams."""
@@ -194,12 +189,12 @@ class LedgerTransaction(AgendaReading):
             self.hints = self._tally.flush_expected()
         if not self.appended:
             return
-        if (latest := self._ledger.recorded_at_ms) > self._recorded_at_ms:
+        if (latest := self._committer.recorded_at_ms) > self._recorded_at_ms:
             self._recorded_at_ms = latest
             self._rows = [(*row[:6], latest) for row in self._rows]
         written, sizes = self._written, dict.fromkeys(self._written, 0)
         unchanged = [read for read in self._read.items() if read[0] not in written]
-        self._last = self._ledger.recorder.insert(self._rows, unchanged, checked=checked)
+        self._last = self._committer.recorder.insert(self._rows, unchanged, checked=checked)
         position = self._last - len(self._rows)
         for row in self._rows:
             position += 1
@@ -210,12 +205,12 @@ class LedgerTransaction(AgendaReading):
                     written[stream].created = position
         tally = self._tally if self._tally is not None and self._tally.concerned else None
         for stream, entry in written.items():
-            self._ledger.states.grew(entry, sizes[stream])
+            self._committer.states.grew(entry, sizes[stream])
             if tally is not None and isinstance(entry.state, Run):
                 tally.bring_waiters(entry.stream, waiters_of(entry.state, entry.created))
             self._bring_agenda(stream, entry)
         if tally is not None:
-            tally.flush(self._ledger)
+            tally.flush(self._committer)
 
     def rests(self) -> AbstractSet[str]:
         """The streams that were read, found empty, or are to be written: others must have left them alone."""
@@ -250,9 +245,9 @@ class LedgerTransaction(AgendaReading):
     def discard(self) -> None:
         """Forget the states that this command changed in memory."""
         for stream in self._written:
-            self._ledger.states.forget(stream)
+            self._committer.states.forget(stream)
         for stream, *_ in self.appended:
-            self._ledger.recorder.heads.pop(stream, None)
+            self._committer.recorder.heads.pop(stream, None)
 
     def _append(self, entry: Entry, events: Sequence[Event], subject: Subject, cause: Cause | None) -> None:
         if not events:
@@ -277,14 +272,14 @@ class LedgerTransaction(AgendaReading):
 
     def _is_new(self, stream: str) -> bool:
         """Whether a write-once stream is empty; from now on it is not."""
-        if stream in self._ledger.known_streams or stream in self.registered:
+        if stream in self._committer.known_streams or stream in self.registered:
             return False
         self.registered.add(stream)
-        return self._ledger.recorder.head(stream) == 0
+        return self._committer.recorder.head(stream) == 0
 
     def _bring_agenda(self, stream: str, entry: Entry) -> None:
-        state, agenda = entry.state, self._ledger.agenda
-        rows, before = agenda_rows_of(state, entry.created, self._ledger.engine, self.find_run), entry.rows
+        state, agenda = entry.state, self._committer.agenda
+        rows, before = agenda_rows_of(state, entry.created, self._committer.engine, self.find_run), entry.rows
         if type(state) is Run:
             self._arm_letters(state)
         if rows == before:
@@ -301,5 +296,5 @@ class LedgerTransaction(AgendaReading):
             return
         letters = {*run.dead_letters.values(), *run.effect_letters.values()}
         if letters - self._written.keys():  # those written here get rows of their own
-            self._ledger.agenda.arm(run.id, run.redrivable)
-            self._ledger.rows_changed(letters)
+            self._committer.agenda.arm(run.id, run.redrivable)
+            self._committer.rows_changed(letters)

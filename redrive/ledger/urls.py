@@ -1,10 +1,43 @@
-"""URLs of logs, for messages."""
+"""URLs of logs: what lies where, and how they are shown."""
 
 import re
+from urllib.parse import unquote
+
+from redrive.domain.errors import InvalidValue
 
 _PASSWORD = re.compile(r"((?:[A-Za-z][\w+.-]*://)?[^:@/?#]*):(?!//).*@", re.DOTALL)
 _NO_PORT = re.compile(r"(://[^:@/?#]*):(?!\d*(?:[/?#]|$))[^@/?#]*(?=[/?#]|$)")
 _SECRET = re.compile(r"(password=)[^&#]*", re.IGNORECASE)
+
+
+def is_server(location: str) -> bool:
+    """Whether a log lies on a server, and not in a file."""
+    return location.startswith(("postgresql://", "postgres://"))
+
+
+def location_of(url: str) -> str:
+    """What the ledger opens: the file that a ``sqlite:///`` URL names, or the URL of a server. Raises InvalidValue."""
+    if isinstance(url, str) and is_server(url):
+        try:
+            from redrive.ledger.postgres.address import address_of
+        except ImportError as error:
+            raise InvalidValue("db", "postgresql://…", f"pip install 'redrive[postgres]' first ({error})") from None
+        address_of(url)
+        return url
+    return _path_of(url)
+
+
+def _path_of(url: str) -> str:
+    """The file that a ``sqlite:///`` URL names. Raises InvalidValue."""
+    if not isinstance(url, str):
+        raise InvalidValue("db", url, "a URL as text, such as sqlite:///redrive.db")
+    scheme, separator, rest = url.partition(":///")
+    path = unquote(rest)
+    if scheme != "sqlite" or not separator or not path or "\x00" in path or path.startswith(":memory:"):
+        raise InvalidValue(
+            "db", hidden(url), "sqlite:///relative/path.db, sqlite:////absolute/path.db or postgresql://…"
+        )
+    return path
 
 
 def hidden(url: object) -> object:

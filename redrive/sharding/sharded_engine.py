@@ -13,6 +13,7 @@ from redrive.engine import Engine
 from redrive.ledger.admission import Admission
 from redrive.ledger.ledger import refuse_in_batch
 from redrive.privacy.models import KeyDestruction
+from redrive.processes.given import tenant_given
 from redrive.processes.handout import Claim
 from redrive.processes.leases import MOST_CLAIMS
 from redrive.processes.sweep import SweepReport
@@ -70,9 +71,7 @@ class ShardedEngine:
 
     def shard_of(self, tenant: Tenant) -> Engine:
         """The log in which a tenant is at home; of one that never wrote, where it will be. Raises StorageError."""
-        if not isinstance(tenant, Tenant):
-            raise InvalidValue("tenant", tenant, "a Tenant, for example redrive.Tenant('acme', 'billing', 'prod')")
-        known = self._homes.get(tenant)
+        known = self._homes.get(tenant_given(tenant))
         if known is not None:
             return known
         order = [self._by_id[id_] for id_ in by_weight(tenant, self._by_id)]

@@ -13,7 +13,7 @@ from docs.generate import MARK, PARTS, part
 from docs.generate.api import documented, errors
 from docs.generate.commands import walked
 from docs.generate.errors import every
-from docs.generate.json_output import PRINTED
+from docs.generate.json_schemas import PRINTED
 from redrive.domain.compensation.state import CompensationStatus
 from redrive.domain.dead_letter.state import Disposition
 from redrive.domain.effect.state import EffectStatus

@@ -64,12 +64,26 @@ def found() -> Found:
 
 
 @pytest.fixture
-def till(tmp_path: Path, found: Found) -> Iterator[Till]:
-    """An engine with a gate, and a reconciler for payments; everything is sound at the end."""
-    till = Till(tmp_path / "log.db", gate=found.let_out, reconcilers={PAY["operation"]: found.look})
+def opened_with(found: Found) -> dict[str, Any]:
+    """A gate, and a reconciler for payments; modules that are about less say so themselves."""
+    return {"gate": found.let_out, "reconcilers": {PAY["operation"]: found.look}}
+
+
+@pytest.fixture
+def till(tmp_path: Path, opened_with: dict[str, Any]) -> Iterator[Till]:
+    """An engine with a fake clock and a world that counts; log, agenda and views are sound at the end."""
+    till = Till(tmp_path / "log.db", **opened_with)
     yield till
     till.check()
     till.engine.close()
+
+
+@pytest.fixture
+def other(till: Till) -> Iterator[Till]:
+    """Another process on the same log, with neither gate nor reconciler."""
+    other = Till(till.path)
+    yield other
+    other.engine.close()
 
 
 @pytest.fixture(autouse=True)

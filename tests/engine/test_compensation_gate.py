@@ -1,6 +1,5 @@
 """Compensations pass the host's gate, whoever runs them: a worker, or an executor that sends in its own way."""
 
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -16,12 +15,9 @@ from tests.processes.workshop import ANA
 
 
 @pytest.fixture
-def till(tmp_path: Path, found: Found) -> Iterator[Till]:
-    """An engine with a fake clock and a gate; log, agenda and views are sound at the end."""
-    till = Till(tmp_path / "log.db", gate=found.let_out)
-    yield till
-    till.check()
-    till.engine.close()
+def opened_with(found: Found) -> dict[str, Any]:
+    """A gate, and no reconciler."""
+    return {"gate": found.let_out}
 
 
 @pytest.mark.parametrize("answer", [Withhold("not now"), RuntimeError("gate down"), "rubbish"])

@@ -1,7 +1,6 @@
 """Compensations: nothing is made good for without an operator's word, and each run of one is known or found out."""
 
-from collections.abc import Iterator
-from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -24,12 +23,9 @@ from tests.processes.workshop import ANA, FINAL, logged, nothing_written, until,
 
 
 @pytest.fixture
-def till(tmp_path: Path, found: Found) -> Iterator[Till]:
-    """An engine with a fake clock; log, agenda and views are sound at the end."""
-    till = Till(tmp_path / "log.db", gate=found.let_out)
-    yield till
-    till.check()
-    till.engine.close()
+def opened_with(found: Found) -> dict[str, Any]:
+    """A gate, and no reconciler."""
+    return {"gate": found.let_out}
 
 
 def test_it_is_proposed_with_the_dead_letter_and_waits(till: Till) -> None:

@@ -4,8 +4,6 @@ What keeps them right is the lock (SQLite) or the comparison of all that was rea
 test_write_skew.py shows what the log would hold without.
 """
 
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -21,20 +19,9 @@ ONCE = policy(1, mode="dead_letter")
 
 
 @pytest.fixture
-def till(tmp_path: Path) -> Iterator[Till]:
-    """One process; ``other`` is another on the same file."""
-    till = Till(tmp_path / "log.db")
-    yield till
-    till.check()
-    till.engine.close()
-
-
-@pytest.fixture
-def other(till: Till) -> Iterator[Till]:
-    """Another process on the same file."""
-    other = Till(till.path)
-    yield other
-    other.engine.close()
+def opened_with() -> dict[str, Any]:
+    """Neither gate nor reconciler."""
+    return {}
 
 
 def asked(till: Till, letter: str, command: str = "request_retry", *more: Any) -> None:

@@ -4,8 +4,7 @@ On SQLite, the read and the append of a command are one transaction under the wr
 PostgreSQL what was read is compared under the lock, and decided again. test_write_skew.py takes these guards away.
 """
 
-from collections.abc import Iterator
-from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -22,20 +21,9 @@ DECLINED = Failure("outbox_send", "declined")
 
 
 @pytest.fixture
-def till(tmp_path: Path) -> Iterator[Till]:
-    """One process; ``other`` is another on the same file."""
-    till = Till(tmp_path / "log.db")
-    yield till
-    till.check()
-    till.engine.close()
-
-
-@pytest.fixture
-def other(till: Till) -> Iterator[Till]:
-    """Another process on the same file."""
-    other = Till(till.path)
-    yield other
-    other.engine.close()
+def opened_with() -> dict[str, Any]:
+    """Neither gate nor reconciler."""
+    return {}
 
 
 @orders("begin", "cancel")

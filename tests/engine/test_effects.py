@@ -1,7 +1,5 @@
 """Effects through the outbox gate: each is sent once, and whatever becomes of it is known or reconciled."""
 
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -28,12 +26,9 @@ from tests.stores import outside
 
 
 @pytest.fixture
-def till(tmp_path: Path) -> Iterator[Till]:
-    """An engine with a fake clock and a world that counts; log, agenda and views are sound at the end."""
-    till = Till(tmp_path / "log.db")
-    yield till
-    till.check()
-    till.engine.close()
+def opened_with() -> dict[str, Any]:
+    """Neither gate nor reconciler."""
+    return {}
 
 
 def test_the_intent_is_durable_before_the_call(till: Till) -> None:

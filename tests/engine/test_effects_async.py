@@ -1,8 +1,6 @@
 """Effects of coroutines, and of batches."""
 
 import asyncio
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -17,12 +15,9 @@ from tests.processes.workshop import work
 
 
 @pytest.fixture
-def till(tmp_path: Path) -> Iterator[Till]:
-    """An engine with a fake clock and a world that counts; log, agenda and views are sound at the end."""
-    till = Till(tmp_path / "log.db")
-    yield till
-    till.check()
-    till.engine.close()
+def opened_with() -> dict[str, Any]:
+    """Neither gate nor reconciler."""
+    return {}
 
 
 def test_an_async_handler_sends_with_effect_async(till: Till) -> None:

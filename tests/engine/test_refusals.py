@@ -4,6 +4,7 @@ import ast
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -94,12 +95,9 @@ def test_what_the_tests_see_refused_is_what_the_docstrings_promise() -> None:
 
 
 @pytest.fixture
-def till(tmp_path: Path) -> Iterator[Till]:
-    """An engine with a fake clock and a world that counts; everything is sound at the end."""
-    till = Till(tmp_path / "log.db")
-    yield till
-    till.check()
-    till.engine.close()
+def opened_with() -> dict[str, Any]:
+    """Neither gate nor reconciler."""
+    return {}
 
 
 @pytest.mark.parametrize("became", ["effect_succeeded", "effect_failed", "effect_unknown"])

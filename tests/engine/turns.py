@@ -68,7 +68,7 @@ class Turn:
             decided = tx.appended or name == "refuse"
             if threading.current_thread() is here and decided and rival.ident is None:
                 rival.start()
-                if self.guarded and not tx._ledger.ahead:
+                if self.guarded and not tx._committer.ahead:
                     rival.join(WAITS_S)
                     assert rival.is_alive(), f"{self.order[1]} did not wait"
                 else:
@@ -95,7 +95,7 @@ def _take_away_the_guards(patched: pytest.MonkeyPatch, here: threading.Thread) -
             begin(recorder)
 
     def flush_late(tx: LedgerTransaction, **more: Any) -> None:
-        recorder = tx._ledger.recorder
+        recorder = tx._committer.recorder
         if threading.current_thread() is here and isinstance(recorder, SqliteRecorder) and _writes(tx):
             begin(recorder)
         flush(tx, **more)
@@ -110,7 +110,7 @@ def _take_away_the_guards(patched: pytest.MonkeyPatch, here: threading.Thread) -
 
 
 def _writes(tx: LedgerTransaction) -> bool:
-    return bool(tx.appended) and not tx._ledger.recorder.writer.in_transaction
+    return bool(tx.appended) and not tx._committer.recorder.writer.in_transaction
 
 
 def tried(act: Act) -> Exception | None:

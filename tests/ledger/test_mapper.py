@@ -14,7 +14,8 @@ from redrive.domain.event import Cause, Event, Recorded, UnknownEvent
 from redrive.domain.identity import SYSTEM, EventId, NodeId, StreamId, Tenant
 from redrive.domain.run.events import AttemptSucceeded, NoteAdded
 from redrive.domain.values import JsonValue
-from redrive.ledger.mapper import EventMapper, decode
+from redrive.ledger.mapper import decode
+from redrive.ledger.persistence import EventMapper
 from tests.ledger.samples import SAMPLES, enveloped, samples_of
 from tests.ledger.world import catalogue, recorded
 from tests.ledger.write_history import FOLDER, file_of, write_missing

@@ -17,8 +17,9 @@ from redrive.domain.run.events import NoteAdded
 from redrive.domain.run.state import Run
 from redrive.domain.values import JsonValue
 from redrive.ledger.ledger import LogLedger
-from redrive.ledger.mapper import EventMapper, LoggedEvent
+from redrive.ledger.mapper import LoggedEvent
 from redrive.ledger.pending import Pending
+from redrive.ledger.persistence import EventMapper
 from redrive.ledger.transaction import LedgerTransaction
 from redrive.processes import intake, leases, operations, reports
 from redrive.processes.handout import Attempt, Claim

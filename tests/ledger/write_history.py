@@ -5,7 +5,7 @@ Run it after adding an event or a version of one: ``python -m tests.ledger.write
 
 from pathlib import Path
 
-from redrive.ledger.mapper import EventMapper
+from redrive.ledger.persistence import EventMapper
 from tests.ledger.samples import enveloped, samples_of
 from tests.ledger.world import catalogue
 

@@ -113,12 +113,8 @@ def first(
     at_ends = settled if settled is not None else isinstance(wanted, Invariant) and wanted.settled
     with Steps(engine, since, until, progress, checkpoint_events) as steps:
         watch = _watch(steps, wanted, step)
-        flips, total, violated = list[Flip](), 0, False
-        for now in _settled(_verdicts(steps, watch, step)) if at_ends else _verdicts(steps, watch, step):
-            if now.violated != violated:
-                violated, total = now.violated, total + 1
-                if total <= MOST_FLIPS:
-                    flips.append(_flip(now, since.position))
+        verdicts = _verdicts(steps, watch, step)
+        flips, total, violated = _flips(_settled(verdicts) if at_ends else verdicts, since.position)
     return InvariantReport(
         invariant=wanted.sql if isinstance(wanted, Invariant) else _called(wanted),
         name=wanted.name if isinstance(wanted, Invariant) else None,
@@ -136,6 +132,17 @@ def first(
         asked=watch.asked,
         footing=footing(engine, until.position),
     )
+
+
+def _flips(verdicts: Iterator[Now], since: int) -> tuple[list[Flip], int, bool]:
+    """Where it came and went: the first of them, how many there are, and whether it is violated at the end."""
+    flips, total, violated = list[Flip](), 0, False
+    for now in verdicts:
+        if now.violated != violated:
+            violated, total = now.violated, total + 1
+            if total <= MOST_FLIPS:
+                flips.append(_flip(now, since))
+    return flips, total, violated
 
 
 def _wanted(invariant: "str | Invariant | Predicate") -> "Invariant | Predicate":

@@ -13,6 +13,7 @@ from typing import Any, ClassVar
 import psycopg
 
 from redrive.domain.errors import StorageError
+from redrive.ledger.concurrent import ConcurrentRecorder
 from redrive.ledger.database import Connection, Row
 from redrive.ledger.mapper import NewRow
 from redrive.ledger.postgres.address import address_of
@@ -25,7 +26,7 @@ from redrive.ledger.postgres.names import home_of, lock_key
 from redrive.ledger.postgres.pipeline import Pipeline, Statement
 from redrive.ledger.postgres.readers import Readers
 from redrive.ledger.postgres.schema import META, prepare
-from redrive.ledger.recorder import LogRecorder, News
+from redrive.ledger.recorder import News
 from redrive.ledger.seams import wrapping
 from redrive.ledger.storage_errors import DatabaseFault, storage_errors
 
@@ -38,10 +39,9 @@ _FIRST = (("SHOW synchronous_commit", ()), ("SET synchronous_commit = off", ()))
 _FLUSH = "SELECT set_config('synchronous_commit', ?, true), pg_logical_emit_message(true, 'redrive', '')"
 
 
-class PostgresRecorder(LogRecorder):
+class PostgresRecorder(ConcurrentRecorder):
     """Writes on one connection, reads on those of a pool."""
 
-    concurrent: ClassVar[bool] = True
     created_as: ClassVar[str] = CREATED
 
     writer: PostgresConnection
@@ -101,7 +101,7 @@ class PostgresRecorder(LogRecorder):
         return _wrapped(self._connected(_READING))
 
     @property
-    def lost(self) -> bool:  # type: ignore[override]
+    def lost(self) -> bool:
         """Whether the connection that writes is known to be gone."""
         return self.writer.broken
 

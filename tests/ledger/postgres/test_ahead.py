@@ -22,10 +22,10 @@ def in_between(monkeypatch: pytest.MonkeyPatch, till: Till, rival: Act) -> Itera
     encode = LedgerTransaction.encode
 
     def slow(self: LedgerTransaction) -> None:
-        if self._ledger is till.engine.ledger.committer:
-            decided.append(self._ledger.ahead)
+        if self._committer is till.engine.ledger.committer:
+            decided.append(self._committer.ahead)
             if len(decided) == 1:
-                assert self._ledger.ahead, "it was not decided ahead"
+                assert self._committer.ahead, "it was not decided ahead"
                 rival()
         encode(self)
 
@@ -174,8 +174,8 @@ def in_between_of_refusal(monkeypatch: pytest.MonkeyPatch, till: Till, rival: Ac
     refuse, left = LedgerTransaction.refuse, [rival]
 
     def slow(self: LedgerTransaction) -> None:
-        if left and self._ledger is till.engine.ledger.committer:
-            assert self._ledger.ahead
+        if left and self._committer is till.engine.ledger.committer:
+            assert self._committer.ahead
             left.pop()()
         refuse(self)
 

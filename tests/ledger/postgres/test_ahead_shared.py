@@ -56,7 +56,7 @@ def test_what_is_encrypted_is_decided_under_the_lock(tmp_path: Path, monkeypatch
     encode = LedgerTransaction.encode
 
     def noting(tx: LedgerTransaction) -> None:
-        ahead.append(tx._ledger.ahead)
+        ahead.append(tx._committer.ahead)
         encode(tx)
 
     monkeypatch.setattr(LedgerTransaction, "encode", noting)
@@ -86,7 +86,7 @@ def test_two_batches_that_register_the_same(tmp_path: Path, monkeypatch: pytest.
     left = [second]
 
     def rival(tx: LedgerTransaction) -> None:
-        if left and tx._ledger is first.ledger.committer:
+        if left and tx._committer is first.ledger.committer:
             left.pop().together(*(submission(f"s{n}", flow) for n in range(5)))
         encode(tx)
 

@@ -93,17 +93,17 @@ def test_a_listener_that_lost_its_connection_comes_back(till: Till, other: Till)
 def test_a_listener_survives_a_log_that_cannot_be_read(till: Till, other: Till) -> None:
     """Whoever was woken finds the server away: that is no reason to be deaf from then on."""
     heard: list[str] = []
-    ledger = till.engine.ledger
-    read, failed = ledger.last_position, threading.Event()
+    ledger, recorder = till.engine.ledger, till.engine.ledger.recorder
+    read, failed = recorder.max_notification_id, threading.Event()
 
     def fail() -> int:
-        ledger.last_position = read  # type: ignore[method-assign]
+        recorder.max_notification_id = read  # type: ignore[method-assign]
         failed.set()
         raise StorageError("away")
 
     ledger.subscribe(lambda events: heard.extend(event.topic for event in events), others=True)
     until(lambda: listening(till), 30)
-    ledger.last_position = fail  # type: ignore[method-assign]
+    recorder.max_notification_id = fail  # type: ignore[method-assign]
     other.submit()
     assert failed.wait(30)
     other.submit()

@@ -1,0 +1,28 @@
+"""The recorder of a log to which others may write while a command decides."""
+
+from abc import abstractmethod
+from collections.abc import Callable, Collection
+
+from redrive.ledger.recorder import LogRecorder, News
+
+
+class ConcurrentRecorder(LogRecorder):
+    """Writes down what was decided without the lock, unless others moved what it rests on: ``AheadCommitter`` asks."""
+
+    @property
+    @abstractmethod
+    def lost(self) -> bool:
+        """Whether the connection that writes is known to be gone."""
+
+    @abstractmethod
+    def begin_unless(self, moved: Callable[[], Collection[str]]) -> bool:
+        """Begin a transaction that writes only if nobody else wrote to the streams that *moved* names, asked when it
+        is sent; until then it costs nothing, and then it raises LogMoved otherwise. False: it cannot be told."""
+
+    @abstractmethod
+    def ask_along(self, answered: Callable[[], None]) -> None:
+        """Ask for the news with whatever is asked next, ahead of it, and call *answered* then."""
+
+    @abstractmethod
+    def heard(self) -> News:
+        """What was heard of others since this was last asked, without asking the database again."""

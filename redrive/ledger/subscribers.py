@@ -1,0 +1,60 @@
+"""Who is told what is committed: by this process at once, by others as far as it can be heard."""
+
+from collections.abc import Callable, Sequence
+
+from redrive.domain.event import Recorded
+from redrive.ledger.mapper import shown
+from redrive.ledger.recorder import LogRecorder
+from redrive.ledger.transaction import LedgerTransaction
+from redrive.projections.logs import log
+
+Subscriber = Callable[[Sequence[Recorded]], None]
+MOST_OVERHEARD = 500
+
+
+class Subscribers:
+    """The subscribers of one log in this process. What they raise harms nobody: each is told as well as may be."""
+
+    def __init__(self, recorder: LogRecorder, subscribers: Sequence[Subscriber] = ()) -> None:
+        self._recorder = recorder
+        self._told: tuple[Subscriber, ...] = tuple(subscribers)
+        self._overhearing: tuple[Subscriber, ...] = ()
+        self._overheard = 0
+
+    def add(self, subscriber: Subscriber, *, others: bool) -> Callable[[], None]:
+        """Tell *subscriber* what this process commits, until the returned function is called; with *others*, also what
+        other processes commit, a moment later."""
+        self._told = (*self._told, subscriber)
+        if others and (bell := self._recorder.bell) is not None:
+            self._overhearing = (*self._overhearing, subscriber)
+            self._overheard = self._overheard or self._recorder.max_notification_id()
+            bell.listen(self._overhear)
+
+        def leave() -> None:
+            self._told = tuple(known for known in self._told if known is not subscriber)
+            self._overhearing = tuple(known for known in self._overhearing if known is not subscriber)
+
+        return leave
+
+    def tell(self, transactions: Sequence[LedgerTransaction]) -> None:
+        """This process committed."""
+        if (bell := self._recorder.bell) is not None and any(one.appended for one in transactions):
+            bell.ring()
+        subscribers = self._told
+        events = [event for transaction in transactions for event in transaction.events()] if subscribers else []
+        _tell(subscribers, events)
+
+    def _overhear(self) -> None:
+        """Other processes committed."""
+        last = self._recorder.max_notification_id()
+        events = shown(self._recorder.rows_after(max(self._overheard, last - MOST_OVERHEARD), MOST_OVERHEARD))
+        self._overheard = last
+        _tell(self._overhearing, events)
+
+
+def _tell(subscribers: Sequence[Subscriber], events: Sequence[Recorded]) -> None:
+    for subscriber in subscribers if events else ():
+        try:
+            subscriber(events)
+        except Exception:  # noqa: BLE001 - a listener is best effort
+            log.exception("listener.failed", events=len(events))

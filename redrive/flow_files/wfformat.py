@@ -123,7 +123,8 @@ def _command(record: _Record | None) -> dict[str, JsonValue]:
         kept["program"] = cut_text(program, _MAX_PROGRAM_BYTES)
     if isinstance(arguments, list) and arguments:
         texts = (item for item in arguments[:_MAX_ARGUMENTS] if isinstance(item, str))
-        kept["arguments"] = words = [cut_text(text, _MAX_ARGUMENT_BYTES) for text in texts]
+        words: list[JsonValue] = [cut_text(text, _MAX_ARGUMENT_BYTES) for text in texts]
+        kept["arguments"] = words
         if len(words) < len(arguments):
             kept["arguments_left_out"] = len(arguments) - len(words)
     return kept

@@ -140,6 +140,8 @@ def _progress(output: Output, tenant: "TenantEngine", run_id: str) -> "Bar | Lin
 
 
 def _sum_up(session: Session, tenant: "TenantEngine", summary: "Summary") -> None:
+    from redrive.cli.show_run import queued
+
     output, run = session.output, summary.run
     letters = tenant.dead_letters(run=run.run_id, active_only=True, limit=1_000).items
     if output.json:
@@ -152,7 +154,10 @@ def _sum_up(session: Session, tenant: "TenantEngine", summary: "Summary") -> Non
     )
     if run.status == "running":
         output.say(f"it is being executed by {printable(run.worker or '?')}")
-    nodes = tenant.show(run.run_id).nodes
+    detail = tenant.show(run.run_id)
+    if run.status == "queued":
+        output.say(f"queued: {queued(detail, tenant.engine.now_ms())}")
+    nodes = detail.nodes
     asked = [node for node in nodes if node.status == "awaiting_approval"]
     for node in asked[:MOST_SHOWN]:
         prompt = tenant.services.redactor.text(node.prompt or "")

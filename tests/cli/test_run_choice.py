@@ -136,3 +136,13 @@ def test_no_worker_executes_what_is_simulated() -> None:
     assert CliRunner().invoke(cli, ["work", "--allow-commands", "--until-idle"]).exit_code == 0
     assert (runs(), Path("done.txt").exists()) == (["queued"], False)
     assert "resuming" in run("--simulate", code=0).output
+
+
+def test_a_run_that_limits_hold_back_says_so() -> None:
+    """Nothing failed, and nothing will happen until there is room."""
+    Path("flow.yaml").write_text("automation: w\nversion: 1\nnodes: [{id: a, run: ['true'], resource: bank}]\n")
+    assert CliRunner().invoke(cli, ["submit", "flow.yaml"]).exit_code == 0
+    stop = ["limits", "set", "resource", "bank", "--concurrency", "0", "--reason", "maintenance"]
+    assert CliRunner().invoke(cli, stop).exit_code == 0
+    result = CliRunner().invoke(cli, ["run", "flow.yaml"])
+    assert (result.exit_code, "waits for resource:bank" in result.output) == (1, True), result.output

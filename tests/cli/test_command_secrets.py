@@ -40,7 +40,7 @@ def test_no_command_shows_what_a_command_was_given_secretly(tmp_path: Path, monk
     said = CliRunner().invoke(cli, ["run", "flow.json", "--input", '{"client_secret": "hidden-run"}']).output
     with redrive.open(seal=False) as engine:
         run = engine.local.runs().items[0].run_id
-    for command in COMMANDS:
+    for command in WAYS:
         said += CliRunner().invoke(cli, command.replace("RUN", run).split()).output
     assert "flow.registered" in said
     assert [word for word in said.split() if "hidden-" in word] == []

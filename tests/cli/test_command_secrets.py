@@ -17,7 +17,7 @@ NODE = {
     "input": {"password": "hidden-input"},
     "retry": {"max_attempts": 1},
 }
-COMMANDS = (
+WAYS = (
     "history RUN --json",
     "history RUN",
     "show RUN --json",

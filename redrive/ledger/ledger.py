@@ -323,13 +323,20 @@ class LogLedger:
     def _tell(self, transactions: Sequence[LedgerTransaction]) -> None:
         if (bell := self.recorder.bell) is not None and any(one.appended for one in transactions):
             bell.ring()
-        subscribers = self._subscribers
+        subscribers = [listener for listener in self._subscribers if _wants(listener)]
         events = [event for transaction in transactions for event in transaction.events()] if subscribers else []
         for listener in subscribers if events else ():
             try:
                 listener(events)
             except Exception:  # noqa: BLE001 - a listener is best effort
                 log.exception("listener.failed", events=len(events))
+
+
+def _wants(listener: Subscriber) -> bool:
+    """Whether *listener* is to be told at all: one that has a method ``wanted`` is asked, before anything is put
+    together for it."""
+    asked = getattr(listener, "wanted", None)
+    return asked is None or asked()
 
 
 def is_server(location: str) -> bool:

@@ -85,7 +85,7 @@ def test_events_are_put_together_for_nobody_when_nobody_reads_the_lines(
 ) -> None:
     """Neither structlog nor the logger is set up: a commit costs what it did."""
     asked: list[object] = []
-    monkeypatch.setattr(LedgerTransaction, "events", lambda _tx: asked.append(1) or [])
+    monkeypatch.setattr(LedgerTransaction, "events", lambda tx: [asked.append(tx)][:0])  # type: ignore[func-returns-value]
     structlog.reset_defaults()
     shop.submit()
     assert not asked

@@ -76,6 +76,8 @@ def run(
         raise click.UsageError("--resume and --new exclude each other.")
     if key is not None and new:
         raise click.UsageError("--key and --new exclude each other: a key names one run.")
+    if not simulate:
+        _require_no_dice(click.get_current_context())
     if concurrency is not None:
         session.give("concurrency", concurrency)
     file = read_flow_file(flow_file, max_bytes=session.settings.max_flow_bytes)
@@ -83,6 +85,14 @@ def run(
     simulation = Simulation(time_scale, failure_rate, classes, seed) if simulate else None
     allowed = Allowed(allow_commands, allow_handlers, origins(allow_effects))
     return _run(session, file, Choice(key, document(input_), resume, new), allowed, simulation, actor)
+
+
+def _require_no_dice(ctx: click.Context) -> None:
+    """Whoever says how to simulate does not want it done. Raises UsageError."""
+    for name in ("time_scale", "failure_rate", "failure_classes", "seed"):
+        if ctx.get_parameter_source(name) is click.core.ParameterSource.COMMANDLINE:
+            option = f"--{name.replace('_', '-')}"
+            raise click.UsageError(f"{option} is for simulations: give --simulate too, or this would be executed.")
 
 
 def _run(

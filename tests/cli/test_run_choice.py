@@ -32,7 +32,8 @@ def _here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def run(*options: str, code: int) -> Result:
     """`redrive run flow.json`, which ends with *code*."""
-    result = CliRunner().invoke(cli, ["run", "flow.json", "--time-scale", "0", *options])
+    quick = ["--time-scale", "0"] if "--simulate" in options else []
+    result = CliRunner().invoke(cli, ["run", "flow.json", *quick, *options])
     assert result.exit_code == code, result.output
     return result
 
@@ -104,6 +105,17 @@ def test_options_that_contradict_each_other_are_refused() -> None:
     """A key names one run, and --resume an old one: neither is a new one."""
     for options in (("--key", "k", "--new"), ("--resume", "--new")):
         assert "exclude each other" in run(*options, code=2).output
+    assert not Path("redrive.db").exists()
+
+
+@pytest.mark.parametrize(
+    "option", ["--time-scale=0.1", "--failure-rate=0.2", "--failure-classes=execution_error", "--seed=7"]
+)
+def test_options_of_a_simulation_execute_nothing(option: str) -> None:
+    """Whoever forgot --simulate is told, before a command runs."""
+    Path("ok").touch()
+    assert "--simulate" in run(option, code=2).output
+    assert not Path("done.txt").exists()
     assert not Path("redrive.db").exists()
 
 

@@ -125,6 +125,8 @@ class Redactor:
             match parent[key]:
                 case str() as text:
                     parent[key] = REDACTED if counting else self.text(text)
+                case [str(), *_] as items if not counting and all(isinstance(item, str) for item in items):
+                    parent[key] = self.argv(items)  # perhaps a command line
                 case list() as items:
                     parent[key] = copied = list(items)
                     unread += ((copied, index, counting) for index in range(len(copied)))

@@ -30,6 +30,7 @@ from redrive.projections.logs import log
 
 DEFAULT_POLL_MS = 500
 MOST_STALLED = 3
+PATIENCE = 4  # storage errors in a row after which an abort waits no longer
 GATHER_S = 0.02  # how long an outcome waits, in a batch, for others to share its commit
 GOING_ON = frozenset(("run.approval-given", "run.wait-ended", "run.resumed"))
 LIMITED = frozenset(("engine.limit-set", "engine.limit-removed"))
@@ -114,7 +115,8 @@ class Worker:
         self._gathered.set()
 
     def abort(self) -> None:
-        """Stop, and tell the running handlers to."""
+        """Stop, and tell the running handlers to. While nothing can be stored, ``run`` then raises StorageError: what
+        ended unreported counts as interrupted once the lease has expired, or the process is known to be gone."""
         self._aborting.set()
         self.stop()
 
@@ -163,6 +165,8 @@ class Worker:
                 log.error("worker.storage", worker=self.name, error=str(error), unreported=len(ended))
                 if not ended and self._stopping.is_set() and self._is_done(False, idle):
                     return
+                if self._aborting.is_set() and trouble >= PATIENCE:  # told twice to end: leases free what it holds
+                    raise
                 pause = 0.0
                 time.sleep(0.1 * 2**trouble)
             ended += self._wait(pause)

@@ -25,6 +25,7 @@ from redrive.ledger.ledger import LogLedger
 from redrive.ledger.urls import location_of
 from redrive.privacy.wiring import attach
 from redrive.processes.capacity import setting_limit
+from redrive.processes.decision_lines import DecisionLines
 from redrive.processes.given import function_given, functions_given
 from redrive.processes.host import this_process
 from redrive.processes.outbox import Gate, Reconciler
@@ -89,7 +90,7 @@ def open(  # noqa: A001, PLR0913  (redrive.open reads well; all have defaults)
             engine=__version__,
             cache_bytes=cache_bytes,
             busy_timeout_ms=busy_timeout_ms,
-            listeners=[_one_by_one(listener) for listener in listeners],
+            listeners=[DecisionLines(), *(_one_by_one(listener) for listener in listeners)],
         )
         opened.callback(ledger.close)
         evidence = Custody(ledger, seal=seal, key_file=key_file, pin_file=pin_file)

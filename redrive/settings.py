@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from redrive.domain.document import accepted_by
 from redrive.domain.errors import InvalidValue
 
 FILE = "redrive.toml"
@@ -69,7 +70,7 @@ class Settings(BaseModel):
         except ValidationError as error:
             first = error.errors()[0]
             field = str(first["loc"][0])
-            accepted = first["msg"]
+            accepted = accepted_by(first)
             if first["type"] == "extra_forbidden":
                 near = get_close_matches(field, cls.model_fields, n=1)
                 accepted = f"a setting that exists (did you mean {near[0]}?)" if near else "a setting that exists"

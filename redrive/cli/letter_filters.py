@@ -50,7 +50,7 @@ def letter_filters(command: F) -> F:
 
 def given(filters: Filters) -> Filters:
     """Those of *filters* that were given."""
-    return {name: value for name, value in filters.items() if value not in (None, (), False)}
+    return {name: value for name, value in filters.items() if value is not None and value is not False and value != ()}
 
 
 def asked(acme: "TenantQueries", filters: Filters) -> Filters:

@@ -76,6 +76,8 @@ def run(
         raise click.UsageError("--resume and --new exclude each other.")
     if key is not None and new:
         raise click.UsageError("--key and --new exclude each other: a key names one run.")
+    if not simulate:
+        _require_no_dice(click.get_current_context())
     if concurrency is not None:
         session.give("concurrency", concurrency)
     file = read_flow_file(flow_file, max_bytes=session.settings.max_flow_bytes)
@@ -83,6 +85,14 @@ def run(
     simulation = Simulation(time_scale, failure_rate, classes, seed) if simulate else None
     allowed = Allowed(allow_commands, allow_handlers, origins(allow_effects))
     return _run(session, file, Choice(key, document(input_), resume, new), allowed, simulation, actor)
+
+
+def _require_no_dice(ctx: click.Context) -> None:
+    """Whoever says how to simulate does not want it done. Raises UsageError."""
+    for name in ("time_scale", "failure_rate", "failure_classes", "seed"):
+        if ctx.get_parameter_source(name) is click.core.ParameterSource.COMMANDLINE:
+            option = f"--{name.replace('_', '-')}"
+            raise click.UsageError(f"{option} is for simulations: give --simulate too, or this would be executed.")
 
 
 def _run(
@@ -140,6 +150,8 @@ def _progress(output: Output, tenant: "TenantEngine", run_id: str) -> "Bar | Lin
 
 
 def _sum_up(session: Session, tenant: "TenantEngine", summary: "Summary") -> None:
+    from redrive.cli.show_run import queued
+
     output, run = session.output, summary.run
     letters = tenant.dead_letters(run=run.run_id, active_only=True, limit=1_000).items
     if output.json:
@@ -152,7 +164,10 @@ def _sum_up(session: Session, tenant: "TenantEngine", summary: "Summary") -> Non
     )
     if run.status == "running":
         output.say(f"it is being executed by {printable(run.worker or '?')}")
-    nodes = tenant.show(run.run_id).nodes
+    detail = tenant.show(run.run_id)
+    if run.status == "queued":
+        output.say(f"queued: {queued(detail, tenant.engine.now_ms())}")
+    nodes = detail.nodes
     asked = [node for node in nodes if node.status == "awaiting_approval"]
     for node in asked[:MOST_SHOWN]:
         prompt = tenant.services.redactor.text(node.prompt or "")

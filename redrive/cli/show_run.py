@@ -103,7 +103,7 @@ def _print_facts(session: Session, run: "RunDetail", given: str, now: int) -> No
             ("automation", run.automation),
             ("key", run.key),
             ("nodes", f"{len(run.nodes)}: {nodes}"),
-            ("queued", run.queue_reason and _queued(run, now)),
+            ("queued", run.queue_reason and queued(run, now)),
             ("worker", None if run.worker is None else f"{run.worker}{lease}"),
             ("generation", f"{run.generation} (epoch {run.epoch}, {run.events} events)"),
             ("submitted", moment(run.submitted_at_ms, now)),
@@ -115,7 +115,8 @@ def _print_facts(session: Session, run: "RunDetail", given: str, now: int) -> No
     )
 
 
-def _queued(run: "RunDetail", now: int) -> str:
+def queued(run: "RunDetail", now: int) -> str:
+    """Why a run is queued, until when, and for which limits."""
     words = str(run.queue_reason).replace("_", " ")
     due = "" if run.due_ms is None else f", due {moment(run.due_ms, now)}"
     return words + due + (f", waits for {', '.join(run.held_by[:5])}" if run.held_by else "")

@@ -40,7 +40,7 @@ class Subscribers:
         """This process committed."""
         if (bell := self._recorder.bell) is not None and any(one.appended for one in transactions):
             bell.ring()
-        subscribers = self._told
+        subscribers = [subscriber for subscriber in self._told if _wants(subscriber)]
         events = [event for transaction in transactions for event in transaction.events()] if subscribers else []
         _tell(subscribers, events)
 
@@ -50,6 +50,13 @@ class Subscribers:
         events = shown(self._recorder.rows_after(max(self._overheard, last - MOST_OVERHEARD), MOST_OVERHEARD))
         self._overheard = last
         _tell(self._overhearing, events)
+
+
+def _wants(subscriber: Subscriber) -> bool:
+    """Whether it is to be told at all: one that has a method ``wanted`` is asked, before anything is put together for
+    it."""
+    asked = getattr(subscriber, "wanted", None)
+    return asked is None or bool(asked())
 
 
 def _tell(subscribers: Sequence[Subscriber], events: Sequence[Recorded]) -> None:

@@ -63,6 +63,12 @@ def test_a_settings_file_that_cannot_be_used(world: World, tmp_path: Path, conte
     assert "redrive.toml" in result.stderr or "setting" in result.stderr or "tenant" in result.stderr
 
 
+def test_a_setting_out_of_range_is_told_its_range(world: World) -> None:
+    """In a sentence: the value, and what is accepted."""
+    told = world.run("run", "flow.json", "--concurrency", "0").stderr
+    assert "setting concurrency: 0 is not accepted; expected greater than or equal to 1" in told
+
+
 def test_settings_come_from_argument_environment_file_default(
     world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

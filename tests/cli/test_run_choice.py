@@ -32,7 +32,8 @@ def _here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def run(*options: str, code: int) -> Result:
     """`redrive run flow.json`, which ends with *code*."""
-    result = CliRunner().invoke(cli, ["run", "flow.json", "--time-scale", "0", *options])
+    quick = ["--time-scale", "0"] if "--simulate" in options else []
+    result = CliRunner().invoke(cli, ["run", "flow.json", *quick, *options])
     assert result.exit_code == code, result.output
     return result
 
@@ -107,6 +108,17 @@ def test_options_that_contradict_each_other_are_refused() -> None:
     assert not Path("redrive.db").exists()
 
 
+@pytest.mark.parametrize(
+    "option", ["--time-scale=0.1", "--failure-rate=0.2", "--failure-classes=execution_error", "--seed=7"]
+)
+def test_options_of_a_simulation_execute_nothing(option: str) -> None:
+    """Whoever forgot --simulate is told, before a command runs."""
+    Path("ok").touch()
+    assert "--simulate" in run(option, code=2).output
+    assert not Path("done.txt").exists()
+    assert not Path("redrive.db").exists()
+
+
 @pytest.mark.parametrize("more", [(), ("--resume",)])
 def test_what_was_simulated_does_not_count_as_done(more: tuple[str, ...]) -> None:
     """A real run never goes on where a simulated one stopped, even though all its nodes are the same."""
@@ -136,3 +148,13 @@ def test_no_worker_executes_what_is_simulated() -> None:
     assert CliRunner().invoke(cli, ["work", "--allow-commands", "--until-idle"]).exit_code == 0
     assert (runs(), Path("done.txt").exists()) == (["queued"], False)
     assert "resuming" in run("--simulate", code=0).output
+
+
+def test_a_run_that_limits_hold_back_says_so() -> None:
+    """Nothing failed, and nothing will happen until there is room."""
+    Path("flow.yaml").write_text("automation: w\nversion: 1\nnodes: [{id: a, run: ['true'], resource: bank}]\n")
+    assert CliRunner().invoke(cli, ["submit", "flow.yaml"]).exit_code == 0
+    stop = ["limits", "set", "resource", "bank", "--concurrency", "0", "--reason", "maintenance"]
+    assert CliRunner().invoke(cli, stop).exit_code == 0
+    result = CliRunner().invoke(cli, ["run", "flow.yaml"])
+    assert (result.exit_code, "waits for resource:bank" in result.output) == (1, True), result.output

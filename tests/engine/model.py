@@ -13,7 +13,9 @@ from redrive.domain.identity import DeadLetterId, EffectId
 from redrive.domain.ports import Caller
 from redrive.domain.run import events as e
 from redrive.domain.run import wait_events as w
-from redrive.domain.run.state import FINAL
+from redrive.domain.run.attempts import startable
+from redrive.domain.run.holding import waits_for_room
+from redrive.domain.run.state import FINAL, Status
 from redrive.forensics.decided_again.replay_check import replay_check
 from redrive.projections.view import View
 
@@ -29,6 +31,7 @@ def check_log(engine: Engine, *, of_other_code: bool = False) -> None:
     recorded_times_never_go_back(events)
     each_request_ends_once(events)
     stateful_waits_stand_where_they_are_counted(engine, events)
+    what_could_start_is_due(engine, events)
     nothing_is_sent_twice(events)
     receipts_stay(events)
     compensations_run_one_after_the_other(events)
@@ -155,6 +158,21 @@ def stateful_waits_stand_where_they_are_counted(engine: Engine, events: Iterable
             waiting = {node for node in own if run.nodes[node].status in ("awaiting_approval", "waiting")}
             assert waiting == {*run.approvals, *run.timers}
         assert run.status != "awaiting_approval" or run.approvals
+
+
+def what_could_start_is_due(engine: Engine, events: Iterable[Recorded]) -> None:
+    """A queued run is looked at as soon as one of its nodes may start, and needs no limit that holds the run back."""
+    now_ms = engine.now_ms()
+    for id_ in {event.stream for event in events if isinstance(event.event, e.RunSubmitted)}:
+        try:
+            run = engine.ledger.run_state(None, RunId(id_))
+        except StreamUnreadable:
+            continue
+        if run.status is not Status.QUEUED:
+            continue
+        free = [node for node in startable(run, now_ms) if not waits_for_room(run, node)]
+        assert not free or (run.due_ms is not None and run.due_ms <= now_ms), (id_, free, run.due_ms, run.held_by)
+        assert run.due_ms is not None or run.held_by, (id_, "nobody would ever look at it")
 
 
 def nothing_is_sent_twice(events: Iterable[Recorded]) -> None:

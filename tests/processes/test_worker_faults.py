@@ -133,6 +133,31 @@ def test_a_stop_during_an_outage_ends_the_worker(shop: Shop, monkeypatch: pytest
         worker.stop()
 
 
+@pytest.mark.parametrize("error", ERRORS)
+def test_an_abort_during_an_outage_ends_the_worker(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    """Though an outcome is unreported: who says twice that it shall end is not left with `kill -9`."""
+    faulty = Faulty(shop, lambda call: call > 1, error)
+    monkeypatch.setattr(shop.engine.ledger, "transact_together", faulty)
+    run = shop.submit()
+    worker = worker_of(shop, {"a": lambda _attempt: 1})
+    with running(lambda: ending_with(type(error), worker.run)) as thread:
+        until(lambda: faulty.failures)
+        worker.stop()
+        worker.stop()
+        assert thread.is_alive()
+        worker.abort()
+        thread.join(30)
+    assert shop.run_status(run) == "running"
+
+
+def ending_with(error: type[Exception], work: Callable[[], None]) -> None:
+    """Work until it ends with *error*."""
+    with pytest.raises(error):
+        work()
+
+
 def test_a_refused_report_ends_that_claim_and_no_other(shop: Shop) -> None:
     """The run was cancelled meanwhile; the other goes on."""
     run, other = shop.submit(), shop.submit(chain("b", "c"))

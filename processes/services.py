@@ -28,8 +28,8 @@ def _nothing() -> None:
 
 @dataclass(frozen=True, slots=True)
 class Services:
-    """The engine's parts, for workers and tickers. *begin_work* is called when one of them begins; *claims* counts what
-    this process claims."""
+    """The engine's parts, for workers and tickers. *begin_work* is called when one of them begins, *at_tick* are called
+    before each tick; *claims* counts what this process claims."""
 
     ledger: Ledger
     policy_of: PolicyOf
@@ -40,6 +40,7 @@ class Services:
     gate: "Gate | None" = None
     reconcilers: "Mapping[str, Reconciler]" = field(default_factory=dict)
     begin_work: Callable[[], None] = _nothing
+    at_tick: list[Callable[[], None]] = field(default_factory=list)
     claims: Iterator[int] = field(default_factory=count)
 
     def failure(self, failure: Failure | BaseException) -> Failure:

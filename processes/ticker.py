@@ -41,6 +41,8 @@ def tick(services: Services, tenant: Tenant | None, *, pages: int | None = None,
     """Reclaim what is expired and what a dead process of this host holds, end the timed waits and expire the approvals
     that are due, give up on the effects outside runs and the compensations whose lease ended (their outcome is unknown
     from now on), then sweep (with *pages*: so many of what is due, for the sweep beyond *after*)."""
+    for prepare in services.at_tick:
+        prepare()
     report = TickReport(reclaim_expired(services, tenant))
     report.reclaimed += reclaim_from_the_dead(services, tenant)
     report.timers = end_timers(services, tenant, pages=pages)

@@ -76,7 +76,6 @@ class Engine(EvidenceEngine, ForensicEngine, PrivateEngine, ArchivingEngine):
         on effects outside runs and on compensations whose lease ended (unknown from now on), then sweep. What a
         process that died left of a key's destruction is finished first."""
         refuse_in_batch("tick")
-        self._finish_destructions()
         return tick(self.services, self.tenant)
 
     def sweep(self) -> SweepReport:

@@ -53,14 +53,15 @@ class PrivateEngine:
         )
 
     def _take_keys(self, encryption: "Encryption | None") -> None:
-        """Encrypt payloads from now on, and finish what was interrupted: ``redrive.open`` does it."""
+        """Encrypt payloads from now on; finish what was interrupted, with each tick too. ``redrive.open`` does it."""
         self.encryption = encryption
-        self._finish_destructions()
+        if encryption is not None:
+            cast("Engine", self).services.at_tick.append(self._finish_destructions)
+            self._finish_destructions()
 
     def _finish_destructions(self) -> None:
         """Carry out what a process began that died meanwhile; then, what others destroyed goes in this place too."""
-        if self.encryption is None:
-            return
+        assert self.encryption is not None, "only an engine with keys is asked"
         if self.encryption.keys.intents():
             from redrive.privacy.destruction import finish_destructions
 

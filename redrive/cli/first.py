@@ -8,7 +8,7 @@ from redrive.cli.context import Session, pass_session
 from redrive.cli.failures import RUN_DID_NOT_SUCCEED
 from redrive.cli.options import Command
 from redrive.cli.output import printable
-from redrive.cli.reporting import metered, tell_end
+from redrive.cli.reporting import metered, tell_end, tell_of_everybody
 from redrive.cli.tables import Column
 from redrive.cli.times import absolute
 
@@ -35,7 +35,8 @@ def first(
     """Find the first event that violates an invariant.
 
     INVARIANT is SQL over the views: a SELECT of the rows that violate it, or a condition that must be true; or the
-    name of one that --list shows. Every flip is told, exact to the event. The exit code is 1 when it was violated.
+    name of one that --list shows. Every flip is told, exact to the event. Of every tenant, whatever --tenant says. The
+    exit code is 1 when it was violated.
     """
     if lists:
         _print_named(session)
@@ -49,6 +50,7 @@ def first(
         out.item("first", found)
     else:
         _print(session, found)
+        tell_of_everybody(session)
         tell_end(session, found.footing, found.start, found.end)
     return RUN_DID_NOT_SUCCEED if found.first is not None else None
 

@@ -9,7 +9,7 @@ import click
 from redrive.cli.context import Session, pass_session
 from redrive.cli.options import Command
 from redrive.cli.output import printable
-from redrive.cli.reporting import metered, tell_end
+from redrive.cli.reporting import metered, tell_end, tell_of_everybody
 
 if TYPE_CHECKING:
     from redrive.forensics.decided_again.replay_check import Difference, ReplayReport
@@ -25,7 +25,8 @@ DIFFERS = 1
 def replay(session: Session, check: bool, from_: str | None, to: str | None) -> int:
     """Make recorded decisions again; tell the first that differs.
 
-    Nothing is executed and nothing is written. Exit code 1 when the code of today would decide anything otherwise.
+    Nothing is executed and nothing is written. Of every tenant, whatever --tenant says.
+    Exit code 1 when the code of today would decide anything otherwise.
     """
     assert check
     engine, out = session.engine(), session.output
@@ -37,6 +38,7 @@ def replay(session: Session, check: bool, from_: str | None, to: str | None) -> 
     else:
         for line in _told(report):
             out.say(line)
+        tell_of_everybody(session)
         tell_end(session, report.footing)
     return 0 if report.same else DIFFERS
 

@@ -53,6 +53,12 @@ def save_picture(path: str, picture: str) -> None:
         raise InvalidValue("--svg", path, f"a file that can be written ({reason})") from error
 
 
+def tell_of_everybody(session: "Session") -> None:
+    """Say that a tenant was named in vain, so that nobody takes the answer for that tenant's alone."""
+    if session.tenant is not None and not session.output.json:
+        session.output.remark("Of every tenant: --tenant does not narrow this answer.")
+
+
 def tell_end(session: "Session", footing: "Footing", *positions: "Position") -> None:
     """The last lines of a report: where clocks stepped back, and what it stands on."""
     from redrive.cli.times import absolute, duration

@@ -51,7 +51,7 @@ def verify(
 
 
 def _tell(out: Output, report: "VerifyReport") -> None:
-    kept, plain = f"{report.archived} states, of which the digests were checked", report.uncompared
+    kept, plain = f"{report.archived} states, compared as they lie in archives", report.uncompared
     facts: list[tuple[str, object]] = [
         ("origin", report.origin),
         ("sealed", f"{report.size} events in {report.checkpoints} checkpoint(s)"),

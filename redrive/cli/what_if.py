@@ -8,7 +8,7 @@ import click
 from redrive.cli.context import Session, pass_session
 from redrive.cli.options import Command
 from redrive.cli.output import printable
-from redrive.cli.reporting import metered, save_picture, tell_end
+from redrive.cli.reporting import metered, save_picture, tell_end, tell_of_everybody
 from redrive.cli.times import duration
 
 if TYPE_CHECKING:
@@ -28,7 +28,8 @@ def what_if(session: Session, policy: str | None, from_: str | None, drop: tuple
     """Decide recorded history again under another policy.
 
     Or as if some events had not happened. Nothing is written to the log. What was never tried has an unknown outcome:
-    numbers that depend on it are told as bounds, from the least to the most that it may be.
+    numbers that depend on it are told as bounds, from the least to the most that it may be. Of every tenant, whatever
+    --tenant says.
     """
     from redrive.domain.errors import InvalidValue
 
@@ -49,6 +50,7 @@ def what_if(session: Session, policy: str | None, from_: str | None, drop: tuple
         out.say(line, hang=len(line) - len(line.lstrip()))
     if svg is not None:
         out.say(f"picture: {printable(svg)}")
+    tell_of_everybody(session)
     tell_end(session, report.footing)
 
 

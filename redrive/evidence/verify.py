@@ -4,10 +4,12 @@
 
 One file, to be read before it is trusted: Python 3.11 or later, its standard library, and `cryptography` for
 signatures. It shares no code with the program that wrote the bundle. It prints what it checked, then RESULT:
-VERIFIED (exit 0): every key and pin that you gave agrees; without any, a bundle is never more than self-consistent.
-TAMPERED (1): something contradicts. SELF-CONSISTENT (2): nothing contradicts, and nothing from outside was asked.
-STALE (3): a pin is newer than the bundle. INCOMPLETE (4): something that was asked for is not in the bundle.
-Exit 64: the command line, or the file, could not be read. Keys and pins come from anywhere but the bundle.
+VERIFIED (exit 0): every key and pin that you gave agrees, and one of them covers every entry; without any, a bundle is
+never more than self-consistent.
+TAMPERED (1): something contradicts. SELF-CONSISTENT (2): nothing contradicts, and nothing from outside was asked, or
+only pins that are older than an entry. STALE (3): a pin is newer than the bundle. INCOMPLETE (4): something that was
+asked for is not in the bundle. Exit 64: the command line, or the file, could not be read. Keys and pins come from
+anywhere but the bundle.
 """
 
 import argparse
@@ -623,6 +625,7 @@ class Verdict:
     def __init__(self, *, asked: bool) -> None:
         self.result = "VERIFIED" if asked else "SELF-CONSISTENT"
         self.lines: list[tuple[str, str]] = []
+        self.vouched = 0  # how many leaves somebody outside has seen, or the owner of a key has signed
 
     def note(self, name: str, sentence: str, result: str = "VERIFIED") -> None:
         """Something that was found, and what it makes of the result."""
@@ -634,6 +637,7 @@ def judge_key(key: Key, bundle: Verifier, verdict: Verdict) -> None:
     """A key that was given must have signed the checkpoint."""
     kind = "witness" if key.algorithm == 4 else "key"
     if key.signed(bundle.checkpoint):
+        verdict.vouched = bundle.checkpoint.size
         verdict.note(kind, f"{key.name}+{key.id.hex()} signed the checkpoint")
     else:
         others = ", ".join(f"{name}+{id_.hex()}" for name, id_, _ in bundle.checkpoint.signatures) or "nobody"
@@ -647,6 +651,7 @@ def judge_pin(pin: Checkpoint, bundle: Verifier, verdict: Verdict) -> None:
     since = bundle.since
     if pin.size == mine.size:
         need(pin.root == mine.root, f"the pinned tree of {kept} has another root")
+        verdict.vouched = mine.size
         verdict.note("pin", f"{kept}: the same tree")
     elif pin.size > mine.size:
         verdict.note("pin", f"{kept}: newer than this bundle, which cannot show that it leads there", "STALE")
@@ -655,7 +660,15 @@ def judge_pin(pin: Checkpoint, bundle: Verifier, verdict: Verdict) -> None:
         verdict.note("pin", sentence, "INCOMPLETE")
     else:
         need(pin.root == since.root, f"the pinned tree of {kept} has another root")
+        verdict.vouched = max(verdict.vouched, pin.size)
         verdict.note("pin", f"{kept}: the tree has only grown since")
+
+
+def judge_reach(bundle: Verifier, verdict: Verdict) -> None:
+    """What nobody outside has seen, and no key that is trusted has signed, anybody may have added to the tree."""
+    if bundle.last["index"] >= verdict.vouched:
+        sentence = f"for leaf {bundle.last['index']}: what was seen ends before leaf {verdict.vouched}; give a key, too"
+        verdict.note("nobody stands", sentence, "SELF-CONSISTENT")
 
 
 def judge_holdings(bundle: Verifier, verdict: Verdict) -> None:
@@ -706,6 +719,8 @@ def verify(file: BinaryIO, keys: list[Key], pins: list[Checkpoint]) -> Verdict:
             judge_pin(pin, bundle, verdict)
         for key in keys:
             judge_key(key, bundle, verdict)
+        if keys or pins:
+            judge_reach(bundle, verdict)
     except Wrong as wrong:
         verdict.note("wrong", str(wrong), "TAMPERED")
     except ImportError:

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Callable, Container, Iterable, Iterator, Sequence
+from fractions import Fraction
 from pathlib import Path
 from typing import Protocol
 
@@ -9,6 +10,7 @@ from redrive.domain.dead_letter import events as dl
 from redrive.domain.effect import events as f
 from redrive.domain.event import Recorded, UnknownEvent
 from redrive.domain.identity import RunId, StreamId
+from redrive.domain.limits import Rate
 from redrive.domain.records import LimitRemoved, LimitSet
 from redrive.domain.run import events as e
 from redrive.domain.run import wait_events as w
@@ -166,9 +168,30 @@ def within_budget(_world: Observed, events: Sequence[Recorded]) -> Iterator[str]
                     yield f"dead letter {stream} was dispatched beyond its budget"
 
 
+class _Tokens:
+    """What a rate leaves, counted in the simplest way: starts since the limit was set, each for one token."""
+
+    def __init__(self, rate: Rate | None, at_ms: int) -> None:
+        self._rate, self._at_ms = rate, at_ms
+        self._left = Fraction(rate.burst if rate else 0)
+
+    def take(self, at_ms: int) -> bool:
+        """Whether there was a token at that time. A clock that went back brings none."""
+        if self._rate is None:
+            return True
+        gained = Fraction(max(0, at_ms - self._at_ms) * self._rate.tokens, self._rate.period_ms)
+        self._left = min(Fraction(self._rate.burst), self._left + gained) - 1
+        self._at_ms = max(self._at_ms, at_ms)
+        return self._left >= 0
+
+
+NO_RATE = _Tokens(None, 0)
+
+
 def within_limits(world: Observed, events: Sequence[Recorded]) -> Iterator[str]:
-    """Whenever something starts, no more run than the limits of that moment allow."""
+    """Whenever something starts, no more run than the limits of that moment allow, and no sooner than their rates."""
     limits: dict[str, int | None] = {}
+    rates: dict[str, _Tokens] = {}
     in_use: Counter[str] = Counter()
     runs: dict[str, Run] = {}
     for recorded in events:
@@ -176,8 +199,10 @@ def within_limits(world: Observed, events: Sequence[Recorded]) -> Iterator[str]:
         match event:
             case LimitSet(limit=limit):
                 limits[limit.key] = limit.concurrency
+                rates[limit.key] = _Tokens(limit.rate, recorded.occurred_at_ms)
             case LimitRemoved(limit=key):
                 limits.pop(key, None)
+                rates.pop(key, None)
             case e.RunSubmitted(flow=digest):
                 runs[stream] = Run(flow=world.observer.committer.states.flow(recorded.tenant, digest), id=RunId(stream))
                 runs[stream].tenant = recorded.tenant
@@ -195,6 +220,8 @@ def within_limits(world: Observed, events: Sequence[Recorded]) -> Iterator[str]:
                 most = limits.get(key)
                 if most is not None and in_use[key] > most:
                     yield f"position {recorded.position}: {in_use[key]} use {key}, {most} may"
+                if not rates.get(key, NO_RATE).take(recorded.occurred_at_ms):
+                    yield f"position {recorded.position}: {key} has no token left, and something started"
 
 
 def well_ordered(_world: Observed, events: Sequence[Recorded]) -> Iterator[str]:

@@ -1,6 +1,7 @@
 """The eventsourcing application whose recorder and mapper are ours."""
 
 from eventsourcing.application import Application
+from eventsourcing.utils import Environment, EnvType
 
 from redrive.ledger.persistence import EventMapper
 from redrive.ledger.recorder import LogRecorder
@@ -22,6 +23,11 @@ class LogApplication(Application[str]):
                 "APPLICATION_RECORDER_TOPIC": recorder,
             }
         )
+
+    def construct_env(self, name: str, env: EnvType | None = None) -> Environment:
+        """What is given here, and nothing else: variables such as CIPHER_TOPIC, COMPRESSOR_TOPIC or
+        POSTGRES_ENABLE_DB_FUNCTIONS are for the host's own applications of the library."""
+        return Environment(name, env)
 
     def close(self) -> None:
         """Close every connection."""

@@ -85,3 +85,14 @@ def test_bad_input_is_a_sentence(world: World, words: list[str]) -> None:
     assert result.exit_code == 2
     assert "expected" in result.output
     assert "Traceback" not in result.output
+
+
+@pytest.mark.parametrize("words", [("replay", "--check"), ("what-if",), ("first", "SELECT 1 WHERE 0")])
+def test_an_answer_about_every_tenant_says_so(world: World, policy: str, words: tuple[str, ...]) -> None:
+    """Whoever names a tenant must not take it for that tenant's alone; JSON stays JSON."""
+    asked = (*words, "--policy", policy) if words == ("what-if",) else words
+    named = world.run(*asked, "--tenant", "acme/billing/prod")
+    assert "Of every tenant: --tenant does not narrow this answer." in named.output
+    assert named.output.splitlines()[-1].startswith("log ")
+    assert "Of every tenant" not in world.run(*asked).output
+    assert "Of every tenant" not in world.run(*asked, "--tenant", "acme/billing/prod", "--json").output

@@ -86,6 +86,24 @@ def test_pins(files: Files, key: str, tmp_path: Path) -> None:
         assert verdicts(bundle, tmp_path, [key], [other.text()]) == {"TAMPERED"}
 
 
+def test_a_pin_stands_for_what_it_has_seen_only(template: Path, key: str, tmp_path: Path) -> None:
+    """From there, whoever can write the log can go on as he likes, without any key: it is not said to be verified."""
+    with Sealed(template).open() as engine:
+        kept = engine.evidence.store.checkpoints(0, 1)[0].note
+        for positions, expected in (
+            ((20, 21), "VERIFIED"),
+            ((70, 72), "SELF-CONSISTENT"),
+            ((72, 73), "SELF-CONSISTENT"),
+        ):
+            later = files_of(exported(engine, positions=positions, since=kept))
+            now, then = checkpoint_in(later), checkpoint_in(later, "since.checkpoint")
+            unsigned = with_note(later, note_of(now), [])
+            assert verdicts(unsigned, tmp_path, [], [then.text()]) == {expected}
+            assert verdicts(packed(later), tmp_path, [], [then.text()]) == {expected}
+            assert verdicts(unsigned, tmp_path, [], [then.text(), now.text()]) == {"VERIFIED"}
+            assert verdicts(packed(later), tmp_path, [key], [then.text()]) == {"VERIFIED"}
+
+
 def test_a_history_that_was_rewritten_contradicts_its_pin(files: Files, tmp_path: Path) -> None:
     """Also when the attacker has stolen the key: what was pinned is not what the tree grew from."""
     other = packed(

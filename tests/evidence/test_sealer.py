@@ -60,6 +60,18 @@ def test_it_seals_while_nobody_closes_anything(tmp_path: Path) -> None:
         assert eventually(lambda: engine.evidence.store.last() is not None)
 
 
+def test_it_seals_at_once_when_there_is_much(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every 256 events, without waiting for its time: fewer wait for it."""
+    monkeypatch.setattr("redrive.evidence.sealer.INTERVAL_S", 3_600.0)
+    with redrive.open(f"sqlite:///{tmp_path}/ops.db", seal=True) as engine:
+        engine.local.submit(FLOW, automation="a", key="few")
+        assert engine.evidence.store.last() is None
+        with engine.batch() as batch:
+            for n in range(256):
+                batch.add(engine.local.submit, FLOW, automation="a", key=str(n))
+        assert eventually(lambda: engine.evidence.store.last() is not None)
+
+
 def test_a_worker_seals_and_a_host_that_said_no_does_not(tmp_path: Path) -> None:
     """The default is to seal where work is done."""
     for seal, expected in ((None, True), (False, False)):

@@ -6,6 +6,7 @@ from typing import Any, cast
 
 import pytest
 
+from redrive.domain import limits
 from redrive.domain.dead_letter import judge
 from redrive.domain.effect.state import EffectStatus
 from redrive.domain.errors import StorageError
@@ -16,8 +17,9 @@ from redrive.ledger.committer import Committer
 from redrive.ledger.recorder import LogRecorder
 from redrive.ledger.states import States
 from redrive.ledger.transaction import LedgerTransaction
-from redrive.processes import effects
+from redrive.processes import effects, ticker
 from redrive.processes.effects import EffectStanding
+from redrive.projections.view import View
 
 Patch = pytest.MonkeyPatch
 Mutant = Callable[[Patch], None]
@@ -93,6 +95,11 @@ def limit_check_off(patch: Patch) -> None:
     patch.setattr(Capacity, "room", lambda capacity, keys, first=None: UNLIMITED)
 
 
+def tokens_for_ever(patch: Patch) -> None:
+    """A rate is written down, and never waited for."""
+    patch.setattr(limits, "tokens_in", lambda rate, bucket, now_ms: rate.burst)
+
+
 def told_before_it_is_durable(patch: Patch) -> None:
     """A COMMIT that failed is taken for one that did not."""
 
@@ -111,6 +118,22 @@ def agenda_forgotten(patch: Patch) -> None:
     patch.setattr(LedgerTransaction, "_bring_agenda", lambda transaction, stream, entry: None)
 
 
+def view_forgets(patch: Patch) -> None:
+    """A view that goes on in small steps leaves out an event that one which is folded at once has."""
+    fold_from = View._fold_from
+
+    def fold(view: View, connection: Any, position: int, target: int, most: int, **more: Any) -> int:
+        return fold_from(view, connection, position + (0 < position < target - 1), target, most, **more)
+
+    patch.setattr(View, "_fold_from", fold)
+
+
+def never_reclaimed(patch: Patch) -> None:
+    """Nobody takes a run from a holder that is gone."""
+    patch.setattr(ticker, "reclaim_expired", lambda *_: [])
+    patch.setattr(ticker, "reclaim_from_the_dead", lambda *_: [])
+
+
 MUTANTS: dict[Mutant, str] = {
     version_check_off: "fenced|one_success|well_ordered|acknowledged|the engine raised",
     gate_off: "sent after its success|came 2 times|was done 2 times",
@@ -118,7 +141,10 @@ MUTANTS: dict[Mutant, str] = {
     epoch_fence_off: "which was not running",
     budget_off: "was dispatched",
     limit_check_off: " use ",
+    tokens_for_ever: "has no token left",
     told_before_it_is_durable: "acknowledged",
     agenda_forgotten: "the agenda differs",
+    view_forgets: "of the live view differs",
+    never_reclaimed: "is running for ever",
 }
 """Each with what is found, as a regular expression."""

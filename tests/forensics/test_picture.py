@@ -170,3 +170,38 @@ def test_the_picture_of_a_what_if_tells_times_that_no_calendar_holds(tmp_path: P
     with shop.engine.what_if({"version": 1}) as answer:
         assert " ms, UTC" in "".join(parsed(answer.svg()).itertext())
     shop.engine.close()
+
+
+@pytest.mark.parametrize(("short", "long"), [("claim", "stopped"), ("stopped", "claim"), ("queue", "backoff")])
+def test_a_bar_of_several_spans_is_what_most_of_its_time_was(short: Kind, long: Kind) -> None:
+    """A run that is blocked for hours after a claim of a second was not claimed for hours."""
+    times = [BEGIN_MS + n * 1_000_000 for n in range(20)]
+    spans = [entry(2 * n, "", at, 1_000, short) for n, at in enumerate(times)]
+    spans += [entry(2 * n + 1, "", at + 1_000, 999_000, long) for n, at in enumerate(times)]
+    told = big(10, 1).model_copy(update={"entries": tuple(spans), "end_ms": times[-1] + 1_000_000})
+    lane = TimelineLane(name="", attempts=0, failed=0, standing="", busy_ms=0, waited_ms=0, dead_letter_ms=0)
+    root = parsed(svg_of(told.model_copy(update={"lanes": (lane,)})))
+    assert widths(root)[long] > 900
+    assert widths(root).get(short, 0) < 100
+
+
+def test_what_is_not_over_lasts_until_the_end(alarm: Incident) -> None:
+    """A run that is blocked since: not a claim of a millisecond that goes on."""
+    told = alarm.acme.timeline(alarm.run)
+    [stopped] = [one for one in told.entries if one.kind == "stopped"]
+    assert stopped.end_ms is None
+    begin_ms = stopped.begin_ms - 1
+    beside = [entry(9 + n, "publish", begin_ms + 20 * n, 9) for n in range(45)]
+    entries = (entry(1, "", begin_ms, 1, "claim"), stopped, *beside)
+    times = {"begin_ms": begin_ms, "end_ms": begin_ms + 900}
+    drawn = widths(parsed(svg_of(told.model_copy(update={"entries": entries, **times}))))
+    assert drawn["stopped still"] > 900
+    assert "claim still" not in drawn
+
+
+def widths(root: ET.Element) -> dict[str, float]:
+    """How wide the bars of each kind are together."""
+    found: dict[str, float] = {}
+    for one in root.iter(f"{SVG}rect"):
+        found[one.get("class", "")] = found.get(one.get("class", ""), 0) + float(one.get("width", 0))
+    return found

@@ -47,13 +47,40 @@ def test_who_opens_the_log_in_another_place_forgets_too(vault: Vault, away: Path
         assert left_in(away) == []
 
 
-def test_who_has_the_log_open_forgets_with_the_next_tick(vault: Vault, away: Path) -> None:
-    """Workers and tickers run for weeks."""
+@pytest.mark.parametrize("who", ["engine", "tenant", "worker", "ticker"])
+def test_who_has_the_log_open_forgets_with_the_next_tick(vault: Vault, away: Path, who: str) -> None:
+    """Workers and tickers run for weeks, and tick for themselves."""
     with closing(opened(vault, away)) as engine:
         vault.engine.destroy_key("ana", tenant=ACME, **ERASE)
         assert left_in(away)
-        engine.tick()
+        match who:
+            case "worker":
+                redrive.Worker(engine, handlers={}).run_until_idle()
+            case "ticker":
+                with redrive.Ticker(engine) as ticker:
+                    ticker.stop()
+            case _:
+                (engine if who == "engine" else engine.for_tenant(ACME)).tick()
         assert left_in(away) == []
+
+
+@pytest.mark.parametrize("who", ["worker", "ticker"])
+def test_what_a_dead_process_began_is_finished_by_who_ticks(
+    vault: Vault, who: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It need not be somebody who opens the log."""
+    vault.filled()
+    with monkeypatch.context() as patch:
+        patch.setattr("redrive.privacy.destruction.remove_copies", lambda _: (_ for _ in ()).throw(KeyboardInterrupt))
+        with pytest.raises(KeyboardInterrupt):
+            vault.destroy()
+    assert vault.engine.privacy_status().unfinished == 1
+    if who == "worker":
+        redrive.Worker(vault.engine, handlers={}).run_until_idle()
+    else:
+        with redrive.Ticker(vault.engine) as ticker:
+            ticker.stop()
+    assert vault.engine.privacy_status().unfinished == 0
 
 
 def test_the_past_is_not_told_from_an_older_copy(vault: Vault, away: Path) -> None:

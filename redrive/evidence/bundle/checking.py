@@ -45,6 +45,7 @@ class _Judgement:
         self.result: Result = "VERIFIED" if asked else "SELF-CONSISTENT"
         self.why = [] if asked else ["no key and no pin was given: whoever can write a log can write such a bundle"]
         self.agreed: list[str] = []
+        self.vouched = 0
 
     def lower(self, result: Result, why: str) -> None:
         """Something speaks against VERIFIED."""
@@ -54,7 +55,8 @@ class _Judgement:
 
 def verify_bundle(path: str | Path, *, keys: Sequence[str] = (), pins: Sequence[str | bytes] = ()) -> BundleReport:
     """Verify the bundle at *path* against what is trusted: verifier keys (``name+id+key``) and checkpoints as they were
-    kept elsewhere. The result is VERIFIED only when each of them agrees, and SELF-CONSISTENT at best without any.
+    kept elsewhere. The result is VERIFIED only when each of them agrees and one of them covers every entry, and
+    SELF-CONSISTENT at best without any.
 
     Raises InvalidValue for a key or pin that cannot be read, StorageError when the file cannot be.
     """
@@ -71,6 +73,9 @@ def verify_bundle(path: str | Path, *, keys: Sequence[str] = (), pins: Sequence[
     for pin in kept:
         _judge_pin(judged, found, pin)
     _judge_keys(judged, found, trusted)
+    if (keys or pins) and found.last_leaf >= judged.vouched:
+        why = f"nobody stands for leaf {found.last_leaf}: what was seen ends before leaf {judged.vouched}"
+        judged.lower("SELF-CONSISTENT", f"{why}; give a key, too")
     if found.gaps:
         judged.lower("INCOMPLETE", f"{found.gaps[0]}: events in between are not there")
     return _report(judged, found)
@@ -81,6 +86,7 @@ def _judge_keys(judged: _Judgement, found: Found, keys: Sequence[Verifier]) -> N
         kind = "witness" if key.algorithm == COSIGNATURE else "key"
         try:
             if signed_by(found.note, key):
+                judged.vouched = found.checkpoint.size
                 judged.agreed.append(f"{kind} {key.name}+{key.key_id.hex()}")
             else:
                 judged.lower("INCOMPLETE", f"{kind} {key.name}+{key.key_id.hex()} did not sign the checkpoint")
@@ -98,6 +104,7 @@ def _judge_pin(judged: _Judgement, found: Found, pin: Checkpoint) -> None:
         kept = mine if pin.size == mine.size or since is None else since
         if pin.root == kept.root:
             judged.agreed.append(f"pin of {pin.size} leaves")
+            judged.vouched = max(judged.vouched, pin.size)
         else:
             judged.lower("TAMPERED", f"the pinned tree of {pin.size} leaves has another root")
     else:

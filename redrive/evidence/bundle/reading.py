@@ -39,6 +39,7 @@ class Found:
     begun_before: int = 0
     recorded_ms: tuple[int, int] = (0, 0)
     last_position: int = 0
+    last_leaf: int = -1
     gaps: list[str] = field(default_factory=list)
 
 
@@ -194,7 +195,7 @@ class _Reading:
             self._streams[entry.stream] = entry.version
         low, high = found.recorded_ms if found.entries else (entry.recorded_at_ms, entry.recorded_at_ms)
         found.recorded_ms = min(low, entry.recorded_at_ms), max(high, entry.recorded_at_ms)
-        found.last_position = entry.position
+        found.last_position, found.last_leaf = entry.position, entry.leaf_index
         found.entries += 1
 
     def _keep(self, entry: Entry) -> None:

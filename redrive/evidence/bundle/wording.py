@@ -23,8 +23,9 @@ each of these events stands in the log as it is shown here.
        python verify.py case.tar --key 'NAME+ID+KEY'
        python verify.py case.tar --pin checkpoint.txt
 
-`RESULT VERIFIED` (exit 0) is said only when the keys and pins that you gave agree. Without any, the best result is
-`SELF-CONSISTENT` (2): whoever can write a log can write a bundle that agrees with itself. `TAMPERED` (1) says what
+`RESULT VERIFIED` (exit 0) is said only when the keys and pins that you gave agree, and one of them covers every entry.
+Without any, or with a pin alone that is older than an entry, the best result is `SELF-CONSISTENT` (2): whoever can
+write a log can write a bundle that agrees with itself, and go on from what you have seen. `TAMPERED` (1) says what
 contradicts. `STALE` (3): your pin is newer than this bundle. `INCOMPLETE` (4): what you asked for is not here.
 
 ## What it shows

@@ -1,6 +1,6 @@
 """A timeline as a picture: SVG without anything from outside, the same bytes for the same timeline."""
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 
 from redrive.domain.errors import InvalidValue
@@ -193,7 +193,7 @@ def _lane_name(lane: TimelineLane, top: float) -> str:
 
 def _bars(canvas: Canvas, entries: list[TimelineEntry], top: float, height: float) -> None:
     for bar in bars_of(entries, canvas.axis, canvas.timeline.end_ms):
-        kind = _kind(bar.entries) + (" still" if bar.entries[-1].end_ms is None else "")
+        kind = _kind(bar.entries, canvas.timeline.end_ms) + (" still" if bar.entries[-1].end_ms is None else "")
         title = told(bar.entries, canvas.timeline.begin_ms)
         left, wide = LEFT + bar.left, bar.right - bar.left
         canvas.parts.append(rect(left, top, wide, height, kind, title))
@@ -202,8 +202,12 @@ def _bars(canvas: Canvas, entries: list[TimelineEntry], top: float, height: floa
             canvas.parts.append(f'<path class="cross" d="M{mid - half:.1f} {top + 5:g}l6 6m0 -6l-6 6"/>')
 
 
-def _kind(entries: Sequence[TimelineEntry]) -> str:
-    kind = entries[0].kind
+def _kind(entries: Sequence[TimelineEntry], end_ms: int) -> str:
+    """What a bar is drawn as; one of several spans, as what most of its time was."""
+    lasted: Counter[str] = Counter()
+    for one in entries:
+        lasted[one.kind] += (end_ms if one.end_ms is None else one.end_ms) - one.begin_ms
+    kind = max(lasted, key=lambda kind: lasted[kind])
     if kind in ("attempt", "effect", "compensation"):
         return worst(entries)
     if kind in WAITS:

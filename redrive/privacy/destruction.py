@@ -55,7 +55,8 @@ def finish_destructions(engine: "Engine", encryption: Encryption) -> list[KeyDes
 def follow_destructions(engine: "Engine", encryption: Encryption) -> None:
     """Carry out what this log does not know of yet: that a key of its payloads was destroyed through another log with
     the same store, or after the backup from which it was restored."""
-    for key in encryption.keys.keys():
+    known = encryption.keys.keys()
+    for key in known:
         if key.destroyed_ms is None or engine.ledger.stream(key_stream_of(key.id)):
             continue
         for _, tenant in _encrypted_with(engine, key.id)[:1]:

@@ -223,9 +223,11 @@ class KeyStore:
 
 
 def _create_private(path: str) -> None:
-    """Make the file, for its owner only, where there is none. Raises StorageError when others can read it."""
+    """Make the file, for its owner only, where there is none. Raises StorageError when others can read it. One that is
+    there is not opened: closing it would take this process's locks on it away."""
     try:
-        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+        with contextlib.suppress(FileExistsError):
+            os.close(os.open(os.path.realpath(path), os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
         mode = Path(path).stat().st_mode
     except OSError as error:
         raise StorageError(f"{path}: the key store cannot be opened ({error.strerror})") from error

@@ -104,7 +104,9 @@ def _capacity_difference(ledger: LogLedger, connection: Connection) -> str | Non
     """What is kept about limits, against what the log says is in use, and who waits."""
     kept, expected = Capacity(connection, LimitBook(), 0), capacity_by_the_log(ledger.committer, connection)
     waiters = [row for row in kept.waiters() if not _is_unreadable(ledger, row.run)]
-    wrong = [f"limit {row.limit_key}" for row in {*kept.rows()} ^ {*expected.rows}]
+    rows = kept.rows()
+    wrong = [f"limit {row.limit_key}" for row in rows if not expected.agrees(row)]
+    wrong += [f"limit {key}" for key in {row.limit_key for row in expected.rows} - {row.limit_key for row in rows}]
     wrong += [f"run {row.run} in line" for row in {*waiters} ^ {*expected.waiters}]
     return f"what is kept about limits: {len(wrong)} row(s), that of {min(wrong)} first" if wrong else None
 

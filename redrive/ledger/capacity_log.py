@@ -18,10 +18,18 @@ from redrive.ledger.mapper import shown
 
 
 class CapacityContent(NamedTuple):
-    """All of what is kept about limits."""
+    """All of what is kept about limits; the least of it, when there are *unreadable* runs: what these use is not to be
+    told."""
 
     rows: list[CapacityRow]
     waiters: list[WaiterRow]
+    unreadable: bool = False
+
+    def agrees(self, kept: CapacityRow) -> bool:
+        """Whether a row may be what the log gives."""
+        if not self.unreadable:
+            return kept in self.rows
+        return any(row.limit_key == kept.limit_key and row.in_use <= kept.in_use for row in self.rows)
 
 
 def capacity_by_the_log(committer: Committer, connection: Connection) -> CapacityContent:
@@ -32,10 +40,12 @@ def capacity_by_the_log(committer: Committer, connection: Connection) -> Capacit
     committer.states.foreign_changes += 1
     used: Counter[str] = Counter()
     waiters: list[WaiterRow] = []
+    unreadable = False
     query = "SELECT originator_id FROM events WHERE originator_version = 1 AND topic LIKE 'run.submitted/%'"
     for (stream,) in connection.execute(query).fetchall():
         committer.states.shrink()
         entry = committer.states.readable(stream)
+        unreadable = unreadable or entry is None
         if entry is not None and isinstance(entry.state, Run):
             used.update(usage_of(entry.state))
             waiters += waiters_of(entry.state, entry.created)
@@ -44,16 +54,19 @@ def capacity_by_the_log(committer: Committer, connection: Connection) -> Capacit
         CapacityRow(key, used[key], bucket.level, bucket.at_ms)
         for key, bucket in ((key, buckets[key]) for key in sorted(book.limits))
     ]
-    return CapacityContent(rows, sorted(waiters))
+    return CapacityContent(rows, sorted(waiters), unreadable)
 
 
 def rebuild_capacity(committer: Committer) -> None:
-    """Write the tables anew, in the open write transaction. Runs that this version cannot read keep their places."""
+    """Write the tables anew, in the open write transaction. Runs that cannot be read here keep their places, and
+    while there are any, what is known to be in use stays so: no limit is exceeded for not being able to count."""
     connection = committer.recorder.writer
     content = capacity_by_the_log(committer, connection)
     capacity = Capacity(connection, LimitBook(), 0)
     kept = [row for row in capacity.waiters() if committer.states.readable(row.run) is None]
-    capacity.replace_all(content.rows, [*content.waiters, *kept])
+    rows = {row.limit_key: row for row in content.rows}
+    known = [row for row in capacity.rows() if row.limit_key in rows and content.agrees(row)]
+    capacity.replace_all([*{**rows, **{row.limit_key: row for row in known}}.values()], [*content.waiters, *kept])
 
 
 def _run(committer: Committer, stream: str) -> Run | None:

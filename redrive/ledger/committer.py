@@ -291,5 +291,7 @@ class Committer:
         self.recorder.heads.clear()
         self.recorder.distrust()
         self._heard_at = -math.inf
+        if (encryption := self.recorder.encryption) is not None:
+            encryption.forget_begun()
         for transaction in transactions:
             transaction.discard()

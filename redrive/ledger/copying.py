@@ -1,5 +1,6 @@
 """Copying a log to another store: every event at its position, the tree and its checkpoints, archives, and the log's
-identity, so that pins, bundles and proofs hold. The agenda is written anew from the events.
+identity, so that pins, bundles and proofs hold. The agenda, and what is known about limits, is written anew from the
+events; what these tell nobody here, because their payloads are encrypted, is copied.
 """
 
 from collections.abc import Iterator, Sequence
@@ -8,7 +9,10 @@ from typing import Any
 
 from redrive import __version__
 from redrive.domain.errors import StorageError
+from redrive.ledger.agenda import Agenda
+from redrive.ledger.capacity import Capacity
 from redrive.ledger.ledger import LogLedger
+from redrive.ledger.limit_book import LimitBook
 from redrive.ledger.recorder import COLUMNS
 from redrive.projections.models import Model
 
@@ -55,6 +59,7 @@ def _copied(source: LogLedger, target: LogLedger) -> DatabaseCopied:
             raise StorageError(f"{target.path}: the log has events; a copy goes into an empty one")
         counts = {name: _copy(reading, writing, name, columns) for name, columns in _TABLES}
         _copy_archives(reading, writing)
+        _copy_what_is_due(reading, writing)
         store = reading.execute("SELECT value FROM meta WHERE name = 'key_store'").fetchone()
         if store is not None:
             writing.execute("INSERT INTO meta VALUES ('key_store', ?)", (store[0],))
@@ -68,6 +73,12 @@ def _copied(source: LogLedger, target: LogLedger) -> DatabaseCopied:
         checkpoints=counts["tree_checkpoints"],
         last_position=last,
     )
+
+
+def _copy_what_is_due(reading: Any, writing: Any) -> None:
+    Agenda(writing).replace_all(Agenda(reading).rows())
+    capacity = Capacity(reading, LimitBook(), 0)
+    Capacity(writing, LimitBook(), 0).replace_all(capacity.rows(), capacity.waiters())
 
 
 def _copy(reading: Any, writing: Any, table: str, columns: str) -> int:

@@ -23,3 +23,6 @@ class Encrypting(Protocol):
 
     def decrypted(self, rows: list[Row]) -> list[Row]:
         """The rows as they were before they were encrypted."""
+
+    def forget_begun(self) -> None:
+        """What was encrypted is not written."""

@@ -175,6 +175,10 @@ class LogRecorder(ApplicationRecorder):
                 rows = rows if self.encryption is None else self.encryption.encrypt(rows, None)
                 last = self.insert(rows, sorted((unchanged or {}).items()))
                 self.commit()
+            except BaseException:
+                if self.encryption is not None:
+                    self.encryption.forget_begun()
+                raise
             finally:
                 self.rollback()
                 self.heads.clear()

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from redrive.domain.errors import NotFound, Refused
-from redrive.domain.identity import DeadLetterId, Principal, RunId, Tenant
+from redrive.domain.identity import SYSTEM, DeadLetterId, Principal, RunId, Tenant
 from redrive.domain.ports import Caller, Transaction
 from redrive.domain.records import KeyDestroyed
 from redrive.ledger.storage_errors import storage_errors
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from redrive.engine import Engine
 
 WHY_CLOSED = "the key of its payload was destroyed"
+WHY_FOLLOWED = "the key store says that the key was destroyed"
 _TOGETHER = 250
 _ENCRYPTED_WITH = (
     "SELECT originator_id, tenant FROM events WHERE originator_version = 1 AND originator_id = correlation "
@@ -40,14 +41,29 @@ def destroy_key(
     if key is None:
         raise NotFound("key of subject", subject)
     by = json.dumps([actor.kind, actor.id, actor.on_behalf_of])
-    intent = Intent(key, str(tenant), by, reason, engine.now_ms())
+    intent = Intent(key, str(tenant), by, reason, engine.now_ms(), engine.ledger.id)
     keys.intend(intent)
     return _carry_out(engine, encryption, intent)
 
 
 def finish_destructions(engine: "Engine", encryption: Encryption) -> list[KeyDestruction]:
-    """Carry out what a process that died, or a full disk, left unfinished."""
-    return [_carry_out(engine, encryption, intent) for intent in encryption.keys.intents()]
+    """Carry out what a process that died, or a full disk, left unfinished: in the log where it was begun."""
+    begun = [intent for intent in encryption.keys.intents() if intent.log in ("", engine.ledger.id)]
+    return [_carry_out(engine, encryption, intent) for intent in begun]
+
+
+def follow_destructions(engine: "Engine", encryption: Encryption) -> None:
+    """Carry out what this log does not know of yet: that a key of its payloads was destroyed through another log with
+    the same store, or after the backup from which it was restored."""
+    known = encryption.keys.keys()
+    for key in known:
+        if key.destroyed_ms is None or engine.ledger.stream(key_stream_of(key.id)):
+            continue
+        for _, tenant in _encrypted_with(engine, key.id)[:1]:
+            by = json.dumps([SYSTEM.kind, SYSTEM.id, SYSTEM.on_behalf_of])
+            intent = Intent(key.id, str(tenant), by, WHY_FOLLOWED, key.destroyed_ms, engine.ledger.id)
+            encryption.keys.intend(intent)
+            _carry_out(engine, encryption, intent)
 
 
 def _carry_out(engine: "Engine", encryption: Encryption, intent: Intent) -> KeyDestruction:

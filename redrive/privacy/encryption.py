@@ -55,7 +55,11 @@ class Encryption:
         """
         self._follow()
         begun = {row[0]: row for row in rows if row[1] == 1 and row[0] == row[5] and row[2].startswith(_BEGINS)}
-        return [self._encrypted(row, self._key_of(row[5], begun, subject)) for row in rows]
+        try:
+            return [self._encrypted(row, self._key_of(row[5], begun, subject)) for row in rows]
+        except BaseException:
+            self.forget_begun()
+            raise
 
     def decrypted(self, rows: list[Row]) -> list[Row]:
         """The rows as they were before, where the key is at hand. What does not decrypt is marked."""
@@ -79,6 +83,10 @@ class Encryption:
         """Look again which keys there are."""
         self._ciphers.clear()
         self._generation += 1
+
+    def forget_begun(self) -> None:
+        """What was encrypted is not written: what others begin by the same names may have other keys."""
+        self._known.clear()
 
     def _follow(self) -> None:
         if self.keys.moved():

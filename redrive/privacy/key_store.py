@@ -40,9 +40,11 @@ CREATE TABLE IF NOT EXISTS intents (
     tenant TEXT NOT NULL,
     actor  TEXT NOT NULL,
     reason TEXT NOT NULL,
-    at_ms  INTEGER NOT NULL
+    at_ms  INTEGER NOT NULL,
+    log    TEXT NOT NULL DEFAULT ''
 );
 """
+_INTENT = "key, tenant, actor, reason, at_ms, log"
 
 
 class SubjectKey(NamedTuple):
@@ -55,13 +57,15 @@ class SubjectKey(NamedTuple):
 
 
 class Intent(NamedTuple):
-    """A destruction that was begun: by whom (as JSON) and why. It goes when everything that follows is done."""
+    """A destruction that was begun: by whom (as JSON) and why, through which of the logs that share the store (empty:
+    any). It goes when everything that follows is done."""
 
     key: str
     tenant: str
     actor: str
     reason: str
     at_ms: int
+    log: str = ""
 
 
 class KeyStore:
@@ -143,12 +147,12 @@ class KeyStore:
 
     def intend(self, intent: Intent) -> None:
         """Note that a key is to be destroyed; an intent that is there already stays."""
-        self._write(("INSERT OR IGNORE INTO intents VALUES (?, ?, ?, ?, ?)", intent))
+        self._write((f"INSERT OR IGNORE INTO intents ({_INTENT}) VALUES (?, ?, ?, ?, ?, ?)", intent))
 
     def intents(self) -> list[Intent]:
         """The destructions that are not finished."""
         with self._errors(), self._lock:
-            return [Intent(*row) for row in self._connection.execute("SELECT * FROM intents").fetchall()]
+            return [Intent(*row) for row in self._connection.execute(f"SELECT {_INTENT} FROM intents").fetchall()]
 
     def destroy(self, key_id: str, now_ms: int) -> None:
         """Overwrite a key where it lies, then empty its row. What is destroyed stays so."""
@@ -181,6 +185,8 @@ class KeyStore:
         for statement in _TABLES.split(";\n"):
             if statement.strip():
                 connection.execute(statement)
+        if "log" not in [column[1] for column in connection.execute("PRAGMA table_info(intents)")]:
+            connection.execute("ALTER TABLE intents ADD COLUMN log TEXT NOT NULL DEFAULT ''")
         wrapped = str(int(self.wrapped))
         found = {"id": secrets.token_hex(16), "salt": secrets.token_hex(32), "wrapped": wrapped}
         connection.executemany("INSERT OR IGNORE INTO meta VALUES (?, ?)", found.items())
@@ -217,9 +223,11 @@ class KeyStore:
 
 
 def _create_private(path: str) -> None:
-    """Make the file, for its owner only, where there is none. Raises StorageError when others can read it."""
+    """Make the file, for its owner only, where there is none. Raises StorageError when others can read it. One that is
+    there is not opened: closing it would take this process's locks on it away."""
     try:
-        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+        with contextlib.suppress(FileExistsError):
+            os.close(os.open(os.path.realpath(path), os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
         mode = Path(path).stat().st_mode
     except OSError as error:
         raise StorageError(f"{path}: the key store cannot be opened ({error.strerror})") from error

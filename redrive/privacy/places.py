@@ -24,7 +24,10 @@ def forget_what_is_destroyed(engine: "Engine", encryption: Encryption) -> tuple[
     path, done = engine.views.path, encryption.erasures
     if path is None or not done or _known(path) == done:
         return ()
+    from redrive.privacy.destruction import follow_destructions
+
     try:
+        follow_destructions(engine, encryption)
         engine.views.catch_up()
         removed = remove_copies(path)
         note_erasures(path, done)

@@ -7,6 +7,7 @@ import threading
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from redrive.domain.errors import StorageError
 from redrive.ledger.mapper import NewRow
 from redrive.ledger.recorder import LogRecorder, News
 from redrive.ledger.schema import connect, prepare
@@ -38,10 +39,12 @@ class SqliteRecorder(LogRecorder):
         found = Path(path).stat()
         self._identity = (found.st_dev, found.st_ino)
         try:
-            return prepare(self.writer, path)
+            id_ = prepare(self.writer, path)
+            self._wal, self._wal_identity = f"{path}-wal", _identity_of(f"{path}-wal")
         except BaseException:
             self.close()
             raise
+        return id_
 
     def is_there(self) -> bool:
         """Whether the file that was opened still lies at its path; else what is written to it would be lost."""
@@ -71,12 +74,29 @@ class SqliteRecorder(LogRecorder):
             connection.close()
 
     def begin(self) -> None:
-        """Begin a transaction with the file's write lock."""
+        """Begin a transaction with the file's write lock. Raises StorageError, as ``commit``."""
+        self._require_wal()
         self.writer.execute("BEGIN IMMEDIATE")
 
     def commit(self) -> None:
-        """Commit it: the write-ahead log is flushed."""
+        """Commit it: the write-ahead log is flushed.
+
+        POSIX takes away all locks of a process on a file when any part of it closes the file: a copy of the log that is
+        made within this process, say. Then the next process that closes the log deletes the write-ahead log, and what
+        is written to it from here on may be lost. Raises StorageError.
+        """
         self.writer.execute("COMMIT")
+        self._require_wal()
+
+    def _require_wal(self) -> None:
+        found = _identity_of(self._wal)
+        if self._wal_identity is None:
+            self._wal_identity = found
+        elif found != self._wal_identity:
+            raise StorageError(
+                f"{self._wal}: it was deleted or replaced while this process used it, and what is written now may be "
+                "lost: open the log anew (did this process open and close the log's file by itself?)"
+            )
 
     def news(self) -> News:
         """Whether any other connection changed the file: SQLite does not say what."""
@@ -120,6 +140,14 @@ class SqliteRecorder(LogRecorder):
         for row in rows:
             execute(_INSERT, row)
         return cursor.lastrowid or 0
+
+
+def _identity_of(path: str) -> tuple[int, int] | None:
+    try:
+        found = os.stat(path)  # noqa: PTH116 - on the way of every commit
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
 
 
 class _Reader:

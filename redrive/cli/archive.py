@@ -2,8 +2,8 @@
 
 import click
 
-from redrive.cli.counted import counted
 from redrive.cli.context import Session, pass_session
+from redrive.cli.counted import counted
 from redrive.cli.options import Command, reasoned
 from redrive.cli.times import Duration
 

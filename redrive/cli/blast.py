@@ -28,9 +28,9 @@ MOST_DEPTH = 16
 def blast(session: Session, event: str, at: str | None, all_: bool) -> None:
     """Show everything that followed from an event.
 
-    EVENT is its position (as in `redrive history` and `redrive why`) or its id. What followed is found along stored causes and along
-    what the facts say, across dead letters, effects, compensations and requeues; of a policy, limit or flow, what was
-    decided under it.
+    EVENT is its position (as in `redrive history` and `redrive why`) or its id. What followed is found along stored
+    causes and along what the facts say, across dead letters, effects, compensations and requeues; of a policy, limit
+    or flow, what was decided under it.
 
     The signs: └ a stored cause, ~ what the facts say, = decided under it. Of what followed from the same event, the
     branch with fewer events comes first.

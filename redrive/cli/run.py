@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import click
 
 from redrive.cli.approvals import MOST_SHOWN, deciding
-from redrive.cli.counted import counted
 from redrive.cli.context import Session, pass_session
+from redrive.cli.counted import counted
 from redrive.cli.json_input import document
 from redrive.cli.options import Command, acted
 from redrive.cli.output import Output, printable

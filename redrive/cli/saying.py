@@ -78,7 +78,8 @@ def _dispatched(data: Data) -> str:
 
 def _requeued(data: Data) -> str:
     roots = ", ".join(data["roots"][:3]) + (", …" if len(data["roots"]) > 3 else "")
-    return f"requeued by {data['cause']} as generation {data['generation']}: {counted(data['reset_count'], 'node')} from {roots}"
+    nodes = counted(data["reset_count"], "node")
+    return f"requeued by {data['cause']} as generation {data['generation']}: {nodes} from {roots}"
 
 
 def _claimed(data: Data) -> str:

@@ -2,8 +2,8 @@
 
 from typing import TYPE_CHECKING
 
-from redrive.cli.counted import counted
 from redrive.cli.context import Session
+from redrive.cli.counted import counted
 from redrive.cli.effect_tables import print_compensations, print_effects
 from redrive.cli.events import print_history, redacted
 from redrive.cli.times import moment

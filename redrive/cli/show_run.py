@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, TypeVar
 
 from redrive.cli.approvals import deciding
-from redrive.cli.counted import counted
 from redrive.cli.context import Session
+from redrive.cli.counted import counted
 from redrive.cli.effect_tables import print_compensations, print_effects
 from redrive.cli.ids import shortener
 from redrive.cli.next_steps import executing

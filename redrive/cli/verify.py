@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from redrive.cli.counted import counted
 from redrive.cli.context import Session, pass_session
+from redrive.cli.counted import counted
 from redrive.cli.options import Answering
 from redrive.cli.output import Output, printable
 from redrive.cli.times import absolute, duration

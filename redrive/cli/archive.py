@@ -3,6 +3,7 @@
 import click
 
 from redrive.cli.context import Session, pass_session
+from redrive.cli.counted import counted
 from redrive.cli.options import Command, reasoned
 from redrive.cli.times import Duration
 
@@ -25,11 +26,13 @@ def archive(session: Session, age_ms: int, path: str, dry_run: bool, reason: str
         out.item("archive", done)
         return
     told = "would be moved" if dry_run else "moved"
-    out.say(f"{done.runs} run(s), {done.events} event(s), {done.bytes:,} bytes {told} to {done.path}")
+    out.say(f"{counted(done.runs, 'run')}, {counted(done.events, 'event')}, {done.bytes:,} bytes {told} to {done.path}")
     if done.unsettled:
-        out.remark(f"{done.unsettled} run(s) stay: a dead letter, an effect or a compensation of them is not settled.")
+        out.remark(
+            f"{counted(done.unsettled, 'run')} not moved: a dead letter, an effect or a compensation is not settled."
+        )
     if done.unreadable:
-        out.remark(f"{done.unreadable} run(s) stay: they cannot be read here.")
+        out.remark(f"{counted(done.unreadable, 'run')} not moved: cannot be read here.")
     if done.events and not dry_run:
         vacuum = "`VACUUM FULL events` by the owner" if session.on_server else "`sqlite3 LOG VACUUM`"
         out.remark(f"The room is used again by new events; {vacuum}, with nobody at work, gives it back.")

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 import click
 
 from redrive.cli.context import Session, pass_session
+from redrive.cli.counted import counted
 from redrive.cli.options import Command
 from redrive.cli.output import printable
 from redrive.cli.past import HELP
@@ -27,9 +28,9 @@ MOST_DEPTH = 16
 def blast(session: Session, event: str, at: str | None, all_: bool) -> None:
     """Show everything that followed from an event.
 
-    EVENT is its position (as in `redrive history`) or its id. What followed is found along stored causes and along
-    what the facts say, across dead letters, effects, compensations and requeues; of a policy, limit or flow, what was
-    decided under it.
+    EVENT is its position (as in `redrive history` and `redrive why`) or its id. What followed is found along stored
+    causes and along what the facts say, across dead letters, effects, compensations and requeues; of a policy, limit
+    or flow, what was decided under it.
 
     The signs: └ a stored cause, ~ what the facts say, = decided under it. Of what followed from the same event, the
     branch with fewer events comes first.
@@ -58,7 +59,7 @@ def _sums(session: Session, told: "Blast") -> None:
     if not told.events:
         out.say("Nothing followed from it.")
         return
-    out.say(f"{len(told.events):,} events followed, in {len(told.runs):,} run(s):")
+    out.say(f"{counted(len(told.events), 'event')} followed, in {counted(len(told.runs), 'run')}:")
     for topic, n in sorted(told.by_topic.items(), key=lambda one: (-one[1], one[0])):
         out.say(f"{n:>7,}  {printable(topic)}")
     if told.governed:

@@ -210,4 +210,5 @@ def _next(session: Session, acme: "TenantEngine", outcomes: Sequence[Outcome]) -
         first = (session.command("compensations", "show", str(waiting[0])[:8]), "what becomes of it")
     else:
         first = (session.command("dead-letters", "list", "--active"), "what is left")
-    return [first, (session.command("show", outcomes[0].letter.id[:8]), "how it stands")]
+    which = "how it stands" if len(outcomes) == 1 else "how the first stands"
+    return [first, (session.command("show", outcomes[0].letter.id[:8]), which)]

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 import click
 
 from redrive.cli.context import Session, pass_session
+from redrive.cli.counted import counted
 from redrive.cli.failures import RUN_DID_NOT_SUCCEED
 from redrive.cli.options import Command
 from redrive.cli.output import printable
@@ -73,9 +74,9 @@ def _print(session: Session, found: "InvariantReport") -> None:
     for flip in found.flips[:MOST_SHOWN]:
         _print_flip(session, flip)
     if found.total > MOST_SHOWN:
-        out.remark(f"{found.total - MOST_SHOWN} more flip(s): --json tells the first 1,000, --from goes on.")
+        out.remark(f"{counted(found.total - MOST_SHOWN, 'more flip')}: --json tells the first 1,000, --from goes on.")
     standing = "It is violated at the end." if found.violated_at_end else "It holds at the end."
-    out.say(f"{standing} {found.total} flip(s) {where}, {found.events:,} events.")
+    out.say(f"{standing} {counted(found.total, 'flip')} {where}, {counted(found.events, 'event')}.")
     if not found.exact:
         out.remark(f"It was asked every {found.every} events: each flip happened within that many before its position.")
 

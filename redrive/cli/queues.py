@@ -77,8 +77,11 @@ def _print_counts(session: Session, acme: "TenantQueries", automation: str | Non
     out.table(columns, ((queue, n, _MEANINGS[queue]) for queue, n in counts.items()))
     urgent = ("needs_review", "awaiting_approval", "blocked", "failed", "ready", "retry_backoff")
     worst = next((queue for queue in urgent if counts[queue]), None)
-    letters = (session.command("dead-letters", "groups", "--active"), "what fails, by cause")
-    out.next(*([(session.command("queues", worst), f"the {counts[worst]} in {worst}")] if worst else []), letters)
+    ways = [(session.command("queues", worst), f"the {counts[worst]} in {worst}")] if worst else []
+    if acme.dead_letters(automation=automation, active_only=True, limit=1).items:
+        ways.append((session.command("dead-letters", "groups", "--active"), "what fails, by cause"))
+    if ways:
+        out.next(*ways)
 
 
 def queue_counts(acme: "TenantQueries", automation: str | None = None) -> dict[str, int]:

@@ -9,6 +9,7 @@ import click
 
 from redrive.cli.approvals import MOST_SHOWN, deciding
 from redrive.cli.context import Session, pass_session
+from redrive.cli.counted import counted
 from redrive.cli.json_input import document
 from redrive.cli.options import Command, acted
 from redrive.cli.output import Output, printable
@@ -134,7 +135,7 @@ def _announce(output: Output, file: "FlowFile", chosen: "Chosen") -> None:
             f"ignored keys: {shown}" + (f" and {len(file.ignored) - 6} more" if len(file.ignored) > 6 else "")
         )
     verb = "completed before:" if chosen.finished else "resuming" if chosen.resumed else "started"
-    output.say(f"{verb} run {chosen.run_id} of {printable(file.automation, 80)}: {len(file.flow)} node(s)")
+    output.say(f"{verb} run {chosen.run_id} of {printable(file.automation, 80)}: {counted(len(file.flow), 'node')}")
 
 
 def _progress(output: Output, tenant: "TenantEngine", run_id: str) -> "Bar | Lines":
@@ -158,8 +159,8 @@ def _sum_up(session: Session, tenant: "TenantEngine", summary: "Summary") -> Non
         output.item("summary", {**run.model_dump(mode="json"), "seconds": round(summary.seconds, 3)})
         return
     output.say(
-        f"{run.status}: {run.succeeded} of {run.nodes} nodes succeeded, {run.attempts} attempts, "
-        f"{run.retries} {'retry' if run.retries == 1 else 'retries'}, {len(letters)} dead letter(s) open, "
+        f"{run.status}: {run.succeeded} of {run.nodes} nodes succeeded, {counted(run.attempts, 'attempt')}, "
+        f"{counted(run.retries, 'retry', 'retries')}, {counted(len(letters), 'dead letter')} open, "
         f"{duration(round(summary.seconds * 1000))}"
     )
     if run.status == "running":
@@ -174,6 +175,8 @@ def _sum_up(session: Session, tenant: "TenantEngine", summary: "Summary") -> Non
         output.say(f"{printable(node.node, 60)} awaits an approval: {printable(prompt, 240)}")
     if asked:
         output.say("once it is decided, the same run command goes on")
+    elif run.status == "queued":
+        output.say("the same run command goes on")
     output.next(*_next(session, run.run_id, run.status, letters, asked))
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from redrive.cli.counted import counted
 from redrive.cli.effect_words import EFFECT_WORDS
 from redrive.cli.output import printable
 from redrive.cli.times import duration
@@ -77,7 +78,8 @@ def _dispatched(data: Data) -> str:
 
 def _requeued(data: Data) -> str:
     roots = ", ".join(data["roots"][:3]) + (", …" if len(data["roots"]) > 3 else "")
-    return f"requeued by {data['cause']} as generation {data['generation']}: {data['reset_count']} node(s) from {roots}"
+    nodes = counted(data["reset_count"], "node")
+    return f"requeued by {data['cause']} as generation {data['generation']}: {nodes} from {roots}"
 
 
 def _claimed(data: Data) -> str:
@@ -98,7 +100,7 @@ def _succeeded(data: Data) -> str:
 
 def _submitted(data: Data) -> str:
     key = f", key {data['key']}" if data["key"] is not None else ""
-    return f"submitted: {data['automation']}, {data['nodes']} node(s){key}"
+    return f"submitted: {data['automation']}, {counted(data['nodes'], 'node')}{key}"
 
 
 def _backoff(data: Data) -> str:
@@ -149,10 +151,10 @@ WORDS: dict[str, Callable[[Data], str]] = {
     "log.anchor-recorded": lambda data: f"checkpoint {data['size']} told to {printable(data['name'], 80)}",
     "log.key-destroyed": lambda data: f"key {data['key'][:12]} of subject {data['subject'][:12]} destroyed",
     "log.records-archived": lambda data: (
-        f"{data['events']} event(s) of {data['runs']} run(s) moved to {printable(data['file'], 80)}"
+        f"{counted(data['events'], 'event')} of {counted(data['runs'], 'run')} moved to {printable(data['file'], 80)}"
     ),
     "log.tenant-placed": lambda data: f"the tenant is at home in log {data['shard'][:8]}",
-    "log.shards-recorded": lambda data: f"shares its tenants with {len(data['shards']) - 1} other log(s)",
+    "log.shards-recorded": lambda data: f"shares its tenants with {counted(len(data['shards']) - 1, 'other log')}",
     "engine.limit-removed": lambda data: f"limit removed: {data['limit']}",
     "run.submitted": _submitted,
     "run.claimed": _claimed,

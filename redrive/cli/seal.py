@@ -37,6 +37,11 @@ def seal(session: Session) -> None:
         return
     if engine.evidence.keys.read():
         out.remark("Nobody signed it: there was no key then. The next one will be signed, and covers the same events.")
+        out.remark("There is a next one when something more is recorded, such as an anchor.")
+        out.next(
+            (session.command("anchor", "--pin", "FILE", "--reason", "WHY"), "record one"),
+            (session.command("seal"), "then sign"),
+        )
     else:
         out.remark("Nobody signed it: there is no key.")
         out.next((session.command("keys", "init"), "make one"))

@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING
 
 from redrive.cli.context import Session
+from redrive.cli.counted import counted
 from redrive.cli.effect_tables import print_compensations, print_effects
 from redrive.cli.events import print_history, redacted
 from redrive.cli.times import moment
@@ -44,7 +45,7 @@ def _facts(letter: "DeadLetterSummary", budget: int, now: int) -> list[tuple[str
         ("run", f"{letter.run_id} (generation {letter.generation})" if letter.run_id else None),
         ("automation", letter.automation or None),
         ("node", f"{letter.node} (attempt {letter.number}, {letter.lifetime} in all)" if letter.node else None),
-        ("recurred", f"{letter.recurrences} time(s)" if letter.recurrences else None),
+        ("recurred", counted(letter.recurrences, "time") if letter.recurrences else None),
         ("dispatches", f"{letter.dispatches} of {budget}" if letter.run_id else None),
         ("next dispatch", moment(letter.next_dispatch_ms, now)),
         ("held", letter.held),

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from redrive.cli.approvals import deciding
 from redrive.cli.context import Session
+from redrive.cli.counted import counted
 from redrive.cli.effect_tables import print_compensations, print_effects
 from redrive.cli.ids import shortener
 from redrive.cli.next_steps import executing
@@ -59,7 +60,7 @@ def print_run(session: Session, acme: "TenantQueries", id_: "RunId", *, all_node
         short = shortener(acme, [node.dead_letter for node in shown], whole=not out.terminal)
         out.table(COLUMNS, (_row(node, short(node.dead_letter), now, redactor) for node in shown))
     if len(shown) < len(run.nodes):
-        out.remark(f"{len(run.nodes) - len(shown)} more node(s) succeeded, are blocked or have not begun: --all-nodes")
+        out.remark(f"{counted(len(run.nodes) - len(shown), 'more node')}, succeeded, blocked or not begun: --all-nodes")
     _print_outside(session, acme, id_)
     out.next(*_next(session, acme, run))
 
@@ -74,7 +75,7 @@ def _print_outside(session: Session, acme: "TenantQueries", id_: "RunId") -> Non
         print_effects(session, acme, shown)
     if len(shown) < len(effects):
         more = session.command("effects", "list", "--run", id_[:8])
-        out.remark(f"{len(effects) - len(shown)} more effect(s): {more}")
+        out.remark(f"{counted(len(effects) - len(shown), 'more effect')}: {more}")
     if compensations:
         out.say()
         print_compensations(session, acme, compensations[:MANY])

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 import click
 
 from redrive.cli.context import Session, pass_session
+from redrive.cli.counted import counted
 from redrive.cli.options import Answering
 from redrive.cli.output import Output, printable
 from redrive.cli.times import absolute, duration
@@ -54,7 +55,7 @@ def _tell(out: Output, report: "VerifyReport") -> None:
     kept, plain = f"{report.archived} states, compared as they lie in archives", report.uncompared
     facts: list[tuple[str, object]] = [
         ("origin", report.origin),
-        ("sealed", f"{report.size} events in {report.checkpoints} checkpoint(s)"),
+        ("sealed", f"{counted(report.size, 'event')} in {counted(report.checkpoints, 'checkpoint')}"),
         ("signed by", ", ".join(report.signed_by) or None),
         ("matched", f"{report.matched} of {report.size} leaves"),
         ("views", f"{report.views.state} ({report.views.detail})"),
@@ -90,7 +91,7 @@ def _clock(report: "VerifyReport") -> str | None:
     if not report.regressions:
         return None
     places = ", ".join(map(str, report.regression_positions))
-    return f"went back {report.regressions} time(s), at position {places}"
+    return f"went back {counted(report.regressions, 'time')}, at position {places}"
 
 
 def _anchor(anchor: "AnchorCheck") -> str:

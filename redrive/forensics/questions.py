@@ -69,7 +69,7 @@ def _exactly(engine: "Engine", tenant: Tenant | None, event: "Asked") -> int:
     if number.isascii() and number.isdigit() and len(number) <= MOST_DIGITS:
         return int(number)
     if not EVENT_ID.fullmatch(text):
-        raise InvalidValue("event", event, "the position of an event (pos:N) or its id")
+        raise InvalidValue("event", event, "the position of an event (pos:N, as `redrive history` shows it) or its id")
     found = position_of_event(engine.ledger.recorder, text, None if tenant is None else str(tenant))
     if found is None:
         raise NotFound("event", text)

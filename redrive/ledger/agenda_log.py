@@ -1,6 +1,6 @@
 """The agenda as the log alone says it must be, for rebuilds and checks."""
 
-from redrive.domain.errors import StreamUnreadable
+from redrive.domain.errors import PayloadLocked, StreamUnreadable
 from redrive.domain.identity import RunId
 from redrive.domain.run.state import Run
 from redrive.ledger.agenda import Agenda
@@ -54,6 +54,8 @@ def rows_from_log(committer: Committer, stream: str) -> tuple[AgendaRow, ...]:
         if entry is None or entry.unknown:
             return ()
         return rows_of(entry.state, entry.created, committer.engine, run_as_of_now)
+    except PayloadLocked:  # said once, for the whole log, when it was opened without its keys
+        return ()
     except StreamUnreadable as error:
         log.error("agenda.unreadable", stream=stream, error=str(error))
         return ()

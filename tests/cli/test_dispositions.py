@@ -34,7 +34,7 @@ def test_dead_letters_of_one_run_are_dispatched_together(world: World) -> None:
     assert {standing(world, name)["status"] for name in ("left", "right")} == {"retrying"}
     history = world.run("history", world.ids.pair).stdout
     assert history.count("run.requeued") == 1
-    assert "2 node(s) from left, right" in history
+    assert "2 nodes from left, right" in history
 
 
 def test_all_that_the_filters_leave(world: World) -> None:

@@ -105,6 +105,6 @@ def test_a_large_run_lists_what_matters(world: World, monkeypatch: pytest.Monkey
     monkeypatch.setattr(show_run, "MANY", 1)
     monkeypatch.setattr(Session, "output", Output(json=False, terminal=True, width=80))
     told = world.run("show", world.ids.queued).stdout
-    assert "1 more node(s) succeeded, are blocked or have not begun: --all-nodes" in told
+    assert "1 more node, succeeded, blocked or not begun: --all-nodes" in told
     assert "publish" not in told
     assert "publish" in world.run("show", world.ids.queued, "--all-nodes").stdout

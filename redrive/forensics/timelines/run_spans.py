@@ -15,10 +15,14 @@ PAUSE: Key = ("pause",)
 STOPPED: Key = ("stopped",)
 
 
+def _nodes(n: int) -> str:
+    return f"{n:,} node{'' if n == 1 else 's'}"
+
+
 @tells(run.RunSubmitted)
 def _submitted(story: Story, at: Recorded, event: run.RunSubmitted) -> None:
     story.title, story.status = event.automation + (f" {event.key}" if event.key is not None else ""), "queued"
-    story.moment("status", "", at, f"submitted, {event.nodes} node(s)", outcome="queued")
+    story.moment("status", "", at, f"submitted, {_nodes(event.nodes)}", outcome="queued")
     story.begin(QUEUED, "queue", "", at, "waits for a worker", cause="submitted")
 
 
@@ -36,7 +40,7 @@ def _queued(story: Story, at: Recorded, event: run.RunQueued) -> None:
 def _requeued(story: Story, at: Recorded, event: run.RunRequeued) -> None:
     story.status = "queued"
     story.end(STOPPED, at, "requeued")
-    text = f"requeued by {event.cause}, generation {event.generation}: {event.reset_count} node(s)"
+    text = f"requeued by {event.cause}, generation {event.generation}: {_nodes(event.reset_count)}"
     kind: Kind = "operator" if event.cause == "recover" else "status"
     story.moment(kind, "", at, text, outcome="queued", number=event.generation)
     story.begin(QUEUED, "queue", "", at, "waits for a worker", cause=event.cause, due_ms=event.due_ms)

@@ -24,7 +24,7 @@ from redrive.flow_files import parse_flow
 UNFINISHED = ("queued", "running", "paused", "awaiting_approval", "failed", "blocked")
 MOST_UNFINISHED = 30
 LIMIT = 6
-SETTLING_S = 90.0
+SETTLING_S = 300.0
 LOOK_S = 0.2
 
 

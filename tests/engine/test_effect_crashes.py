@@ -20,7 +20,9 @@ KILLED = -9
 def run_sender(folder: Path, step: int, *, reconciles: bool) -> int:
     """Its exit status."""
     arguments = [str(folder), str(step), "yes" if reconciles else "no"]
-    return subprocess.run([sys.executable, "-m", "tests.engine.sender", *arguments], timeout=240, check=False).returncode
+    return subprocess.run(
+        [sys.executable, "-m", "tests.engine.sender", *arguments], timeout=240, check=False
+    ).returncode
 
 
 def paid(folder: Path) -> Counter[str]:

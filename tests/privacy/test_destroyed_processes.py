@@ -19,7 +19,7 @@ def destroyed_in_another(folder: Path, step: str) -> int:
     """Have another process destroy the key; how it ended."""
     command = [sys.executable, "-m", "tests.privacy.destroyer", str(folder), step]
     return subprocess.run(
-        command, cwd=Path(__file__).parents[2], capture_output=True, timeout=60, check=False
+        command, cwd=Path(__file__).parents[2], capture_output=True, timeout=240, check=False
     ).returncode
 
 

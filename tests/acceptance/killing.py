@@ -18,7 +18,7 @@ from redrive.domain.run import events as e
 from tests.ledger.child import SERVER
 
 DATA = Path(__file__).resolve().parents[3] / "shared" / "data" / "wfinstances"
-PATIENCE_S = 240
+PATIENCE_S = 600
 
 
 class Standing(NamedTuple):

@@ -15,7 +15,7 @@ from tests.engine.model import check_log, check_views
 pytestmark = [
     pytest.mark.long,
     pytest.mark.acceptance,
-    pytest.mark.timeout(900),
+    pytest.mark.timeout(1800),
     pytest.mark.skipif(not DATA.is_dir(), reason="the folder of real inputs is not there"),
 ]
 CUTANDRUN = DATA / "cutandrun-dirt02-001.json"

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 import structlog
+from hypothesis import HealthCheck, settings
 
 from tests.stores import SERVER, STORES, server
 
@@ -15,6 +16,8 @@ os.environ["XDG_CONFIG_HOME"] = "/nonexistent"  # whoever runs the tests may hav
 SOON = ("engine", "ledger", "postgres")
 _STATE = tempfile.TemporaryDirectory(prefix="redrive-state-")
 os.environ["XDG_STATE_HOME"] = _STATE.name
+settings.register_profile("any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("any machine")
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:

@@ -14,7 +14,7 @@ from redrive.faults.service import Service
 from redrive.ledger.ledger import LogLedger
 from redrive.projections.view import View
 
-SETTLING_S = 120.0
+SETTLING_S = 300.0
 
 
 class Left:

@@ -24,7 +24,7 @@ from redrive.flow_files import parse_flow
 UNFINISHED = ("queued", "running", "paused", "awaiting_approval", "failed", "blocked")
 MOST_UNFINISHED = 30
 LIMIT = 6
-SETTLING_S = 90.0
+SETTLING_S = 300.0
 LOOK_S = 0.2
 
 
@@ -59,7 +59,7 @@ def soak(folder: Path, *, seconds: float, workers: int, seed: int, mean_life_s: 
     ):
         limit = set_limit(engine)
         operator, begun, submitted = Operator(engine.local, service), time.monotonic(), list[redrive.RunId]()
-        while time.monotonic() < begun + seconds:
+        while time.monotonic() < begun + seconds or crew.kills == 0:
             for _ in range(MOST_UNFINISHED - unfinished(engine)):
                 key = f"run-{len(submitted)}"
                 submitted.append(engine.local.submit(file.flow, automation=file.automation, key=key, actor="soak"))

@@ -21,7 +21,7 @@ def script(request: Request) -> Behaviour:
         return Behaviour(acts=False, status=422)
     if amount > 500:
         return Behaviour(acts=False, status=402)
-    return Behaviour(silent_s=3.0) if amount == 42 and request.nth == 1 else Behaviour()
+    return Behaviour(silent_s=30.0) if amount == 42 and request.nth == 1 else Behaviour()
 
 
 def line_of(call: Call) -> str:

@@ -64,7 +64,7 @@ class Campaign:
         """What a command prints, in a process of its own, with its lines as an operator sees them in a pipe."""
         return subprocess.run(
             [sys.executable, "-m", "redrive", *words],
-            env=self.environment, cwd=self.folder, capture_output=True, text=True, timeout=120, check=False,
+            env=self.environment, cwd=self.folder, capture_output=True, text=True, timeout=600, check=False,
         )  # fmt: skip
 
     def run(self) -> None:

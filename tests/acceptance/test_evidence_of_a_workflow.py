@@ -21,7 +21,7 @@ from tests.acceptance.killing import DATA
 pytestmark = [
     pytest.mark.long,
     pytest.mark.acceptance,
-    pytest.mark.timeout(240),
+    pytest.mark.timeout(1800),
     pytest.mark.skipif(not DATA.is_dir(), reason="the folder of real inputs is not there"),
 ]
 TWO_ATTEMPTS = "version: 1\ndefault: {retry: {max_attempts: 2}}\n"

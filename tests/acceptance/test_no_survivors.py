@@ -12,10 +12,11 @@ import pytest
 
 SCRIPT = """
 if [ -e old ] && kill -0 "$(cat old)" 2>/dev/null; then echo survivor >> verdict; fi
-setsid sh -c 'trap "" TERM HUP; echo $$ > old; sleep 300' &
-sleep 0.2
+rm -f old
+setsid sh -c 'trap "" TERM HUP; echo $$ > new; mv new old; sleep 600' &
+until [ -e old ]; do sleep 0.02; done
 echo started >> verdict
-[ "$REDRIVE_LIFETIME" -ge 3 ] || sleep 300
+[ "$REDRIVE_LIFETIME" -ge 3 ] || sleep 600
 """
 FLOW = """
 automation: stubborn
@@ -51,10 +52,10 @@ def test_no_command_survives_redrive_killed_with_9(tmp_path: Path) -> None:
     (tmp_path / "flow.yaml").write_text(FLOW.format(script=json.dumps(SCRIPT)))
     for kills in (1, 2):
         process = begin(tmp_path)
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + 120
         while starts(tmp_path) < kills and time.monotonic() < deadline:
             time.sleep(0.02)
         process.send_signal(signal.SIGKILL)
         process.wait()
-    assert begin(tmp_path).wait(timeout=60) == 0
+    assert begin(tmp_path).wait(timeout=120) == 0
     assert (tmp_path / "verdict").read_text().split() == ["started"] * 3

@@ -67,7 +67,7 @@ def left_behind(folder: Path) -> list[object]:
 def test_the_demo_prints_what_the_readme_shows_and_leaves_nothing(tmp_path: Path) -> None:
     """The same chapters, facts and promises; numbers and times vary."""
     process = told(folder=tmp_path)
-    output, _ = process.communicate(timeout=90)
+    output, _ = process.communicate(timeout=240)
     assert process.returncode == 0, output
     assert left_behind(tmp_path) == []
     shown = re.search(r"```text\n(An order of five.*?)```", (ROOT / "README.md").read_text("utf-8"), re.DOTALL)
@@ -79,7 +79,7 @@ def test_the_demo_prints_what_the_readme_shows_and_leaves_nothing(tmp_path: Path
 @pytest.mark.long
 def test_the_log_can_be_kept_and_programs_can_read_the_promises(tmp_path: Path) -> None:
     """It says where the log is."""
-    output, _ = told("--keep", "--json", folder=tmp_path).communicate(timeout=90)
+    output, _ = told("--keep", "--json", folder=tmp_path).communicate(timeout=240)
     item = json.loads(output)["item"]
     assert item["kept"]
     assert {promise["promise"]: promise["kept"] for promise in item["promises"]} == dict.fromkeys(PROMISES, True)
@@ -110,6 +110,6 @@ def test_an_interrupted_demo_leaves_nothing(tmp_path: Path, number: signal.Signa
         time.sleep(0.02)
     time.sleep(0.5)
     process.send_signal(number)
-    output, _ = process.communicate(timeout=60)
+    output, _ = process.communicate(timeout=240)
     assert process.returncode == 130, output
     assert left_behind(tmp_path) == []

@@ -33,7 +33,7 @@ BLOCK = re.compile(
     re.MULTILINE | re.DOTALL,
 )
 PLAIN = re.compile(r"redrive [^|&;<>$`*?]*\n\Z")
-TIMEOUT_S = 60
+TIMEOUT_S = 240
 
 
 def parsed(path: Path) -> Document:

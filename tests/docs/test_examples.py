@@ -62,6 +62,6 @@ def test_the_examples_of_a_page_run(page: Path, desk: Path, request: pytest.Fixt
 def test_an_example_program_runs(script: Path, desk: Path) -> None:
     """It ends by itself, without an error."""
     done = subprocess.run(
-        [sys.executable, str(script)], cwd=desk, capture_output=True, text=True, check=False, timeout=60
+        [sys.executable, str(script)], cwd=desk, capture_output=True, text=True, check=False, timeout=240
     )
     assert done.returncode == 0, done.stdout + done.stderr

@@ -128,12 +128,12 @@ def test_dependants_terminate_on_cycles() -> None:
 
 
 def test_a_chain_of_ten_thousand_nodes_is_fast() -> None:
-    """Neither recursion nor quadratic work: the reset set of a long chain takes well under two seconds."""
-    begun = time.perf_counter()
+    """Neither recursion nor quadratic work, which would take minutes: the reset set of a long chain takes a moment."""
+    begun = time.process_time()
     flow = line(*(f"n{number}" for number in range(10_000)))
     assert len(dependants(flow.children, a("n0"))) == 10_000
     assert len(dependants(flow.children, a("n9999", "n5000"))) == 5_000
-    assert time.perf_counter() - begun < 2.0
+    assert time.process_time() - begun < 10.0
 
 
 @settings(max_examples=60, deadline=None)

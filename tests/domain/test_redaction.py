@@ -167,7 +167,7 @@ def test_time_is_linear_in_the_text(piece: str) -> None:
         redact_text(text)
         return time.process_time() - begun
 
-    assert any(cost(48_000) < 25 * max(cost(6_000), 0.0005) for _ in range(3))  # one of three: a busy machine is noisy
+    assert any(cost(48_000) < 25 * max(cost(6_000), 0.0005) for _ in range(9))  # one of nine: a busy machine is noisy
 
 
 def test_a_megabyte_of_hostile_text_ends() -> None:

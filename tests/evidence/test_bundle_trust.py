@@ -135,7 +135,7 @@ def alone(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     barred = "import sys\nsys.modules['redrive'] = None\nsys.argv = sys.argv[1:]\nexec(open(sys.argv[0]).read())"
     code = f"__file__ = {str(script)!r}\n{barred}"
     command = [sys.executable, "-I", "-c", code, str(script), *arguments]
-    return subprocess.run(command, capture_output=True, text=True, check=False, cwd=folder, timeout=60)
+    return subprocess.run(command, capture_output=True, text=True, check=False, cwd=folder, timeout=240)
 
 
 def test_it_is_verified_where_there_is_no_redrive(files: Files, key: str, tmp_path: Path) -> None:

@@ -46,7 +46,7 @@ def require_sound(it: Sealed) -> None:
         assert engine.verify(views=False, agenda=False).result == redrive.VerifyResult.VERIFIED
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(1200)
 @pytest.mark.parametrize("stride", [8, pytest.param(1, marks=pytest.mark.long)])
 def test_killed_at_a_step(behind: Sealed, tmp_path: Path, stride: int) -> None:
     """Before each statement of the log's writer, and each file that is opened, renamed or removed."""
@@ -64,7 +64,7 @@ def test_killed_at_a_step(behind: Sealed, tmp_path: Path, stride: int) -> None:
 
 
 @pytest.mark.long
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(1200)
 def test_killed_at_any_time(sealed: Sealed) -> None:
     """Also amid a statement, and amid a commit; one log survives them all."""
     dice = random.Random(9)

@@ -69,7 +69,7 @@ def test_mutations_are_found_and_named(sealed: Sealed) -> None:
 
 
 @pytest.mark.long
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(1800)
 @pytest.mark.parametrize("seed", range(2, 6))
 def test_thousands_of_mutations_are_found_and_named(sealed: Sealed, seed: int) -> None:
     """The same, by the thousand."""

@@ -9,6 +9,7 @@ from benchmarks.kills.__main__ import kill, report
 
 @pytest.mark.long
 @pytest.mark.acceptance
+@pytest.mark.timeout(1800)
 def test_nothing_is_lost_when_processes_are_killed(tmp_path: Path) -> None:
     """Ten of them, wherever they are."""
     result = kill(tmp_path, kills=7, workers=3, seed=3, mean_life_s=1.0)

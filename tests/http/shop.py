@@ -38,7 +38,7 @@ def call(service: Service | str, request: Any = None, operation: str = "POST", p
 
 def refused(service: Service | str, request: Any = None, **more: Any) -> NotSent | Rejected | NoAnswer:
     """How sending ends that does not succeed."""
-    timeout_ms = more.pop("timeout_ms", 2_000)
+    timeout_ms = more.pop("timeout_ms", 60_000)
     with pytest.raises((NotSent, Rejected, NoAnswer)) as caught:
         Http(timeout_ms=timeout_ms).send(call(service, request, **more))
     error = caught.value

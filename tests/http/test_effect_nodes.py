@@ -25,7 +25,7 @@ CHARGE = {
     "key": "invoice-{input.invoice}",
     "target": "{env.SHOP}/charges",
     "request": {"json": {"amount": "{input.amount}"}, "headers": {"Authorization": "Bearer {env.SHOP_TOKEN}"}},
-    "timeout_ms": 300,
+    "timeout_ms": 60_000,
 }
 INPUT = '{"invoice": "7/{env.SHOP_TOKEN}", "amount": 12}'
 
@@ -73,8 +73,8 @@ def test_an_overloaded_service_is_asked_again(desk: Path) -> None:
 
 def test_an_unknown_outcome_is_reconciled(desk: Path) -> None:
     """It happened: nothing is sent again, and its answer is the receipt."""
-    with shop(Behaviour(silent_s=5)) as service:
-        done = executed(desk, service, reconcile={"get": "{env.SHOP}/charges/{effect.id}"})
+    with shop(Behaviour(silent_s=60)) as service:
+        done = executed(desk, service, reconcile={"get": "{env.SHOP}/charges/{effect.id}"}, timeout_ms=3_000)
         assert done.exit_code == 0, done.output
         assert len(service.calls()) == 1
         assert outputs(desk)["body"]["id"] == "charges-1"

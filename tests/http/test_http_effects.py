@@ -50,12 +50,18 @@ def test_a_rejection_keeps_its_receipt(status: int, class_: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "behaviour", [Behaviour(status=500), Behaviour(status=303), Behaviour(lost=True), Behaviour(silent_s=5)]
+    ("behaviour", "timeout_ms"),
+    [
+        (Behaviour(status=500), 60_000),
+        (Behaviour(status=303), 60_000),
+        (Behaviour(lost=True), 60_000),
+        (Behaviour(silent_s=60), 3_000),
+    ],
 )
-def test_no_clear_answer_is_an_unknown_outcome(behaviour: Behaviour) -> None:
+def test_no_clear_answer_is_an_unknown_outcome(behaviour: Behaviour, timeout_ms: int) -> None:
     """The service acted, and nobody here can know: the outbox ends the attempt when no reconciler can."""
     with shop(behaviour) as service:
-        error = refused(service, timeout_ms=200)
+        error = refused(service, timeout_ms=timeout_ms)
         assert isinstance(error, NoAnswer)
         assert service.acts("e-1") == 1
 

@@ -42,7 +42,7 @@ class Child:
 
     def hear(self) -> Any:
         """The next thing that it says. Raises EOFError when it has ended."""
-        assert self._ear.poll(60), "the child says nothing"
+        assert self._ear.poll(240), "the child says nothing"
         return self._ear.recv()
 
     def tell(self) -> None:
@@ -72,7 +72,7 @@ def run_mounting(part: str, path: Path) -> list[Any]:
     """The same where it may mount disks of its own."""
     argv = [*MOUNTING, sys.executable, "-m", "tests.ledger.child", part, str(path)]
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    done = subprocess.run(argv, cwd=ROOT, env=environment, check=True, capture_output=True, text=True, timeout=60)
+    done = subprocess.run(argv, cwd=ROOT, env=environment, check=True, capture_output=True, text=True, timeout=240)
     return [json.loads(line) for line in done.stdout.splitlines()]
 
 

@@ -104,7 +104,7 @@ def test_a_locked_log_is_waited_for_and_then_said(open_world: Open) -> None:
     began = time.monotonic()
     with pytest.raises(StorageError, match="another process holds the write lock for too long"):
         world.note(run)
-    assert 0.1 < time.monotonic() - began < 5
+    assert 0.1 < time.monotonic() - began < 60
     assert open_world(busy_timeout_ms=150).ledger.last_position() == len(world.log())
     holder.tell()
     holder.rest()

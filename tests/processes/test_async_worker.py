@@ -13,7 +13,19 @@ import pytest
 from redrive import Attempt, Fatal, Retry, Snooze
 from redrive.domain.run import events as e
 from redrive.processes.handlers import Handler
-from tests.processes.workshop import ANA, PATIENCE_S, Shop, beside, chain, policy, running, until, work, worker_of, working
+from tests.processes.workshop import (
+    ANA,
+    PATIENCE_S,
+    Shop,
+    beside,
+    chain,
+    policy,
+    running,
+    until,
+    work,
+    worker_of,
+    working,
+)
 
 
 async def echo(attempt: Attempt) -> Any:

@@ -48,15 +48,17 @@ def started(engine: Engine) -> list[str]:
 @pytest.mark.long
 @pytest.mark.parametrize("limit", [Limit("provider", "mail", 1), Limit("total", "", 1)], ids=lambda limit: limit.scope)
 def test_the_older_line_of_another_process_is_served(engine: Engine, tmp_path: Path, limit: Limit) -> None:
-    """Long before the other has done all its younger work."""
+    """Long before the other has done all its younger work; both had looked when the only place became free."""
     engine.set_limit(limit, **ANA)
     submit(engine, "a", 1)
+    claim = engine.local.claim(worker="here", start=True)
+    assert claim is not None
     older = submit(engine, "b", 3)
     submit(engine, "a", YOUNGER)
     processes = [serving(tmp_path, handler) for handler in ("a", "b")]
-    until(lambda: len(list(tmp_path.glob("up.*"))) == 2)
-    (tmp_path / "go").touch()
-    assert [process.wait(120) for process in processes] == [0, 0]
+    until(lambda: len(list(tmp_path.glob("looked.*"))) == 2)
+    engine.local.complete_attempt(claim.attempts[0])
+    assert [process.wait(240) for process in processes] == [0, 0]
     order = started(engine)
     assert len(order) == YOUNGER + 4
     assert max(map(order.index, older)) < YOUNGER // 2

@@ -11,7 +11,19 @@ from redrive import Attempt, AttemptError, Failure, Fatal, InvalidValue, Retry, 
 from redrive.domain.run import events as e
 from redrive.processes.handlers import Handler
 from tests.processes.test_ticker import a_dead_process
-from tests.processes.workshop import ANA, PATIENCE_S, Shop, beside, chain, policy, running, until, work, worker_of, working
+from tests.processes.workshop import (
+    ANA,
+    PATIENCE_S,
+    Shop,
+    beside,
+    chain,
+    policy,
+    running,
+    until,
+    work,
+    worker_of,
+    working,
+)
 
 
 def raising(error: BaseException) -> Handler:

@@ -81,7 +81,7 @@ def test_counts_follow_effects_and_compensations(lived: EffectPlant) -> None:
 
 
 @given(steps=st.lists(st.integers(1, 60), min_size=1, max_size=5), chunk=st.integers(1, 50), seed=st.integers(0, 9_999))
-@settings(max_examples=10, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=10, deadline=None, suppress_health_check=list(HealthCheck))
 def test_batches_leave_no_trace(
     tmp_path_factory: pytest.TempPathFactory, steps: list[int], chunk: int, seed: int
 ) -> None:

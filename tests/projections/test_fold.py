@@ -84,7 +84,7 @@ def test_succeeded_nodes_are_known_one_by_one(tmp_path: Path, seed: int) -> None
 
 
 @given(steps=st.lists(st.integers(1, 40), min_size=1, max_size=6), chunk=st.integers(1, 50), seed=st.integers(0, 9_999))
-@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=15, deadline=None, suppress_health_check=list(HealthCheck))
 def test_batches_leave_no_trace(
     tmp_path_factory: pytest.TempPathFactory, steps: list[int], chunk: int, seed: int
 ) -> None:

@@ -16,7 +16,7 @@ def archived_in_another(folder: Path, step: str) -> int:
     """Have another process archive; how it ended."""
     command = [sys.executable, "-m", "tests.retention.mover", str(folder), step]
     root = Path(__file__).parents[2]
-    return subprocess.run(command, cwd=root, capture_output=True, timeout=60, check=False).returncode
+    return subprocess.run(command, cwd=root, capture_output=True, timeout=240, check=False).returncode
 
 
 @pytest.mark.parametrize("step", STEPS)

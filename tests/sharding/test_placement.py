@@ -79,7 +79,7 @@ def test_two_routers_place_the_same_tenants_at_once(tmp_path: Path) -> None:
         start = threading.Barrier(3)
 
         def write(engine: ShardedEngine) -> None:
-            start.wait(30)
+            start.wait(120)
             for tenant in TENANTS:
                 try:
                     submit(engine, tenant)
@@ -89,12 +89,12 @@ def test_two_routers_place_the_same_tenants_at_once(tmp_path: Path) -> None:
         threads = [threading.Thread(target=write, args=(engine,)) for engine in (old, other)]
         for thread in threads:
             thread.start()
-        start.wait(30)
+        start.wait(120)
         with redrive.open(urls(tmp_path, "dcba")) as new:
             for tenant in reversed(TENANTS):
                 submit(new, tenant)
             for thread in threads:
-                thread.join(60)
+                thread.join(120)
             placed = [tenant for shard in new.shards for tenant in _placed(shard)]
             assert sorted(placed) == sorted(map(str, TENANTS))
 

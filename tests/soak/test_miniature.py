@@ -12,6 +12,7 @@ SECONDS = 12.0
 @pytest.mark.slow
 @pytest.mark.long
 @pytest.mark.acceptance
+@pytest.mark.timeout(1800)
 def test_everything_settles_and_agrees(tmp_path: Path) -> None:
     """Every run completes, nothing is sent after its success, views and agenda equal those of the log."""
     result = soak(tmp_path, seconds=SECONDS, workers=4, seed=7, mean_life_s=4.0)

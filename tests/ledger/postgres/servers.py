@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import signal
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -26,6 +27,13 @@ class OwnServer:
             dba.execute(f"ALTER SYSTEM SET {name} = '{value}'".encode())
             dba.execute("SELECT pg_reload_conf()")
 
+    def hold_back(self) -> None:
+        """Nothing is flushed in the background any more, until the server is stopped."""
+        with psycopg.connect(self.url, autocommit=True) as dba:
+            found = dba.execute("SELECT pid FROM pg_stat_activity WHERE backend_type = 'walwriter'").fetchall()
+        for (pid,) in found:
+            os.kill(pid, signal.SIGSTOP)
+
     def stop(self, mode: str) -> None:
         """Stop it: fast (sessions are ended), immediate (a crash: nothing is flushed)."""
         self._control("stop", "-m", mode)
@@ -38,10 +46,10 @@ class OwnServer:
         server = self._server
         pgexec(
             "pg_ctl",
-            ("-w", "-t", "60", "-D", str(server.pgdata), *arguments),
+            ("-w", "-t", "240", "-D", str(server.pgdata), *arguments),
             bin_path=server.bin_path,
             user=server.system_user,
-            timeout=60,
+            timeout=240,
         )
 
 

@@ -73,9 +73,9 @@ def _pass_on(source: socket.socket, sink: socket.socket, may_pass: threading.Eve
 
 
 @contextmanager
-def impatient() -> Iterator[None]:
-    """A server that is silent is given up soon."""
-    token = patience_s.set(SHORT_S)
+def impatient(*, at_once: bool = True) -> Iterator[None]:
+    """A server that is silent is given up soon: at once, or from when it falls silent (a slow one is not silent)."""
+    token = patience_s.set(SHORT_S if at_once else patience_s.get())
     try:
         yield
     finally:

@@ -71,11 +71,11 @@ def test_a_server_that_is_away_for_a_while(server: OwnServer, tmp_path: Path) ->
             begun = time.monotonic()
             with pytest.raises(StorageError, match="cannot be reached"):
                 act()
-            assert time.monotonic() - begun < 15
+            assert time.monotonic() - begun < 60
     server.start()
     other.submit()
     till.acme.note(run, "y", actor="ana")
-    until(lambda: heard.count("run.submitted") >= 2, 30)
+    until(lambda: heard.count("run.submitted") >= 2)
     for one in (till, other):
         one.check()
         one.engine.close()
@@ -83,11 +83,12 @@ def test_a_server_that_is_away_for_a_while(server: OwnServer, tmp_path: Path) ->
 
 def test_what_was_seen_and_not_durable_is_forgotten(server: OwnServer, tmp_path: Path) -> None:
     """The server falls between the commit and the flush; views, and what is in memory, follow the log."""
-    server.set("wal_writer_delay", "10s")
+    server.set("autovacuum", "off")
     till, other = Till(tmp_path / "log.db"), Till(tmp_path / "log.db")
     recorder = till.engine.ledger.recorder
     assert isinstance(recorder, PostgresRecorder)
     kept = till.submit()
+    server.hold_back()
     recorder._durable = False  # as if it had not come to the flush
     lost = [till.submit() for _ in range(3)]
     other.engine.views.catch_up()

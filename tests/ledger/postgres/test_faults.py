@@ -16,7 +16,7 @@ from redrive.ledger.transaction import LedgerTransaction
 from redrive.processes import operations
 from tests.ledger.postgres.rivals import Rival, stopping_at_commit
 from tests.ledger.world import World, outcome_of, submission
-from tests.processes.workshop import running
+from tests.processes.workshop import running, until
 from tests.stores import outside
 
 
@@ -224,11 +224,18 @@ def test_a_disk_that_is_full_at_the_commit(world: World) -> None:
 
 def test_a_transaction_that_the_server_found_idle(world: World) -> None:
     """It is over, and so is what the batch wrote; the next command works."""
-    recorder_of(world).writer.execute("SET idle_in_transaction_session_timeout = 50")
+    writer = recorder_of(world).writer
+    writer.execute("SET idle_in_transaction_session_timeout = 50")
+    pid = writer.raw.info.backend_pid
+
+    def there() -> bool:
+        with outside(world.path) as dba:
+            query = "SELECT count(*) FROM pg_stat_activity WHERE pid = ?"
+            return bool(dba.execute(query, (pid,)).fetchone()[0])
 
     def dawdle(tx: LedgerTransaction) -> None:
         tx.connection.execute("SELECT 1")
-        time.sleep(0.5)
+        until(lambda: not there())
         tx.connection.execute("SELECT 1")
 
     with told("idle for too long|ended the connection"):

@@ -32,8 +32,9 @@ def world(way: Way, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator
     """A process that takes this way, at a log with a run; it does not wait long for a connection."""
     with monkeypatch.context() as environment:
         environment.setenv(SERVER, way.url)
-        world = World(tmp_path / "log.db", busy_timeout_ms=1_000)
+        world = World(tmp_path / "log.db", busy_timeout_ms=20_000)
     world.submit("before")
+    recorder_of(world).busy_timeout_ms = 1_000  # for connections that are made anew
     yield world
     way.speak()
     world.ledger.close()
@@ -56,6 +57,7 @@ def fall_silent(world: World, when: str, direction: Callable[[], None]) -> None:
     def silently() -> None:
         delattr(recorder, when)
         direction()
+        patience_s.set(SHORT_S)
         call()
 
     setattr(recorder, when, silently)
@@ -75,7 +77,10 @@ def test_nothing_is_acknowledged_that_is_not_durable(
     """What is under way is unknown, to be looked for; afterwards the same process goes on, and each run is there once,
     also when the COMMIT that was held arrives then."""
     fall_silent(world, when, getattr(way, held).clear)
-    with impatient(), told("nobody knows whether the commit took place" if when == "commit" else "cannot be reached"):
+    with (
+        impatient(at_once=False),
+        told("nobody knows whether the commit took place" if when == "commit" else "cannot be reached"),
+    ):
         world.do(submission("a") if when == "commit" else under_the_lock)
     way.speak()
     run = other.submit("a")
@@ -112,10 +117,11 @@ def test_a_server_that_is_silent_just_after_it_let_one_in(
     def connected(*args: Any, **options: Any) -> Any:
         found = connect(*args, **options)
         way.answers.clear()
+        patience_s.set(SHORT_S)
         return found
 
     recorder_of(world).writer.close()
-    with impatient(), monkeypatch.context() as patch, told(SILENT):
+    with impatient(at_once=False), monkeypatch.context() as patch, told(SILENT):
         patch.setattr(psycopg, "connect", connected)
         world.submit("a")
     way.speak()

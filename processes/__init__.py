@@ -11,6 +11,7 @@ than once. ``services`` is what all of them share.
 - Operators: ``operations``, ``notes``, ``resume_plan`` (by ``rehearsal`` of the commands themselves).
 - Dead letters: ``letters`` open and resolve with the report that causes it; the ``sweep`` brings them back.
 - Time: the ``ticker`` runs ``timers``, ``leases`` and the ``sweep``; ``host`` tells which processes are gone.
+- Logs: ``decision_lines`` says what was decided, in a line each, to whoever reads the log of the process.
 - Limits: ``capacity`` says what they let start, and who waits for it.
 - The worker: ``worker`` makes ``turns``, one commit each, over what is ``held``; ``places`` says how many attempts it
   may start, ``slots`` run them, ``told`` reads what ``handlers`` say, ``given`` checks what a host gives. A ``crew``

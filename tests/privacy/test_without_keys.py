@@ -8,7 +8,7 @@ import redrive
 from redrive import Limit
 from redrive.evidence.rebuilt import agenda_compared
 from redrive.ledger.copying import copy_log
-from redrive.opening import location_of
+from redrive.ledger.urls import location_of
 from tests.privacy.vault import FLOW, Vault
 from tests.processes.workshop import ACME
 from tests.stores import log_url

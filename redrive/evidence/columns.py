@@ -42,6 +42,14 @@ def differing_column(state: bytes, tenant: object, correlation: object) -> str |
     return "correlation" if envelope["correlation"] != correlation else None
 
 
+def is_id_of(state: bytes, event_id: object) -> bool:
+    """Whether a state has this id; one without an envelope of ours has any."""
+    try:
+        return bool(pydantic_core.from_json(state)["id"] == event_id)
+    except (ValueError, TypeError, LookupError):
+        return True
+
+
 @lru_cache(maxsize=1_024)
 def _member(tenant: object) -> bytes:
     """The tenant's member of an envelope as it is stored, up to the comma behind it. Raises TypeError, ValueError."""

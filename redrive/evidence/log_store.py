@@ -52,11 +52,14 @@ class LogEvidence(ABC):
             for row in rows
         ]
 
-    def archived_state(self, position: int) -> bytes:
-        """The state of a row that was archived, from its archive. Raises ArchiveUnreadable."""
+    def archived_state(self, position: int) -> tuple[bytes, object]:
+        """The state of a row that was archived, from its archive, and the id of the event that the log has kept of it.
+        Raises ArchiveUnreadable."""
         with storage_errors(self._ledger.path):
             shelf, connection = self._ledger.recorder.shelf, self._ledger.recorder.reader()
-            return shelf.state(*shelf.kept([position], connection)[position])
+            state = shelf.state(*shelf.kept([position], connection)[position])
+            (event_id,) = connection.execute("SELECT event_id FROM archived WHERE position = ?", (position,)).fetchone()
+            return state, event_id
 
     @abstractmethod
     def faults(self) -> list[str]:

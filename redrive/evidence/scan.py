@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from redrive.domain.errors import ArchiveUnreadable
 from redrive.evidence.clocks import MOST_PLACES, Clocks, Floor
-from redrive.evidence.columns import differing_column, doubtful
+from redrive.evidence.columns import differing_column, doubtful, is_id_of
 from redrive.evidence.leaves import leaf_of_row, leaves_of
 from redrive.evidence.merkle import HASH_BYTES, TILE_WIDTH, Frontier, TiledTree, TreeDamaged, is_included
 from redrive.evidence.report import Finding
@@ -270,12 +270,15 @@ class Scan:
     def _state_in_archive(self, leaf: int, row: StoredRow) -> bytes | None:
         """The state of an archived row; None when it cannot be read, which is told."""
         try:
-            return self._rows.archived_state(row[0])
+            state, event_id = self._rows.archived_state(row[0])
         except ArchiveUnreadable as error:
             if error.changed:
                 self._find("archive", "the archive holds another state than the one that was sealed", leaf, row)
             self.unread = self.unread or str(error)
             return None
+        if not is_id_of(state, event_id):
+            self._find("column", "the id that is kept of an archived event is not its own", leaf, row)
+        return state
 
     def _look_at_the_rest(self, after: int) -> None:
         """What is not sealed yet."""

@@ -48,8 +48,9 @@ class StoredRows(Protocol):
     def rows_after(self, position: float, limit: int) -> Sequence[StoredRow]:
         """At most *limit* rows beyond *position* (``-inf``: from the very first), in log order."""
 
-    def archived_state(self, position: int) -> bytes:
-        """The state of a row that was archived, from its archive. Raises ArchiveUnreadable."""
+    def archived_state(self, position: int) -> tuple[bytes, object]:
+        """The state of a row that was archived, from its archive, and the id of the event that the log has kept of it.
+        Raises ArchiveUnreadable."""
 
     def last_position(self) -> int:
         """The last position of the log, 0 when it is empty."""

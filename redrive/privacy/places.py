@@ -1,6 +1,6 @@
 """Views in several places: each machine and user has their own, and whoever destroys a key reaches those beside his.
 
-A small file beside the live view says how many keys were destroyed when everything that is folded in that place was
+A small file beside the live views says how many keys were destroyed when everything that is folded in that place was
 last looked at. Whoever opens the log there, or lets its timers run, finds out whether there are more by now.
 """
 
@@ -72,4 +72,6 @@ def _known(view: str) -> int | None:
 
 
 def _marker(view: str) -> Path:
-    return Path(f"{view}-erasures")
+    """One for all versions of the code: each removes what the others folded, and none begins again because of it."""
+    log_name, found, _ = view.rpartition(".views-")
+    return Path(f"{log_name if found else view}.views.erasures")

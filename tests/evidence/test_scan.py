@@ -18,6 +18,7 @@ from redrive.evidence.outside import Claim
 from redrive.evidence.scan import Scan
 from redrive.evidence.store import Archived, StoredRow
 from redrive.evidence.trust import Trust
+from redrive.ledger.mapper import event_id_of
 from tests.evidence.outworld import Witness, serving
 from tests.evidence.sealed import FLOW, NOW_MS, Sealed
 
@@ -86,10 +87,10 @@ class ArchivedRows:
             for row in rows
         ]
 
-    def archived_state(self, position: int) -> bytes:
+    def archived_state(self, position: int) -> tuple[bytes, object]:
         """From where it was moved to."""
         state: bytes = self._store.rows_after(position - 1, 1)[0][4]
-        return state
+        return state, event_id_of(state)
 
     def last_position(self) -> int:
         """The last position of the log."""

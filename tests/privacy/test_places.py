@@ -111,6 +111,20 @@ def test_a_place_that_cannot_be_cleaned_does_not_stop_the_work(
     with monkeypatch.context() as patch:
         patch.setattr("redrive.privacy.places.note_erasures", lambda *_: (_ for _ in ()).throw(OSError("no space")))
         opened(vault, away).close()
-    with closing(opened(vault, away)) as engine:
+    with closing(opened(vault, away)):
         assert left_in(away) == []
-        assert Path(f"{engine.views.path}-erasures").read_text() == "1"
+        assert [path.read_text() for path in away.glob("*.views.erasures")] == ["1"]
+
+
+def test_versions_side_by_side_do_not_fight(vault: Vault, away: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each removes once what the other has folded, and neither does it again because of that."""
+    vault.engine.destroy_key("ana", tenant=ACME, **ERASE)
+    with closing(opened(vault, away)) as one:
+        monkeypatch.setattr("redrive.projections.fold.fingerprint", lambda: "0therc0de")
+        with closing(opened(vault, away)) as other:
+            assert one.views.path != other.views.path
+            for engine in (one, other):
+                engine.views.catch_up()
+            for engine in (one, other, one):
+                engine.tick()
+            assert all(Path(str(engine.views.path)).exists() for engine in (one, other))

@@ -38,6 +38,16 @@ def test_columns_of_an_archived_event_are_compared(attic: Attic, column: str) ->
     assert attic.engine.verify().result == "SELF-CONSISTENT"
 
 
+def test_the_kept_id_of_an_archived_event_is_its_own(attic: Attic) -> None:
+    """Who asks by id would be told of another event."""
+    run = archived(attic)
+    event = attic.engine.ledger.stream(run)[0]
+    report = tampered(attic, "UPDATE archived SET event_id = 'another' WHERE position = ?", event.position)
+    assert (report.result, report.findings[0].position) == ("TAMPERED", event.position)
+    tampered(attic, "UPDATE archived SET event_id = ? WHERE position = ?", event.event_id, event.position)
+    assert attic.engine.verify().result == "SELF-CONSISTENT"
+
+
 def test_a_changed_archive_is_named_by_its_leaf(attic: Attic) -> None:
     """Its bytes are what was sealed, wherever they lie."""
     archived(attic)

@@ -83,7 +83,9 @@ def _next(session: Session, acme: "TenantEngine", command: str, id_: "RunId") ->
     match command:
         case "pause":
             return [(session.command("resume", short, "--reason", "WHY"), "let it go on"), shown]
-        case "resume" | "recover":
+        case "resume" | "recover" if acme.run(id_).status == "queued":
             return [executing_run(session, acme, id_), shown]
+        case "resume" | "recover":
+            return [shown]
         case _:
             return [(session.command("history", short), "all that happened"), shown]

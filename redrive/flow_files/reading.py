@@ -64,7 +64,8 @@ def _read(file: Path, max_bytes: int) -> bytes:
 
 def _bounded(size: int, name: str, max_bytes: int) -> None:
     if size > max_bytes:
-        raise InvalidValue("flow file", name, f"at most {max_bytes} bytes, a limit that can be raised; it has {size}")
+        accepted = f"at most {max_bytes} bytes, a limit that can be raised (setting max_flow_bytes); it has {size}"
+        raise InvalidValue("flow file", name, accepted)
 
 
 def _sibling(file: Path) -> str:

@@ -77,6 +77,15 @@ def test_recover_from_the_nodes_that_are_named(world: World) -> None:
     assert world.run("recover", world.ids.blocked, "--node", "nosuch", *WHY).exit_code == 2
 
 
+def test_a_resumed_run_that_is_not_queued_needs_no_worker(world: World) -> None:
+    """What is blocked stays so when the pause is lifted: only what is queued is offered to be executed."""
+    assert world.run("pause", world.ids.blocked, *WHY).exit_code == 0
+    result = world.run("resume", world.ids.blocked, *WHY)
+    assert "it is blocked" in result.stdout
+    assert "queues ready" not in result.stderr
+    assert "show" in result.stderr
+
+
 def test_the_actor_is_the_login_name_unless_given(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """Where a machine has no names, an operator."""
     monkeypatch.setattr("getpass.getuser", lambda: "zoe")

@@ -12,7 +12,7 @@ WORDS = {"log_format": ("json", "console", "json"), "log_level": ("debug", "info
 
 def three(name: str) -> tuple[Any, Any, Any]:
     """Values for the file, the environment and an argument, each other than the one it replaces."""
-    default = getattr(Settings(), name)
+    default = Settings.model_fields[name].default
     if isinstance(default, bool):
         return not default, default, not default
     if isinstance(default, int):

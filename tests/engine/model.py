@@ -1,7 +1,7 @@
 """What must hold of any log, whatever happened: the oracles of the state machine and of the acceptance tests."""
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from redrive import Engine, Recorded, RunId, StreamUnreadable
 from redrive.domain.compensation import events as cp
@@ -160,9 +160,10 @@ def stateful_waits_stand_where_they_are_counted(engine: Engine, events: Iterable
         assert run.status != "awaiting_approval" or run.approvals
 
 
-def what_could_start_is_due(engine: Engine, events: Iterable[Recorded]) -> None:
-    """A queued run is looked at as soon as one of its nodes may start, and needs no limit that holds the run back."""
-    now_ms = engine.now_ms()
+def what_could_start_is_due(engine: Engine, events: Sequence[Recorded]) -> None:
+    """A queued run is looked at as soon as one of its nodes may start, and needs no limit that holds the run back; by
+    the latest time that the log knows: the clock may have been set back."""
+    now_ms = max([engine.now_ms(), *(event.occurred_at_ms for event in events)])
     for id_ in {event.stream for event in events if isinstance(event.event, e.RunSubmitted)}:
         try:
             run = engine.ledger.run_state(None, RunId(id_))

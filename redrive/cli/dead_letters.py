@@ -12,7 +12,7 @@ from redrive.cli.letter_filters import asked, given, group_filters, letter_filte
 from redrive.cli.options import Command, Group, paged
 from redrive.cli.past import past_too
 from redrive.cli.show_letter import print_letter
-from redrive.cli.tables import Column
+from redrive.cli.tables import Column, shortened
 from redrive.cli.times import absolute, relative
 
 if TYPE_CHECKING:
@@ -34,6 +34,7 @@ COLUMNS = (
     Column("failure", elastic=True),
 )
 _EFFECT = Column("effect", elastic=True, ends=True)
+KEYED_WIDTH = 24
 GROUP_COLUMNS = (
     Column("fingerprint", whole=True),
     Column("active", right=True),
@@ -106,7 +107,7 @@ def groups(session: Session, /, limit: int, cursor: str | None, **filters: Any) 
         _tell_none(session, acme, filtered=bool(given(filters)))
     else:
         now = acme.engine.now_ms()
-        out.table(GROUP_COLUMNS, (_group_row(group, now) for group in page.items))
+        out.table(GROUP_COLUMNS, (_group_row(group, now, whole=not out.terminal) for group in page.items))
         session.tell_rest(len(page.items), "group", page.cursor)
         same = ("--fingerprint", page.items[0].fingerprint)
         out.next(
@@ -145,11 +146,11 @@ def _print_letters(session: Session, acme: "TenantQueries", letters: "Sequence[D
     )
 
 
-def _group_row(group: "DeadLetterGroup", now: int) -> tuple[object, ...]:
+def _group_row(group: "DeadLetterGroup", now: int, *, whole: bool) -> tuple[object, ...]:
     classes = ", ".join(group.failure_classes)
     last, first = relative(group.last_seen_ms, now), relative(group.first_seen_ms, now)
     return (
-        group.fingerprint,
+        group.fingerprint if whole else shortened(group.fingerprint, KEYED_WIDTH),  # keyed ones are long
         group.unsettled,
         group.count,
         last,

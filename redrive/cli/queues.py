@@ -31,6 +31,8 @@ _MEANINGS = {
     "needs_review": "nothing but an operator will move them",
 }
 
+_STUCK = ("paused", "blocked", "failed", "needs_review")
+
 
 @click.command(cls=Command)
 @click.argument("name", required=False, type=Word(*QUEUES), metavar="[NAME]")
@@ -58,13 +60,19 @@ def queues(session: Session, name: str | None, automation: str | None, limit: in
         out.next((session.command("queues"), "what waits elsewhere"))
     else:
         _print_entries(session, acme, name, entries)
-        if name == "awaiting_approval":
-            first = page.items[0]
-            decide = ("approve", first.run_id[:8], str(first.node), "--reason", "WHY")
-            out.next(
-                (session.command(*decide), "say yes to the first"), (session.command("deny", *decide[1:]), "or no")
-            )
+        if ways := _ways(session, name, page.items[0]):
+            out.next(*ways)
         session.tell_rest(len(page.items), "row", page.cursor)
+
+
+def _ways(session: Session, name: str, first: "QueueEntry") -> list[tuple[str, str]]:
+    """What can be done about the first row."""
+    if name == "awaiting_approval":
+        decide = ("approve", first.run_id[:8], str(first.node), "--reason", "WHY")
+        return [(session.command(*decide), "say yes to the first"), (session.command("deny", *decide[1:]), "or no")]
+    if name in _STUCK:
+        return [(session.command("resume-plan", first.run_id[:8]), "what can be done about the first")]
+    return []
 
 
 def _print_counts(session: Session, acme: "TenantQueries", automation: str | None) -> None:

@@ -153,7 +153,9 @@ def _next_by_status(session: Session, acme: "TenantQueries", run: "RunDetail") -
         case "queued":
             return [executing(session, (node.handler for node in run.nodes)), history]
         case "completed" | "cancelled":
-            return [history]
+            undecided = acme.dead_letters(run=run.run_id, active_only=True, limit=1).items
+            plan = (session.command("resume-plan", id_), "a dead letter still wants a decision")
+            return [plan, history] if undecided else [history]
         case _:
             return [history, (session.command("pause", id_, "--reason", "WHY"), "let nothing new start")]
 

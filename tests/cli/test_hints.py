@@ -6,6 +6,8 @@ import pytest
 
 import redrive
 from redrive.cli.counted import counted
+from redrive.cli.dead_letters import KEYED_WIDTH, _group_row
+from redrive.projections.models import DeadLetterGroup
 from tests.cli.logs import World
 
 
@@ -20,6 +22,26 @@ def test_causes_are_offered_while_something_fails(world: World) -> None:
     assert "groups --active" in world.run("queues").stderr
     assert "groups --active" not in world.run("queues", "--automation", "patient").stderr
     assert "Next:" not in world.run("queues", tenant="a/b/c").stderr
+
+
+@pytest.mark.parametrize("queue", ["blocked", "needs_review"])
+def test_what_stands_still_leads_to_what_can_be_done(world: World, queue: str) -> None:
+    """Also of a run that was cancelled while a dead letter of it waits: the dead letter still needs a decision."""
+    assert world.run("cancel", world.ids.blocked, "--reason", "x").exit_code == 0
+    offered = world.run("queues", queue).stderr
+    first = world.json("queues", queue)["items"][0]["run_id"]
+    assert f"resume-plan {first[:8]}" in offered
+    assert f"resume-plan {first[:8]}" in world.run("show", first).stderr
+
+
+def test_a_long_fingerprint_leaves_room_for_the_rest() -> None:
+    """Those of encrypted reasons are keyed, and 70 characters long; in a pipe they are whole."""
+    group = DeadLetterGroup.model_construct(
+        fingerprint=f"keyed:{'ab' * 32}", unsettled=1, count=1, first_seen_ms=0, last_seen_ms=0, reason="r",
+        failure_classes=(), automations=(),
+    )  # fmt: skip
+    assert len(str(_group_row(group, 0, whole=False)[0])) == KEYED_WIDTH
+    assert _group_row(group, 0, whole=True)[0] == group.fingerprint
 
 
 def test_a_key_that_came_late_is_told_how_to_sign(world: World, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -19,6 +19,7 @@ from redrive.forensics.decided_again.streams import FlowOf, Stream, Streams
 from redrive.processes.letters import PolicyOf
 
 UNREADABLE = "about a stream with an event that this version does not know"
+ELSEWHERE = "about a record whose beginning is not here"
 ERASED = "about payloads whose key was destroyed by then"
 Same = Callable[[Event, Event], bool]
 _WRITTEN_ONCE: frozenset[type] = frozenset((FlowRegistered, PolicyRegistered))
@@ -139,8 +140,8 @@ def _draw_of(event: Any) -> float | None:
 
 
 def unreadable(streams: Streams, together: Sequence[Recorded]) -> str:
-    """Why a decision cannot be made again: it is about a stream that this version cannot read in full, or about one
-    whose payload was gone by then. Empty when it can be."""
+    """Why a decision cannot be made again: it is about a stream that this version cannot read in full, about one whose
+    beginning an evidence bundle does not hold, or one whose payload was gone by then. Empty when it can be."""
     before, seen = together[0].position, set[str]()
     if streams.erasures.came_before(together[0].correlation, before):
         return ERASED
@@ -150,9 +151,15 @@ def unreadable(streams: Streams, together: Sequence[Recorded]) -> str:
         for id_ in (recorded.stream, recorded.correlation):
             begins = recorded.version == 1 and id_ == recorded.stream
             if id_ in seen or begins or recorded.event.__class__ in RECORDS:
+                if begins and streams.lacks_flow(recorded):
+                    return ELSEWHERE
                 continue
             seen.add(id_)
             stream = streams.get(id_, before)
+            if stream is None and not any(one.stream == id_ and one.version == 1 for one in together):
+                return ELSEWHERE
+            if stream is not None and not stream.whole:
+                return ELSEWHERE
             if stream is not None and (stream.unknown or stream.state is None):
                 return UNREADABLE
     return ""

@@ -49,7 +49,7 @@ MOST_EVENTS = 100_000
 @dataclass(slots=True)
 class Stream:
     """A stream in memory: its *state* (None when it cannot be read), the position of its first event, and the *weight*
-    that it was counted with."""
+    that it was counted with. It is not *whole* where a bundle holds but its end."""
 
     id: str
     state: State | None
@@ -57,6 +57,7 @@ class Stream:
     unknown: bool = False
     moved_by: str = ""
     weight: int = 0
+    whole: bool = True
 
     def fold(self, event: Event | UnknownEvent, event_id: str = "") -> None:
         """Fold one event; what follows an unknown one cannot be understood."""
@@ -89,9 +90,21 @@ class Streams:
         self._known.move_to_end(id_)
         return found
 
+    def lacks_flow(self, recorded: Recorded) -> bool:
+        """Whether *recorded* submits a run whose flow is not here, or cannot be read."""
+        if not isinstance(recorded.event, RunSubmitted):
+            return False
+        try:
+            self._flow_of(recorded.tenant, recorded.event.flow, recorded.event.automation)
+        except StreamUnreadable:
+            return True
+        return False
+
     def begin(self, recorded: Recorded) -> Stream:
         """The stream that *recorded* begins, before it is folded."""
-        stream = Stream(recorded.stream, blank(recorded, self._flow_of), recorded.position)
+        whole = recorded.version == 1
+        state = blank(recorded, self._flow_of) if whole else None
+        stream = Stream(recorded.stream, state, recorded.position, whole=whole)
         self.forget(recorded.stream)
         self._known[recorded.stream] = stream
         self._weigh(stream)

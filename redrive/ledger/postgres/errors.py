@@ -7,7 +7,8 @@ from redrive.ledger.storage_errors import DatabaseFault, LogMoved
 
 _SENTENCES: tuple[tuple[type[psycopg.Error] | tuple[type[psycopg.Error], ...], str], ...] = (
     (errors.DiskFull, "the server's disk is full: nothing was written; free space and try again"),
-    ((errors.LockNotAvailable, errors.QueryCanceled), "another process holds the write lock for too long; try again"),
+    (errors.LockNotAvailable, "another process holds the write lock for too long; try again"),
+    (errors.QueryCanceled, "a statement_timeout of this role or database, or an operator, ended it; raise the timeout"),
     (errors.ReadOnlySqlTransaction, "the server takes no writes: is it a standby?"),
     (errors.InsufficientPrivilege, "this role may not do that; see `redrive db init`"),
     ((errors.UndefinedTable, errors.InvalidSchemaName), "there is no log here (any more); `redrive db init` makes one"),

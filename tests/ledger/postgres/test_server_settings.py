@@ -47,7 +47,7 @@ def test_a_statement_timeout_of_the_server(database: "psycopg.Connection[Any]", 
     world = World(tmp_path / "log.db", busy_timeout_ms=30_000)
     with outside(world.path) as holder:
         holder.execute("SELECT pg_advisory_xact_lock(?)", (recorder_of(world)._key,))
-        with told("statement timeout"):
+        with told("statement_timeout of this role or database"):
             world.submit("a")
     world.submit("a")
     world.ledger.close()

@@ -1,0 +1,25 @@
+"""URLs in messages: no password, whatever stands beside it."""
+
+import pytest
+
+from redrive.ledger.urls import hidden
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "sqlite:///a.db postgresql://u:hunter2@h/x",
+        "postgresql://u:hunter2@h/x,sqlite:///a.db",
+        "sqlite:///a.db POSTGRES://u@h/x?password=hunter2",
+        "sqlite:///a.db postgresql://u:hunter2/x",
+    ],
+)
+def test_a_server_beside_a_file(text: str) -> None:
+    """As where somebody gives several URLs for one."""
+    assert "hunter2" not in str(hidden(text))
+    assert "a.db" in str(hidden(text)) or text.startswith("postgresql")
+
+
+def test_the_name_of_a_file_is_left_alone() -> None:
+    """It may have any sign in it."""
+    assert hidden("sqlite:///ops:7@night.db") == "sqlite:///ops:7@night.db"

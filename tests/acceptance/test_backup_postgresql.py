@@ -10,8 +10,8 @@ import pytest
 
 import redrive
 from redrive import Flow, Node, VerifyResult
+from tests.ledger.postgres.servers import own_server
 from tests.processes.workshop import running, until
-from tests.stores import started_in
 
 pytestmark = pytest.mark.long
 FLOW = Flow([Node("a"), Node("b", after=["a"])])
@@ -20,15 +20,14 @@ HOUR_MS = 3_600_000
 
 
 @pytest.fixture
-def server(tmp_path: Path) -> Iterator[str]:
+def server() -> Iterator[str]:
     """The URL of a real server of this test's own, or of the one that the environment names."""
     named = os.environ.get("REDRIVE_TEST_POSTGRES")
     if named:
         yield named
         return
-    started = started_in(tmp_path / "server")
-    yield str(started.get_uri())
-    started.cleanup()
+    with own_server() as started:  # in a folder that its user may enter, whatever other test runs do to theirs
+        yield started.url
 
 
 def program(name: str) -> str:

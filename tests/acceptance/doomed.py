@@ -44,5 +44,5 @@ if __name__ == "__main__":
         made(ledger, *args, **options)
         ledger.subscribe(death)
 
-    LogLedger.__init__ = make  # type: ignore[method-assign]
+    LogLedger.__init__ = make  # type: ignore[assignment,method-assign]
     main()

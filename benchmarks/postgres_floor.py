@@ -20,6 +20,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import psycopg
+from psycopg import pq
 
 import redrive
 from benchmarks.measure import Cost, Stopwatch, ticking_clock
@@ -46,7 +47,7 @@ class RecordingPipeline(Pipeline):
 
     pieces: list[Piece] | None = None
 
-    def run(self, statements: Sequence[Statement]) -> list[tuple[list[Any], int]]:
+    def run(self, statements: Sequence[Statement]) -> "list[pq.abc.PGresult]":
         """Run, and remember."""
         found = super().run(statements)
         if self.pieces is not None:

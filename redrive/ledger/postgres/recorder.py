@@ -25,6 +25,7 @@ from redrive.ledger.postgres.names import home_of, lock_key
 from redrive.ledger.postgres.pipeline import Pipeline, Statement
 from redrive.ledger.postgres.readers import Readers
 from redrive.ledger.postgres.schema import META, prepare
+from redrive.ledger.postgres.values import loaded
 from redrive.ledger.recorder import LogRecorder, News
 from redrive.ledger.seams import wrapping
 from redrive.ledger.storage_errors import DatabaseFault, storage_errors
@@ -82,7 +83,7 @@ class PostgresRecorder(LogRecorder):
             )
             asked = Pipeline(raw, b"redrive_first").run(_FIRST)  # the driver would wait for ever
             if not more:
-                configured = str(asked[0][0][0][0])
+                configured = str(loaded(asked[0], raw)[0][0])
                 self._durably = "on" if configured == "off" else configured  # who is told "done" relies on it
         except BaseException as error:
             if raw is not None:

@@ -22,10 +22,11 @@ DEEP = 16  # how far beyond those that others decide about a claim looks
 _ROW = "subject, tenant, due_ms, run, holder, created"
 _DUE = "due_ms <= ? AND (due_ms, created) > (?, ?)"
 _ORDER = "ORDER BY due_ms, created LIMIT ?"
-_OF_ALL = f"SELECT {_ROW} FROM agenda WHERE kind = 'run' AND {_DUE} {_ORDER}"
-_OF_TENANT = f"SELECT {_ROW} FROM agenda WHERE kind = 'run' AND {_DUE} AND tenant = ? {_ORDER}"
+_EACH = "SELECT DISTINCT ON (due_ms, created)"  # a run has a row for each handler that can go on with it
+_OF_ALL = f"{_EACH} {_ROW} FROM agenda WHERE kind = 'run' AND {_DUE} {_ORDER}"
+_OF_TENANT = f"{_EACH} {_ROW} FROM agenda WHERE kind = 'run' AND {_DUE} AND tenant = ? {_ORDER}"
 _OF_GROUPS = (
-    f"SELECT one.* FROM unnest(?::text[], ?::text[]) AS g (owner, handler), LATERAL (SELECT {_ROW} FROM agenda "
+    f"{_EACH} one.* FROM unnest(?::text[], ?::text[]) AS g (owner, handler), LATERAL (SELECT {_ROW} FROM agenda "
     f"WHERE kind = 'run' AND tenant = g.owner AND needs = g.handler AND {_DUE} {_ORDER}) AS one {_ORDER}"
 )
 _UNTAKEN = (

@@ -84,7 +84,7 @@ def record(url: str, work: Callable[[redrive.Engine, int], None], runs: int) -> 
         work(engine, runs)
         writer.recording.pieces = None
         written = engine.ledger.last_position() - begun
-    kept = _that_write(pieces)
+    kept = that_write(pieces)
     assert inserts(kept) == written, f"{inserts(kept)} of {written} events were recorded"
     return kept
 
@@ -121,7 +121,7 @@ def commits(pieces: Sequence[Piece]) -> int:
     return sum(sql == "COMMIT" for piece in pieces for sql, _ in piece)
 
 
-def _that_write(pieces: Sequence[Piece]) -> list[Piece]:
+def that_write(pieces: Sequence[Piece]) -> list[Piece]:
     """The pieces without what only reads, and without transactions that wrote nothing."""
     kept: list[Piece] = []
     for piece in pieces:

@@ -63,6 +63,7 @@ class Share:
     vain: int = 0
     folded: int = 0
     conflicts: int = 0
+    commits: int = 0
 
 
 @contextmanager
@@ -98,7 +99,7 @@ def work(url: str, runs: int, queries: int, folder: Path) -> Share:
             submit(acme)
         while step(acme, share, queries):
             pass
-        share.conflicts = engine.ledger.committer.conflicts
+        share.conflicts, share.commits = engine.ledger.committer.conflicts, engine.ledger.committer.commits
         share.cpu_s, share.ended_s = time.process_time() - begun_cpu, time.time()
     return share
 
@@ -153,8 +154,13 @@ def _settled(acme: redrive.TenantEngine) -> bool:
 
 def together(processes: int, folder: Path, *words: object) -> list[Share]:
     """Let *processes* do what *words* say; what each did."""
-    program = [sys.executable, "-m", "benchmarks.processes", *map(str, words), str(folder)]
-    group = [subprocess.Popen(program, stdout=subprocess.PIPE) for _ in range(processes)]
+    return each("benchmarks.processes", folder, [words] * processes)
+
+
+def each(module: str, folder: Path, words: Iterable[Sequence[object]]) -> list[Share]:
+    """Let a process of the program *module* do what each of *words* says; what each did."""
+    programs = [[sys.executable, "-m", module, *map(str, said), str(folder)] for said in words]
+    group = [subprocess.Popen(program, stdout=subprocess.PIPE) for program in programs]
     try:
         begin(folder, group)
         answers = [process.communicate()[0] for process in group]

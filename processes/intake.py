@@ -31,7 +31,7 @@ def submission(
     content = digest([flow.digest, run_input])
 
     def submit(tx: Transaction) -> RunId:
-        known = tx.find_run(id_)
+        known = tx.find_run(id_) if key is not None else None  # an id that was drawn names nothing yet
         if known is not None:
             if known.content.startswith(KEYED):
                 raise PayloadDestroyed(id_)

@@ -72,7 +72,7 @@ class Agenda:
         """Due queued runs, the oldest first, that a worker with *handlers* (None: any) may execute, beyond *after*;
         none of the tenants *without*. Fewer than *limit*: there are no more."""
         if handlers is None and not without:
-            return list(islice(_each_once(self._all_due(tenant, now_ms, limit, after)), limit))
+            return list(islice(each_once(self._all_due(tenant, now_ms, limit, after)), limit))
         groups = [
             self._connection.execute(
                 "SELECT subject, tenant, due_ms, run, holder, created FROM agenda INDEXED BY agenda_queue "
@@ -80,11 +80,20 @@ class Agenda:
                 "ORDER BY due_ms, created LIMIT ?",
                 (owner, needs, now_ms, *after, limit),
             )
+            for owner, needs in self.groups(tenant, handlers, without)
+        ]
+        merged = merge(*groups, key=lambda row: (row[2], row[5]))
+        return list(islice(each_once(due_of(row) for row in merged), limit))
+
+    def groups(
+        self, tenant: Tenant | None, handlers: Container[str] | None, without: Container[str]
+    ) -> list[tuple[str, str]]:
+        """The tenants, but those *without*, and handlers whose runs a worker with *handlers* may execute."""
+        return [
+            (owner, needs)
             for owner, needs in self._groups(tenant)
             if owner not in without and (handlers is None or needs == ANY or needs in handlers)
         ]
-        merged = merge(*groups, key=lambda row: (row[2], row[5]))
-        return list(islice(_each_once(_due(row) for row in merged), limit))
 
     def claimable_run(self, run: RunId, now_ms: int) -> list[Due]:
         """The run itself, when it is queued and due."""
@@ -93,7 +102,7 @@ class Agenda:
             "WHERE subject = ? AND kind = 'run' AND due_ms <= ? LIMIT 1",
             (run, now_ms),
         )
-        return [_due(row) for row in rows]
+        return [due_of(row) for row in rows]
 
     def next_of_run(self, run: RunId) -> int | None:
         """When the run, a timed wait of it, or a dispatch of it, is due."""
@@ -145,7 +154,7 @@ class Agenda:
             f"WHERE kind = ? AND due_ms <= ? AND (due_ms, created) > (?, ?) {where}ORDER BY due_ms, created LIMIT ?",
             (kind, now_ms, *after, *values, limit),
         )
-        return map(_due, rows)
+        return map(due_of, rows)
 
     def dead_letters(self, run: RunId, now_ms: int) -> dict[str, int]:
         """The dead letters of *run* that are due, each with its ``created``, by which they are in order."""
@@ -237,7 +246,7 @@ class Agenda:
         return [AgendaRow(*row) for row in self._connection.execute("SELECT * FROM agenda ORDER BY subject, needs")]
 
 
-def _each_once(dues: Iterable[Due]) -> Iterator[Due]:
+def each_once(dues: Iterable[Due]) -> Iterator[Due]:
     """A run that several handlers can go on with, once."""
     found: set[str] = set()
     for due in dues:
@@ -246,5 +255,6 @@ def _each_once(dues: Iterable[Due]) -> Iterator[Due]:
             yield due
 
 
-def _due(row: Any) -> Due:
+def due_of(row: Any) -> Due:
+    """A row of the agenda as a claim sees it."""
     return Due(row[0], tenant_named(row[1]), row[2], RunId(row[3]), row[4], row[5])

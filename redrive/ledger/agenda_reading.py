@@ -1,7 +1,7 @@
 """What one decision asks of the agenda and of the limits, with what the commands before it changed of them."""
 
 from collections.abc import Container, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from redrive.domain.dead_letter.state import DeadLetter
 from redrive.domain.identity import DeadLetterId, RunId
@@ -18,6 +18,13 @@ if TYPE_CHECKING:
 LAST = 2**62  # where a stream begins that is to be written
 
 
+class Untaken(NamedTuple):
+    """Due runs that are kept from other claimants while they are decided about; whether others keep some."""
+
+    dues: Sequence[Due]
+    passed_over: bool
+
+
 class NotAhead(BaseException):
     """A command needs to be the only one who writes before it can go on. No ``except Exception`` may catch it."""
 
@@ -25,12 +32,14 @@ class NotAhead(BaseException):
 class AgendaReading(Reading):
     """The part of a transaction that finds what is due."""
 
-    __slots__ = ("_first", "_tally", "limited")
+    __slots__ = ("_first", "_tally", "crowded", "limited", "passed_over")
 
     def __init__(self, committer: "Committer", caller: Caller, now_ms: int, *, first: bool) -> None:
         super().__init__(committer, caller, now_ms)
         self._first = first
         self._tally: Tally | None = None
+        self.crowded = False  # whether it claims where others may try for the same
+        self.passed_over = False  # whether others were deciding about runs that are due
         self.limited = committer.limit_book.version > 0
 
     @property
@@ -53,6 +62,8 @@ class AgendaReading(Reading):
     ) -> Sequence[Due]:
         """Due queued runs in the order (due, created) that a worker with *handlers* (None: any) may execute, with
         those for whom a limit has room again, beyond *after*; none of the tenants *without*."""
+        if run is None and (untaken := self._untaken(handlers, limit, without, after)) is not None:
+            return untaken
         agenda, tenant = self._agenda, self.caller.tenant
         if run is not None:
             dues = agenda.claimable_run(run, self.now_ms)
@@ -65,6 +76,20 @@ class AgendaReading(Reading):
         for due in sorted([*dues, *offers], key=lambda due: (due.due_ms, due.created)):
             first.setdefault(due.subject, due)
         return list(first.values())[:limit]
+
+    def _untaken(
+        self, handlers: Container[str] | None, limit: int, without: Container[str], after: tuple[int, int]
+    ) -> Sequence[Due] | None:
+        """Those that no other claimant decides about at this moment; None where that is not to be told."""
+        ledger = self._committer
+        if not ledger.ahead or not self._first:
+            return None
+        found = ledger.untaken(self.caller.tenant, handlers, self.now_ms, limit, without, after)
+        if found is None:
+            self.crowded = True
+            return None
+        self.passed_over |= found.passed_over
+        return found.dues
 
     def due_dead_letters(self, run: RunId) -> Sequence[DeadLetterId]:
         """The dead letters of *run* whose dispatch is due."""

@@ -1,21 +1,28 @@
 """Deciding ahead of the lock, where others may write meanwhile: on PostgreSQL."""
 
 import math
-from collections.abc import Collection, Iterator, Sequence
+import time
+from collections.abc import Collection, Container, Iterator, Sequence
+from functools import partial
 from typing import Any
 
+from redrive.domain.identity import Tenant
+from redrive.domain.ports import START
 from redrive.domain.sharding import SHARDS_STREAM
-from redrive.ledger.agenda_reading import NotAhead
+from redrive.ledger.agenda import due_of, each_once
+from redrive.ledger.agenda_reading import NotAhead, Untaken
 from redrive.ledger.committer import Committer
 from redrive.ledger.concurrent import ConcurrentRecorder
 from redrive.ledger.limit_book import LIMITS_STREAM
 from redrive.ledger.pending import Pending
+from redrive.ledger.postgres.line import MOST_TAKEN, untaken
 from redrive.ledger.states import Entry
 from redrive.ledger.storage_errors import LogMoved
 from redrive.ledger.transaction import LedgerTransaction
 
 _OF_ALL = frozenset((LIMITS_STREAM, SHARDS_STREAM))  # what every decision rests on
 CONTENDED_S = 2.0
+PAUSES_S = (0.002, 0.004, 0.008, 0.016, 0.032)
 STALE_S = 0.02  # what is older is asked again before it is used: that is cheaper than to decide in vain
 
 
@@ -29,7 +36,7 @@ class AheadCommitter(Committer):
 
     @property
     def contended(self) -> bool:  # type: ignore[override]
-        """Whether others decided about the same streams lately."""
+        """Whether others claimed the same, lately, where claimants are not told what others decide about."""
         return self._ticks() - self._met_at < CONTENDED_S
 
     def look(self) -> None:
@@ -37,6 +44,34 @@ class AheadCommitter(Committer):
         before must be left alone. Raises NotAhead."""
         if self.ahead:
             self.recorder.ask_along(self._require_fresh)
+
+    def untaken(
+        self,
+        tenant: Tenant | None,
+        handlers: Container[str] | None,
+        now_ms: int,
+        limit: int,
+        without: Container[str],
+        after: tuple[int, int],
+    ) -> Untaken | None:
+        """The due runs that no other claimant decides about: they are left to this one until its transaction ends,
+        which begins here. Where others decide about all of them, it waits a little for what they leave. None: claims
+        are too large for that, now or lately. Raises NotAhead."""
+        if limit > MOST_TAKEN or self.contended:
+            return None
+        look = partial(self.recorder.ask_along, self._require_fresh, begin=True)
+        look()
+        groups = None if handlers is None and not without else self.agenda.groups(tenant, handlers, without)
+        statement = untaken(tenant, groups, now_ms, limit, after)
+        rows = self._connection.execute(*statement).fetchall() if groups != [] else []
+        for pause_s in PAUSES_S if after == START else ():  # who waits holds nothing that others may wait for
+            if not rows or not rows[0][6]:
+                break
+            time.sleep(pause_s)
+            look()
+            rows = self._connection.execute(*statement).fetchall()
+        dues = list(each_once(due_of(row) for row in rows if not row[6]))
+        return Untaken(dues, passed_over=any(row[6] for row in rows) or len(dues) < len(rows) == limit)
 
     def _commit_jobs(self, jobs: Sequence[Pending[Any]], transactions: list[LedgerTransaction]) -> None:
         if not self._decided_ahead(jobs, transactions):
@@ -62,9 +97,10 @@ class AheadCommitter(Committer):
         except LogMoved:
             self.recorder.rollback()
             self.conflicts += 1
-            self._met_at = self._ticks()
+            if any(one.crowded for one in transactions):
+                self._met_at = self._ticks()
         except NotAhead:
-            pass
+            self.recorder.rollback()
         else:
             return True
         finally:
@@ -75,6 +111,8 @@ class AheadCommitter(Committer):
     def _written_down(self, transactions: Sequence[LedgerTransaction]) -> list[LedgerTransaction]:
         """Commit what was decided; those that were not refused. What was refused must still be right, too. Raises
         LogMoved, NotAhead."""
+        if any(one.passed_over and not one.appended for one in transactions):
+            raise NotAhead  # who decides about what is due may leave it
         written = [transaction for transaction in transactions if not transaction.refused]
         if any(transaction.appended for transaction in written):
             if not self.recorder.begin_unless(lambda: _OF_ALL.union(*(one.rests() for one in transactions))):

@@ -17,7 +17,7 @@ from redrive.domain.ports import Caller
 from redrive.domain.sharding import SHARDS_STREAM
 from redrive.ledger.admission import Admission
 from redrive.ledger.agenda import Agenda
-from redrive.ledger.agenda_reading import NotAhead
+from redrive.ledger.agenda_reading import NotAhead, Untaken
 from redrive.ledger.application import LogApplication
 from redrive.ledger.database import Connection
 from redrive.ledger.limit_book import LIMITS_STREAM, LimitBook, book_of
@@ -189,6 +189,10 @@ class Committer:
 
     def look(self) -> None:
         """What is due is about to be read."""
+
+    def untaken(self, *_asked: Any) -> Untaken | None:
+        """See ``AheadCommitter``: here nobody else decides meanwhile."""
+        return None
 
     def written_ahead(self) -> Iterable[Entry]:
         """The streams to which earlier commands wrote what is not in the database yet."""

@@ -20,8 +20,9 @@ class ConcurrentRecorder(LogRecorder):
         is sent; until then it costs nothing, and then it raises LogMoved otherwise. False: it cannot be told."""
 
     @abstractmethod
-    def ask_along(self, answered: Callable[[], None]) -> None:
-        """Ask for the news with whatever is asked next, ahead of it, and call *answered* then."""
+    def ask_along(self, answered: Callable[[], None], *, begin: bool = False) -> None:
+        """Ask for the news with whatever is asked next, ahead of it, and call *answered* then; *begin* the transaction,
+        too, in which it is decided."""
 
     @abstractmethod
     def heard(self) -> News:

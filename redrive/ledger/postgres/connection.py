@@ -13,6 +13,7 @@ from psycopg import pq
 
 from redrive.ledger.postgres.errors import fault_of
 from redrive.ledger.postgres.pipeline import Pipeline, Statement
+from redrive.ledger.postgres.values import loaded
 from redrive.ledger.storage_errors import DatabaseFault
 
 _FATAL = ("FATAL", "PANIC")
@@ -21,31 +22,46 @@ _MOST_KEPT = 8_192  # values: what a long maintenance writes is not gathered in 
 
 
 class Found:
-    """What a statement found: all of it is here."""
+    """What a statement found: all of it is here, and is turned into rows when somebody wants them."""
 
-    __slots__ = ("_at", "_rows", "rowcount")
+    __slots__ = ("_at", "_connection", "_result", "_rows", "rowcount")
 
-    def __init__(self, rows: list[Any], rowcount: int) -> None:
-        self._rows, self.rowcount, self._at = rows, rowcount, 0
+    def __init__(
+        self, result: "pq.abc.PGresult | None", connection: "psycopg.Connection[Any]", rowcount: int = -1
+    ) -> None:
+        self._result, self._connection = result, connection
+        self._rows: list[Any] | None = None
+        self._at, self.rowcount = 0, rowcount
+
+    def rows(self) -> list[Any]:
+        """All rows."""
+        if self._rows is None:
+            result = self._result
+            if result is not None and result.status == pq.ExecStatus.TUPLES_OK:
+                self._rows = loaded(result, self._connection)
+            else:
+                self._rows = []
+        return self._rows
 
     def fetchone(self) -> Any:
         """The next row, None when there is none."""
-        if self._at >= len(self._rows):
+        rows = self.rows()
+        if self._at >= len(rows):
             return None
         self._at += 1
-        return self._rows[self._at - 1]
+        return rows[self._at - 1]
 
     def fetchmany(self, size: int = 1) -> list[Any]:
         """At most so many of the next rows."""
-        rows = self._rows[self._at : self._at + size]
+        rows = self.rows()[self._at : self._at + size]
         self._at += len(rows)
         return rows
 
     def fetchall(self) -> list[Any]:
         """All rows that are left."""
-        rows = self._rows[self._at :] if self._at else self._rows
-        self._at = len(self._rows)
-        return rows
+        rows = self.rows()
+        begun, self._at = self._at, len(rows)
+        return rows[begun:] if begun else rows
 
     def __iter__(self) -> Iterator[Any]:
         return iter(self.fetchall())
@@ -94,14 +110,17 @@ class PostgresConnection:
             self._kept_values += 1 + len(parameters)
             if self._kept_values > _MOST_KEPT:
                 self.together()
-            return Found([], -1)
-        return self.together((sql, parameters))[-1]
+            return Found(None, self.raw)
+        found = self.together((sql, parameters))[-1]
+        found.rows()  # before another thread may lose the connection
+        return found
 
     def executemany(self, sql: str, parameters: Sequence[Sequence[Any]], /) -> Found:
         """Run one statement for each of *parameters*."""
         if not parameters:
-            return Found([], 0)
-        return Found([], sum(found.rowcount for found in self.together(*((sql, values) for values in parameters))))
+            return Found(None, self.raw, 0)
+        found = self.together(*((sql, values) for values in parameters))
+        return Found(None, self.raw, sum(one.rowcount for one in found))
 
     def script(self, statements: str) -> None:
         """Run several statements without values."""
@@ -127,7 +146,7 @@ class PostgresConnection:
         sent = [*opening, *self._kept, *statements]
         self._forget_kept()
         try:
-            found = [Found(*one) for one in self._pipeline.run(sent)]
+            found = [Found(one, self.raw, one.command_tuples or 0) for one in self._pipeline.run(sent)]
         except psycopg.Error as error:
             if error.diag.severity_nonlocalized in _FATAL:  # the driver may only have read the server's last words
                 self.raw.close()

@@ -14,7 +14,7 @@ from typing import Any
 import psycopg
 from psycopg import pq
 
-from redrive.ledger.postgres.values import dumped, loaded
+from redrive.ledger.postgres.values import dumped
 from redrive.ledger.seams import patience_s
 
 Statement = tuple[str, Sequence[Any]]
@@ -37,11 +37,11 @@ class Pipeline:
         self._name = name
         self._connection = connection
         self._pgconn = connection.pgconn
-        self._names: dict[tuple[bytes, tuple[int, ...]], bytes] = {}
+        self._names: dict[tuple[str, tuple[int, ...]], bytes] = {}
         self._number = count()
 
-    def run(self, statements: Sequence[Statement]) -> list[tuple[list[Any], int]]:
-        """Rows and row count of each. Raises psycopg.Error, after which a transaction that was open is void; what is
+    def run(self, statements: Sequence[Statement]) -> "list[pq.abc.PGresult]":
+        """The result of each. Raises psycopg.Error, after which a transaction that was open is void; what is
         interrupted closes the connection, because nobody knows where it stands."""
         if self._connection.closed:
             raise psycopg.OperationalError("the connection is closed")
@@ -49,12 +49,16 @@ class Pipeline:
             self._pgconn.enter_pipeline_mode()
             fresh = [self._send(sql, values) for sql, values in statements]
             self._pgconn.pipeline_sync()
+            while self._pgconn.flush():
+                if self._waited_for([self._pgconn.socket]):
+                    self._pgconn.consume_input()
             found = self._answers(fresh)
             self._pgconn.exit_pipeline_mode()
         except BaseException:
             self._connection.close()
             raise
-        return [self._loaded(result) for result in self._good(found)]
+        self._require_good(found)
+        return found
 
     def forget(self) -> None:
         """Prepare everything anew."""
@@ -62,23 +66,24 @@ class Pipeline:
 
     def _send(self, sql: str, values: Sequence[Any]) -> bool:
         """Send a statement; whether the server is asked to prepare it first."""
-        text = translated(sql)
         sent, types = dumped(values) if values else (None, ())
-        name = self._names.get((text, types))
+        name = self._names.get((sql, types))
         fresh = name is None
         if name is None:
-            name = self._names[text, types] = b"%s_%d" % (self._name, next(self._number))
-            self._pgconn.send_prepare(name, text, types or None)
-        self._pgconn.send_query_prepared(name, sent, [pq.Format.BINARY] * len(types), result_format=pq.Format.BINARY)
+            name = self._names[sql, types] = b"%s_%d" % (self._name, next(self._number))
+            self._pgconn.send_prepare(name, translated(sql), types or None)
+        self._pgconn.send_query_prepared(name, sent, _BINARY[: len(types)], result_format=_IN_BINARY)
         return fresh
 
     def _answers(self, fresh: Sequence[bool]) -> "list[pq.abc.PGresult]":
         """The result of each statement, past those of what was prepared: the first error stands for what failed."""
         found: list[pq.abc.PGresult] = []
         for prepared in fresh:
-            results = [self._result(found) for _ in range(1 + prepared)]
-            failed = next((one for one in results if one.status not in _FINE), None)
-            found.append(failed or results[-1])
+            result = self._result(found)
+            if prepared:
+                executed = self._result(found)
+                result = executed if result.status in _FINE else result
+            found.append(result)
         self._result(found)  # that of the end
         return found
 
@@ -86,15 +91,12 @@ class Pipeline:
         """The next result; nothing comes between two, and twice nothing when the server is gone."""
         result = self._next() or self._next()
         if result is None:
-            self._good(found)
+            self._require_good(found)
             raise psycopg.OperationalError("the server ended the connection")
         return result
 
     def _next(self) -> "pq.abc.PGresult | None":
         pgconn = self._pgconn
-        while pgconn.flush():
-            if self._waited_for([pgconn.socket]):
-                pgconn.consume_input()
         while pgconn.is_busy():
             self._waited_for([])
             pgconn.consume_input()
@@ -109,18 +111,14 @@ class Pipeline:
             raise psycopg.OperationalError(f"the server has said nothing for {longest:g} s")
         return bool(readable)
 
-    def _good(self, found: "Sequence[pq.abc.PGresult]") -> "Sequence[pq.abc.PGresult]":
+    def _require_good(self, found: "Sequence[pq.abc.PGresult]") -> None:
         """Raises the first error among results."""
         for result in found:
             if result.status not in _FINE:
                 self._names.clear()  # what was to be prepared may not have been
                 raise psycopg.errors.error_from_result(result, encoding=self._connection.info.encoding)
-        return found
-
-    def _loaded(self, result: "pq.abc.PGresult") -> tuple[list[Any], int]:
-        if result.status != pq.ExecStatus.TUPLES_OK:
-            return [], result.command_tuples or 0
-        return loaded(result, self._connection), result.ntuples
 
 
 _FINE = (pq.ExecStatus.COMMAND_OK, pq.ExecStatus.TUPLES_OK)
+_IN_BINARY = pq.Format.BINARY
+_BINARY = [pq.Format.BINARY] * 65_535

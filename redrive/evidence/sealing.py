@@ -83,7 +83,7 @@ class Sealing:
         pinned = self._pin.read() if self._pin else None  # before the tree: what is pinned was in it by then
         last = self._tree.last()
         self._require_forward(last)
-        rows = self._rows.rows_after(last.position if last else 0, MOST_PER_CHECKPOINT)
+        rows = self._rows.leaf_rows_after(last.position if last else 0, MOST_PER_CHECKPOINT)
         if not rows and self._is_known(last, pinned):
             return _Sealed(last, more=False)
         tile = cache(self._tree.tile)  # what was found sound is what is gone on from

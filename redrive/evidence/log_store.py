@@ -22,7 +22,7 @@ _STATE_OF = itemgetter(4)
 
 
 class LogEvidence(ABC):
-    """``StoredRows`` and ``TreeStore`` of one log."""
+    """``StoredRows``, ``LeafRows`` and ``TreeStore`` of one log."""
 
     _checkpoint = "SELECT size, previous_size, position, root, note, sealed_at_ms FROM tree_checkpoints"
     _tile = "SELECT hashes FROM tree_tiles WHERE level = ? AND tile = ?"

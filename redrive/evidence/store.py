@@ -48,12 +48,16 @@ class StoredRows(Protocol):
     def rows_after(self, position: float, limit: int) -> Sequence[StoredRow]:
         """At most *limit* rows beyond *position* (``-inf``: from the very first), in log order."""
 
-    def leaf_rows_after(self, position: float, limit: int) -> Sequence[StoredRow]:
-        """As ``rows_after``, with nothing in place of tenant and correlation: no leaf holds these columns, and to make
-        texts of them is a quarter of the work of reading a row."""
-
     def last_position(self) -> int:
         """The last position of the log, 0 when it is empty."""
+
+
+class LeafRows(Protocol):
+    """The log as far as its leaves need it."""
+
+    def leaf_rows_after(self, position: float, limit: int) -> Sequence[StoredRow]:
+        """At most *limit* rows beyond *position*, in log order, with nothing in place of tenant and correlation: no
+        leaf holds these columns, and to make texts of them is a quarter of the work of reading a row."""
 
 
 class TreeStore(Protocol):

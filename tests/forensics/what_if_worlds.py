@@ -59,7 +59,7 @@ def _refused_and_retried(till: Till) -> None:
     till.fail_in(till.again(), till.world.unsent)
     (letter,) = till.acme.dead_letters(run=first.run_id).items
     till.now += 5_000
-    till.acme.request_retry(letter.id, **ANA)  # type: ignore[arg-type]
+    till.acme.request_retry(letter.id, **ANA)
     till.engine.sweep()
     third = till.again()
     till.pay(third)

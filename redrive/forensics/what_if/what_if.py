@@ -98,7 +98,7 @@ class Inquiry:
             return
         if unreadable(self._streams, together):
             take(self._streams, together)
-        elif self._is_certain(run, together) and self._parts(run, together, "fail would go otherwise, but is"):
+        elif self._is_certain(run, together):
             self._part(run, together, None)
             return
         else:
@@ -116,7 +116,7 @@ class Inquiry:
 
     def _is_certain(self, run: str, together: Sequence[Recorded]) -> bool:
         """Whether the decision goes another way, and nobody wants to be told how."""
-        if len(self._runs) < MOST_RUNS:
+        if len(self._runs) < MOST_RUNS or not self._record_of(run).whole:
             return False
         return goes_otherwise(self._streams.get(run, together[0].position), together)
 

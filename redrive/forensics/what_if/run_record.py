@@ -44,12 +44,9 @@ class RunRecord:
         end = len(decoded)
         while end < len(rows) and rows[end][0] < position:
             end += 1
-        fresh = rows[len(decoded) : end]
-        if self._known:
-            known = self._known
-            decoded += [known[row[0]] if row[0] in known else shown((row,))[0] for row in fresh]
-        else:
-            decoded += shown(fresh)
+        while len(decoded) < end and (recorded := self._known.get(rows[len(decoded)][0])) is not None:
+            decoded.append(recorded)
+        decoded += shown(rows[len(decoded) : end])
         if not decoded or decoded[-1].position < position:
             return [*decoded]
         return [recorded for recorded in decoded if recorded.position < position]

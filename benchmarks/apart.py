@@ -5,8 +5,9 @@ import resource
 import subprocess
 import sys
 from argparse import Namespace
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from benchmarks.measure import arguments, machine
@@ -27,9 +28,13 @@ def print_by_size(
     ways: Sequence[str],
     measure_here: Callable[[Path, str], Measured],
     report: Callable[[Namespace, Sequence[int]], str],
+    flags: Mapping[str, str] = MappingProxyType({}),
 ) -> None:
-    """Print what is reported of each size; or, in a process that ``apart`` started, one measurement."""
+    """Print what is reported of each size; or, in a process that ``apart`` started, one measurement. *flags* are
+    options that *report* knows, with what they mean."""
     parser = arguments(what)
+    for flag, meaning in flags.items():
+        parser.add_argument(flag, action="store_true", help=meaning)
     parser.add_argument("--size", type=int, help="only a log of this many events (default 100000 and 1000000)")
     parser.add_argument("--measure", choices=ways, help="for this program's own use")
     parser.add_argument("--log", type=Path, help="for this program's own use")

@@ -51,6 +51,7 @@ def _parts(
                 [decide.of_log(beside, rounds, decide.WAYS), decide.of_log(path, 1, ("same", "patient"))],
             ),
         ),
+        ("Runs that go another way", lambda: decide.of_shares(rounds, folder, min(large, decide.SHARED))),
         (
             "One large run",
             lambda: stories.report(rounds=rounds, folder=folder, nodes=1_000 if quick else stories.NODES),

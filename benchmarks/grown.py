@@ -5,7 +5,7 @@ Ids that follow from other ids (those of dead letters) are made again, so that e
 
 import re
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import redrive
@@ -31,10 +31,11 @@ _LETTERS = (
 Row = tuple[str, int, str, bytes, str, str, int]
 
 
-def grow(path: Path, events: int) -> None:
-    """Make a log of at least *events* events of finished lifecycles of the failing job."""
+def grow(path: Path, events: int, write: Callable[[redrive.Engine, int], None] = fill) -> None:
+    """Make a log of at least *events* events of finished lifecycles: of the failing job, or of what else *write*
+    writes."""
     with open_log(path) as engine:
-        fill(engine, min(events, BLOCK))
+        write(engine, min(events, BLOCK))
     connection = sqlite3.connect(path, isolation_level=None)
     connection.execute("PRAGMA synchronous = OFF")
     connection.execute("PRAGMA cache_size = -262144")

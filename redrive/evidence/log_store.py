@@ -2,6 +2,8 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
+from functools import lru_cache
+from itertools import chain
 from operator import itemgetter
 from typing import Any, Self
 
@@ -12,6 +14,7 @@ from redrive.ledger.recorder import COLUMNS
 from redrive.ledger.storage_errors import storage_errors
 
 ROWS = f"SELECT {COLUMNS} FROM events WHERE position > ? ORDER BY position LIMIT ?"
+LEAF_ROWS = ROWS.replace("tenant, correlation", "NULL, NULL")
 FIRST = -(2**63)
 _PUT_TILE = "INSERT INTO tree_tiles VALUES (?, ?, ?) ON CONFLICT (level, tile) DO UPDATE SET hashes = excluded.hashes"
 _ROWS = 256
@@ -19,7 +22,7 @@ _STATE_OF = itemgetter(4)
 
 
 class LogEvidence(ABC):
-    """``StoredRows`` and ``TreeStore`` of one log."""
+    """``StoredRows``, ``LeafRows`` and ``TreeStore`` of one log."""
 
     _checkpoint = "SELECT size, previous_size, position, root, note, sealed_at_ms FROM tree_checkpoints"
     _tile = "SELECT hashes FROM tree_tiles WHERE level = ? AND tile = ?"
@@ -33,10 +36,17 @@ class LogEvidence(ABC):
 
     def rows_after(self, position: float, limit: int) -> Sequence[StoredRow]:
         """At most *limit* rows beyond *position*, in log order."""
+        return self._rows(ROWS, position, limit)
+
+    def leaf_rows_after(self, position: float, limit: int) -> Sequence[StoredRow]:
+        """At most *limit* rows beyond *position*, in log order, with nothing in place of tenant and correlation."""
+        return self._rows(LEAF_ROWS, position, limit)
+
+    def _rows(self, query: str, position: float, limit: int) -> Sequence[StoredRow]:
         with storage_errors(self._ledger.path):
             connection = self._ledger.recorder.reader()
             after = max(position, FIRST)
-            return self._stored(connection.execute(ROWS, (after, limit)).fetchall(), connection)
+            return self._stored(connection.execute(query, (after, limit)).fetchall(), connection)
 
     def _stored(self, rows: list[StoredRow], connection: Connection) -> list[StoredRow]:
         """The rows with what remains of the states that were archived."""
@@ -102,7 +112,7 @@ class LogEvidence(ABC):
     def add(self, addition: Addition) -> None:
         """Write a seal in one transaction. Raises Outrun, StorageError."""
         point = addition.checkpoint
-        leaves = [value for pair in enumerate(addition.positions, start=point.previous_size) for value in pair]
+        leaves = [*chain.from_iterable(enumerate(addition.positions, start=point.previous_size))]
         tiles = [(level, tile, hashes) for (level, tile), hashes in addition.tiles.items()]
         values = (point.size, point.previous_size, point.position, point.root, point.note, point.sealed_at_ms)
         with self._ledger.committer.writing() as writer:
@@ -129,4 +139,10 @@ def _insert_leaves(writer: Connection, leaves: Sequence[int]) -> None:
     as one by one."""
     for at in range(0, len(leaves), 2 * _ROWS):
         some = leaves[at : at + 2 * _ROWS]
-        writer.execute("INSERT INTO tree_leaves VALUES " + ", ".join(["(?, ?)"] * (len(some) // 2)), some)
+        writer.execute(_insertion(len(some) // 2), some)
+
+
+@lru_cache(maxsize=4)
+def _insertion(rows: int) -> str:
+    """The statement that inserts so many leaves: nearly always as many as the last one did."""
+    return "INSERT INTO tree_leaves VALUES " + ", ".join(["(?, ?)"] * rows)

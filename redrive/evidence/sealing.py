@@ -15,7 +15,7 @@ from redrive.domain.errors import InvalidValue, SealRefused
 from redrive.evidence.leaves import leaves_of
 from redrive.evidence.merkle import HASH_BYTES, TILE_WIDTH, Frontier, TiledTree, TileReader, TreeDamaged
 from redrive.evidence.notes import Checkpoint, Note, Signer, Verifier, parse_checkpoint, parse_note, signed, verified_by
-from redrive.evidence.store import Addition, Outrun, StoredCheckpoint, StoredRow, StoredRows, TreeStore
+from redrive.evidence.store import Addition, LeafRows, Outrun, StoredCheckpoint, StoredRow, TreeStore
 
 MOST_PER_CHECKPOINT = 4_096
 MOST_OUTRUN = 100
@@ -55,7 +55,7 @@ class Sealing:
     """Seals one log. Any number of processes may do so at a time: each goes on from what the others wrote."""
 
     def __init__(
-        self, rows: StoredRows, tree: TreeStore, *, origin: str, clock: Callable[[], int], keys: Keys, pin: Pin | None
+        self, rows: LeafRows, tree: TreeStore, *, origin: str, clock: Callable[[], int], keys: Keys, pin: Pin | None
     ) -> None:
         self._rows, self._tree, self._keys, self._pin = rows, tree, keys, pin
         self._origin, self._clock = origin, clock
@@ -83,7 +83,7 @@ class Sealing:
         pinned = self._pin.read() if self._pin else None  # before the tree: what is pinned was in it by then
         last = self._tree.last()
         self._require_forward(last)
-        rows = self._rows.rows_after(last.position if last else 0, MOST_PER_CHECKPOINT)
+        rows = self._rows.leaf_rows_after(last.position if last else 0, MOST_PER_CHECKPOINT)
         if not rows and self._is_known(last, pinned):
             return _Sealed(last, more=False)
         tile = cache(self._tree.tile)  # what was found sound is what is gone on from

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from contextlib import closing
 from typing import cast
 
-from redrive.evidence.log_store import ROWS, LogEvidence
+from redrive.evidence.log_store import LogEvidence
 from redrive.evidence.sqlite_faults import faults
 from redrive.evidence.store import StoredRow
 from redrive.ledger.schema import connect
@@ -21,18 +21,17 @@ class SqliteEvidence(LogEvidence):
     )
     _tile = "SELECT CASE typeof(hashes) WHEN 'blob' THEN hashes END FROM tree_tiles WHERE level = ? AND tile = ?"
 
-    def rows_after(self, position: float, limit: int) -> Sequence[StoredRow]:
-        """At most *limit* rows beyond *position*, in log order."""
+    def _rows(self, query: str, position: float, limit: int) -> Sequence[StoredRow]:
         with storage_errors(self._ledger.path):
             connection = cast(sqlite3.Connection, self._ledger.recorder.reader())
             try:
-                return self._stored(connection.execute(ROWS, (position, limit)).fetchall(), connection)
+                return self._stored(connection.execute(query, (position, limit)).fetchall(), connection)
             except sqlite3.OperationalError as error:
                 if "decode" not in str(error):
                     raise
             connection.text_factory = _text  # a text is no UTF-8: show it all the same, a leaf will not match
             try:
-                return self._stored(connection.execute(ROWS, (position, limit)).fetchall(), connection)
+                return self._stored(connection.execute(query, (position, limit)).fetchall(), connection)
             finally:
                 connection.text_factory = str
 

@@ -56,6 +56,14 @@ class StoredRows(Protocol):
         """The last position of the log, 0 when it is empty."""
 
 
+class LeafRows(Protocol):
+    """The log as far as its leaves need it."""
+
+    def leaf_rows_after(self, position: float, limit: int) -> Sequence[StoredRow]:
+        """At most *limit* rows beyond *position*, in log order, with nothing in place of tenant and correlation: no
+        leaf holds these columns, and to make texts of them is a quarter of the work of reading a row."""
+
+
 class TreeStore(Protocol):
     """The tree of the log."""
 

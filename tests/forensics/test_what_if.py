@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 import redrive
 from redrive import Failure, InvalidValue
+from redrive.forensics.what_if import what_if
 from redrive.forensics.what_if.policy_file import policy_given
 from redrive.forensics.what_if.report import WhatIfReport
 from tests.forensics.fate import Fate, Life
@@ -235,8 +236,12 @@ def test_what_is_of_no_run_may_be_dropped_and_is_kept(shop: Shop) -> None:
         assert (topic == "run.submitted") <= ("never submitted" in str(report.runs))
 
 
-def test_a_run_whose_events_were_torn_apart_is_kept_as_recorded(shop: Shop) -> None:
-    """Somebody changed a column: what is said to belong to the run is not all of it."""
+@pytest.mark.parametrize("told", [200, 0])
+def test_a_run_whose_events_were_torn_apart_is_kept_as_recorded(
+    shop: Shop, told: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Somebody changed a column: what is said to belong to the run is not all of it, whether it is told or counted."""
+    monkeypatch.setattr(what_if, "MOST_RUNS", told)
     tampering = shop.engine.ledger.recorder.writer
     unguard(tampering)
     for topic in ("run.submitted", "run.attempt-started"):
@@ -244,3 +249,4 @@ def test_a_run_whose_events_were_torn_apart_is_kept_as_recorded(shop: Shop) -> N
         report = asked(shop, {"max_attempts": 1})
         assert report.runs_that_differ == 0
         assert "no run that can be read" in report.notes[0]
+        assert len(report.notes) == len({*report.notes})

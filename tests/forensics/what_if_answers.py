@@ -1,4 +1,4 @@
-"""What was answered about the golden logs: what a faster way must answer too.
+"""What was answered about the golden logs, and about others that are written anew: what a faster way must answer too.
 
 ``python -m tests.forensics.what_if_answers`` writes tests/forensics/golden/what-if.json anew: only where an answer is
 meant to be another one.
@@ -13,6 +13,7 @@ from typing import Any
 
 import redrive
 from redrive.forensics.what_if.counterfactual_log import CounterfactualViews
+from tests.forensics.what_if_worlds import WORLDS
 from tests.ledger.write_golden import LOGS
 
 FILE = Path(__file__).parent / "golden" / "what-if.json"
@@ -22,7 +23,19 @@ SECTIONS: dict[str, dict[str, Any]] = {
     "another backoff": {"retry": {"backoff": {"strategy": "fixed", "initial_delay_ms": 7}}},
     "another end": {"retry": {"terminal_behavior": {"mode": "fail_run"}}},
     "one dispatch": {"redrive": {"max_dispatches": 1, "continue_after_recurrence": False}},
+    "two attempts": {"retry": {"max_attempts": 2}},
+    "every class": {"retry": {"retryable_failure_classes": ["*"], "max_attempts": 4}},
+    "by class": {"failure_classes": {"execution_error": {"max_attempts": 1}, "outbox_send": {"max_attempts": 4}}},
+    "no limit of time": {"retry": {"max_elapsed_ms": 86_400_000}},
 }
+
+
+def log_of(name: str, folder: Path) -> Path:
+    """The golden log of that name, or one that is written to *folder*."""
+    if name not in WORLDS:
+        return LOGS / f"{name}.db"
+    WORLDS[name](folder / "world.db")
+    return folder / "world.db"
 
 
 def answers(golden: Path, folder: Path) -> dict[str, list[str]]:
@@ -47,9 +60,9 @@ def _rows(views: CounterfactualViews) -> list[str]:
 def main() -> None:
     """Write the file."""
     found: dict[str, dict[str, list[str]]] = {}
-    for golden in sorted(LOGS.glob("*.db")):
+    for name in (*sorted(golden.stem for golden in LOGS.glob("*.db")), *WORLDS):
         with tempfile.TemporaryDirectory() as folder:
-            found[golden.stem] = answers(golden, Path(folder))
+            found[name] = answers(log_of(name, Path(folder)), Path(folder))
     FILE.write_text(json.dumps(found, indent=1, sort_keys=True) + "\n")
 
 

@@ -123,16 +123,16 @@ def ends_of(play: Callable[[Choose], Course]) -> Ends:
     return first, (play(lambda _place: SUCCEEDS) if first.choices else first)
 
 
-def courses_of(play: Callable[[Choose], Course], width_ms: int, recorded: set[Named]) -> Courses:
+def courses_of(play: Callable[[Choose], Course], width_ms: int, recorded: set[Named], *, named: bool) -> Courses:
     """Play every course of a run, or so many that its history is long. *recorded* are the attempts that it made since
-    the histories part."""
+    the histories part; only when they are *named*, attempts are noted by name."""
     first, last = ends_of(play)
     saved, unknown = set(recorded), set[Named]()
     amounts: list[Amounts] = []
 
     def note(course: Course) -> None:
         amounts.append(amounts_of(course.events, width_ms))
-        for started in course.started:
+        for started in course.started if named else ():
             name = (*started.key, started.nth)
             saved.discard(name)
             if not started.known:

@@ -36,6 +36,7 @@ class CounterfactualLogs:
         self._engine = engine
         self.ends: Callable[[str, int], Ends] | None = None
         self._written = False
+        self._parted: list[tuple[str, int, bool]] = []
         self._private = PrivateFolder(engine.views.path)
         self.folder = self._private.place
         self._db = sqlite3.connect(self.folder / "events.db", isolation_level=None, check_same_thread=False)
@@ -44,8 +45,13 @@ class CounterfactualLogs:
 
     def part(self, run: str, position: int, *, gone: bool = False) -> None:
         """From *position* on, what was recorded of *run* does not hold; nothing else does of one that is *gone*."""
-        insert = "INSERT OR IGNORE INTO parted (run, position, gone) VALUES (?, ?, ?)"
-        self._db.execute(insert, (run, position, gone))
+        self._parted.append((run, position, gone))
+        if len(self._parted) >= CHUNK:
+            self._keep_parted()
+
+    def _keep_parted(self) -> None:
+        self._db.executemany("INSERT OR IGNORE INTO parted (run, position, gone) VALUES (?, ?, ?)", self._parted)
+        self._parted.clear()
 
     def _write(self) -> None:
         """Write what would have been recorded: once somebody asks for it, since a report needs none of it."""
@@ -53,6 +59,7 @@ class CounterfactualLogs:
             return
         self._written = True
         assert self.ends is not None
+        self._keep_parted()
         parted = self._db.execute("SELECT run, position FROM parted WHERE NOT gone ORDER BY number").fetchall()
         for run, position in parted:
             lower, upper = self.ends(run, position)

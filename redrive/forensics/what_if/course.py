@@ -1,6 +1,6 @@
 """Another course of a run: the ordinary commands, on paper, with recorded outcomes where there are any."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
@@ -102,21 +102,18 @@ class Play:
         for asked in self._asked:
             if (when := self._asked_at(asked)) is not None and when < soonest:
                 soonest, step = when, partial(self._ask, asked)
-        if self.run.status in FINAL:
-            return soonest, step
-        for when, do in self._by_itself():
-            if when is not None and when < soonest:
-                soonest, step = when, do
-        return soonest, step
-
-    def _by_itself(self) -> Iterator[tuple[int | None, Callable[[], None]]]:
-        """What the engine would do next, each with its time: None when there is nothing of the kind."""
         run = self.run
+        if run.status in FINAL:
+            return soonest, step
         if run.timers or run.approvals:
             timed = (*run.timers.values(), *(at for at in run.approvals.values() if at is not None))
-            yield min(timed, default=None), self._end_timers
-        yield self._sweep_due(), self._sweep
-        yield self._next_start(), self._start
+            if (due := min(timed, default=NEVER)) < soonest:
+                soonest, step = due, self._end_timers
+        if run.redrivable and (sweep := self._sweep_due()) is not None and sweep < soonest:
+            soonest, step = sweep, self._sweep
+        if (start := self._next_start()) is not None and start < soonest:
+            soonest, step = start, self._start
+        return soonest, step
 
     def _note_ready(self) -> None:
         for node in self.run.ready:
@@ -144,7 +141,8 @@ class Play:
             return None
         if run.status is Status.QUEUED and run.due_ms is None and not run.held_by:
             return None
-        return min((self._start_at(node) for node in (*run.ready, *run.waiting)), default=None)
+        starts = [self._start_at(node) for node in (*run.ready, *run.waiting)]
+        return min(starts) if starts else None
 
     def _start_at(self, node: NodeId) -> int:
         run = self.run

@@ -3,6 +3,7 @@
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import replace
+from functools import lru_cache
 from typing import Any
 
 from pydantic import PrivateAttr
@@ -17,14 +18,14 @@ from redrive.domain.run import events as e
 from redrive.domain.run import wait_events as w
 from redrive.forensics.what_if.policy_file import WhatIfPolicy
 
-MOST_FLOWS = 256
+MOST_FLOWS, MOST_DECISIONS = 256, 256
 Judged = e.AttemptFailed | e.AttemptInterrupted | w.ApprovalDenied | w.ApprovalExpired
 
 
 class OtherRetryPolicy(RetryPolicy):
     """A retry policy that leaves each failure to the one that *choose* names for its class."""
 
-    _choose: Callable[[str], RetryPolicy] = PrivateAttr()
+    _decided: Callable[[Failure, int, int, int, int, float], RetryDecision] = PrivateAttr()
 
     @classmethod
     def choosing(cls, policy: RetryPolicy, choose: Callable[[str], RetryPolicy]) -> "OtherRetryPolicy":
@@ -37,16 +38,23 @@ class OtherRetryPolicy(RetryPolicy):
                 known[failure_class] = choose(failure_class)
             return known[failure_class]
 
-        other._choose = chosen
+        @lru_cache(maxsize=MOST_DECISIONS)
+        def decided(
+            failure: Failure, number: int, lifetime: int, started_ms: int, now_ms: int, draw: float
+        ) -> RetryDecision:
+            return chosen(failure.failure_class).decide(
+                failure, number=number, lifetime=lifetime, started_ms=started_ms, now_ms=now_ms, draw=draw
+            )
+
+        other._decided = decided
         return other
 
     def decide(
         self, failure: Failure, *, number: int, lifetime: int, started_ms: int, now_ms: int, draw: float
     ) -> RetryDecision:
-        """Judge by the policy for the class of *failure*."""
-        return self._choose(failure.failure_class).decide(
-            failure, number=number, lifetime=lifetime, started_ms=started_ms, now_ms=now_ms, draw=draw
-        )
+        """Judge by the policy for the class of *failure*. The same failure is judged when it is looked for what goes
+        another way, and on every course of its run: by the same inputs, so the answer is remembered for a while."""
+        return self._decided(failure, number, lifetime, started_ms, now_ms, draw)
 
 
 def _fields(policy: RetryPolicy) -> dict[str, Any]:

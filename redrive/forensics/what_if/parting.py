@@ -59,13 +59,15 @@ class Parting:
         """Its two extreme courses."""
         return ends_of(self._play)
 
-    def courses(self, width_ms: int) -> Courses:
-        """Its courses."""
+    def courses(self, width_ms: int, *, named: bool) -> Courses:
+        """Its courses; *named*: with the names of the attempts that were saved, or are unknown."""
         script = self.script
-        later: set[Named] = {
-            (*key, nth) for key, tries in script.tried.items() for nth in range(script.begun.get(key, 0), len(tries))
-        }
-        return courses_of(self._play, width_ms, later)
+        later: set[Named] = (
+            {(*key, nth) for key, tries in script.tried.items() for nth in range(script.begun.get(key, 0), len(tries))}
+            if named
+            else set()
+        )
+        return courses_of(self._play, width_ms, later, named=named)
 
     def widest(self) -> Widest:
         """What none of its courses can exceed."""

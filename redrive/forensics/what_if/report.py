@@ -1,7 +1,5 @@
 """What a what-if found. Every number that is not known is told as bounds."""
 
-from collections.abc import Sequence
-
 from pydantic import BaseModel, ConfigDict
 
 from redrive.forensics.decided_again.replay_check import Difference
@@ -50,26 +48,6 @@ class Recoveries(BaseModel):
     gained: Bounds = exactly(0)
     lost: Bounds = exactly(0)
     later_ms: Bounds = exactly(0)
-
-    def with_run(self, recorded: bool, completed: Sequence[bool], later_ms: Bounds | None) -> "Recoveries":
-        """With one more run: whether it completed as recorded, and in each of its courses."""
-        always, ever = all(completed), any(completed)
-        if not recorded:
-            more = Bounds(low=int(always), high=int(ever))
-            return self.model_copy(update={"gained": self.gained + more})
-        if not always:
-            less = Bounds(low=int(not ever), high=1)
-            return self.model_copy(update={"lost": self.lost + less})
-        if later_ms is None:
-            return self
-        word = "undecided"
-        if later_ms.low == later_ms.high == 0:
-            word = "same"
-        elif later_ms.high <= 0:
-            word = "earlier"
-        elif later_ms.low >= 0:
-            word = "later"
-        return self.model_copy(update={word: getattr(self, word) + 1, "later_ms": self.later_ms + later_ms})
 
 
 class RunDifference(BaseModel):

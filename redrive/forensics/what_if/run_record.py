@@ -1,5 +1,6 @@
 """What the log holds of one run: read once, and decoded as far as somebody asks."""
 
+from collections.abc import Iterable
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -23,6 +24,7 @@ class RunRecord:
         self._ledger, self._until = ledger, until
         self._rows: list[Row] = []
         self._decoded: list[Recorded] = []
+        self._known: dict[int, Recorded] = {}
         after, page = 0, ledger.correlated_rows(run, 0, PAGE)
         while page:
             self._rows += page
@@ -42,8 +44,16 @@ class RunRecord:
         end = len(decoded)
         while end < len(rows) and rows[end][0] < position:
             end += 1
+        while len(decoded) < end and (recorded := self._known.get(rows[len(decoded)][0])) is not None:
+            decoded.append(recorded)
         decoded += shown(rows[len(decoded) : end])
+        if not decoded or decoded[-1].position < position:
+            return [*decoded]
         return [recorded for recorded in decoded if recorded.position < position]
+
+    def is_known(self, events: Iterable[Recorded]) -> None:
+        """These of its *events* were decoded already."""
+        self._known = {recorded.position: recorded for recorded in events}
 
     def events(self) -> list[Recorded]:
         """All of them."""

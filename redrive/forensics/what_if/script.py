@@ -5,7 +5,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from redrive.domain.compensation import events as ce
+from redrive.domain.compensation.state import CompensationState
 from redrive.domain.dead_letter import events as de
+from redrive.domain.dead_letter.state import DeadLetter
 from redrive.domain.effect import events as ee
 from redrive.domain.effect.state import Effect
 from redrive.domain.event import Event, Recorded
@@ -123,7 +125,8 @@ class _Reading:
     def _fold(self, recorded: Recorded) -> None:
         if recorded.version == 1:
             state = blank(recorded, self._flow_of)
-            self._streams[recorded.stream] = Stream(recorded.stream, state, recorded.position)
+            if not isinstance(state, (DeadLetter, CompensationState)):  # nobody here asks where these stand
+                self._streams[recorded.stream] = Stream(recorded.stream, state, recorded.position)
         if (stream := self._streams.get(recorded.stream)) is not None:
             stream.fold(recorded.event, recorded.event_id)
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from redrive.domain.dead_letter.events import DeadLetterOpened, DeadLetterRetryDispatched
 from redrive.domain.errors import StreamUnreadable
-from redrive.domain.event import Event
+from redrive.domain.event import Event, Recorded
 from redrive.domain.flow import Flow
 from redrive.domain.retry_policy import RetryPolicy
 from redrive.domain.run import events as e
@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from redrive.ledger.ledger import LogLedger
 
 MOST_FLOWS = 10_000
+MOST_BEGUN = 2_000
+"""Runs whose first row is kept while the log is read; of others it is read again."""
 _JUDGED = (e.AttemptFailed, e.AttemptInterrupted, ApprovalDenied, ApprovalExpired)
 _FIRST_TRY = b'"lifetime":1,'
 
@@ -36,7 +38,8 @@ _FIRST_TRY = b'"lifetime":1,'
 class Asks(IntEnum):
     """Which policy the command asked that wrote an event."""
 
-    NONE, RETRY, REDRIVE = range(3)
+    NONE, RETRY, REDRIVE, BEGINS = range(4)
+    """BEGINS: no policy, but it says by which flow a run is decided about."""
 
 
 @cache
@@ -45,6 +48,8 @@ def asks(stored_as: str) -> Asks:
     topic = stored_as.rpartition("/")[0]
     if topic in {cls.TOPIC for cls in _JUDGED}:
         return Asks.RETRY
+    if topic == e.RunSubmitted.TOPIC:
+        return Asks.BEGINS
     return Asks.REDRIVE if topic.startswith("dead-letter.") or topic == e.RunRequeued.TOPIC else Asks.NONE
 
 
@@ -58,22 +63,41 @@ class Touched:
         self._retries, self._redrives = any(map(_retries, sections)), any(map(_redrives, sections))
         self._ledger, self._flows, self._dropped_at = ledger, flows, dropped_at
         self._flow_of_run: OrderedDict[str, Flow | None] = OrderedDict()
+        self._begun: OrderedDict[str, Row] = OrderedDict()
+        self._decoded: dict[int, Recorded] = {}
 
     def touches(self, together: Sequence[Row]) -> bool:
         """Whether the decision that wrote these rows may have been another one; never False where it is."""
+        self._decoded.clear()
         for row in together:
             if row[0] in self._dropped_at:
                 return True
             asked = asks(row[3])
+            if asked is Asks.NONE:
+                continue
+            if asked is Asks.BEGINS:
+                self._note_begun(row)
             if asked is Asks.REDRIVE and self._redrives:
                 return True
             if asked is Asks.RETRY and self._retries and not self._is_same(row):
                 return True
         return False
 
+    def shown(self, together: Sequence[Row]) -> list[Recorded]:
+        """The events of the decision that was looked at last; what had to be decoded to tell is at hand."""
+        known = self._decoded
+        return [known[row[0]] if row[0] in known else shown((row,))[0] for row in together]
+
+    def _note_begun(self, row: Row) -> None:
+        """Keep the row that a run begins with: who asks for it will do so soon, if at all."""
+        self._begun[row[1]] = row
+        if len(self._begun) > MOST_BEGUN:
+            self._begun.popitem(last=False)
+
     def _is_same(self, row: Row) -> bool:
         """Whether the other retry policy decides an attempt's failure by the recorded inputs as it was decided."""
-        event = shown([row])[0].event
+        recorded = self._decoded[row[0]] = shown([row])[0]
+        event = recorded.event
         flow = self._flow(row[1])
         if not isinstance(event, _JUDGED) or flow is None or event.node not in flow.nodes:
             return False
@@ -96,7 +120,7 @@ class Touched:
         return known[run]
 
     def _read_flow(self, run: str) -> Flow | None:
-        row = self._ledger.recorder.first_of(run)
+        row = self._begun.pop(run, None) or self._ledger.recorder.first_of(run)
         first = None if row is None else shown([row])[0]
         if first is None or not isinstance(submitted := first.event, e.RunSubmitted):
             return None

@@ -1,6 +1,5 @@
 """What-if: recorded history decided again under another policy. Nothing is ever appended to the log."""
 
-from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
@@ -15,7 +14,8 @@ from redrive.forensics.decided_again.retrial import Differs, Retrial, take, unre
 from redrive.forensics.decided_again.row_decisions import row_decisions
 from redrive.forensics.decided_again.streams import Streams
 from redrive.forensics.footing import footing
-from redrive.forensics.what_if.bounds import Amounts, Bounds, Courses, Named, amounts_of, exactly, spanning
+from redrive.forensics.what_if.bounds import Amounts, Bounds, Named, amounts_of, exactly
+from redrive.forensics.what_if.certain import goes_otherwise
 from redrive.forensics.what_if.counterfactual_log import CounterfactualLogs
 from redrive.forensics.what_if.extent import kept_as_recorded, width_of
 from redrive.forensics.what_if.load import load_points
@@ -24,15 +24,13 @@ from redrive.forensics.what_if.parting import Parting, Partings
 from redrive.forensics.what_if.policy_file import WhatIfPolicy
 from redrive.forensics.what_if.report import (
     ASSUMPTIONS,
-    Recoveries,
     RunDifference,
     WhatIfReport,
     compared,
 )
 from redrive.forensics.what_if.run_record import RunRecord
+from redrive.forensics.what_if.sums import Sums
 from redrive.forensics.what_if.touched import Touched, count_rows
-from redrive.forensics.what_if.widest import Widest, widened
-from redrive.ledger.mapper import shown
 
 if TYPE_CHECKING:
     from redrive.engine import Engine
@@ -62,14 +60,11 @@ class Inquiry:
         self._width_ms = width_of(self._ledger, after, until)
         self._parted: dict[str, int] = {}
         self._recorded, self._same = Amounts(), Amounts()
-        self._low, self._high = Amounts(), Amounts()
-        self._open_runs: Counter[str] = Counter()
+        self._sums = Sums()
         self._runs: list[RunDifference] = []
-        self._recoveries = Recoveries()
         kept = kept_as_recorded(self._ledger, drop)
         self._gone = self._dropped_at - kept.keys()
         self._notes = list(kept.values())
-        self._inexact = 0
 
     def make(self, progress: Progress | None) -> WhatIfReport:
         """Read the log and report."""
@@ -79,7 +74,7 @@ class Inquiry:
                 count_rows((self._recorded,), rows, self._width_ms)
             elif touched.touches(rows):
                 count_rows((self._recorded,), rows, self._width_ms)
-                self._decide(shown(rows))
+                self._decide(touched.shown(rows))
                 self._streams.shrink()
             else:
                 count_rows((self._recorded, self._same), rows, self._width_ms)
@@ -91,15 +86,21 @@ class Inquiry:
         return self._report()
 
     def _decide(self, together: list[Recorded]) -> None:
-        run = together[0].correlation
-        if not self._streams.knows(run) and self._record_of(run).whole:
-            self._streams.learn(self._record_of(run).before(together[0].position), run)
+        run, at = together[0].correlation, together[0].position
+        if not self._streams.knows(run):
+            record = self._record_of(run)
+            record.is_known(together)
+            if record.whole:
+                self._streams.learn(record.before(at), run)
         dropped = not self._gone.isdisjoint(recorded.position for recorded in together)
         if dropped and self._parts(run, together, "what was dropped is"):
             self._part(run, together, None)
             return
         if unreadable(self._streams, together):
             take(self._streams, together)
+        elif self._is_certain(run, together):
+            self._part(run, together, None)
+            return
         else:
             again = Retrial(self._streams, together, self._flows.flow, same_course)
             try:
@@ -112,6 +113,12 @@ class Inquiry:
                 again.take_rest()
         for recorded in together:
             self._same.count(recorded, self._width_ms)
+
+    def _is_certain(self, run: str, together: Sequence[Recorded]) -> bool:
+        """Whether the decision goes another way, and nobody wants to be told how."""
+        if len(self._runs) < MOST_RUNS or not self._record_of(run).whole:
+            return False
+        return goes_otherwise(self._streams.get(run, together[0].position), together)
 
     def _record_of(self, run: str) -> RunRecord:
         """What the log holds of a run: the last that was read is at hand."""
@@ -164,31 +171,23 @@ class Inquiry:
             )  # fmt: skip
 
     def _tell(self, run_id: str, together: list[Recorded], first: Difference | None, parting: Parting) -> None:
-        recorded, courses, run = (
-            amounts_of(parting.rest, self._width_ms),
-            parting.courses(self._width_ms),
-            parting.script.run,
-        )
-        bounds = self._add(courses, parting.widest)
-        status = tuple(dict.fromkeys((courses.first.status, courses.last.status)))
-        later = None
-        finishes = [a.finished_ms for a in courses.amounts if a.completed]
-        if recorded.completed and recorded.finished_ms is not None and len(finishes) == len(courses.amounts):
-            later = spanning(at - recorded.finished_ms for at in finishes if at is not None)
-        self._recoveries = self._recoveries.with_run(
-            bool(recorded.completed), [bool(a.completed) for a in courses.amounts], later
-        )
-        if len(self._runs) >= MOST_RUNS:
+        named = len(self._runs) < MOST_RUNS
+        recorded, run = amounts_of(parting.rest, self._width_ms), parting.script.run
+        courses = parting.courses(self._width_ms, named=named)
+        bounds = self._sums.add(courses, parting.widest, self._width_ms)
+        later = self._sums.recover(recorded, courses)
+        if not named:
             return
+        status = tuple(dict.fromkeys((courses.first.status, courses.last.status)))
         self._runs.append(
             RunDifference(
                 run=run_id,
                 automation=run.automation if run is not None else "",
                 position=together[0].position,
                 first=first,
-                attempts=bounds["attempts"].minus(recorded.attempts),
-                dead_letters=bounds["dead_letters"].minus(recorded.dead_letters),
-                dispatches=bounds["dispatches"].minus(recorded.dispatches),
+                attempts=bounds("attempts").minus(recorded.attempts),
+                dead_letters=bounds("dead_letters").minus(recorded.dead_letters),
+                dispatches=bounds("dispatches").minus(recorded.dispatches),
                 status_recorded=str(run.status) if run is not None else "",
                 status=status,
                 later_ms=later,
@@ -199,36 +198,12 @@ class Inquiry:
             )
         )
 
-    def _add(self, courses: Courses, widest: Callable[[], Widest]) -> dict[str, Bounds]:
-        """Add what a run amounts to, at least and at most."""
-        bounds = {name: spanning(getattr(a, name) for a in courses.amounts) for name in _ADDED}
-        if not courses.exact:
-            self._inexact += 1
-            shared = amounts_of(courses.first.events[: courses.first.shared], self._width_ms)
-            bounds = widened(bounds, shared, widest())
-        for name, found in bounds.items():
-            setattr(self._low, name, getattr(self._low, name) + found.low)
-            setattr(self._high, name, getattr(self._high, name) + found.high)
-        for bucket in {bucket for a in courses.amounts for bucket in a.load}:
-            found = spanning(a.load[bucket] for a in courses.amounts)
-            self._low.load[bucket] += found.low
-            self._high.load[bucket] += found.high
-        self._add_opened([a.opened for a in courses.amounts])
-        return bounds
-
-    def _add_opened(self, opened: Sequence[Counter[int]]) -> None:
-        """Dead letters are counted up: of each course up to each bucket, and then the least and the most."""
-        before = exactly(0)
-        for bucket in sorted({bucket for of in opened for bucket in of}):
-            found = spanning(sum(n for at, n in of.items() if at <= bucket) for of in opened)
-            self._low.opened[bucket] += found.low - before.low
-            self._high.opened[bucket] += found.high - before.high
-            before = found
-
     def _report(self) -> WhatIfReport:
+        low, high = self._sums.low, self._sums.high
+
         def both(name: str) -> Bounds:
             same = getattr(self._same, name)
-            return Bounds(low=same + getattr(self._low, name), high=same + getattr(self._high, name))
+            return Bounds(low=same + getattr(low, name), high=same + getattr(high, name))
 
         return WhatIfReport(
             from_position=self._after,
@@ -239,19 +214,16 @@ class Inquiry:
             dead_letters=compared(self._recorded.dead_letters, both("dead_letters")),
             dispatches=compared(self._recorded.dispatches, both("dispatches")),
             completed=compared(self._recorded.completed, both("completed")),
-            recoveries=self._recoveries,
+            recoveries=self._sums.recoveries(),
             runs_that_differ=len(self._parted),
             runs=tuple(self._runs),
             bucket_ms=self._width_ms,
-            load=load_points(self._recorded, self._same, self._low, self._high, self._width_ms),
-            inexact_runs=self._inexact,
+            load=load_points(self._recorded, self._same, low, high, self._width_ms),
+            inexact_runs=self._sums.inexact,
             assumptions=ASSUMPTIONS,
             notes=tuple(self._notes),
             footing=footing(self._engine, self._until),
         )
-
-
-_ADDED = ("attempts", "retries", "dead_letters", "dispatches", "completed")
 
 
 def _named(attempts: set[Named]) -> tuple[str, ...]:

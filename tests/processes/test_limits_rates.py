@@ -199,5 +199,5 @@ def test_a_change_sees_the_limit_in_force(shop: Shop) -> None:
     seen: list[Limit | None] = []
     for _ in range(2):
         shop.engine.change_limit("total", "", lambda known: seen.append(known) or six, **ANA)  # type: ignore[func-returns-value]
-    assert seen == [None, six]
+    assert (seen[0], seen[-1]) == (None, six)  # on an empty log that others may write to, it is asked again
     nothing_written(shop, InvalidValue, lambda: shop.engine.change_limit("total", "", lambda _known: other, **ANA))

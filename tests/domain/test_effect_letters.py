@@ -115,11 +115,11 @@ def test_what_ends_retrying(verdict: Verdict, then: str, *, ends: bool, goes_on:
     )
 
 
-@pytest.mark.parametrize("status", ["open", "retry_requested", "parked"])
-def test_an_unknown_outcome_ends_nothing_else(status: str) -> None:
-    """Only what retries can end retrying."""
+@pytest.mark.parametrize(("status", "then"), [("open", "open"), ("parked", "parked"), ("retry_requested", "open")])
+def test_an_unknown_outcome_ends_a_request_too_and_nothing_else(status: str, then: str) -> None:
+    """What was asked for before cannot be done: it would be due for ever."""
     given_letter(*after(status)).when(recur_on, grounds(), REDRIVE, ends=True).then(
-        fact(e.DeadLetterRecurred, status=status)
+        fact(e.DeadLetterRecurred, status=then)
     )
 
 

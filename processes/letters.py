@@ -52,7 +52,9 @@ def dead_letter_unknown(tx: Transaction, run: Run, policy_of: PolicyOf) -> None:
         if not (tx.readable(id_) and tx.readable(letter)):
             continue
         effect = tx.effect(id_)
-        if effect.status is EffectStatus.UNKNOWN and tx.dead_letter(letter).status in REDRIVING:
+        if effect.status is not EffectStatus.UNKNOWN or effect.run != run.id:
+            continue  # one of the tenant's may be in the hands of another run, which will find out
+        if tx.dead_letter(letter).status in REDRIVING:
             node = run.nodes[effect.node]
             grounds = Grounds(
                 failure_of(effect), Verdict.NOT_RETRYABLE, node.number, node.lifetime, run.generation, tx.now_ms

@@ -185,6 +185,19 @@ def test_a_run_that_stops_before_a_redrive_can_find_out_waits_for_an_operator(ti
     assert (till.run_status(first.run_id), till.status(letter)) == ("failed", "open")
 
 
+def test_what_another_run_lost_and_will_find_out_is_not_ended_here(till: Till) -> None:
+    """An effect of the tenant: the run that sent it last asks, and its success resolves the dead letter of this one."""
+    till.fail_in(till.paying(), till.world.reject, scope="tenant")
+    till.acme.request_retry(till.the_letter(), **ANA)
+    attempt = till.again()
+    other = till.attempt(beside("b", retry=TWICE))
+    till.fail_in(other, till.world.break_down, scope="tenant")
+    till.fail(attempt)
+    assert till.letters(attempt.run_id) == [("tool_effect", "retrying"), ("node", "open")]
+    till.acme.reconcile_effect(till.effects()[0].id, "succeeded", **ANA)
+    assert till.letters(attempt.run_id)[0] == ("tool_effect", "resolved")
+
+
 def test_a_node_that_succeeded_does_not_resolve_what_failed_outside(till: Till) -> None:
     """The redriven attempt did without the effect: an operator decides about it, nothing retries it."""
     till.fail_in(till.paying(), till.world.reject)

@@ -31,7 +31,7 @@ def _drain(process: Process) -> list[str]:
         if not _dues(world):
             break
         if stalled:
-            _wait(world, patient=stalled < IMPATIENT)
+            _wait(world, stalled)
     problems = [f"something is due at {due} and nobody can do it" for due in _dues(world)[:1]]
     for run in world.runs:
         status = world.observer.run_state(None, run).status
@@ -48,12 +48,14 @@ def _do_what_is_due(process: Process) -> None:
         _finish(process, claim)
 
 
-def _wait(world: World, *, patient: bool) -> None:
+def _wait(world: World, stalled: int) -> None:
     """What is due has to wait for something that comes later: for a limit, mostly. Whoever waits in its line may look
-    again and again; where a process that died held it, with a clock that was wrong, it is freed when its lease ends."""
-    soon = (_in_line_ms(world), world.observer.next_work_ms(None, None, None)) if patient else ()
+    again and again; where a process that died held it, with a clock that was wrong, it is freed when its lease ends.
+    The tokens of a rate that were taken before a clock was set back come by that clock: the longer nothing happens,
+    the further it goes."""
+    soon = (_in_line_ms(world), world.observer.next_work_ms(None, None, None)) if stalled < IMPATIENT else ()
     later = [due for due in (*_on_the_agenda(world), *soon) if due is not None and due > world.now_ms]
-    world.now_ms = min(later, default=world.now_ms + 1_000)
+    world.now_ms = min(later, default=world.now_ms + 1_000 * stalled)
 
 
 def _dues(world: World) -> list[int]:

@@ -78,19 +78,18 @@ def verify(
     age_ms = _judge_age(policy, scan, engine.now_ms(), case)
     views_found = _compared("view", lambda: views_compared(engine.ledger, engine.views), views, case)
     agenda_found = _compared("agenda", lambda: agenda_compared(engine.ledger), agenda, case)
-    position = last.position if last else 0
     return VerifyReport(
         **_scanned(scan),
         **_judged(case),
         origin=origin,
-        position=position,
+        position=last.position if last else 0,
         log_position=engine.ledger.last_position(),
         signed_by=trust.by,
         unsealed_for_ms=age_ms,
         unanchored=_unanchored(scan.size, case.anchors),
         views=views_found,
         agenda=agenda_found,
-        footing=footing(engine, position if last else scan.read_to),
+        footing=footing(engine, last.position if last else scan.read_to),
     )
 
 

@@ -71,8 +71,7 @@ class Committer:
         self._keys_seen = 0
         self._heard_at = -math.inf
         self._ticks = ticking.get()
-        self.commits = self.conflicts = 0
-        self.closed = False
+        self.closed, self.commits, self.conflicts = False, 0, 0
 
     def transact(self, caller: Caller, command: Callable[[LedgerTransaction], T]) -> T:
         """Run one command and return its result once it is durable."""

@@ -69,11 +69,9 @@ class Cause(NamedTuple):
     id: str
 
 
-@dataclass(slots=True)
-class Recorded:
-    """An event with its envelope. It is wrapped once and reused when a commit is tried again, so that
-    *event_id* tells a lost acknowledgement from a rival. Times are UTC milliseconds; the ledger gives
-    *position* and *recorded_at_ms* (never backwards), and *payload* when that cannot be read."""
+class Recorded(NamedTuple):
+    """An event with its envelope, as it stands in the log. Times are UTC milliseconds; the ledger gives *position* and
+    *recorded_at_ms* (never backwards), and *payload* when that cannot be read."""
 
     stream: StreamId
     version: int

@@ -29,6 +29,7 @@ from redrive.ledger.transaction import LedgerTransaction
 from redrive.ledger.urls import is_server
 
 T = TypeVar("T")
+_MADE_AT_ONCE = 64
 _PAYLOAD = attrgetter("payload")
 _ENCRYPTED = b'{"encrypted":'
 _SQLITE = "redrive.ledger.sqlite.recorder:SqliteRecorder"
@@ -125,12 +126,14 @@ class LogLedger:
         return shown(self.recorder.rows_after(after, limit, until))
 
     def replay(self, after: int = 0, until: int | None = None, batch: int = 256) -> Iterator[list[Recorded]]:
-        """The log beyond position *after*, batch by batch, so small that it fits the processor's cache."""
+        """The log beyond position *after*, in order; at most *batch* events are read at once. They come in lists so
+        short that they fit the processor's cache, and that the garbage collector does not look at them again."""
         while rows := self.recorder.rows_after(after, batch, until):
-            events = shown(rows)
-            if self.recorder.encryption is None and not self.locked and any(map(_PAYLOAD, events)):
-                self._meet_encrypted()
-            yield events
+            for begun in range(0, len(rows), _MADE_AT_ONCE):
+                events = shown(rows[begun : begun + _MADE_AT_ONCE])
+                if self.recorder.encryption is None and not self.locked and any(map(_PAYLOAD, events)):
+                    self._meet_encrypted()
+                yield events
             after = rows[-1][0]
 
     def rows(self, after: int = 0, until: int | None = None, batch: int = 256) -> Iterator[list[Row]]:

@@ -37,6 +37,7 @@ class LoggedEvent(StoredEvent):
 
 
 NewRow = tuple[str, int, str, bytes, str, str, int]
+_made = tuple.__new__  # what the constructor of a named tuple ends with: here is where a replay spends its time
 Appended = tuple[StreamId, int, Event | UnknownEvent, EventId, Tenant, str, Cause | None]
 """An event with its stream, version, id, tenant, correlation and cause."""
 
@@ -114,21 +115,24 @@ def decode(
     try:
         body: _Stored = _decoder(topic)(state)
         cause = body["cause"]
-        return Recorded(
-            stream,
-            version,
-            body["data"],
-            body["id"],
-            body["at"],
-            tenant_named(tenant),
-            correlation,
-            _principal(*body["actor"]),
-            body["reason"],
-            None if cause is None else Cause(*cause),
-            body["engine"],
-            position,
-            recorded_at_ms,
-            _payload_of(body["encrypted"]) if "encrypted" in body else "",
+        return _made(
+            Recorded,
+            (
+                stream,
+                version,
+                body["data"],
+                body["id"],
+                body["at"],
+                tenant_named(tenant),
+                correlation,
+                _principal(*body["actor"]),
+                body["reason"],
+                None if cause is None else _made(Cause, cause),
+                body["engine"],
+                position,
+                recorded_at_ms,
+                _payload_of(body["encrypted"]) if "encrypted" in body else "",
+            ),
         )
     except (ValueError, TypeError, LookupError, AttributeError) as error:  # an upcaster's as well
         raise StreamDamaged(

@@ -115,12 +115,8 @@ class CounterfactualLogs:
         told = {r.position: r for r in self._engine.ledger.at_positions([row[1] for row in rows if row[1] is not None])}
         found: list[Recorded] = []
         for row in rows:
-            if row[1] is None:
-                found.append(decode(row[0], *row[2:]))
-            else:
-                recorded = told[row[1]]
-                recorded.position = row[0]
-                found.append(recorded)
+            recorded = None if row[1] is None else told[row[1]]
+            found.append(decode(row[0], *row[2:]) if recorded is None else recorded._replace(position=row[0]))
         return found
 
     def last(self, side: Side) -> int:

@@ -1,7 +1,6 @@
 """Claims pass over what another claimant decides about, for as long as it does."""
 
 from collections import Counter
-from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -100,7 +99,7 @@ def test_a_crash_frees_what_it_held(tmp_path: Path) -> None:
 
 
 def test_four_processes_claim_each_run_once(tmp_path: Path) -> None:
-    """And each goes through the line from its head, as far as others leave it: nearly the oldest first."""
+    """And none is left. In which order depends on who is faster: who waits long with a run keeps it from the others."""
     path = str(tmp_path / "log.db")
     world = World(path, busy_timeout_ms=60_000)
     runs = [world.submit(f"r{n}") for n in range(40)]
@@ -110,7 +109,6 @@ def test_four_processes_claim_each_run_once(tmp_path: Path) -> None:
         rival.tell()
     claimed = [rival.rest() for rival in rivals]
     assert Counter(run for each in claimed for run in each) == Counter(runs)
-    assert all(runs.index(late) - runs.index(soon) > -4 for each in claimed for soon, late in pairwise(each))
     world.check()
     world.ledger.close()
 

@@ -1,6 +1,7 @@
 """What the use cases need from a ledger: one transaction for one decision."""
 
 from collections.abc import Callable, Container, Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from typing import Literal, NamedTuple, Protocol, TypeVar
 
 from redrive.domain.compensation.state import CompensationState
@@ -246,8 +247,15 @@ class Ledger(Protocol):
     def transact(self, caller: Caller, command: Callable[[Transaction], T]) -> T:
         """Run *command* in a transaction of its own. It must have no other effects: a ledger may run it again."""
 
-    def transact_together(self, jobs: Sequence[tuple[Caller, Callable[[Transaction], T]]]) -> Sequence[Outcome[T]]:
-        """Run several commands in one commit; one refusal harms no other."""
+    def transact_together(
+        self, jobs: Sequence[tuple[Caller, Callable[[Transaction], T]]], reads: Sequence[str] = ()
+    ) -> Sequence[Outcome[T]]:
+        """Run several commands in one commit; one refusal harms no other. *reads*: what they are about to look at, as
+        far as it is known, so that a log that is far away is asked once."""
+
+    def turn(self, of: str) -> AbstractContextManager[bool]:
+        """Take turns with other processes that would otherwise decide about the same in vain; whether there was one to
+        be waited for. It is no lock: who has waited for long goes on."""
 
     def now_ms(self) -> int:
         """The time by the ledger's clock."""

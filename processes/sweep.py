@@ -69,10 +69,14 @@ def sweep(
     caller = Caller(tenant, cause=SWEEPER)
     seen: set[RunId] = set()
     while page := ledger.due_dead_letters(tenant, after, PAGE):
-        after = (page[-1].due_ms, page[-1].created)
-        runs = list(dict.fromkeys(row.run for row in page if row.run not in seen))
-        seen.update(runs)
-        outcomes = ledger.transact_together([(caller, redriving(id_, policy_of, engine)) for id_ in runs])
+        with ledger.turn("sweep") as waited:
+            if waited and not (page := ledger.due_dead_letters(tenant, after, PAGE)):
+                break
+            after = (page[-1].due_ms, page[-1].created)
+            runs = list(dict.fromkeys(row.run for row in page if row.run not in seen))
+            seen.update(runs)
+            jobs = [(caller, redriving(id_, policy_of, engine)) for id_ in runs]
+            outcomes = ledger.transact_together(jobs, [*runs, *(row.subject for row in page)])
         for id_, outcome in zip(runs, outcomes, strict=True):
             tell_swept(id_, outcome, report)
         pages = None if pages is None else pages - 1

@@ -31,8 +31,8 @@ def _redrive(how: str, store: str, way: str, lifecycles: int) -> Way:
 
 ONE_SQLITE, BEST_SQLITE = "redrive-sqlite-one", "redrive-sqlite-batch"
 AHEAD_SQLITE = "redrive-sqlite-merged"
-ONE_POSTGRESQL, BEST_POSTGRESQL = "redrive-postgresql-one", "redrive-postgresql-batch-4-processes"
-MANY_POSTGRESQL, BATCH_POSTGRESQL = "redrive-postgresql-8-processes", "redrive-postgresql-batch"
+ONE_POSTGRESQL, BEST_POSTGRESQL = "redrive-postgresql-one", "redrive-postgresql-batch"
+MANY_POSTGRESQL, SHARED_POSTGRESQL = "redrive-postgresql-8-processes", "redrive-postgresql-batch-4-processes"
 
 WAYS = (
     _redrive("one worker", SQLITE, "one", 200),
@@ -47,8 +47,8 @@ WAYS = (
     Way("floor", "batches of 100", SQLITE, "floor_sqlite", "batch", 2_000, None, BEST_SQLITE),
     _redrive("one worker", POSTGRESQL, "one", 100),
     _redrive("8 processes", POSTGRESQL, "8-processes", 400),
-    _redrive("batches of 100", POSTGRESQL, "batch", 1_000),
-    _redrive("its best: batches of 100, 4 processes", POSTGRESQL, "batch-4-processes", 2_000),
+    _redrive("its best: batches of 100", POSTGRESQL, "batch", 1_000),
+    _redrive("batches of 100, 4 processes", POSTGRESQL, "batch-4-processes", 2_000),
     Way("DBOS", "one worker", POSTGRESQL, "dbos", "one", 60, "dbos", ONE_POSTGRESQL),
     Way("DBOS", "its best: no limit", POSTGRESQL, "dbos", "best", 100, "dbos", BEST_POSTGRESQL),
     Way("Procrastinate", "one worker", POSTGRESQL, "procrastinate", "one", 100, "procrastinate", ONE_POSTGRESQL),
@@ -75,7 +75,7 @@ WAYS = (
     ),
     Way("floor", "one process", POSTGRESQL, "floor_postgres", "one", 100, "floor", ONE_POSTGRESQL),
     Way("floor", "8 processes", POSTGRESQL, "floor_postgres", "8-processes", 400, "floor", MANY_POSTGRESQL),
-    Way("floor", "batches of 100", POSTGRESQL, "floor_postgres", "batch", 2_000, "floor", BATCH_POSTGRESQL),
+    Way("floor", "batches of 100", POSTGRESQL, "floor_postgres", "batch", 2_000, "floor", BEST_POSTGRESQL),
     Way(
         "floor",
         "batches of 100, 4 processes",
@@ -84,6 +84,6 @@ WAYS = (
         "batch-4-processes",
         4_000,
         "floor",
-        BEST_POSTGRESQL,
+        SHARED_POSTGRESQL,
     ),
 )

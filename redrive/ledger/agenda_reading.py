@@ -4,6 +4,7 @@ from collections.abc import Container, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from redrive.domain.dead_letter.state import DeadLetter
+from redrive.domain.errors import StreamUnreadable
 from redrive.domain.identity import DeadLetterId, RunId
 from redrive.domain.ports import START, Caller, Due
 from redrive.ledger.agenda import Agenda
@@ -15,6 +16,7 @@ from redrive.ledger.tally import Tally
 if TYPE_CHECKING:
     from redrive.ledger.committer import Committer
 
+FEW = 16
 LAST = 2**62  # where a stream begins that is to be written
 
 
@@ -63,19 +65,24 @@ class AgendaReading(Reading):
         """Due queued runs in the order (due, created) that a worker with *handlers* (None: any) may execute, with
         those for whom a limit has room again, beyond *after*; none of the tenants *without*."""
         if run is None and (untaken := self._untaken(handlers, limit, without, after)) is not None:
-            return untaken
+            return self._about_to_claim(untaken)
         agenda, tenant = self._agenda, self.caller.tenant
         if run is not None:
             dues = agenda.claimable_run(run, self.now_ms)
             return dues or (self.limits.offers_of(run) if self.limited else [])
         dues = agenda.claimable(tenant, handlers, self.now_ms, limit, without, after)
         if not self.limited:
-            return dues
+            return self._about_to_claim(dues)
         offers = self.limits.offers(tenant, handlers, limit, without, after)
         first: dict[str, Due] = {}
         for due in sorted([*dues, *offers], key=lambda due: (due.due_ms, due.created)):
             first.setdefault(due.subject, due)
-        return list(first.values())[:limit]
+        return self._about_to_claim(list(first.values())[:limit])
+
+    def _about_to_claim(self, dues: Sequence[Due]) -> Sequence[Due]:
+        if len(dues) > 1:
+            self._committer.read_ahead([due.run for due in dues])
+        return dues
 
     def _untaken(
         self, handlers: Container[str] | None, limit: int, without: Container[str], after: tuple[int, int]
@@ -94,11 +101,32 @@ class AgendaReading(Reading):
     def due_dead_letters(self, run: RunId) -> Sequence[DeadLetterId]:
         """The dead letters of *run* whose dispatch is due."""
         committer = self._committer
+        if committer.ahead and (known := self._due_by_their_states(run)) is not None:
+            return known
         committer.look()
         due = committer.agenda.dead_letters(run, self.now_ms)
         if committer.ahead:
             self._with_letters_ahead(run, due)
         return [DeadLetterId(id_) for id_ in sorted(due, key=due.__getitem__)]
+
+    def _due_by_their_states(self, id_: RunId) -> Sequence[DeadLetterId] | None:
+        """The same, without a way to the agenda; None where that is not to be told, or would cost more."""
+        try:
+            run = self.find_run(id_)
+            letters = {*run.dead_letters.values(), *run.effect_letters.values()} if run else ()
+            if not 0 < len(letters) <= FEW:
+                return None
+            entries = [self._entry(letter) for letter in letters]
+        except StreamUnreadable:
+            return None
+        due: dict[DeadLetterId, int] = {}
+        for entry in entries:
+            if entry is None or not isinstance(entry.state, DeadLetter):
+                return None
+            for row in rows_of(entry.state, entry.created or LAST, self._committer.engine, self.find_run):
+                if row.due_ms is not None and row.due_ms <= self.now_ms:
+                    due[entry.state.id] = row.created
+        return sorted(due, key=due.__getitem__)
 
     def _with_letters_ahead(self, run: RunId, due: dict[str, int]) -> None:
         """Bring the due letters of *run* up to what the commands before this one did to them; that they did something

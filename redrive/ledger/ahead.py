@@ -1,8 +1,9 @@
 """Deciding ahead of the lock, where others may write meanwhile: on PostgreSQL."""
 
+import contextlib
 import math
 import time
-from collections.abc import Collection, Container, Iterator, Sequence
+from collections.abc import Collection, Container, Iterable, Iterator, Sequence
 from functools import partial
 from typing import Any
 
@@ -17,12 +18,13 @@ from redrive.ledger.limit_book import LIMITS_STREAM
 from redrive.ledger.pending import Pending
 from redrive.ledger.postgres.line import MOST_TAKEN, untaken
 from redrive.ledger.states import Entry
-from redrive.ledger.storage_errors import LogMoved
+from redrive.ledger.storage_errors import LogMoved, storage_errors
 from redrive.ledger.transaction import LedgerTransaction
 
 _OF_ALL = frozenset((LIMITS_STREAM, SHARDS_STREAM))  # what every decision rests on
 CONTENDED_S = 2.0
 PAUSES_S = (0.002, 0.004, 0.008, 0.016, 0.032)
+TURN_PAUSES_S = (0.01, 0.02, 0.04, 0.08, 0.16, 0.32, 0.64, 0.73)
 STALE_S = 0.02  # what is older is asked again before it is used: that is cheaper than to decide in vain
 
 
@@ -73,9 +75,37 @@ class AheadCommitter(Committer):
         dues = list(each_once(due_of(row) for row in rows if not row[6]))
         return Untaken(dues, passed_over=any(row[6] for row in rows) or len(dues) < len(rows) == limit)
 
+    @contextlib.contextmanager
+    def turn(self, of: str) -> Iterator[bool]:
+        """Wait while another process has its turn, without holding anything, for two seconds at most."""
+        mine, waited = self._try_turn(of), False
+        for pause_s in TURN_PAUSES_S:
+            if mine:
+                break
+            time.sleep(pause_s)
+            mine, waited = self._try_turn(of), True
+        try:
+            yield waited
+        finally:
+            if mine:
+                with self._lock:
+                    self.recorder.end_turn(of)
+
+    def _try_turn(self, of: str) -> bool:
+        with self._lock, storage_errors(self.recorder.path):
+            self._require_open()
+            return self.recorder.try_turn(of)
+
+    def read_ahead(self, streams: Iterable[str]) -> None:
+        """Read several streams in one way to the server."""
+        self.states.read_ahead(streams)
+
     def _commit_jobs(self, jobs: Sequence[Pending[Any]], transactions: list[LedgerTransaction]) -> None:
-        if not self._decided_ahead(jobs, transactions):
-            super()._commit_jobs(jobs, transactions)
+        try:
+            if not self._decided_ahead(jobs, transactions):
+                super()._commit_jobs(jobs, transactions)
+        finally:
+            self.states.read_ahead(())
 
     def _decided_ahead(self, jobs: Sequence[Pending[Any]], transactions: list[LedgerTransaction]) -> bool:
         """Decide while others write, and write it all down in one piece, unless they did not leave alone what was read.
@@ -85,6 +115,7 @@ class AheadCommitter(Committer):
         """
         if self.recorder.lost or self._ticks() - self._heard_at > STALE_S:
             self._take_news()
+        self.states.read_ahead([stream for job in jobs for stream in job.reads])
         if self.limit_book.version or self.recorder.encryption is not None:
             return False
         self.ahead, self._ahead_of = True, transactions

@@ -189,6 +189,13 @@ class Committer:
     def look(self) -> None:
         """What is due is about to be read."""
 
+    def read_ahead(self, streams: Iterable[str]) -> None:
+        """These streams are about to be asked for: here each of them is at hand."""
+
+    def turn(self, *_asked: Any) -> contextlib.AbstractContextManager[bool]:
+        """Who decides has the write lock: nobody decides in vain."""
+        return contextlib.nullcontext(False)
+
     def untaken(self, *_asked: Any) -> Untaken | None:
         """See ``AheadCommitter``: here nobody else decides meanwhile."""
         return None
@@ -213,6 +220,7 @@ class Committer:
         self.recorded_at_ms = max(self.recorded_at_ms, recorded_at_ms)
         if streams is None:
             self.states.foreign_changes += 1
+            self.states.read_ahead(())
             self.recorder.heads.clear()
             self.known_streams.clear()
             self.read_limits()

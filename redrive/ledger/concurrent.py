@@ -27,3 +27,11 @@ class ConcurrentRecorder(LogRecorder):
     @abstractmethod
     def heard(self) -> News:
         """What was heard of others since this was last asked, without asking the database again."""
+
+    @abstractmethod
+    def try_turn(self, of: str) -> bool:
+        """Whether no other process has its turn of *of*; this one has it then, until ``end_turn``, or it ends."""
+
+    @abstractmethod
+    def end_turn(self, of: str) -> None:
+        """Let the next one have its turn."""

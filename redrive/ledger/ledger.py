@@ -1,6 +1,7 @@
 """The ledger on one log: what the use cases and queries see of it."""
 
 from collections.abc import Callable, Container, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from contextvars import ContextVar
 from operator import attrgetter
 from typing import Any, TypeVar, cast
@@ -99,12 +100,18 @@ class LogLedger:
         return self.committer.transact(caller, command)
 
     def transact_together(
-        self, jobs: Sequence[tuple[Caller, Callable[[LedgerTransaction], T]]]
+        self, jobs: Sequence[tuple[Caller, Callable[[LedgerTransaction], T]]], reads: Sequence[str] = ()
     ) -> Sequence[Pending[T]]:
         """Run several commands in one commit; one refusal harms no other."""
         pending = [Pending(caller, command) for caller, command in jobs]
+        if pending:
+            pending[0].reads = reads
         self.committer.commit_together(pending)
         return pending
+
+    def turn(self, of: str) -> AbstractContextManager[bool]:
+        """Take turns with other processes."""
+        return self.committer.turn(of)
 
     def collect(self, call: Callable[[], T]) -> Pending[T]:
         """Run *call* so that the one command it transacts is queued, not committed."""

@@ -1,6 +1,6 @@
 """A command that waits for its commit, and its result."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Generic, TypeVar, cast
 
 from redrive.domain.ports import Caller
@@ -14,10 +14,11 @@ T = TypeVar("T")
 class Pending(Generic[T]):
     """A command's result, which exists once its batch is durable."""
 
-    __slots__ = ("_done", "_error", "_value", "caller", "command")
+    __slots__ = ("_done", "_error", "_value", "caller", "command", "reads")
 
     def __init__(self, caller: Caller, command: "Callable[[LedgerTransaction], T]") -> None:
         self.caller, self.command = caller, command
+        self.reads: Sequence[str] = ()
         self._done = False
         self._value: T | None = None
         self._error: BaseException | None = None

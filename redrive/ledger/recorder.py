@@ -217,6 +217,10 @@ class LogRecorder(ApplicationRecorder):
         used = connection or self.reader()
         return self.as_read(used.execute(query, (stream, after)).fetchall(), used)
 
+    def rows_of_each(self, after: Mapping[str, int]) -> dict[str, list[Row]]:
+        """The rows of several streams, each beyond its version, as *writer* sees them."""
+        return {stream: self.rows_of(stream, version, self.writer) for stream, version in after.items()}
+
     def first_of(self, stream: str) -> Row | None:
         """The row with which *stream* begins, if there is one."""
         query = f"SELECT {COLUMNS} FROM events WHERE originator_id = ? AND originator_version = 1"

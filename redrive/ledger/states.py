@@ -89,6 +89,7 @@ class States:
         self._most_bytes = most_bytes
         self._bytes = 0
         self._entries: OrderedDict[str, Entry] = OrderedDict()
+        self._read_ahead: dict[tuple[str, int], list[Row]] = {}
         self.flows = Flows(recorder)
         self.foreign_changes = 0
 
@@ -103,11 +104,26 @@ class States:
             return self._load(stream)
         return entry
 
+    def read_ahead(self, streams: Iterable[str]) -> None:
+        """Read at once what is not known as of now of *streams*, which are about to be asked for one after the other
+        in this transaction; of none: what was read and not asked for is forgotten."""
+        wanted = {}
+        for stream in streams:
+            entry = self._entries.get(stream)
+            if entry is None or entry.checked != self.foreign_changes:
+                wanted[stream] = 0 if entry is None else entry.state.version - 1
+        rows = self._recorder.rows_of_each(wanted) if len(wanted) > 1 else {}
+        self._read_ahead = {(stream, wanted[stream]): found for stream, found in rows.items()}
+
+    def _rows_of(self, stream: str, after: int) -> list[Row]:
+        rows = self._read_ahead.pop((stream, after), None)
+        return self._recorder.rows_of(stream, after, self._recorder.writer) if rows is None else rows
+
     def _brought_up(self, entry: Entry) -> bool:
         """Fold what others wrote to a stream; False when it does not go on from what is known: the log was restored to
         an earlier moment, and others may have gone on from there."""
         version = entry.state.version
-        rows = self._recorder.rows_of(entry.stream, version - 1, self._recorder.writer)
+        rows = self._rows_of(entry.stream, version - 1)
         if not rows or rows[0][2] != version or event_id_of(rows[0][4]) != entry.head:
             return False
         self._recorder.heads[entry.stream] = rows[-1][2]
@@ -144,12 +160,14 @@ class States:
 
     def look_again(self, stream: str) -> None:
         """Others wrote to a stream: compare it with the log before it is used."""
+        self._read_ahead.clear()
         if (entry := self._entries.get(stream)) is not None:
             entry.checked = -1
 
     def forget_all(self) -> None:
         """Drop everything: what was read may not be used any more."""
         self._entries.clear()
+        self._read_ahead.clear()
         self._bytes = 0
 
     def rows_changed(self, subjects: Iterable[str]) -> None:
@@ -187,7 +205,7 @@ class States:
         return entry.state
 
     def _load(self, stream: str) -> Entry | None:
-        rows = self._recorder.rows_of(stream, 0, self._recorder.writer)
+        rows = self._rows_of(stream, 0)
         if not rows:
             self._recorder.heads[stream] = 0  # the first event of a new stream need not look again
             return None

@@ -7,12 +7,18 @@ server knows how far others came meanwhile, and counts everything up by that: ``
 
 from typing import NamedTuple
 
-MOST_NEWS = 500
+from redrive.ledger.recorder import COLUMNS
+
+MOST_NEWS = 4_000  # beyond it, every state in memory is compared with the log before it is used, one by one
 NEWS = (
     "SELECT position, originator_id, originator_version, recorded_at_ms FROM events WHERE position >= ? "
     f"ORDER BY position LIMIT {MOST_NEWS + 1}"
 )
 LAST = NEWS.replace("ORDER BY position", "ORDER BY position DESC").replace(str(MOST_NEWS + 1), "1")
+ROWS_OF_EACH = (
+    f"SELECT {COLUMNS} FROM unnest(?::text[], ?::bigint[]) AS wanted (stream, after) "
+    "JOIN events ON originator_id = stream AND originator_version > after ORDER BY originator_id, originator_version"
+)
 _SHIFT = "coalesce(nullif(current_setting('redrive.shift', true), '')::bigint, 0)"
 _BASE = "coalesce(nullif(current_setting('redrive.base', true), '')::bigint, 0)"
 UNMOVED = (

@@ -7,7 +7,7 @@ was decided because of it: the write-ahead log is one sequence. Nobody is told "
 """
 
 import contextlib
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import Any, ClassVar
 
 import psycopg
@@ -17,7 +17,17 @@ from redrive.ledger.concurrent import ConcurrentRecorder
 from redrive.ledger.database import Connection, Row
 from redrive.ledger.mapper import NewRow
 from redrive.ledger.postgres.address import address_of
-from redrive.ledger.postgres.appending import CREATED, INSERT, LAST, MOST_NEWS, NEWS, NOWHERE, UNMOVED, Place
+from redrive.ledger.postgres.appending import (
+    CREATED,
+    INSERT,
+    LAST,
+    MOST_NEWS,
+    NEWS,
+    NOWHERE,
+    ROWS_OF_EACH,
+    UNMOVED,
+    Place,
+)
 from redrive.ledger.postgres.bell import Bell
 from redrive.ledger.postgres.connecting import connect
 from redrive.ledger.postgres.connection import Found, Opening, PostgresConnection
@@ -271,6 +281,26 @@ class PostgresRecorder(ConcurrentRecorder):
         finally:
             self.commit()
         return rows
+
+    def try_turn(self, of: str) -> bool:
+        """By a lock of the session, which ends with it."""
+        return bool(self._first(("SELECT pg_try_advisory_lock(?)", (self._turn_key(of),)))[0].fetchone()[0])
+
+    def end_turn(self, of: str) -> None:
+        """A connection that is lost has ended it."""
+        with contextlib.suppress(DatabaseFault):
+            self.writer.together(("SELECT pg_advisory_unlock(?)", (self._turn_key(of),)))
+
+    def _turn_key(self, of: str) -> int:
+        return lock_key(f"{self._address.schema} {of}")
+
+    def rows_of_each(self, after: Mapping[str, int]) -> dict[str, list[Row]]:
+        """In one way to the server."""
+        each: dict[str, list[Row]] = {stream: [] for stream in after}
+        rows = self.writer.execute(ROWS_OF_EACH, ([*after], [*after.values()])).fetchall()
+        for row in self.as_read(rows, self.writer):
+            each[row[1]].append(row)
+        return each
 
     @contextlib.contextmanager
     def emptying(self) -> Iterator[None]:

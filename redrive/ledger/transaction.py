@@ -6,6 +6,7 @@ from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, TypeVar, cast
 
 from redrive.domain.compensation.state import CompensationState
+from redrive.domain.dead_letter.events import DeadLetterOpened
 from redrive.domain.dead_letter.state import DeadLetter
 from redrive.domain.effect.state import Effect
 from redrive.domain.event import Cause, Event, Recorded
@@ -104,7 +105,8 @@ class LedgerTransaction(AgendaReading):
 
     def _append_to(self, stream: str, kind: "Callable[..., S]", subject: Subject, events: Sequence[Event]) -> S:
         """Append to a stream that begins with its first event."""
-        entry = self._entry(stream)
+        begins = self._committer.ahead and type(events[0]) is DeadLetterOpened  # its run knows of none; the commit asks
+        entry = None if begins else self._entry(stream)
         if entry is None:
             entry = Entry(stream, kind(tenant=subject.tenant), 0)
             self._committer.states.begin(entry)

@@ -6,7 +6,6 @@ one after the other. Rings that follow each other closely are one. What is misse
 
 import os
 import threading
-import time
 from collections.abc import Callable
 from typing import Any
 
@@ -47,28 +46,28 @@ class Bell:
         self._channel, self._ring_on, self._connected = channel, ring_on, connected
         self._name = os.urandom(8).hex()
         self._lock = threading.Lock()
-        self._rung = 0.0
-        self._later: threading.Timer | None = None
+        self._due = threading.Event()
         self._closed = threading.Event()
+        self._ringing: threading.Thread | None = None
         self._listening: threading.Thread | None = None
         self._silent, self._deaf = Outage("bell.silent", "bell.rings"), Outage("bell.deaf", "bell.hears")
 
     def ring(self) -> None:
-        """Something was committed. Within the pause after a ring, one more at its end."""
-        with self._lock:
-            wait = self._rung + DEBOUNCE_S - time.monotonic()
-            if self._later is not None or self._closed.is_set():
-                return
-            if wait > 0:
-                self._later = threading.Timer(wait, self._ring)
-                self._later.daemon = True
-                self._later.start()
-                return
-        self._ring()
+        """Something was committed. Who committed does not wait for the ring: a thread has the rope."""
+        self._due.set()
+        if self._ringing is None and not self._closed.is_set():
+            with self._lock:
+                if self._ringing is None:
+                    self._ringing = threading.Thread(target=self._ring_when_due, name="redrive-ringing", daemon=True)
+                    self._ringing.start()
+
+    def _ring_when_due(self) -> None:
+        while self._due.wait() and not self._closed.is_set():
+            self._ring()
+            self._closed.wait(DEBOUNCE_S)
 
     def _ring(self) -> None:
-        with self._lock:
-            self._rung, self._later = time.monotonic(), None
+        self._due.clear()
         try:
             self._ring_on().execute("SELECT pg_notify(?, ?)", (self._channel, self._name))
         except Exception as error:  # noqa: BLE001 - best effort: the commit is durable, and whoever waits looks again
@@ -85,14 +84,16 @@ class Bell:
                 self._listening.start()
 
     def close(self) -> None:
-        """Listen no longer."""
+        """Ring what was not rung yet, and listen no longer."""
         self._closed.set()
+        if self._due.is_set():
+            self._ring()
+        self._due.set()  # whoever waits for it
         with self._lock:
-            listening, later = self._listening, self._later
-        if later is not None:
-            later.cancel()
-        if listening is not None and listening is not threading.current_thread():
-            listening.join(2 * LISTEN_S)
+            threads = (self._listening, self._ringing)
+        for thread in threads:
+            if thread is not None and thread is not threading.current_thread():
+                thread.join(2 * LISTEN_S)
 
     def _listen(self, heard: Callable[[], None]) -> None:
         while not self._closed.is_set():

@@ -127,8 +127,8 @@ class PostgresRecorder(ConcurrentRecorder):
 
     def close(self) -> None:
         """Close every connection."""
-        super().close()
         self.bell.close()
+        super().close()
         self.writer.close()
         self._readers.close()
 

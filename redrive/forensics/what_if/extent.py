@@ -13,7 +13,6 @@ if TYPE_CHECKING:
     from redrive.ledger.ledger import LogLedger
 
 BUCKETS = 60
-MOST_DISPATCHES = 10_000
 WIDTHS_MS = (1_000, 5_000, 15_000, 60_000, 300_000, 900_000, 3_600_000, 14_400_000, 86_400_000, 604_800_000)
 
 

@@ -1,10 +1,7 @@
 """Approvals and timed waits, and the workers that come to them."""
 
 import time
-from collections.abc import Iterator
 from pathlib import Path
-
-import pytest
 
 import redrive
 from redrive import Approval, Flow, Node, Wait, Worker
@@ -12,15 +9,6 @@ from tests.processes.workshop import ANA, Shop, policy, until, work, working
 from tests.stores import log_url
 
 ASK = Node("ask", approval=Approval("publish?"), retry=policy(mode="dead_letter"))
-
-
-@pytest.fixture
-def shop(tmp_path: Path) -> Iterator[Shop]:
-    """An engine with a fake clock; the log and the views are sound at the end of every test."""
-    shop = Shop(tmp_path / "log.db")
-    yield shop
-    shop.check()
-    shop.engine.close()
 
 
 def test_a_worker_ends_waits_and_stops_at_an_approval(shop: Shop) -> None:

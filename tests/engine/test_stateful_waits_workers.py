@@ -3,9 +3,11 @@
 import time
 from pathlib import Path
 
+import pytest
+
 import redrive
 from redrive import Approval, Flow, Node, Wait, Worker
-from tests.processes.workshop import ANA, Shop, policy, until, work, working
+from tests.processes.workshop import ANA, Shop, policy, told_when_a_worker_waits, until, work, working
 from tests.stores import log_url
 
 ASK = Node("ask", approval=Approval("publish?"), retry=policy(mode="dead_letter"))
@@ -31,17 +33,17 @@ def test_run_until_idle_waits_for_a_timed_wait(tmp_path: Path) -> None:
         assert 0.1 < time.monotonic() - begun < 200
 
 
-def test_a_working_worker_hears_of_an_approval_at_once(shop: Shop) -> None:
+def test_a_working_worker_hears_of_an_approval_at_once(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
     """Also in a run that it holds, long before it would look again by itself."""
     flow = Flow([Node("a"), ASK, Node("b", after="ask")])
-    go_on, ran = [False], list[str]()
+    go_on, ran, waits = [False], list[str](), told_when_a_worker_waits(monkeypatch, busy=True)
 
     def a(_: object) -> None:
         until(lambda: go_on[0])
 
-    with working(shop, {"a": a, "b": lambda _: ran.append("b")}, poll_ms=60_000, tick_ms=60_000):
+    with working(shop, {"a": a, "b": lambda _: ran.append("b")}, poll_ms=3_600_000, tick_ms=3_600_000):
         run = shop.submit(flow)
-        until(lambda: shop.node(run, "a").status == "running")
+        until(waits.is_set)
         shop.acme.approve(run, "ask", **ANA)
         until(lambda: ran)
         go_on[0] = True

@@ -36,7 +36,6 @@ MAX_NAME_BYTES = 512
 MAX_TEXT_BYTES = 16_384
 MAX_DOCUMENT_BYTES = 1_048_576
 MAX_DEPTH = 64
-KINDS = "null, true, false, a number, a text, a list or an object"
 MAX_TIMEOUT_MS = 30 * 86_400_000
 
 CleanJson = Annotated[JsonValue, GetPydanticSchema(lambda _source, _handler: core_schema.any_schema())]

@@ -48,12 +48,12 @@ class Allowed:
 class Handlers(Mapping[str, Handler]):
     """The handlers that are allowed, by name; functions are imported when they are first looked up."""
 
-    def __init__(self, allowed: Allowed, classifier: Classifier, known: Mapping[str, Handler] | None = None) -> None:
+    def __init__(self, allowed: Allowed, classifier: Classifier) -> None:
         self._allowed = allowed
-        self._known: dict[str, Handler] = dict(known or {})
+        self._known: dict[str, Handler] = {}
         if allowed.commands:
-            self._known.setdefault(COMMAND_HANDLER, CommandHandler(classifier))
-            self._known.setdefault(SIMULATE_HANDLER, RecordedCommandHandler(classifier))
+            self._known[COMMAND_HANDLER] = CommandHandler(classifier)
+            self._known[SIMULATE_HANDLER] = RecordedCommandHandler(classifier)
 
     def __contains__(self, name: object) -> bool:
         if name in self._known:

@@ -71,17 +71,19 @@ class ForensicEngine:
         run: str | None = None,
         limit: int | None = None,
         progress: "Progress | None" = None,
+        checkpoint_events: int | None = None,
     ) -> "ViewDiff":
         """The rows of the views that differ between two positions, each with the event that changed it last.
 
         Only of some *tables* (runs, dead_letters, …), of one *tenant*, of one *run*; at most *limit* rows (default
-        1,000), but counted in full. Raises InvalidValue, StorageError.
+        1,000), but counted in full. *checkpoint_events* as for ``at``. Raises InvalidValue, StorageError.
         """
         from redrive.forensics.diff import diff
 
         return diff(
-            cast("Engine", self), start, end, tables=tables, tenant=tenant, run=run, limit=limit, progress=progress
-        )
+            cast("Engine", self), start, end, tables=tables, tenant=tenant, run=run, limit=limit, progress=progress,
+            checkpoint_events=checkpoint_events,
+        )  # fmt: skip
 
     def first(
         self,
@@ -92,6 +94,7 @@ class ForensicEngine:
         every: int = 1,
         settled: bool | None = None,
         progress: "Progress | None" = None,
+        checkpoint_events: int | None = None,
     ) -> "InvariantReport":
         """Where *invariant* is first violated after *start*, and every flip up to *end*, exact to the event.
 
@@ -99,14 +102,16 @@ class ForensicEngine:
         with redrive (``redrive first --list``), or a function of an event and of the views after it that says whether
         it holds. *settled*: judged only where the events end that a command appended together (default: only those
         of redrive's own that ask for it). With *every* more than 1 it is asked only after so many events.
+        *checkpoint_events* as for ``at``.
 
         Raises InvalidValue, StorageError.
         """
         from redrive.forensics.invariants.first import first
 
         return first(
-            cast("Engine", self), invariant, start=start, end=end, every=every, settled=settled, progress=progress
-        )
+            cast("Engine", self), invariant, start=start, end=end, every=every, settled=settled, progress=progress,
+            checkpoint_events=checkpoint_events,
+        )  # fmt: skip
 
     def replay_check(
         self, from_: "Asked | None" = None, to: "Asked | None" = None, *, progress: "Progress | None" = None

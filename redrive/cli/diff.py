@@ -46,8 +46,9 @@ def diff(
     engine, out = session.engine(), session.output
     with metered() as progress:
         found = engine.diff(
-            start, end, tables=tables or None, tenant=session.tenant, run=run, limit=limit, progress=progress
-        )
+            start, end, tables=tables or None, tenant=session.tenant, run=run, limit=limit, progress=progress,
+            checkpoint_events=session.settings.checkpoint_events,
+        )  # fmt: skip
     if out.json:
         out.item("diff", found)
         return

@@ -46,7 +46,10 @@ def first(
         raise click.UsageError("say which INVARIANT: SQL over the views, or a name that --list shows")
     engine, out = session.engine(), session.output
     with metered() as progress:
-        found = engine.first(invariant, start=start, end=end, every=every, settled=settled or None, progress=progress)
+        found = engine.first(
+            invariant, start=start, end=end, every=every, settled=settled or None, progress=progress,
+            checkpoint_events=session.settings.checkpoint_events,
+        )  # fmt: skip
     if out.json:
         out.item("first", found)
     else:

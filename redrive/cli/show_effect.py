@@ -1,7 +1,7 @@
 """An effect or a compensation in full, for people: what was asked, what came back, and what can be done."""
 
 import json
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from redrive.cli.context import Session
 from redrive.cli.effect_tables import print_compensations
@@ -22,9 +22,7 @@ def print_effect(session: Session, acme: "TenantQueries", id_: "EffectId") -> No
     """Print an effect with its history."""
     out, effect, told = session.output, acme.show_effect(id_), _history_of(acme, id_)
     if out.json:
-        redactor = acme.services.redactor
-        events = [redacted(one, redactor) for one in told]
-        out.item("effect", {**effect.model_dump(mode="json"), "events": events})
+        out.item("effect", {**effect.model_dump(mode="json"), "events": _redacted(acme, told)})
         return
     now = acme.engine.now_ms()
     out.facts(
@@ -59,9 +57,7 @@ def print_compensation(session: Session, acme: "TenantQueries", id_: "Compensati
     """Print a compensation with its history."""
     out, found, told = session.output, acme.show_compensation(id_), _history_of(acme, id_)
     if out.json:
-        redactor = acme.services.redactor
-        events = [redacted(one, redactor) for one in told]
-        out.item("compensation", {**found.model_dump(mode="json"), "events": events})
+        out.item("compensation", {**found.model_dump(mode="json"), "events": _redacted(acme, told)})
         return
     now = acme.engine.now_ms()
     doubt = ", nobody knows whether it happened" if found.outcome_unknown else ""
@@ -96,6 +92,10 @@ def _history_of(acme: "TenantQueries", stream: str) -> "list[HistoryEntry]":
     from redrive.history import entry_of
 
     return [entry_of(event) for event in acme.engine.ledger.stream(stream)]
+
+
+def _redacted(acme: "TenantQueries", told: "list[HistoryEntry]") -> list[dict[str, Any]]:
+    return [redacted(entry, acme.services.redactor) for entry in told]
 
 
 def _standing(effect: "EffectDetail") -> str:

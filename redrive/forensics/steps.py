@@ -34,8 +34,8 @@ class Steps:
         engine: "Engine",
         start: Position,
         end: Position,
-        progress: Progress | None = None,
-        every: int | None = None,
+        progress: Progress | None,
+        every: int | None,
     ) -> None:
         checkpoints = ViewCheckpoints(engine.ledger, engine.views, EVERY if every is None else every)
         self.start, self.end = start, end

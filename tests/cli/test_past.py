@@ -5,6 +5,7 @@ import json
 import pytest
 
 import redrive
+from redrive.forensics import checkpoints
 from redrive.forensics.invariants.named import NAMED
 from tests.cli.logs import World
 from tests.cli.test_commands import EVERY
@@ -49,6 +50,23 @@ def test_the_past_is_another_answer_and_advises_nothing(world: World) -> None:
     shown = world.run("show", world.ids.blocked, "--at", "now")
     assert "redrive " + redrive.__version__ in shown.stderr
     assert "resume-plan" not in shown.output
+
+
+@pytest.mark.parametrize("command", [["runs", "--at", "now"], ["diff", "pos:0", "now"], ["first", "1"]], ids=" ".join)
+def test_view_checkpoints_are_as_far_apart_as_is_set(
+    world: World, command: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever sets 0 wants no copies of the views on that disk, whichever command looks at the past."""
+    found: list[int] = []
+
+    def noted(value: int, *_bounds: object) -> int:
+        found.append(value)
+        return value
+
+    monkeypatch.setattr(checkpoints, "clean_integer", noted)
+    monkeypatch.setenv("REDRIVE_CHECKPOINT_EVENTS", "0")
+    said(world, command)
+    assert found == [0]
 
 
 @pytest.mark.parametrize("name", sorted(set(EVERY) - {"diff", "first"}))

@@ -227,6 +227,14 @@ def test_a_reset_of_an_ancestor_takes_succeeded_descendants_too() -> None:
     assert (run.succeeded, run.failed) == (0, {})
 
 
+def test_the_digest_of_a_reset_tells_nothing_of_the_order_of_the_graph() -> None:
+    """It names the set: whoever has the set can check it, however it was found."""
+    backwards = Flow([Node("c"), Node("b", after="c"), Node("a", after="b")])
+    history = (submitted(backwards), claimed(), started("c"), failed("c"), FAILED)
+    requeued = given(*history).when(requeue_run, [C], "redrive", now_ms=9)
+    requeued.then(fact(e.RunRequeued, reset_count=3, reset_digest=digest(["a", "b", "c"])))
+
+
 def test_a_node_in_backoff_is_reset_with_its_ancestor_but_kept_beside_it() -> None:
     """Its due time belongs to a try that no longer counts."""
     flow = Flow([Node("a"), Node("b", after="a"), Node("c")])

@@ -198,8 +198,8 @@ def test_an_older_try_is_late() -> None:
 def test_an_unknown_outcome_can_be_found_out(outcome: str, then: str) -> None:
     """By the host's reconciler or an operator; only a success keeps a receipt."""
     when = given_effect(*EFFECTS["unknown"]).when(reconcile, outcome, RECEIPT, "looked", by_operator=True, **AT)
-    digest = RECEIPT.digest if outcome == "succeeded" else None
-    after = when.then(fact(e.EffectReconciled, by="operator", try_number=1, receipt_digest=digest))
+    body, digest = (RECEIPT.body, RECEIPT.digest) if outcome == "succeeded" else (None, None)
+    after = when.then(fact(e.EffectReconciled, by="operator", try_number=1, receipt=body, receipt_digest=digest))
     assert after.state.status == then
 
 

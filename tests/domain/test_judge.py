@@ -85,9 +85,11 @@ def test_1_other_statuses_are_untouched(history: tuple[Event, ...]) -> None:
 
 @pytest.mark.parametrize("succeeded_first", [True, False])
 def test_1_an_expired_approval_is_untouched(*, succeeded_first: bool) -> None:
-    """Its source offers no retry; it is not a candidate at all, also of a node that succeeded since."""
+    """Its source offers no retry; it is not a candidate at all, also of a node that succeeded since, or without its
+    run: it is not even held."""
     run = run_after(*BEGUN, succeeded("a"), started("b"), failed("b"), ENDED[0]) if succeeded_first else FAILED
     assert judge(replace(WANTED, source="stateful_wait"), run, REDRIVE, now_ms=0).act is Act.SKIP
+    assert judge(replace(WANTED, source="stateful_wait"), None, REDRIVE, now_ms=0).act is Act.SKIP
 
 
 def test_1_a_forbidden_override_is_untouched() -> None:

@@ -79,6 +79,7 @@ def test_a_delay_that_is_no_whole_number_is_ignored(value: object) -> None:
     for name in ("initial_delay_ms", "max_delay_ms", "jitter_ms"):
         assert getattr(policy_of(backoff={name: value}).backoff, name) == 0
     assert policy_of(max_elapsed_ms=value).max_elapsed_ms is None
+    assert policy_of(max_elapsed_ms=0).max_elapsed_ms is None, "no time at all is no limit that somebody meant"
 
 
 def test_delays_are_capped_at_a_day() -> None:

@@ -204,6 +204,8 @@ def test_a_policy_is_named_by_its_content() -> None:
     """The id in a decision finds the body in the log, whatever the spelling."""
     assert policy(3).id == RetryPolicy().id == "retry-policy-v1-" + RetryPolicy().id[-64:]
     assert RetryPolicy(retryable_failure_classes=("b", "a")).id == RetryPolicy(retryable_failure_classes=("A ", "b")).id
+    many = [f"class_{n}" for n in range(9, 0, -1)]  # in their order, and not in that of this process's hashes
+    assert RetryPolicy(retryable_failure_classes=many).retryable_failure_classes == tuple(reversed(many))
     assert len({policy(n).id for n in range(1, 11)}) == 10
     assert RetryPolicy(**policy(7, "dead_letter", 5).document()) == policy(7, "dead_letter", 5)  # type: ignore[arg-type]
 

@@ -26,6 +26,7 @@ KS, NS, TURNS = st.integers(1, 8), st.integers(1, 5), st.integers(0, 2**33)
         (7, 1, 1, "abcdef"),
         (5, 9, 1, "fabcde"),
         (8, 9, 1, "cdefab"),
+        (4, 9, 2, "cdefab"),
     ],
 )
 def test_the_order_of_a_turn(turn: int, k: int, n: int, expected: str) -> None:

@@ -184,6 +184,15 @@ def test_at_the_millisecond_of_its_expiry_an_approval_is_over(at: int, *, pendin
         after.when(end_due, now_ms=at + 1).then()
 
 
+def test_the_decision_about_an_approval_says_how_long_it_was_asked() -> None:
+    """Since the first time, as with attempts: it is read again when the policy is asked what it would say."""
+    base = begun(ask(timeout_ms=50), at=7)
+    expired, _ = end_due(base.state, now_ms=60)
+    denied = deny(base.state, "ask", by="human:ana", reason="no", now_ms=30)
+    ended = [event for event in (*expired, *denied) if isinstance(event, (w.ApprovalExpired, w.ApprovalDenied))]
+    assert [(event.decision.number, event.decision.elapsed_ms) for event in ended] == [(1, 53), (1, 23)]
+
+
 def test_waits_end_when_they_are_due_and_not_before() -> None:
     """The next one decides where the queue entry stands; a clock that went back ends nothing."""
     base = begun(rest("r"), rest("s", delay_ms=80), Node("b", after="r"))

@@ -10,6 +10,7 @@ from redrive import EffectCall
 from tests.engine.outworld import PAY, Till
 from tests.processes.driven import face as face  # noqa: PLC0414
 from tests.processes.driven import on_each_face
+from tests.processes.workshop import Shop
 from tests.stores import store as store  # noqa: PLC0414
 
 ON_BOTH = frozenset(
@@ -67,6 +68,15 @@ def found() -> Found:
 def opened_with(found: Found) -> dict[str, Any]:
     """A gate, and a reconciler for payments; modules that are about less say so themselves."""
     return {"gate": found.let_out, "reconcilers": {PAY["operation"]: found.look}}
+
+
+@pytest.fixture
+def shop(tmp_path: Path) -> Iterator[Shop]:
+    """An engine with a fake clock; the log and the views are sound at the end of every test."""
+    shop = Shop(tmp_path / "log.db")
+    yield shop
+    shop.check()
+    shop.engine.close()
 
 
 @pytest.fixture

@@ -159,7 +159,7 @@ def test_a_full_worker_still_renews_its_lease(tmp_path: Path) -> None:
     with redrive.open(log_url(tmp_path / "log.db")) as engine:
         engine.local.submit(Flow([Node("a")]), automation="x")
         worker = Worker(
-            engine, {"a": lambda _attempt: None}, concurrency=1, poll_ms=60_000, lease_ms=5_000, tick_ms=None
+            engine, {"a": lambda _attempt: None}, concurrency=1, poll_ms=3_600_000, lease_ms=5_000, tick_ms=None
         )
         (claim,) = engine.claim_many(1, worker=worker.name, lease_ms=5_000, start=True)
         worker._turns.held[claim.run_id] = Held(claim, claim.expires_at_ms)

@@ -5,8 +5,6 @@ tests/projections; processes that really die are in tests/processes.
 """
 
 import itertools
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -17,15 +15,6 @@ from redrive.domain.run import events as e
 from redrive.ledger.committer import Committer
 from tests.processes.redrives import ONCE, request
 from tests.processes.workshop import ANA, FINAL, MODES, TIMEOUT, Shop, beside, chain, policy, running
-
-
-@pytest.fixture
-def shop(tmp_path: Path) -> Iterator[Shop]:
-    """An engine with a fake clock; the log and the views are sound at the end of every test."""
-    shop = Shop(tmp_path / "log.db")
-    yield shop
-    shop.check()
-    shop.engine.close()
 
 
 class Crash(BaseException):

@@ -1,8 +1,5 @@
 """Approvals and timed waits in a whole engine: operators, tickers, restarts, workers, dead letters, queues."""
 
-from collections.abc import Iterator
-from pathlib import Path
-
 import pytest
 
 from redrive import Approval, Flow, InvalidValue, Node, NotAllowed, NotFound, RunId, Tenant, Wait
@@ -23,15 +20,6 @@ from tests.processes.workshop import (
 ASK = Node("ask", approval=Approval("publish?"), retry=policy(mode="dead_letter"))
 SOON = Node("ask", approval=Approval("publish?", timeout_ms=500), retry=policy(mode="dead_letter"))
 REST = Node("rest", wait=Wait(delay_ms=500))
-
-
-@pytest.fixture
-def shop(tmp_path: Path) -> Iterator[Shop]:
-    """An engine with a fake clock; the log and the views are sound at the end of every test."""
-    shop = Shop(tmp_path / "log.db")
-    yield shop
-    shop.check()
-    shop.engine.close()
 
 
 def before(node: Node, *more: Node) -> Flow:

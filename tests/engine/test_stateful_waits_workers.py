@@ -1,26 +1,16 @@
 """Approvals and timed waits, and the workers that come to them."""
 
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 import redrive
 from redrive import Approval, Flow, Node, Wait, Worker
-from tests.processes.workshop import ANA, Shop, policy, until, work, working
+from tests.processes.workshop import ANA, Shop, policy, told_when_a_worker_waits, until, work, working
 from tests.stores import log_url
 
 ASK = Node("ask", approval=Approval("publish?"), retry=policy(mode="dead_letter"))
-
-
-@pytest.fixture
-def shop(tmp_path: Path) -> Iterator[Shop]:
-    """An engine with a fake clock; the log and the views are sound at the end of every test."""
-    shop = Shop(tmp_path / "log.db")
-    yield shop
-    shop.check()
-    shop.engine.close()
 
 
 def test_a_worker_ends_waits_and_stops_at_an_approval(shop: Shop) -> None:
@@ -43,17 +33,17 @@ def test_run_until_idle_waits_for_a_timed_wait(tmp_path: Path) -> None:
         assert 0.1 < time.monotonic() - begun < 200
 
 
-def test_a_working_worker_hears_of_an_approval_at_once(shop: Shop) -> None:
+def test_a_working_worker_hears_of_an_approval_at_once(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
     """Also in a run that it holds, long before it would look again by itself."""
     flow = Flow([Node("a"), ASK, Node("b", after="ask")])
-    go_on, ran = [False], list[str]()
+    go_on, ran, waits = [False], list[str](), told_when_a_worker_waits(monkeypatch, busy=True)
 
     def a(_: object) -> None:
         until(lambda: go_on[0])
 
-    with working(shop, {"a": a, "b": lambda _: ran.append("b")}, poll_ms=60_000, tick_ms=60_000):
+    with working(shop, {"a": a, "b": lambda _: ran.append("b")}, poll_ms=3_600_000, tick_ms=3_600_000):
         run = shop.submit(flow)
-        until(lambda: shop.node(run, "a").status == "running")
+        until(waits.is_set)
         shop.acme.approve(run, "ask", **ANA)
         until(lambda: ran)
         go_on[0] = True

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 import redrive
 from redrive import Failure, InvalidValue
-from redrive.forensics.what_if import what_if
+from redrive.forensics.what_if import course, what_if
 from redrive.forensics.what_if.policy_file import policy_given
 from redrive.forensics.what_if.report import WhatIfReport
 from tests.forensics.fate import Fate, Life
@@ -52,6 +52,19 @@ def test_it_says_first_what_it_is(shop: Shop) -> None:
     report = asked(shop)
     assert report.COUNTERFACTUAL.startswith("COUNTERFACTUAL")
     assert next(iter(report.model_dump())) == "COUNTERFACTUAL"
+
+
+@pytest.mark.parametrize("steps", [1, 3])
+def test_a_course_that_is_not_played_to_its_end_is_no_answer(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch, steps: int
+) -> None:
+    """What is certain of it is the least, and what no course can exceed the most."""
+    whole = asked(shop, {"max_attempts": 6})
+    monkeypatch.setattr(course, "MOST_STEPS", steps)
+    report = asked(shop, {"max_attempts": 6})
+    assert (whole.inexact_runs, report.inexact_runs) == (0, 1)
+    assert report.attempts.counterfactual.low <= whole.attempts.counterfactual.low
+    assert report.attempts.counterfactual.high >= whole.attempts.counterfactual.high
 
 
 def test_fewer_attempts_save_those_that_were_made(shop: Shop) -> None:

@@ -27,8 +27,7 @@ ON_BOTH = frozenset(
 """The modules that say how the engine behaves: they hold for threads and for asyncio."""
 
 LIMITS = frozenset(("test_limits", "test_limits_fairness", "test_limits_rates"))
-"""These, too; they make their shops themselves."""
-
+"""These, too: some of their tests open a shop in a way of their own."""
 
 WITH_BATCHES = frozenset(("test_worker_control", "test_worker_faults"))
 """The modules that say how a worker is told and what it survives: they hold whatever it takes in hand in one commit."""

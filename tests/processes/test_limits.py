@@ -1,7 +1,6 @@
 """Limits: how many runs and attempts at a time; who waits, in which order, and what wakes them."""
 
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Callable
 
 import pytest
 
@@ -12,15 +11,6 @@ from tests.processes.workshop import ACME, ANA, TIMEOUT, Shop, beside, chain, no
 
 BANK = beside("a", resource="bank")
 OTHER = Tenant("other", "x", "y")
-
-
-@pytest.fixture
-def shop(tmp_path: Path) -> Iterator[Shop]:
-    """An engine whose capacity rows equal the log's at the end."""
-    shop = Shop(tmp_path / "log.db")
-    yield shop
-    shop.check()
-    shop.engine.close()
 
 
 def limit(shop: Shop, scope: str, name: str = "", n: int | None = 1, **more: object) -> None:

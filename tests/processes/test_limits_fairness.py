@@ -1,6 +1,5 @@
 """Fairness among workers with different handlers: an older waiter gets what is freed, if somebody looks for it."""
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -17,15 +16,6 @@ MAIL = Limit("provider", "mail", 1)
 TOTAL = Limit("total", "", 1)
 SLOW = Limit("provider", "mail", None, Rate(1, 1_000))
 STEP_MS = 100
-
-
-@pytest.fixture
-def shop(tmp_path: Path) -> Iterator[Shop]:
-    """An engine whose agenda and capacity rows equal the log's at the end."""
-    shop = Shop(tmp_path / "log.db")
-    yield shop
-    shop.check()
-    shop.engine.close()
 
 
 def flow(handler: str) -> Flow:

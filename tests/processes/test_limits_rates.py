@@ -1,7 +1,7 @@
 """Rates, the edges of limits, and what a worker does while it waits."""
 
 import sqlite3
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 
@@ -18,15 +18,6 @@ from tests.stores import log_url
 
 STRIPE = beside("a", provider="stripe")
 SLOW = Rate(1, 1_000)
-
-
-@pytest.fixture
-def shop(tmp_path: Path) -> Iterator[Shop]:
-    """An engine whose capacity rows equal the log's at the end."""
-    shop = Shop(tmp_path / "log.db")
-    yield shop
-    shop.check()
-    shop.engine.close()
 
 
 def test_a_rate_spreads_starts(shop: Shop) -> None:

@@ -19,6 +19,7 @@ from tests.processes.workshop import (
     chain,
     policy,
     running,
+    told_when_a_worker_waits,
     until,
     work,
     worker_of,
@@ -289,8 +290,10 @@ def test_start_up_recovery(shop: Shop) -> None:
     assert (shop.run_status(claim.run_id), shop.node(claim.run_id).output) == ("completed", 2)
 
 
-def test_what_an_operator_wants_is_noticed_at_once(shop: Shop) -> None:
+def test_what_an_operator_wants_is_noticed_at_once(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
     """Within a process a submission wakes the worker, long before it would look again."""
-    with working(shop, {"a": returning(1)}, poll_ms=60_000, tick_ms=None):
+    waits = told_when_a_worker_waits(monkeypatch)
+    with working(shop, {"a": returning(1)}, poll_ms=3_600_000, tick_ms=None):
+        until(waits.is_set)
         run = shop.submit()
         until(lambda: shop.run_status(run) == "completed")

@@ -209,7 +209,7 @@ def test_a_lease_that_was_taken_and_came_back_within_one_look(shop: Shop, gate: 
     """Somebody else's tick took the run, and this worker claims it again before it has noticed."""
     shop.submit()
     other = Shop(shop.path)
-    with working(shop, {"a": gate}, lease_ms=5_000, tick_ms=None, poll_ms=60_000) as worker:
+    with working(shop, {"a": gate}, lease_ms=5_000, tick_ms=None, poll_ms=3_600_000) as worker:
         old = begun(gate)
         until(lambda: expired_for(other, shop))
         worker._ended.put(None)

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
+import pytest
 import structlog
 from structlog.testing import capture_logs
 
@@ -195,6 +196,19 @@ def until(fact: Callable[[], T], seconds: float = PATIENCE_S) -> T:
         assert time.monotonic() < end, "it never came true"
         time.sleep(0.005)
     return found
+
+
+def told_when_a_worker_waits(patch: pytest.MonkeyPatch, *, busy: bool = False) -> threading.Event:
+    """Set once a worker has looked at everything, and waits until somebody calls: with attempts that run, or idle."""
+    waits, wait = threading.Event(), Worker._wait
+
+    def noted(worker: Worker, seconds: float) -> Any:
+        if bool(worker._turns.running()) == busy:
+            waits.set()
+        return wait(worker, seconds)
+
+    patch.setattr(Worker, "_wait", noted)
+    return waits
 
 
 def worker_of(shop: Shop, handlers: Mapping[str, Handler], **options: Any) -> Worker:

@@ -3,12 +3,9 @@
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 
 from redrive.domain.dead_letter.state import SETTLED
 from redrive.domain.flow import Flow, Node
-from redrive.projections import view as view_module
 from redrive.projections.effect_queries import EffectQueries
 from redrive.projections.view import View
 from tests.projections.effect_plant import EffectPlant
@@ -78,24 +75,6 @@ def test_counts_follow_effects_and_compensations(lived: EffectPlant) -> None:
     counts = queries.counts()
     assert counts.effects == dict(view.rows("SELECT status, count(*) FROM effects GROUP BY 1"))
     assert counts.compensations == dict(view.rows("SELECT status, count(*) FROM compensations GROUP BY 1"))
-
-
-@given(steps=st.lists(st.integers(1, 60), min_size=1, max_size=5), chunk=st.integers(1, 50), seed=st.integers(0, 9_999))
-@settings(max_examples=10, deadline=None, suppress_health_check=list(HealthCheck))
-def test_batches_leave_no_trace(
-    tmp_path_factory: pytest.TempPathFactory, steps: list[int], chunk: int, seed: int
-) -> None:
-    """Folded live in small pieces, or anew in one: the same rows in every table."""
-    plant = EffectPlant(tmp_path_factory.mktemp("plant") / "ops.db", seed)
-    with View(plant.ledger, None) as live, pytest.MonkeyPatch.context() as patch:
-        patch.setattr(view_module, "CHUNK", chunk)
-        for some in steps:
-            plant.live(some)
-            live.catch_up()
-        patch.undo()
-        with View(plant.ledger, None) as anew:
-            assert contents(live) == contents(anew)
-    plant.ledger.close()
 
 
 def test_events_that_come_twice_change_nothing(lived: EffectPlant) -> None:

@@ -14,6 +14,7 @@ from redrive.processes import operations
 from redrive.projections import view as view_module
 from redrive.projections.queries import Queries
 from redrive.projections.view import View
+from tests.projections.effect_plant import EffectPlant
 from tests.projections.plant import ACME, FAILURES, Plant, contents, default_policy_of, policy
 
 SEEDS = range(4)
@@ -83,13 +84,14 @@ def test_succeeded_nodes_are_known_one_by_one(tmp_path: Path, seed: int) -> None
         assert int(rows[id_] or "0", 16) == bits
 
 
-@given(steps=st.lists(st.integers(1, 40), min_size=1, max_size=6), chunk=st.integers(1, 50), seed=st.integers(0, 9_999))
-@settings(max_examples=15, deadline=None, suppress_health_check=list(HealthCheck))
+@pytest.mark.parametrize("kind", [Plant, EffectPlant])
+@given(steps=st.lists(st.integers(1, 60), min_size=1, max_size=6), chunk=st.integers(1, 50), seed=st.integers(0, 9_999))
+@settings(max_examples=12, deadline=None, suppress_health_check=list(HealthCheck))
 def test_batches_leave_no_trace(
-    tmp_path_factory: pytest.TempPathFactory, steps: list[int], chunk: int, seed: int
+    tmp_path_factory: pytest.TempPathFactory, kind: type[Plant], steps: list[int], chunk: int, seed: int
 ) -> None:
     """Folded live in small pieces, or anew in one: the same rows in every table."""
-    plant = Plant(tmp_path_factory.mktemp("plant") / "ops.db", seed)
+    plant = kind(tmp_path_factory.mktemp("plant") / "ops.db", seed)
     with View(plant.ledger, None) as live, pytest.MonkeyPatch.context() as patch:
         patch.setattr(view_module, "CHUNK", chunk)
         for some in steps:

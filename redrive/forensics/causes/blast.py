@@ -27,7 +27,7 @@ CHUNK = 500
 
 class BlastEvent(BaseModel):
     """An event that followed: from the one at *parent*, *how* (caused, followed, governed), *depth* steps from the
-    first. *subject* is the kind of its stream; *effect*, *dead_letter* and so on are found under *stream*."""
+    first. *stream* is the id of what it is about: its run, or a dead letter, an effect, a compensation."""
 
     model_config = ConfigDict(frozen=True)
 

@@ -12,7 +12,7 @@ from redrive.domain.dead_letter import events as de
 from redrive.domain.event import Event, Recorded, UnknownEvent
 from redrive.domain.identity import DeadLetterId, PolicyId, RunId, Tenant
 from redrive.domain.ports import Transaction
-from redrive.domain.records import RECORDS, FlowRegistered, PolicyRegistered
+from redrive.domain.records import RECORDS
 from redrive.domain.run import events as e
 from redrive.domain.run import wait_events as w
 from redrive.domain.run.attempts import AttemptId, start_attempt
@@ -56,7 +56,6 @@ class Given:
 Making = Callable[[Recorded, Any, PolicyOf], Rule | Given]
 _MAKING: dict[type[Event], Making] = {}
 INPUT = Given("what somebody said, or set: an input")
-REGISTERED = (FlowRegistered, PolicyRegistered)
 
 
 def command_of(together: Sequence[Recorded], at: int, policy_of: PolicyOf) -> Rule | Given | None:

@@ -33,7 +33,6 @@ from redrive.forensics.timelines.picture_parts import (
 from redrive.forensics.timelines.timeline import WAITS, Timeline, TimelineEntry, TimelineLane
 
 MOST_LANES = 40
-LETTERS = 34
 _WAIT = {"backoff": "backoff", "queue": "queue", "limit": "limit", "pause": "pause"}
 
 

@@ -13,6 +13,7 @@ from redrive.forensics.timelines.story import TELLERS, Story
 from redrive.forensics.timelines.timeline import WAITS, Subject, Timeline, TimelineEntry, TimelineLane
 
 TOLD_BY = (run_spans, letter_spans)
+"""What tells of each event; a module says so by ``tells`` when it is imported, which is all that is done with it."""
 QUIET: set[type[Event]] = {
     FlowRegistered, PolicyRegistered, run.LeaseRenewed, run.EffectAdmitted, run.DeadLetterLinked,
     EffectDeadLetterLinked,

@@ -60,7 +60,6 @@ class TimelineEntry(BaseModel):
 
 MOMENTS = frozenset({"operator", "note", "status", "decision", "other", "unknown"})
 WAITS = frozenset({"queue", "limit", "backoff", "snooze", "wait", "approval", "pause"})
-TROUBLE = frozenset({"dead_letter", "doubt", "stopped"})
 
 
 class TimelineLane(BaseModel):

@@ -139,13 +139,13 @@ def courses_of(play: Callable[[Choose], Course], width_ms: int, recorded: set[Na
                 unknown.add(name)
 
     note(first)
-    exact = True
+    exact = not first.given_up
     if last is not first:
         note(last)
         most = max(4, min(MOST_COURSES, MOST_EVENTS // (len(first.events) + len(last.events) + 1)))
         path: list[int] | None
         before = first.choices
-        exact = len(before) <= MOST_CHOICES
+        exact = exact and not last.given_up and len(before) <= MOST_CHOICES
         while exact and (path := _next(before)) is not None:
             if len(amounts) >= most:
                 exact = False
@@ -155,6 +155,7 @@ def courses_of(play: Callable[[Choose], Course], width_ms: int, recorded: set[Na
                 continue
             course = play(_along(path))
             note(course)
+            exact = not course.given_up
             before = course.choices
     return Courses(first, last, amounts, exact, saved, unknown)
 

@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from redrive.domain.dead_letter.events import DeadLetterRetryRequested, RetryBudgetGranted
 from redrive.domain.errors import InvalidValue
 from redrive.domain.event import Recorded
 from redrive.domain.records import FlowRegistered, LimitRemoved, LimitSet, PolicyRegistered
@@ -14,9 +13,7 @@ if TYPE_CHECKING:
     from redrive.ledger.ledger import LogLedger
 
 BUCKETS = 60
-MOST_DISPATCHES = 10_000
 WIDTHS_MS = (1_000, 5_000, 15_000, 60_000, 300_000, 900_000, 3_600_000, 14_400_000, 86_400_000, 604_800_000)
-_WANTS_A_RETRY = (DeadLetterRetryRequested, RetryBudgetGranted)
 
 
 def kept_as_recorded(ledger: "LogLedger", drop: Sequence[Recorded]) -> dict[int, str]:

@@ -32,7 +32,7 @@ class Started:
 class Course:
     """What a run would have come to: the events since the histories part. *choices* are what was chosen of how many,
     wherever something is unknown; the first *shared* events come before any (None: there was none). *unused* is what
-    operators asked for and found nothing to act on."""
+    operators asked for and found nothing to act on. *given_up*: it is longer, and was not played to its end."""
 
     events: list[Recorded] = field(default_factory=list)
     started: list[Started] = field(default_factory=list)

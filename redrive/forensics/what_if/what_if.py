@@ -4,7 +4,6 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from redrive.domain.event import Recorded
-from redrive.domain.identity import Tenant
 from redrive.domain.redrive_policy import RedrivePolicy
 from redrive.domain.run.events import RunSubmitted
 from redrive.domain.run.state import Run
@@ -51,7 +50,6 @@ class Inquiry:
         self._flows = OtherFlows(policy, self._ledger.committer.states.flow)
         self._streams = Streams(self._ledger, self._flows.flow)
         self._policies = RecordedPolicies(self._ledger)
-        self._latest: dict[tuple[Tenant, str], RedrivePolicy] = {}
         self._dropped = {recorded.event_id for recorded in drop}
         self._dropped_at = {recorded.position for recorded in drop}
         self._partings = Partings(engine, policy, self._flows, self._policies, until, self._dropped)

@@ -1,12 +1,13 @@
 """What a host gives to the engine, checked where it is given."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
 from redrive.domain.errors import InvalidValue
 from redrive.domain.identity import Tenant
 
 F = TypeVar("F", bound=Callable[..., Any])
+T = TypeVar("T")
 
 
 def tenant_given(tenant: Tenant) -> Tenant:
@@ -21,6 +22,20 @@ def function_given(function: F, field: str, of: str) -> F:
     if not callable(function):
         raise InvalidValue(field, function, f"a function of {of}")
     return function
+
+
+def listeners_given(listeners: Sequence[F]) -> tuple[F, ...]:
+    """*listeners* as they are. Raises InvalidValue for one function that is in no list, and for what is no function."""
+    if not isinstance(listeners, (list, tuple)):
+        raise InvalidValue("listeners", listeners, "a list of functions of a Recorded")
+    return tuple(function_given(one, f"listeners[{n}]", "a Recorded") for n, one in enumerate(listeners))
+
+
+def instance_given(value: object, kind: type[T], field: str, example: str) -> T:
+    """*value* as it is. Raises InvalidValue for what is no *kind*."""
+    if not isinstance(value, kind):
+        raise InvalidValue(field, value, f"a {kind.__name__}, such as {example}")
+    return value
 
 
 def functions_given(functions: Mapping[str, F] | None, field: str, of: str) -> dict[str, F]:

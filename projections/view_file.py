@@ -65,7 +65,8 @@ def view_errors(path: str | None) -> Iterator[None]:
         sentence = _SENTENCES.get(getattr(error, "sqlite_errorcode", 0) & 0xFF, "the database refused")
         raise StorageError(f"{path or 'view in memory'}: {sentence} ({error})") from error
     except OSError as error:
-        raise StorageError(f"{path}: the view's file cannot be used ({error})") from error
+        asks = "does its folder exist, and may this user write there?"
+        raise StorageError(f"{path}: the view's file cannot be used: {asks} ({error})") from error
 
 
 class ViewFile:

@@ -1,5 +1,6 @@
 """The worker: claims runs, runs their handlers, reports, and keeps its leases; one commit per turn."""
 
+import inspect
 import os
 import threading
 import time
@@ -98,6 +99,9 @@ class Worker:
         self._next_tick, self._next_poll, self._ticked_ms = 0.0, 0.0, -1
         self._stalled, self._sweep_after = 0, START
         self._unserved: set[str] = set()
+
+    # What help() and editors show would else be that of __new__, which says nothing.
+    __signature__ = inspect.Signature([*inspect.signature(__init__).parameters.values()][1:])
 
     def run(self) -> None:
         """Work until ``stop()``. A storage error is logged and survived: nothing unacknowledged is lost."""

@@ -109,7 +109,7 @@ class Worker:
 
     def run_until_idle(self, *, wait: bool = True) -> None:
         """Work until nothing is left that this worker could do; with *wait*, backoffs and redrives that lie in
-        the future are waited for (for ever, with a clock that stands still), else it returns when nothing is due now."""
+        the future are waited for (for ever, if the clock stands still), else it returns when nothing is due now."""
         self._work(lambda: self._is_idle(wait))
 
     def stop(self) -> None:

@@ -25,4 +25,4 @@ def test_a_public_name_tells_its_parameters(name: str) -> None:
 
 def test_a_worker_tells_what_it_takes() -> None:
     """Of one engine, or of several."""
-    assert ["engine", "handlers", "name", "concurrency", "batch"] == [*signature(redrive.Worker).parameters][:5]
+    assert [*signature(redrive.Worker).parameters][:5] == ["engine", "handlers", "name", "concurrency", "batch"]

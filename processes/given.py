@@ -1,6 +1,7 @@
 """What a host gives to the engine, checked where it is given."""
 
 from collections.abc import Callable, Mapping, Sequence
+from inspect import Parameter, Signature, signature
 from typing import Any, TypeVar
 
 from redrive.domain.errors import InvalidValue
@@ -31,10 +32,30 @@ def listeners_given(listeners: Sequence[F]) -> tuple[F, ...]:
     return tuple(function_given(one, f"listeners[{n}]", "a Recorded") for n, one in enumerate(listeners))
 
 
-def instance_given(value: object, kind: type[T], field: str, example: str) -> T:
+def send_given(send: F) -> F:
+    """*send* as it is. Raises InvalidValue for what cannot be called as it will be: it would look like a sending whose
+    outcome is unknown, although nothing was sent."""
+    function_given(send, "send", "an EffectCall, or of nothing")
+    try:
+        told = signature(send)
+    except (ValueError, TypeError):  # of a builtin, perhaps: nobody can tell
+        return send
+    try:
+        told.bind(*(() if takes_nothing(told) else (None,)))
+    except TypeError as wrong:
+        raise InvalidValue("send", send, f"a function of an EffectCall, or of nothing ({wrong})") from None
+    return send
+
+
+def takes_nothing(told: Signature) -> bool:
+    """Whether a function of the host's is called with nothing."""
+    return all(one.kind in (Parameter.KEYWORD_ONLY, Parameter.VAR_KEYWORD) for one in told.parameters.values())
+
+
+def instance_given(value: object, kind: type[T], field: str, accepted: str) -> T:
     """*value* as it is. Raises InvalidValue for what is no *kind*."""
     if not isinstance(value, kind):
-        raise InvalidValue(field, value, f"a {kind.__name__}, such as {example}")
+        raise InvalidValue(field, value, accepted)
     return value
 
 

@@ -15,6 +15,7 @@ from redrive.domain.ports import Caller, Transaction
 from redrive.domain.values import cut_text
 from redrive.processes import effects, reconciliation
 from redrive.processes.effects import EffectCall, EffectStanding, call_of, receipt_of
+from redrive.processes.given import takes_nothing
 from redrive.processes.handlers import AttemptError, NotSent, Rejected
 from redrive.processes.services import Services, worker_principal
 from redrive.processes.steps import Commit, InThread, Pause, Step, Steps, drive, drive_async, finished
@@ -218,13 +219,10 @@ def withheld_by(answer: object, services: Services) -> str | None:
 def _calling(function: Callable[..., Any], call: EffectCall) -> Step:
     """*function* with *call*, or with nothing when it takes nothing."""
     try:
-        takes = any(p.kind not in _KEYWORD_ONLY for p in inspect.signature(function).parameters.values())
+        alone = takes_nothing(inspect.signature(function))
     except (ValueError, TypeError):
-        takes = True
-    return (lambda: function(call)) if takes else function
-
-
-_KEYWORD_ONLY = (inspect.Parameter.KEYWORD_ONLY, inspect.Parameter.VAR_KEYWORD)
+        alone = False
+    return function if alone else (lambda: function(call))
 
 
 def shown(error: BaseException) -> str:

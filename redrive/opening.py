@@ -83,9 +83,9 @@ def open(  # noqa: A001, PLR0913  (redrive.open reads well; all have defaults)
     if gate is not None:
         function_given(gate, "gate", "an EffectCall")
     if classifier is not None:
-        instance_given(classifier, Classifier, "classifier", "redrive.Classifier((redrive.Rule(…), …))")
+        instance_given(classifier, Classifier, "classifier", "a Classifier, such as redrive.Classifier()")
     if redactor is not None:
-        instance_given(redactor, Redactor, "redactor", "redrive.Redactor()")
+        instance_given(redactor, Redactor, "redactor", "a Redactor, such as redrive.Redactor()")
     asked = functions_given(reconcilers, "reconcilers", "an EffectCall")
     with ExitStack() as opened:
         ledger = LogLedger(
@@ -181,6 +181,6 @@ def _policy_of(policies: RedrivePolicies | None) -> Callable[[Run], RedrivePolic
 
     def of(run: Run) -> RedrivePolicy:
         found = policies(run.tenant, run.automation)
-        return instance_given(found, RedrivePolicy, "redrive_policy", "redrive.RedrivePolicy()")
+        return instance_given(found, RedrivePolicy, "redrive_policy", "a RedrivePolicy")
 
     return of

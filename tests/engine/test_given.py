@@ -43,6 +43,15 @@ CASES: list[tuple[str, Wrong]] = [
     ("reconcilers['op']: 5", lambda e, _u: Worker(e, {}, reconcilers={"op": BAD})),
     ("compensators['op']: 5", lambda e, _u: Worker(e, {}, compensators={"op": BAD})),
     ("compensators: 5", lambda e, _u: Worker(e, {}, compensators=BAD)),
+    ("claim: nothing is given", lambda e, _u: e.local.start_attempt(e.local.claim(worker="w"), "a")),  # type: ignore[arg-type]
+    ("claim: 5", lambda e, _u: e.local.start_attempts(BAD)),
+    ("claim: 5", lambda e, _u: e.local.heartbeat(BAD)),
+    ("claim: 5", lambda e, _u: e.local.release(BAD)),
+    ("attempt: 5", lambda e, _u: e.local.complete_attempt(BAD)),
+    ("attempt: 5", lambda e, _u: e.local.fail_attempt(BAD, TimeoutError())),
+    ("attempt: 5", lambda e, _u: e.local.snooze_attempt(BAD, 5)),
+    ("send: <", lambda e, _u: e.local.effect("k", operation="op", send=lambda _call, _more: 1)),
+    ("send: <", lambda e, _u: e.local.effect("k", operation="op", send=lambda *, name: name)),
     ("send: nothing is given", lambda e, _u: e.local.effect("k", operation="op", send=None)),  # type: ignore[arg-type]
 ]
 
@@ -108,8 +117,9 @@ def test_a_send_is_asked_of_coroutines_too(url: str) -> None:
     async def main() -> None:
         async with redrive.open_async(url) as engine:
             acme: Any = engine.local
-            with pytest.raises(InvalidValue, match="send"):
-                await acme.effect("k", operation="op", send=BAD)
+            for bad in (BAD, lambda _call, _more: 1):
+                with pytest.raises(InvalidValue, match="send"):
+                    await acme.effect("k", operation="op", send=bad)
             assert (await engine.local.effects()).items == ()
 
     asyncio.run(main())
@@ -152,3 +162,12 @@ def test_a_folder_for_views_that_is_not_there_is_named(url: str, tmp_path: Path)
     """It says what to look at."""
     with pytest.raises(redrive.StorageError, match=r"nowhere.*does its folder exist"):
         redrive.open(url, views=str(tmp_path / "nowhere"))
+
+
+def test_a_closed_engine_says_so_of_questions_too(url: str) -> None:
+    """With the code of its own that commands have: a host that is going down can tell it from a broken disk."""
+    with redrive.open(url) as engine:
+        run = engine.local.submit(ONE, automation="x")
+    for ask in (engine.local.counts, lambda: engine.local.show(run), engine.limits, engine.tick):
+        with pytest.raises(redrive.EngineClosed, match="the engine is closed"):
+            ask()

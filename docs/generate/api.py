@@ -2,6 +2,8 @@
 
 from inspect import isfunction
 
+from pydantic import BaseModel
+
 import redrive
 
 GROUPS: dict[str, tuple[str, ...]] = {
@@ -240,6 +242,8 @@ def _directive(name: str) -> str:
         kind = "autofunction" if isfunction(value) else "autodata"
         return f".. {kind}:: redrive.{name}\n"
     lines = [f".. autoclass:: redrive.{name}", "   :members:"]
+    if issubclass(value, BaseModel):
+        lines.append("   :exclude-members: model_config")
     if name in BARE:
         lines.append("   :undoc-members:")
     if name in INHERITED:

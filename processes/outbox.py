@@ -2,7 +2,7 @@
 
 import asyncio
 import inspect
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Awaitable, Callable, Generator, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
@@ -61,10 +61,13 @@ class StillUnknown:
     why: str = ""
 
 
-Gate: TypeAlias = Callable[..., Any]
+Gate: TypeAlias = Callable[..., Withhold | Awaitable[Withhold | None] | None]
 """Lets an effect out: a function of the ``EffectCall`` (or of nothing), sync or async, of None or Withhold(reason)."""
 
-Reconciler: TypeAlias = Callable[[EffectCall], Any]
+Found: TypeAlias = Happened | DidNotHappen | StillUnknown
+"""What a reconciler answers."""
+
+Reconciler: TypeAlias = Callable[[EffectCall], Found | Awaitable[Found]]
 """Finds out what became of an effect: a function, sync or async, of Happened, DidNotHappen or StillUnknown."""
 
 

@@ -5,6 +5,7 @@ from inspect import Parameter, isclass, isfunction, signature
 import pytest
 
 import redrive
+from docs.generate.data import data
 
 MADE_BY_HOSTS = [
     name
@@ -21,6 +22,14 @@ def test_a_public_name_tells_its_parameters(name: str) -> None:
     unnamed = (Parameter.VAR_POSITIONAL, Parameter.VAR_KEYWORD)
     parameters = signature(getattr(redrive, name)).parameters.values()
     assert [one.name for one in parameters if one.kind in unnamed] == []
+
+
+@pytest.mark.parametrize("name", ["Handler", "Send", "Gate", "Reconciler", "Compensate"])
+def test_a_kind_of_function_is_explained(name: str) -> None:
+    """The reference says what it is given and what it returns."""
+    written = data(name)
+    assert ":type: Callable[" in written
+    assert "sync or async" in written
 
 
 def test_a_worker_tells_what_it_takes() -> None:

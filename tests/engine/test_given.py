@@ -127,7 +127,7 @@ def test_a_send_is_asked_of_coroutines_too(url: str) -> None:
 
 def test_what_is_right_is_taken(url: str) -> None:
     """Functions, texts, one or several words."""
-    with redrive.open(url, gate=lambda _call: None, reconcilers={"op": lambda _call: None}) as engine:
+    with redrive.open(url, gate=lambda: None, reconcilers={"op": lambda _call: redrive.StillUnknown()}) as engine:
         Worker(engine, {}, reconcilers=None, compensators={"op": lambda _try: None})
         assert engine.local.runs(status=("queued", "running")).items == ()
         assert engine.local.submit(Flow(Node(one) for one in "ab"), automation="x")

@@ -3,6 +3,7 @@
 import ast
 from importlib import import_module
 from inspect import getsource
+from itertools import pairwise
 
 import redrive
 
@@ -29,7 +30,7 @@ def data(name: str) -> str:
 def _defined(name: str, source: str) -> tuple[str, str]:
     """The value of *name* as it is written, and the text below it."""
     body = ast.parse(source).body
-    for statement, below in zip(body, body[1:], strict=False):
+    for statement, below in pairwise(body):
         if isinstance(statement, ast.AnnAssign) and ast.unparse(statement.target) == name:
             assert isinstance(below, ast.Expr), f"nothing is said below {name}"
             assert statement.value is not None

@@ -10,6 +10,7 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
 from docs.generate import MARK, filled  # noqa: E402
+from docs.generate.signatures import readable  # noqa: E402
 
 if TYPE_CHECKING:
     from sphinx.application import Sphinx
@@ -21,7 +22,7 @@ copyright = author
 release = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["version"]
 version = release
 
-extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "sphinx.ext.viewcode"]
+extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.viewcode"]
 source_suffix = {".md": "markdown", ".rst": "restructuredtext"}
 exclude_patterns = ["_build", "generate"]
 # A section may wait for its first page. The warning has a subtype but no type, so suppress_warnings cannot name it.
@@ -56,7 +57,13 @@ def _made_from_code(_app: "Sphinx", env: "BuildEnvironment", *_names: set[str]) 
     return [name for name, path in pages if MARK.search(path.read_text(encoding="utf-8"))]
 
 
+def _readable(*told: object) -> tuple[str | None, str | None]:
+    signature, returned = (None if text is None else readable(str(text)) for text in told[-2:])
+    return signature, returned
+
+
 def setup(app: "Sphinx") -> None:
     """Fill in the generated parts as the pages are read."""
+    app.connect("autodoc-process-signature", _readable)
     app.connect("source-read", _fill)
     app.connect("env-get-outdated", _made_from_code)

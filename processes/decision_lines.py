@@ -7,6 +7,7 @@ verdicts; reasons, inputs and outputs stay in the log of events, where redaction
 import contextlib
 import logging
 from collections.abc import Callable, Mapping, Sequence
+from enum import Enum
 from functools import cache
 from typing import Any
 
@@ -95,10 +96,10 @@ def _facts(recorded: Recorded, names: Sequence[str]) -> dict[str, Any]:
     facts: dict[str, Any] = {"tenant": str(recorded.tenant), "actor": f"{recorded.actor.kind}:{recorded.actor.id}"}
     if kind != "engine":
         facts |= {"run": recorded.correlation, kind: recorded.stream}
-    facts |= {name: getattr(event, name) for name in names}
+    facts |= {name: _plain(getattr(event, name)) for name in names}
     if (decision := getattr(event, "decision", None)) is not None:
         facts |= {"failure_class": decision.failure.failure_class, "kind": decision.failure.kind}
-        facts |= {name: getattr(decision, name) for name in _DECISION}
+        facts |= {name: _plain(getattr(decision, name)) for name in _DECISION}
     elif (failure := getattr(event, "failure", None)) is not None:
         facts |= {"failure_class": failure.failure_class, "kind": failure.kind}
     if limits := getattr(event, "limits", ()):
@@ -106,3 +107,8 @@ def _facts(recorded: Recorded, names: Sequence[str]) -> dict[str, Any]:
     if (limit := getattr(event, "limit", None)) is not None:
         facts["limit"] = getattr(limit, "key", limit)
     return facts
+
+
+def _plain(fact: Any) -> Any:
+    """A fact as the log has it: some renderers show values by their repr, and would name our classes."""
+    return fact.value if isinstance(fact, Enum) else fact

@@ -65,7 +65,8 @@ class NotSent(Exception):
 
 class Rejected(Exception):
     """Raise it in ``send`` when the other side refused, with its *receipt*: the effect failed, and did not happen.
-    *delay*, when it asked for one, takes the place of the policy's."""
+    Policies retry the default class, outbox_send; for a refusal that will be the same tomorrow, give *failure_class*
+    "provider_rejected". *delay*, when it asked for one, takes the place of the policy's."""
 
     def __init__(
         self, reason: str, receipt: Any = None, *, failure_class: str = OUTBOX_SEND, delay: Delay | None = None

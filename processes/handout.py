@@ -11,7 +11,7 @@ from redrive.domain.run import events as e
 from redrive.domain.run.attempts import AttemptId
 from redrive.domain.run.state import Run, Status
 from redrive.domain.values import JsonValue
-from redrive.processes.given import function_given
+from redrive.processes.given import instance_given, send_given
 from redrive.processes.wanted import wanted_effect
 from redrive.projections.logs import log
 
@@ -92,7 +92,7 @@ class Attempt:
         Raises what *send* raised; AttemptError when the gate withholds it or its outcome stays unknown; InFlight,
         KeyReused, Compensated; NotRunning, StaleEpoch, StaleAttempt when this attempt is over: then nothing was sent.
         """
-        function_given(send, "send", "an EffectCall, or of nothing")
+        send_given(send)
         wanted = wanted_effect(self.tenant, key, operation, target, request, tolerate, compensation, scope, self.id)
         return self._outbox().perform(wanted, self.worker, send)
 
@@ -109,7 +109,7 @@ class Attempt:
         scope: Scope = "node",
     ) -> Any:
         """As ``effect``, for async handlers: *send* may be a coroutine function."""
-        function_given(send, "send", "an EffectCall, or of nothing")
+        send_given(send)
         wanted = wanted_effect(self.tenant, key, operation, target, request, tolerate, compensation, scope, self.id)
         return await self._outbox().perform_async(wanted, self.worker, send)
 
@@ -228,3 +228,13 @@ def progress_of(run: Run) -> Progress:
     startable = () if run.pause_requested or run.stopped_by is not None else tuple(run.ready)
     due = min((*run.waiting.values(), *run.timers.values()), default=None) if run.due_ms is None else run.due_ms
     return Progress(run.status, startable, due)
+
+
+def claim_given(claim: Claim) -> Claim:
+    """*claim* as it is. Raises InvalidValue for what is none."""
+    return instance_given(claim, Claim, "claim", "a Claim, as claim() returns it when something is due")
+
+
+def attempt_given(attempt: Attempt) -> Attempt:
+    """*attempt* as it is. Raises InvalidValue for what is none."""
+    return instance_given(attempt, Attempt, "attempt", "an Attempt, as start_attempts() and claim.attempts have it")

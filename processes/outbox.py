@@ -2,7 +2,7 @@
 
 import asyncio
 import inspect
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Awaitable, Callable, Generator, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
@@ -15,6 +15,7 @@ from redrive.domain.ports import Caller, Transaction
 from redrive.domain.values import cut_text
 from redrive.processes import effects, reconciliation
 from redrive.processes.effects import EffectCall, EffectStanding, call_of, receipt_of
+from redrive.processes.given import takes_nothing
 from redrive.processes.handlers import AttemptError, NotSent, Rejected
 from redrive.processes.services import Services, worker_principal
 from redrive.processes.steps import Commit, InThread, Pause, Step, Steps, drive, drive_async, finished
@@ -60,10 +61,13 @@ class StillUnknown:
     why: str = ""
 
 
-Gate: TypeAlias = Callable[..., Any]
+Gate: TypeAlias = Callable[..., Withhold | Awaitable[Withhold | None] | None]
 """Lets an effect out: a function of the ``EffectCall`` (or of nothing), sync or async, of None or Withhold(reason)."""
 
-Reconciler: TypeAlias = Callable[[EffectCall], Any]
+Found: TypeAlias = Happened | DidNotHappen | StillUnknown
+"""What a reconciler answers."""
+
+Reconciler: TypeAlias = Callable[[EffectCall], Found | Awaitable[Found]]
 """Finds out what became of an effect: a function, sync or async, of Happened, DidNotHappen or StillUnknown."""
 
 
@@ -218,13 +222,10 @@ def withheld_by(answer: object, services: Services) -> str | None:
 def _calling(function: Callable[..., Any], call: EffectCall) -> Step:
     """*function* with *call*, or with nothing when it takes nothing."""
     try:
-        takes = any(p.kind not in _KEYWORD_ONLY for p in inspect.signature(function).parameters.values())
+        alone = takes_nothing(inspect.signature(function))
     except (ValueError, TypeError):
-        takes = True
-    return (lambda: function(call)) if takes else function
-
-
-_KEYWORD_ONLY = (inspect.Parameter.KEYWORD_ONLY, inspect.Parameter.VAR_KEYWORD)
+        alone = False
+    return function if alone else (lambda: function(call))
 
 
 def shown(error: BaseException) -> str:

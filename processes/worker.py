@@ -1,5 +1,6 @@
 """The worker: claims runs, runs their handlers, reports, and keeps its leases; one commit per turn."""
 
+import inspect
 import os
 import threading
 import time
@@ -99,13 +100,16 @@ class Worker:
         self._stalled, self._sweep_after = 0, START
         self._unserved: set[str] = set()
 
+    # What help() and editors show would else be that of __new__, which says nothing.
+    __signature__ = inspect.Signature([*inspect.signature(__init__).parameters.values()][1:])
+
     def run(self) -> None:
         """Work until ``stop()``. A storage error is logged and survived: nothing unacknowledged is lost."""
         self._work(lambda: False)
 
     def run_until_idle(self, *, wait: bool = True) -> None:
         """Work until nothing is left that this worker could do; with *wait*, backoffs and redrives that lie in
-        the future are waited for, else it returns when nothing is due now."""
+        the future are waited for (for ever, if the clock stands still), else it returns when nothing is due now."""
         self._work(lambda: self._is_idle(wait))
 
     def stop(self) -> None:

@@ -8,10 +8,21 @@ from typing import Any
 
 import structlog
 
+
+def _traceback_once(
+    _logger: structlog.typing.WrappedLogger, method: str, event: structlog.typing.EventDict
+) -> structlog.typing.EventDict:
+    """What ``exception`` says is given its traceback by ``logging`` itself."""
+    if method == "exception":
+        event.pop("exc_info", None)
+    return event
+
+
 _STDLIB = structlog.wrap_logger(
     logging.getLogger("redrive"),
     processors=[
         structlog.stdlib.filter_by_level,
+        _traceback_once,
         structlog.processors.format_exc_info,
         structlog.processors.KeyValueRenderer(key_order=["event"]),
     ],

@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from secrets import token_hex
 
-from redrive.domain.errors import StorageError
+from redrive.domain.errors import EngineClosed, StorageError
 from redrive.projections.wal import enter_wal
 
 APPLICATION_ID = 0x72647677  # "rdvw"
@@ -65,7 +65,8 @@ def view_errors(path: str | None) -> Iterator[None]:
         sentence = _SENTENCES.get(getattr(error, "sqlite_errorcode", 0) & 0xFF, "the database refused")
         raise StorageError(f"{path or 'view in memory'}: {sentence} ({error})") from error
     except OSError as error:
-        raise StorageError(f"{path}: the view's file cannot be used ({error})") from error
+        asks = "does its folder exist, and may this user write there?"
+        raise StorageError(f"{path}: the view's file cannot be used: {asks} ({error})") from error
 
 
 class ViewFile:
@@ -189,7 +190,7 @@ class ViewFile:
                 connection.close()
         assert self.path is not None
         if self._closed:
-            raise StorageError(f"{self.path}: the view is closed")
+            raise EngineClosed(f"{self.path}: the engine is closed")
         with _locked(self.path, fcntl.LOCK_SH):
             turn = self._turn
             connection = _connect(self.path)

@@ -9,7 +9,7 @@ from typing import Any
 from redrive.asynchronous import Asynchronous, awaited, streamed
 from redrive.domain.effect.request import Compensation
 from redrive.domain.identity import Tenant
-from redrive.processes.given import function_given
+from redrive.processes.given import send_given
 from redrive.processes.outbox import Send
 from redrive.projections.view import View
 from redrive.tenant_effects import Actor
@@ -105,7 +105,7 @@ class AsyncTenantEngine(Asynchronous[TenantEngine]):
         actor: Actor | None = None,
     ) -> Any:
         """As ``TenantEngine.effect``; *send* runs in the caller's event loop, and may be a coroutine function."""
-        function_given(send, "send", "an EffectCall, or of nothing")
+        send_given(send)
         wanted = self.sync._wanted
         effect, caller = wanted(key, actor, operation, target, request, tolerate, compensation)
         outbox, threads = self.sync.outbox, self._threads

@@ -26,7 +26,7 @@ from redrive.ledger.urls import location_of
 from redrive.privacy.wiring import attach
 from redrive.processes.capacity import setting_limit
 from redrive.processes.decision_lines import DecisionLines
-from redrive.processes.given import function_given, functions_given
+from redrive.processes.given import function_given, functions_given, instance_given, listeners_given
 from redrive.processes.host import this_process
 from redrive.processes.outbox import Gate, Reconciler
 from redrive.processes.services import Services
@@ -78,25 +78,30 @@ def open(  # noqa: A001, PLR0913  (redrive.open reads well; all have defaults)
     one), and pinned to *pin_file* when it is given. *privacy* has payloads encrypted with a key per subject, from now
     on. Raises InvalidValue, StorageError.
     """
-    path, setting = location_of(url), _setting(limits)
+    path, setting, policy_of = location_of(url), _setting(limits), _policy_of(redrive_policy)
+    telling = [_one_by_one(listener) for listener in listeners_given(listeners)]
     if gate is not None:
         function_given(gate, "gate", "an EffectCall")
+    if classifier is not None:
+        instance_given(classifier, Classifier, "classifier", "a Classifier, such as redrive.Classifier()")
+    if redactor is not None:
+        instance_given(redactor, Redactor, "redactor", "a Redactor, such as redrive.Redactor()")
     asked = functions_given(reconcilers, "reconcilers", "an EffectCall")
     with ExitStack() as opened:
         ledger = LogLedger(
             path,
             clock=_milliseconds if clock is None else _checked(clock),
-            dice=dice or random.random,
+            dice=random.random if dice is None else _fair(dice),
             engine=__version__,
             cache_bytes=cache_bytes,
             busy_timeout_ms=busy_timeout_ms,
-            listeners=[DecisionLines(), *(_one_by_one(listener) for listener in listeners)],
+            listeners=[DecisionLines(), *telling],
         )
         opened.callback(ledger.close)
         evidence = Custody(ledger, seal=seal, key_file=key_file, pin_file=pin_file)
         services = Services(
             ledger=ledger,
-            policy_of=_policy_of(redrive_policy or RedrivePolicy()),
+            policy_of=policy_of,
             classifier=classifier or Classifier(),
             redactor=redactor or Redactor(),
             engine=__version__,
@@ -142,7 +147,21 @@ def _milliseconds() -> int:
 
 def _checked(clock: Callable[[], int]) -> Callable[[], int]:
     """The host's clock; a value that is no time of ours is refused where it comes from."""
+    function_given(clock, "clock", "no arguments that returns UTC milliseconds")
     return lambda: clean_integer(clock(), "clock", 0, MAX_INTEGER)
+
+
+def _fair(dice: Callable[[], float]) -> Callable[[], float]:
+    """The host's dice; what they throw is stored with the decision, so nothing else than a share may come of them."""
+    function_given(dice, "dice", "no arguments that returns a float in [0, 1)")
+
+    def throw() -> float:
+        thrown = dice()
+        if isinstance(thrown, bool) or not isinstance(thrown, (int, float)) or not 0 <= thrown < 1:
+            raise InvalidValue("dice", thrown, "a float in [0, 1)")
+        return float(thrown)
+
+    return throw
 
 
 def _one_by_one(listener: Listener) -> Callable[[Sequence[Recorded]], None]:
@@ -153,7 +172,15 @@ def _one_by_one(listener: Listener) -> Callable[[Sequence[Recorded]], None]:
     return tell
 
 
-def _policy_of(policies: RedrivePolicies) -> Callable[[Run], RedrivePolicy]:
-    if isinstance(policies, RedrivePolicy):
-        return lambda _run: policies
-    return lambda run: policies(run.tenant, run.automation)
+def _policy_of(policies: RedrivePolicies | None) -> Callable[[Run], RedrivePolicy]:
+    """The policy for each run. Raises InvalidValue; what is returned for a run is looked at when it is."""
+    if policies is None or isinstance(policies, RedrivePolicy):
+        one = policies or RedrivePolicy()
+        return lambda _run: one
+    function_given(policies, "redrive_policy", "tenant and automation, or a RedrivePolicy")
+
+    def of(run: Run) -> RedrivePolicy:
+        found = policies(run.tenant, run.automation)
+        return instance_given(found, RedrivePolicy, "redrive_policy", "a RedrivePolicy")
+
+    return of

@@ -17,7 +17,7 @@ from redrive.processes import compensations, effects, reconciliation
 from redrive.processes.compensations import CompensationStanding, CompensationTry
 from redrive.processes.compensator import kept_back
 from redrive.processes.effects import EffectStanding, receipt_of
-from redrive.processes.given import function_given
+from redrive.processes.given import send_given
 from redrive.processes.handlers import failure_raised
 from redrive.processes.handout import Attempt, LetterStanding
 from redrive.processes.outbox import Outbox, Send, asked
@@ -61,7 +61,7 @@ class TenantEffects(TenantQueries):
         Raises what *send* raised; AttemptError when the gate withholds it or its outcome stays unknown; InFlight,
         KeyReused, Compensated, PayloadDestroyed.
         """
-        function_given(send, "send", "an EffectCall, or of nothing")
+        send_given(send)
         wanted, caller = self._wanted(key, actor, operation, target, request, tolerate, compensation)
         return self.outbox.perform(wanted, caller.actor.id, send, caller)
 

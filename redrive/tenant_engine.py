@@ -13,7 +13,16 @@ from redrive.domain.run.state import Status
 from redrive.ledger.ledger import collecting, refuse_in_batch
 from redrive.processes import operations
 from redrive.processes.handlers import failure_raised
-from redrive.processes.handout import Attempt, Claim, Lease, LetterStanding, Progress, standing_of_letter
+from redrive.processes.handout import (
+    Attempt,
+    Claim,
+    Lease,
+    LetterStanding,
+    Progress,
+    attempt_given,
+    claim_given,
+    standing_of_letter,
+)
 from redrive.processes.intake import submission
 from redrive.processes.leases import Claimant, claiming, releasing, renewing, starting, starting_all
 from redrive.processes.reports import completing, failing, snoozing
@@ -91,18 +100,18 @@ class TenantEngine(TenantEffects):
 
     def start_attempt(self, claim: Claim, node: str) -> Attempt:
         """Start a try of *node*. Raises NotRunning, StaleEpoch, NodeNotReady, LimitReached."""
-        return self._as_worker(claim.worker, starting(claim, node))
+        return self._as_worker(claim_given(claim).worker, starting(claim, node))
 
     def start_attempts(self, claim: Claim) -> list[Attempt]:
         """Start every node that can start now, in one commit. Raises NotRunning, StaleEpoch."""
-        return self._as_worker(claim.worker, starting_all(claim))
+        return self._as_worker(claim_given(claim).worker, starting_all(claim))
 
     def complete_attempt(self, attempt: Attempt, output: Any = None) -> Progress:
         """Report a success. The identical report again is a no-op.
 
         Raises InvalidValue, NotRunning, StaleEpoch, StaleAttempt.
         """
-        return self._as_worker(attempt.worker, completing(attempt.id, output, self.services.policy_of))
+        return self._as_worker(attempt_given(attempt).worker, completing(attempt.id, output, self.services.policy_of))
 
     def fail_attempt(self, attempt: Attempt, failure: Failure | BaseException) -> RetryDecision:
         """Report a failure (an exception is classified) and get the policy's decision with all its inputs.
@@ -110,8 +119,9 @@ class TenantEngine(TenantEffects):
         The identical report again returns the same decision. Raises NotRunning, StaleEpoch, StaleAttempt.
         """
         recorded = self.services.failure(failure_raised(failure))
+        known = self.services.classifier
         return self._as_worker(
-            attempt.worker, failing(attempt.id, recorded, self.services.policy_of, self.services.classifier)
+            attempt_given(attempt).worker, failing(attempt.id, recorded, self.services.policy_of, known)
         )
 
     def snooze_attempt(self, attempt: Attempt, delay_ms: int) -> Progress:
@@ -119,15 +129,15 @@ class TenantEngine(TenantEffects):
 
         Raises NotRunning, StaleEpoch, StaleAttempt; OutcomePending while an effect of it has none.
         """
-        return self._as_worker(attempt.worker, snoozing(attempt.id, delay_ms))
+        return self._as_worker(attempt_given(attempt).worker, snoozing(attempt.id, delay_ms))
 
     def heartbeat(self, claim: Claim, lease_ms: int | None = None) -> Lease:
         """Renew the lease, and learn whether the run was cancelled or is to pause. Raises NotRunning, StaleEpoch."""
-        return self._as_worker(claim.worker, renewing(claim, lease_ms))
+        return self._as_worker(claim_given(claim).worker, renewing(claim, lease_ms))
 
     def release(self, claim: Claim) -> Status:
         """Give the run back. Raises NotRunning, StaleEpoch, AttemptsRunning."""
-        return self._as_worker(claim.worker, releasing(claim, no_handler=False))
+        return self._as_worker(claim_given(claim).worker, releasing(claim, no_handler=False))
 
     def pause(self, run_id: RunId, *, actor: Actor, reason: str) -> Status:
         """Let nothing new start; running attempts finish. Raises NotAllowed when it is completed or cancelled."""

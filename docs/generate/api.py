@@ -2,7 +2,10 @@
 
 from inspect import isfunction
 
+from pydantic import BaseModel
+
 import redrive
+from docs.generate.data import data
 
 GROUPS: dict[str, tuple[str, ...]] = {
     "The engine": (
@@ -237,9 +240,10 @@ def reference() -> str:
 def _directive(name: str) -> str:
     value = getattr(redrive, name)
     if not isinstance(value, type):
-        kind = "autofunction" if isfunction(value) else "autodata"
-        return f".. {kind}:: redrive.{name}\n"
+        return f".. autofunction:: redrive.{name}\n" if isfunction(value) else data(name)
     lines = [f".. autoclass:: redrive.{name}", "   :members:"]
+    if issubclass(value, BaseModel):
+        lines.append("   :exclude-members: model_config")
     if name in BARE:
         lines.append("   :undoc-members:")
     if name in INHERITED:

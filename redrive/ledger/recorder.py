@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 from eventsourcing.persistence import ApplicationRecorder, Notification, StoredEvent, Subscription
 
-from redrive.domain.errors import Conflict, StorageError
+from redrive.domain.errors import Conflict, EngineClosed, StorageError
 from redrive.domain.identity import EventId
 from redrive.ledger.database import Connection, Row
 from redrive.ledger.encrypting import Encrypting
@@ -128,11 +128,11 @@ class LogRecorder(ApplicationRecorder):
             self._shelf.close()
 
     def require_open(self) -> None:
-        """Raises StorageError after a fork, and when it is closed."""
+        """Raises StorageError after a fork, EngineClosed when it is closed."""
         if os.getpid() != self._pid:
             raise StorageError(f"{self.path}: opened before a fork: each process opens the log for itself")
         if self._closed:
-            raise StorageError(f"{self.path}: closed: open it again")
+            raise EngineClosed(f"{self.path}: the engine is closed")
 
     def subscribe(self, gt: int | None = None, topics: Sequence[str] = ()) -> Subscription[ApplicationRecorder]:
         """The library's subscriptions poll; the ledger's do not."""

@@ -33,9 +33,25 @@ CASES: list[tuple[str, Wrong]] = [
     ("reconcilers['op']: 5", lambda _e, u: redrive.open(u, reconcilers={"op": BAD})),
     ("limits: 5", lambda _e, u: redrive.open(u, limits=BAD)),
     ("limits: ", lambda _e, u: redrive.open(u, limits=Limit("total", "", 1))),  # type: ignore[call-overload]
+    ("listeners: ", lambda _e, u: redrive.open(u, listeners=print)),  # type: ignore[call-overload]
+    ("listeners[0]: 5", lambda _e, u: redrive.open(u, listeners=[BAD])),
+    ("clock: 5", lambda _e, u: redrive.open(u, clock=BAD)),
+    ("dice: 5", lambda _e, u: redrive.open(u, dice=BAD)),
+    ("redrive_policy: 5", lambda _e, u: redrive.open(u, redrive_policy=BAD)),
+    ("classifier: 5", lambda _e, u: redrive.open(u, classifier=BAD)),
+    ("redactor: 5", lambda _e, u: redrive.open(u, redactor=BAD)),
     ("reconcilers['op']: 5", lambda e, _u: Worker(e, {}, reconcilers={"op": BAD})),
     ("compensators['op']: 5", lambda e, _u: Worker(e, {}, compensators={"op": BAD})),
     ("compensators: 5", lambda e, _u: Worker(e, {}, compensators=BAD)),
+    ("claim: nothing is given", lambda e, _u: e.local.start_attempt(e.local.claim(worker="w"), "a")),  # type: ignore[arg-type]
+    ("claim: 5", lambda e, _u: e.local.start_attempts(BAD)),
+    ("claim: 5", lambda e, _u: e.local.heartbeat(BAD)),
+    ("claim: 5", lambda e, _u: e.local.release(BAD)),
+    ("attempt: 5", lambda e, _u: e.local.complete_attempt(BAD)),
+    ("attempt: 5", lambda e, _u: e.local.fail_attempt(BAD, TimeoutError())),
+    ("attempt: 5", lambda e, _u: e.local.snooze_attempt(BAD, 5)),
+    ("send: <", lambda e, _u: e.local.effect("k", operation="op", send=lambda _call, _more: 1)),
+    ("send: <", lambda e, _u: e.local.effect("k", operation="op", send=lambda *, name: name)),
     ("send: nothing is given", lambda e, _u: e.local.effect("k", operation="op", send=None)),  # type: ignore[arg-type]
 ]
 
@@ -101,8 +117,9 @@ def test_a_send_is_asked_of_coroutines_too(url: str) -> None:
     async def main() -> None:
         async with redrive.open_async(url) as engine:
             acme: Any = engine.local
-            with pytest.raises(InvalidValue, match="send"):
-                await acme.effect("k", operation="op", send=BAD)
+            for bad in (BAD, lambda _call, _more: 1):
+                with pytest.raises(InvalidValue, match="send"):
+                    await acme.effect("k", operation="op", send=bad)
             assert (await engine.local.effects()).items == ()
 
     asyncio.run(main())
@@ -110,8 +127,47 @@ def test_a_send_is_asked_of_coroutines_too(url: str) -> None:
 
 def test_what_is_right_is_taken(url: str) -> None:
     """Functions, texts, one or several words."""
-    with redrive.open(url, gate=lambda _call: None, reconcilers={"op": lambda _call: None}) as engine:
+    with redrive.open(url, gate=lambda: None, reconcilers={"op": lambda _call: redrive.StillUnknown()}) as engine:
         Worker(engine, {}, reconcilers=None, compensators={"op": lambda _try: None})
         assert engine.local.runs(status=("queued", "running")).items == ()
         assert engine.local.submit(Flow(Node(one) for one in "ab"), automation="x")
     assert callable(http_send(headers={"Authorization": "Bearer x"}))
+
+
+@pytest.mark.parametrize("thrown", [1.0, -0.1, 5, "0.5", None, True, float("nan")])
+def test_dice_that_are_not_fair_decide_nothing(url: str, thrown: Any) -> None:
+    """What they throw would be stored, and a delay made of it that the policy does not allow."""
+    with redrive.open(url, dice=lambda: thrown) as engine:
+        engine.local.submit(ONE, automation="x")
+        claim = engine.local.claim(worker="w", start=True)
+        assert claim is not None
+        before = engine.ledger.last_position()
+        with pytest.raises(InvalidValue, match=r"dice: .* expected a float in \[0, 1\)"):
+            engine.local.fail_attempt(claim.attempts[0], TimeoutError())
+        assert engine.ledger.last_position() == before
+
+
+def test_a_function_that_gives_no_policy_is_named(url: str) -> None:
+    """When an operator asks for what depends on it; nothing is written."""
+    with redrive.open(url, redrive_policy=lambda _tenant, _automation: BAD) as engine:
+        engine.local.submit(ONE, automation="x")
+        Worker(engine, {"a": lambda _attempt: 1 / 0}).run_until_idle(wait=False)
+        (letter,) = engine.local.dead_letters().items
+        with pytest.raises(InvalidValue, match="redrive_policy: 5"):
+            engine.local.request_retry(letter.id, **ANA)
+        assert engine.local.dead_letter(letter.id).status == "open"
+
+
+def test_a_folder_for_views_that_is_not_there_is_named(url: str, tmp_path: Path) -> None:
+    """It says what to look at."""
+    with pytest.raises(redrive.StorageError, match=r"nowhere.*does its folder exist"):
+        redrive.open(url, views=str(tmp_path / "nowhere"))
+
+
+def test_a_closed_engine_says_so_of_questions_too(url: str) -> None:
+    """With the code of its own that commands have: a host that is going down can tell it from a broken disk."""
+    with redrive.open(url) as engine:
+        run = engine.local.submit(ONE, automation="x")
+    for ask in (engine.local.counts, lambda: engine.local.show(run), engine.limits, engine.tick):
+        with pytest.raises(redrive.EngineClosed, match="the engine is closed"):
+            ask()

@@ -41,6 +41,16 @@ def test_a_retry_decision_is_said_with_what_it_was_made_from(shop: Shop) -> None
     assert TIMEOUT.reason not in str(lines)
 
 
+def test_what_is_said_are_plain_values(shop: Shop) -> None:
+    """So that every renderer shows the word of the log, and none the name of a class."""
+    with logged() as lines:
+        letter = shop.letter()
+        shop.acme.request_retry(letter, **ANA)
+        shop.acme.complete_attempt(*shop.claim().attempts)
+    kinds = {type(value) for line in lines for name, value in line.items() if name not in ("run", "dead_letter")}
+    assert kinds <= {str, int, type(None), bool, list}
+
+
 def test_a_dead_letter_is_said_from_its_opening_to_its_end(shop: Shop) -> None:
     """Each once: the sweep says itself what it dispatched."""
     with logged() as lines:

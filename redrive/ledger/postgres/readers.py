@@ -4,7 +4,7 @@ away. Nothing runs in the background: who finds no server is told at once, and t
 import threading
 from collections.abc import Callable, Sequence
 
-from redrive.domain.errors import StorageError
+from redrive.domain.errors import EngineClosed
 from redrive.ledger.database import Cursor
 from redrive.ledger.postgres.connection import PostgresConnection
 from redrive.ledger.storage_errors import DatabaseFault
@@ -52,7 +52,7 @@ class Readers:
     def _kept(self) -> PostgresConnection | None:
         with self._lock:
             if self._closed:
-                raise StorageError("closed: open it again")
+                raise EngineClosed("the engine is closed")
             return self._idle.pop() if self._idle else None
 
     def _forget(self) -> None:

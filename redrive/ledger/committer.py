@@ -91,7 +91,7 @@ class Committer:
             while not last._done:
                 with self._lock:
                     if not last._done:
-                        self._commit_some()
+                        self._commit_some() if self._queue else self._tell_lost(mine)
         except BaseException:
             self._withdraw(mine)
             raise
@@ -137,6 +137,14 @@ class Committer:
             for job in mine:
                 with contextlib.suppress(ValueError):
                     self._queue.remove(job)
+
+    def _tell_lost(self, mine: Sequence[Pending[Any]]) -> None:
+        """They are taken, and nobody commits: whoever did was interrupted before they could be told."""
+        failure = self._failure(KeyboardInterrupt())
+        for job in mine:
+            if not job._done:
+                job.settle(None, failure)
+                job.release()
 
     def _commit_some(self) -> None:
         jobs: list[Pending[Any]] = []

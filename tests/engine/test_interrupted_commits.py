@@ -77,10 +77,11 @@ def struck_in(function: Any, after: str) -> Any:
 
 def test_an_interrupt_while_a_batch_is_filled_leaves_no_batch_open(shop: Shop) -> None:
     """What this thread does afterwards is committed, and not queued for a batch that nobody commits."""
-    before = sys.gettrace()
+    before, batch = sys.gettrace(), shop.engine.batch()
+    batch.__enter__()
+    sys.settrace(struck_in(LogLedger.collect, "_collecting.set"))
     try:
-        with pytest.raises(Struck), shop.engine.batch() as batch:
-            sys.settrace(struck_in(LogLedger.collect, "_collecting.set"))
+        with pytest.raises(Struck):
             batch.add(shop.acme.submit, redrive.Flow([redrive.Node("a")]), automation="a")
     finally:
         sys.settrace(before)

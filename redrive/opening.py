@@ -38,6 +38,7 @@ if TYPE_CHECKING:
 
 Listener = Callable[[Recorded], None]
 RedrivePolicies = RedrivePolicy | Callable[[Tenant, str], RedrivePolicy]
+MAX_BUSY_TIMEOUT_MS = 2**31 - 1  # what SQLite and libpq take
 SettingLimits = list[tuple[Limit, Callable[[Transaction], Limit]]]
 
 
@@ -79,6 +80,8 @@ def open(  # noqa: A001, PLR0913  (redrive.open reads well; all have defaults)
     on. Raises InvalidValue, StorageError.
     """
     path, setting = location_of(url), _setting(limits)
+    clean_integer(busy_timeout_ms, "busy_timeout_ms", 0, MAX_BUSY_TIMEOUT_MS)
+    clean_integer(cache_bytes, "cache_bytes", 0, MAX_INTEGER)
     if gate is not None:
         function_given(gate, "gate", "an EffectCall")
     asked = functions_given(reconcilers, "reconcilers", "an EffectCall")

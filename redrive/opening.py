@@ -1,6 +1,7 @@
 """Opening a log: what the host gives is checked first, then an engine is put together; nothing stays open when that
 fails."""
 
+import os
 import random
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -82,6 +83,7 @@ def open(  # noqa: A001, PLR0913  (redrive.open reads well; all have defaults)
     path, setting = location_of(url), _setting(limits)
     clean_integer(busy_timeout_ms, "busy_timeout_ms", 0, MAX_BUSY_TIMEOUT_MS)
     clean_integer(cache_bytes, "cache_bytes", 0, MAX_INTEGER)
+    _checked_host(clock, dice, listeners, redactor, views)
     if gate is not None:
         function_given(gate, "gate", "an EffectCall")
     asked = functions_given(reconcilers, "reconcilers", "an EffectCall")
@@ -115,6 +117,19 @@ def open(  # noqa: A001, PLR0913  (redrive.open reads well; all have defaults)
         engine._take_keys(encryption)
         opened.pop_all()
     return engine
+
+
+def _checked_host(clock: object, dice: object, listeners: object, redactor: object, views: object) -> None:
+    """What would fail much later, with each command. Raises InvalidValue."""
+    for name, function in (("clock", clock), ("dice", dice)):
+        if function is not None and not callable(function):
+            raise InvalidValue(name, function, "a function of nothing")
+    if not isinstance(listeners, (list, tuple)) or not all(map(callable, listeners)):
+        raise InvalidValue("listeners", listeners, "a list of functions of a Recorded")
+    if redactor is not None and not isinstance(redactor, Redactor):
+        raise InvalidValue("redactor", redactor, "a Redactor")
+    if views is not None and not isinstance(views, (str, os.PathLike)):
+        raise InvalidValue("views", views, "the folder for the query views, as a text")
 
 
 def _setting(limits: Sequence[Limit]) -> SettingLimits:

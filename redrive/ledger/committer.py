@@ -22,7 +22,7 @@ from redrive.ledger.application import LogApplication
 from redrive.ledger.database import Connection
 from redrive.ledger.limit_book import LIMITS_STREAM, LimitBook, book_of
 from redrive.ledger.mapper import Appended
-from redrive.ledger.pending import Pending
+from redrive.ledger.pending import Pending, tell_lost
 from redrive.ledger.recorder import LogRecorder, News
 from redrive.ledger.seams import ticking
 from redrive.ledger.states import Entry, States
@@ -91,7 +91,7 @@ class Committer:
             while not last._done:
                 with self._lock:
                     if not last._done:
-                        self._commit_some() if self._queue else self._tell_lost(mine)
+                        self._commit_some() if self._queue else tell_lost(mine, self._failure(KeyboardInterrupt()))
         except BaseException:
             self._withdraw(mine)
             raise
@@ -137,14 +137,6 @@ class Committer:
             for job in mine:
                 with contextlib.suppress(ValueError):
                     self._queue.remove(job)
-
-    def _tell_lost(self, mine: Sequence[Pending[Any]]) -> None:
-        """They are taken, and nobody commits: whoever did was interrupted before they could be told."""
-        failure = self._failure(KeyboardInterrupt())
-        for job in mine:
-            if not job._done:
-                job.settle(None, failure)
-                job.release()
 
     def _commit_some(self) -> None:
         jobs: list[Pending[Any]] = []

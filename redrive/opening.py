@@ -1,6 +1,7 @@
 """Opening a log: what the host gives is checked first, then an engine is put together; nothing stays open when that
 fails."""
 
+import os
 import random
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
 
 Listener = Callable[[Recorded], None]
 RedrivePolicies = RedrivePolicy | Callable[[Tenant, str], RedrivePolicy]
+MAX_BUSY_TIMEOUT_MS = 2**31 - 1  # what SQLite and libpq take
 SettingLimits = list[tuple[Limit, Callable[[Transaction], Limit]]]
 
 
@@ -79,7 +81,11 @@ def open(  # noqa: A001, PLR0913  (redrive.open reads well; all have defaults)
     on. Raises InvalidValue, StorageError.
     """
     path, setting, policy_of = location_of(url), _setting(limits), _policy_of(redrive_policy)
+    clean_integer(busy_timeout_ms, "busy_timeout_ms", 0, MAX_BUSY_TIMEOUT_MS)
+    clean_integer(cache_bytes, "cache_bytes", 0, MAX_INTEGER)
     telling = [_one_by_one(listener) for listener in listeners_given(listeners)]
+    if views is not None and not isinstance(views, (str, os.PathLike)):
+        raise InvalidValue("views", views, "the folder for the query views, as a text")
     if gate is not None:
         function_given(gate, "gate", "an EffectCall")
     if classifier is not None:

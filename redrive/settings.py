@@ -13,7 +13,7 @@ from redrive.domain.document import accepted_by
 from redrive.domain.errors import InvalidValue
 
 FILE = "redrive.toml"
-_BETWEEN = re.compile(r"[\s,]+(?=[a-z][a-z0-9+.-]*:/)")
+_BETWEEN = re.compile(r"(?<![\s,])[\s,]+(?=[a-z][a-z0-9+.-]*:/)")
 
 
 class Settings(BaseModel):

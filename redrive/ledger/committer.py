@@ -22,7 +22,7 @@ from redrive.ledger.application import LogApplication
 from redrive.ledger.database import Connection
 from redrive.ledger.limit_book import LIMITS_STREAM, LimitBook, book_of
 from redrive.ledger.mapper import Appended
-from redrive.ledger.pending import Pending
+from redrive.ledger.pending import Pending, tell_lost
 from redrive.ledger.recorder import LogRecorder, News
 from redrive.ledger.seams import ticking
 from redrive.ledger.states import Entry, States
@@ -91,7 +91,7 @@ class Committer:
             while not last._done:
                 with self._lock:
                     if not last._done:
-                        self._commit_some()
+                        self._commit_some() if self._queue else tell_lost(mine, self._failure(KeyboardInterrupt()))
         except BaseException:
             self._withdraw(mine)
             raise

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
-from contextvars import ContextVar
+from contextvars import ContextVar, copy_context
 from operator import attrgetter
 from typing import Any, TypeVar, cast
 
@@ -116,11 +116,9 @@ class LogLedger:
     def collect(self, call: Callable[[], T]) -> Pending[T]:
         """Run *call* so that the one command it transacts is queued, not committed."""
         jobs: list[Pending[Any]] = []
-        token = _collecting.set(jobs)
-        try:
-            call()
-        finally:
-            _collecting.reset(token)
+        context = copy_context()  # an interrupt cannot leave it set: it is gone with the context
+        context.run(_collecting.set, jobs)
+        context.run(call)
         if len(jobs) != 1:
             raise InvalidValue("command", getattr(call, "__name__", call), "a call that gives exactly one command")
         return jobs[0]

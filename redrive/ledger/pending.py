@@ -1,7 +1,7 @@
 """A command that waits for its commit, and its result."""
 
-from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Generic, TypeVar, cast
+from collections.abc import Callable, Iterable, Sequence
+from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 
 from redrive.domain.ports import Caller
 
@@ -42,3 +42,11 @@ class Pending(Generic[T]):
     def release(self) -> None:
         """Make the outcome known."""
         self._done = True
+
+
+def tell_lost(jobs: Iterable[Pending[Any]], failure: Exception) -> None:
+    """They were taken off the queue, and nobody commits: whoever did was interrupted before they could be told."""
+    for job in jobs:
+        if not job.done():
+            job.settle(None, failure)
+            job.release()

@@ -5,7 +5,7 @@ from urllib.parse import unquote
 
 from redrive.domain.errors import InvalidValue
 
-_PASSWORD = re.compile(r"((?:[A-Za-z][\w+.-]*://)?[^:@/?#]*):(?!//).*@", re.DOTALL)
+_COLON = re.compile(r":(?!//)")
 _NO_PORT = re.compile(r"(://[^:@/?#]*):(?!\d*(?:[/?#]|$))[^@/?#]*(?=[/?#]|$)")
 _SERVER = re.compile(r"postgres(?:ql)?(?:\+\w+)?://.*", re.DOTALL | re.IGNORECASE)
 _SECRET = re.compile(r"(password=)[^&#]*", re.IGNORECASE)
@@ -52,4 +52,7 @@ def hidden(url: object) -> object:
 
 
 def _masked(url: str) -> str:
-    return _SECRET.sub(r"\1[redacted]", _NO_PORT.sub(r"\1:[redacted]", _PASSWORD.sub(r"\1:[redacted]@", url)))
+    before, at, after = url.rpartition("@")
+    if colon := _COLON.search(before + at):
+        url = f"{url[: colon.start()]}:[redacted]@{after}"
+    return _SECRET.sub(r"\1[redacted]", _NO_PORT.sub(r"\1:[redacted]", url))

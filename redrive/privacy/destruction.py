@@ -12,9 +12,10 @@ from redrive.domain.errors import NotFound, Refused
 from redrive.domain.identity import SYSTEM, DeadLetterId, Principal, RunId, Tenant
 from redrive.domain.ports import Caller, Transaction
 from redrive.domain.records import KeyDestroyed
+from redrive.ledger.recorder import COLUMNS
 from redrive.ledger.storage_errors import storage_errors
 from redrive.ledger.transaction import LedgerTransaction
-from redrive.privacy.encryption import Encryption, key_stream_of
+from redrive.privacy.encryption import Encryption, key_of_state, key_stream_of
 from redrive.privacy.key_store import Intent
 from redrive.privacy.models import KeyDestruction
 from redrive.privacy.places import note_erasures, remove_copies
@@ -26,10 +27,11 @@ if TYPE_CHECKING:
 WHY_CLOSED = "the key of its payload was destroyed"
 WHY_FOLLOWED = "the key store says that the key was destroyed"
 _TOGETHER = 250
-_ENCRYPTED_WITH = (
-    "SELECT originator_id, tenant FROM events WHERE originator_version = 1 AND originator_id = correlation "
-    "AND (topic LIKE 'run.submitted/%' OR topic LIKE 'effect.%') AND instr(state, ?) > 0"
+_FIRST = (
+    "originator_version = 1 AND originator_id = correlation AND (topic LIKE 'run.submitted/%' OR topic LIKE 'effect.%')"
 )
+_ENCRYPTED_WITH = f"SELECT originator_id, tenant FROM events WHERE {_FIRST} AND instr(state, ?) > 0"
+_ARCHIVED = f"SELECT {COLUMNS} FROM events WHERE position > ? AND {_FIRST} AND state = ? ORDER BY position LIMIT ?"
 
 
 def destroy_key(
@@ -56,10 +58,12 @@ def follow_destructions(engine: "Engine", encryption: Encryption) -> None:
     """Carry out what this log does not know of yet: that a key of its payloads was destroyed through another log with
     the same store, or after the backup from which it was restored."""
     known = encryption.keys.keys()
-    for key in known:
-        if key.destroyed_ms is None or engine.ledger.stream(key_stream_of(key.id)):
-            continue
-        for _, tenant in _encrypted_with(engine, key.id)[:1]:
+    news = [key for key in known if key.destroyed_ms is not None and not engine.ledger.stream(key_stream_of(key.id))]
+    archived = _tenants_in_archives(engine) if news else {}
+    for key in news:
+        tenant = next((owner for _, owner in _encrypted_with(engine, key.id)), archived.get(key.id))
+        if tenant is not None:
+            assert key.destroyed_ms is not None
             by = json.dumps([SYSTEM.kind, SYSTEM.id, SYSTEM.on_behalf_of])
             intent = Intent(key.id, str(tenant), by, WHY_FOLLOWED, key.destroyed_ms, engine.ledger.id)
             encryption.keys.intend(intent)
@@ -110,6 +114,18 @@ def _encrypted_with(engine: "Engine", key: str) -> list[tuple[str, Tenant]]:
     with storage_errors(ledger.path):
         rows = ledger.recorder.reader().execute(_ENCRYPTED_WITH, (key.encode(),)).fetchall()
     return [(str(id_), Tenant.parse(tenant)) for id_, tenant in rows]
+
+
+def _tenants_in_archives(engine: "Engine") -> dict[str, Tenant]:
+    """The keys that encrypted what was archived of this log, and whose they were. Raises ArchiveUnreadable."""
+    recorder, found, after = engine.ledger.recorder, dict[str, Tenant](), 0
+    with storage_errors(engine.ledger.path):
+        while rows := recorder.reader().execute(_ARCHIVED, (after, b"", _TOGETHER)).fetchall():
+            for row in recorder.as_stored(rows):
+                if (key := key_of_state(row[4])) is not None:
+                    found[key] = Tenant.parse(row[5])
+            after = rows[-1][0]
+    return found
 
 
 def _unsettled(engine: "Engine", encrypted: Sequence[tuple[str, Tenant]]) -> Iterator[DeadLetterId]:

@@ -3,6 +3,7 @@
 import pytest
 
 from redrive.ledger.urls import hidden
+from redrive.settings import urls_in
 
 
 @pytest.mark.parametrize(
@@ -23,3 +24,11 @@ def test_a_server_beside_a_file(text: str) -> None:
 def test_the_name_of_a_file_is_left_alone() -> None:
     """It may have any sign in it."""
     assert hidden("sqlite:///ops:7@night.db") == "sqlite:///ops:7@night.db"
+
+
+@pytest.mark.parametrize("part", ["x", ":", "://", ":@", "postgres://", ", "])
+def test_what_is_far_too_long_is_told_at_once(part: str) -> None:
+    """A file given for a URL by mistake, say: what reads it ends, for it looks at no sign again and again."""
+    text = part * 100_000
+    assert hidden(text)
+    assert urls_in(text)

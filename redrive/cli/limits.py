@@ -6,6 +6,7 @@ import click
 
 from redrive.cli.context import Session, pass_session
 from redrive.cli.options import Command, Group, reasoned
+from redrive.cli.output import printable
 from redrive.cli.past import past_too
 from redrive.cli.tables import Column
 from redrive.cli.times import Duration, duration
@@ -54,6 +55,13 @@ def list_(session: Session) -> None:
         out.next((command, "at most two attempts at a time"))
     else:
         out.table(_COLUMNS, map(_row, found))
+        if full := next((limit for limit in found if limit.waiting and limit.concurrency is not None), None):
+            named = (full.scope, *filter(None, [full.name]))
+            more = session.command("limits", "set", *named, "--concurrency", "N", "--reason", "WHY")
+            out.next(
+                (session.command("queues", "limited"), "who waits"),
+                (more, f"let N at a time through {printable(full.scope)} {printable(full.name, 40)}".rstrip()),
+            )
 
 
 def _row(limit: "LimitStatus") -> tuple[object, ...]:

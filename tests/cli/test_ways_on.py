@@ -42,7 +42,12 @@ def test_what_is_refused_for_all_leads_to_the_first_of_them(shop: EffectWorld) -
 def test_a_mixed_retry_offers_what_executes_something(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """Of several flows, not only the first one is looked at."""
     seen: list[set[str]] = []
-    monkeypatch.setattr("redrive.cli.next_steps.executing", lambda _, names: (seen.append(set(names)), ("c", "p"))[1])
+
+    def executing(_: object, names: set[str]) -> tuple[str, str]:
+        seen.append(set(names))
+        return "command", "purpose"
+
+    monkeypatch.setattr("redrive.cli.next_steps.executing", executing)
     assert world.run("dead-letters", "retry", world.ids.letter, world.ids.left, "--reason", "x").exit_code == 0
     assert seen == [{"fetch", "publish", "left", "right"}]
 

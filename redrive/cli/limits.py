@@ -150,5 +150,5 @@ def _tell(session: Session, verb: str, done: str, limit: "Limit") -> None:
     if out.json:
         out.item("limit-change", {"command": verb, **limit.document()})
         return
-    out.say(f"{done}: {limit_words(limit)}")
+    out.say(f"{done}: {printable(limit_words(limit))}")
     out.next((session.command("limits", "list"), "what is in use, and who waits"))

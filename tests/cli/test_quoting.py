@@ -37,3 +37,14 @@ def test_the_name_of_a_node_does_not_reach_the_terminal_through_advice(world: Wo
     told = world.run(command, "awaiting_approval" if command == "queues" else run).output
     assert "$'x\\033[31m" in told
     assert told.replace("\n", "").isprintable()
+
+
+@pytest.mark.parametrize(
+    "words",
+    [("limits", "set", "resource", "\x1b[1m", "--concurrency", "1", "--reason", "x"), ("first", "SELECT '\x1b[31m'")],
+)
+def test_what_was_typed_does_not_reach_the_terminal_as_it_is(world: World, words: tuple[str, ...]) -> None:
+    """It may have been pasted: the name of a limit, and of a column that SQL made."""
+    told = world.run(*words)
+    assert told.exit_code in (0, 1), told.output
+    assert told.output.replace("\n", "").isprintable()

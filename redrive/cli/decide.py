@@ -10,7 +10,7 @@ from redrive.cli.context import Session
 from redrive.cli.failures import REFUSED
 from redrive.cli.ids import letter_named
 from redrive.cli.letter_filters import Filters, asked, given
-from redrive.cli.next_steps import executing_run
+from redrive.cli.next_steps import executing_runs
 from redrive.cli.output import printable
 from redrive.cli.tables import shortened
 from redrive.domain.errors import RedriveError, Refused
@@ -198,10 +198,11 @@ def _place(letter: "DeadLetterSummary") -> str:
 
 
 def _next(session: Session, acme: "TenantEngine", outcomes: Sequence[Outcome]) -> list[tuple[str, str]]:
-    if any(outcome.letter.status in ("retrying", "retry_requested") for outcome in outcomes):
-        first = executing_run(session, acme, outcomes[0].letter.run_id)
-    elif any(outcome.error is not None and outcome.error.code == "budget-spent" for outcome in outcomes):
-        grant = ("grant", outcomes[0].letter.id[:8], "1", "--reason", "WHY")
+    queued = [one.letter for one in outcomes if one.letter.status in ("retrying", "retry_requested")]
+    if queued:
+        first = executing_runs(session, acme, (letter.run_id for letter in queued))
+    elif spent := [one for one in outcomes if one.error is not None and one.error.code == "budget-spent"]:
+        grant = ("grant", spent[0].letter.id[:8], "1", "--reason", "WHY")
         first = (session.command("dead-letters", *grant), "allow one more")
     elif asked_ := [o.letter.compensation_id for o in outcomes if o.compensation == "awaiting_approval"]:
         approve = ("approve", str(asked_[0])[:8], "--reason", "WHY")
@@ -210,5 +211,12 @@ def _next(session: Session, acme: "TenantEngine", outcomes: Sequence[Outcome]) -
         first = (session.command("compensations", "show", str(waiting[0])[:8]), "what becomes of it")
     else:
         first = (session.command("dead-letters", "list", "--active"), "what is left")
+    done = next((one.letter.id[:8] for one in outcomes if one.error is None), None)
+    refused = next((one.letter.id[:8] for one in outcomes if one.error is not None), None)
     which = "how it stands" if len(outcomes) == 1 else "how the first stands"
-    return [first, (session.command("show", outcomes[0].letter.id[:8]), which)]
+    ways = [first] if done is None else [first, (session.command("show", done), which)]
+    return (
+        ways
+        if refused is None
+        else [*ways, (session.command("show", refused), "what can be done where it was refused")]
+    )

@@ -14,12 +14,12 @@ if TYPE_CHECKING:
 
 EFFECTS = (
     Column("effect", whole=True),
-    Column("status"),
+    Column("status", whole=True),
     Column("run", wide=True, whole=True),
     Column("automation", wide=True, elastic=True),
     Column("node", elastic=True, ends=True),
     Column("key", elastic=True, ends=True),
-    Column("operation", elastic=True),
+    Column("operation", wide=True, elastic=True),
     Column("tries", right=True),
     Column("began"),
     Column("began at", wide=True),

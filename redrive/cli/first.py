@@ -98,4 +98,4 @@ def _print_flip(session: Session, flip: "Flip") -> None:
         by = f"{printable(event.topic)}, {absolute(event.recorded_at_ms)}, {printable(event.actor, 80)}{why}"
         out.say(f"{flip.position:>8}  {says} by {by}")
     for row in flip.rows:
-        out.say(f"{'':>10}" + ", ".join(f"{name} {printable(value, 80)}" for name, value in row.items()))
+        out.say(f"{'':>10}" + ", ".join(f"{printable(name, 80)} {printable(value, 80)}" for name, value in row.items()))

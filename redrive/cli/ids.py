@@ -33,6 +33,15 @@ class AmbiguousId(InvalidValue):
     code = "ambiguous-id"
 
 
+class OtherKind(NotFound):
+    """There is no such thing; what has the id is something else of the same tenant."""
+
+    def __init__(self, called: str, text: str, kind: str, id_: str) -> None:
+        super().__init__(called, text)
+        article = "an" if kind == "effect" else "a"
+        self.args = (f"{self}: it is the id of {article} {kind}, which `redrive show {id_[:LEAST_SHOWN]}` shows",)
+
+
 def run_named(acme: "TenantQueries", text: str) -> "RunId":
     """The run whose id begins with *text*. Raises InvalidValue, NotFound."""
     return cast("RunId", _only(acme, text, "run")[1])
@@ -85,7 +94,8 @@ def _only(acme: "TenantQueries", text: str, *kinds: str) -> tuple[str, str]:
         raise InvalidValue(called, text, f"an id, or at least its first {LEAST_TYPED} characters")
     found = _beginning(acme, prefix, kinds) if _PREFIX.match(prefix) else []
     if not found:
-        raise NotFound(called, text)
+        others = _beginning(acme, prefix, set(_TABLES).difference(kinds)) if _PREFIX.match(prefix) else []
+        raise OtherKind(called, text, *others[0]) if len(others) == 1 else NotFound(called, text)
     if len(found) > 1:
         names = ", ".join(f"{kind} {id_}" for kind, id_ in found[:MOST_CANDIDATES])
         more = ", …" if len(found) > MOST_CANDIDATES else ""

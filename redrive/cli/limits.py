@@ -6,6 +6,7 @@ import click
 
 from redrive.cli.context import Session, pass_session
 from redrive.cli.options import Command, Group, reasoned
+from redrive.cli.output import printable
 from redrive.cli.past import past_too
 from redrive.cli.tables import Column
 from redrive.cli.times import Duration, duration
@@ -54,6 +55,13 @@ def list_(session: Session) -> None:
         out.next((command, "at most two attempts at a time"))
     else:
         out.table(_COLUMNS, map(_row, found))
+        if full := next((limit for limit in found if limit.waiting and limit.concurrency is not None), None):
+            named = (full.scope, *filter(None, [full.name]))
+            more = session.command("limits", "set", *named, "--concurrency", "N", "--reason", "WHY")
+            out.next(
+                (session.command("queues", "limited"), "who waits"),
+                (more, f"let N at a time through {printable(full.scope)} {printable(full.name, 40)}".rstrip()),
+            )
 
 
 def _row(limit: "LimitStatus") -> tuple[object, ...]:
@@ -142,5 +150,5 @@ def _tell(session: Session, verb: str, done: str, limit: "Limit") -> None:
     if out.json:
         out.item("limit-change", {"command": verb, **limit.document()})
         return
-    out.say(f"{done}: {limit_words(limit)}")
+    out.say(f"{done}: {printable(limit_words(limit))}")
     out.next((session.command("limits", "list"), "what is in use, and who waits"))

@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from redrive.tenant_engine import TenantEngine
 
 MOST_PREFIXES = 3
+MOST_FLOWS = 20
 
 
 def executing(session: Session, handlers: Iterable[str], flow_file: str = "FLOW_FILE") -> tuple[str, str]:
@@ -38,6 +39,17 @@ def executing(session: Session, handlers: Iterable[str], flow_file: str = "FLOW_
 
 def executing_run(session: Session, acme: "TenantEngine", run_id: str) -> tuple[str, str]:
     """The command that executes this run."""
+    return executing_runs(session, acme, [run_id])
+
+
+def executing_runs(session: Session, acme: "TenantEngine", run_ids: Iterable[str]) -> tuple[str, str]:
+    """The command that executes these runs: of many, one of each flow is looked at, and some flows."""
     from redrive.domain.identity import RunId
 
-    return executing(session, (node.handler for node in acme.show(RunId(run_id)).nodes))
+    flows: dict[str, set[str]] = {}
+    for run_id in dict.fromkeys(run_ids):
+        if (flow := acme.run(RunId(run_id)).flow) not in flows:
+            flows[flow] = {node.handler for node in acme.show(RunId(run_id)).nodes}
+        if len(flows) == MOST_FLOWS:
+            break
+    return executing(session, set().union(*flows.values()))

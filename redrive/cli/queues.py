@@ -60,9 +60,8 @@ def queues(session: Session, name: str | None, automation: str | None, limit: in
         out.next((session.command("queues"), "what waits elsewhere"))
     else:
         _print_entries(session, acme, name, entries)
-        if ways := _ways(session, name, page.items[0]):
-            out.next(*ways)
         session.tell_rest(len(page.items), "row", page.cursor)
+        out.next(*_ways(session, name, page.items[0]))
 
 
 def _ways(session: Session, name: str, first: "QueueEntry") -> list[tuple[str, str]]:
@@ -72,7 +71,8 @@ def _ways(session: Session, name: str, first: "QueueEntry") -> list[tuple[str, s
         return [(session.command(*decide), "say yes to the first"), (session.command("deny", *decide[1:]), "or no")]
     if name in _STUCK:
         return [(session.command("resume-plan", first.run_id[:8]), "what can be done about the first")]
-    return []
+    limited = [(session.command("limits", "list"), "what is in use, and who waits")] if name == "limited" else []
+    return [*limited, (session.command("show", first.run_id[:8]), "how the first stands")]
 
 
 def _print_counts(session: Session, acme: "TenantQueries", automation: str | None) -> None:

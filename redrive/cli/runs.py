@@ -77,6 +77,10 @@ def runs(
     short = shortener(acme, [run.run_id for run in page.items], whole=not out.terminal)
     out.table(COLUMNS, ((short(run.run_id), *_row(run, now)) for run in page.items))
     session.tell_rest(len(page.items), "run", page.cursor)
+    if out.terminal:
+        stuck = next((run for run in page.items if run.status in ("blocked", "failed")), None)
+        which = "how the first stands" if stuck is None else f"how the first that is {stuck.status} stands"
+        out.next((session.command("show", (stuck or page.items[0]).run_id[:8]), which))
 
 
 def _row(run: "RunSummary", now: int) -> tuple[object, ...]:

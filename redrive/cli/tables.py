@@ -96,9 +96,25 @@ def _table(columns: Sequence[Column], cells: Sequence[Sequence[str]], width: int
     return table
 
 
-def shortened(name: str, width: int) -> str:
-    """*name* within *width*, cut in the middle: the beginnings of names are alike, their ends tell them apart."""
-    if len(name) <= width:
+def shortened(name: str, width: int, ahead: int | None = None) -> str:
+    """*name* within *width* cells of a terminal, cut in the middle: the beginnings of names are alike, their ends tell
+    them apart. *ahead* of the cut there is a third of it, unless said otherwise. Wide characters take two cells."""
+    from rich.cells import cell_len
+
+    if cell_len(name) <= width:
         return name
-    head = (width - 1) // 3
-    return f"{name[:head]}…{name[head + 1 - width :]}"
+    head = _cells(name, (width - 1) // 3 if ahead is None else ahead)
+    tail = _cells(name[len(head) :][::-1], width - 1 - cell_len(head))
+    return f"{head}…{tail[::-1]}"
+
+
+def _cells(text: str, most: int) -> str:
+    """As much of *text* as fits in so many cells."""
+    from rich.cells import get_character_cell_size
+
+    used = 0
+    for n, char in enumerate(text):
+        used += get_character_cell_size(char)
+        if used > most:
+            return text[:n]
+    return text

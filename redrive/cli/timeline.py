@@ -12,6 +12,7 @@ from redrive.cli.options import Command
 from redrive.cli.output import printable
 from redrive.cli.past import HELP
 from redrive.cli.reporting import save_picture, tell_end
+from redrive.cli.tables import shortened
 from redrive.cli.times import clock
 from redrive.cli.words import Word
 
@@ -134,10 +135,10 @@ def _legend(rows: "list[Row]") -> str:
 
 
 def _print_row(out: "Output", row: "Row") -> None:
-    from redrive.forensics.timelines.picture_parts import shortened
+    from rich.cells import cell_len
 
-    name = shortened(printable(row.name), NAME).ljust(NAME)
-    head = f"{name} {row.count.rjust(COUNT)} "
+    name = shortened(printable(row.name), NAME, ahead=NAME // 2)
+    head = f"{name}{' ' * (NAME - cell_len(name))} {row.count.rjust(COUNT)} "
     if not out.terminal:
         out.say((head + plain("".join(char for char, _ in row.cells))).rstrip())
         return

@@ -13,8 +13,9 @@ def has_password(urls: str) -> bool:
 
 
 def quoted(words: Sequence[str]) -> list[str]:
-    """*words* as a shell takes them; a password in a URL is not repeated."""
-    return [shlex.quote(_plain(word)) for word in words]
+    r"""*words* as a shell takes them; a password in a URL is not repeated, and a terminal is not given what it would
+    act on: such words are quoted like ``$'\033[31m'``, as bash, zsh and ksh take them."""
+    return [_quoted(_plain(word)) for word in words]
 
 
 def without(words: Sequence[str], *options: str) -> list[str]:
@@ -27,6 +28,16 @@ def without(words: Sequence[str], *options: str) -> list[str]:
         elif not word.startswith(tuple(f"{option}=" for option in options)):
             kept.append(word)
     return kept
+
+
+def _quoted(word: str) -> str:
+    return shlex.quote(word) if word.isprintable() else f"$'{''.join(map(_escaped, word))}'"
+
+
+def _escaped(char: str) -> str:
+    if char.isprintable():
+        return f"\\{char}" if char in "\\'" else char
+    return "".join(f"\\{byte:03o}" for byte in char.encode("utf-8", "surrogateescape"))
 
 
 def _plain(word: str) -> str:

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 from redrive.domain.errors import InvalidValue
 from redrive.forensics.timelines.axis import axis_of, lasting
+from redrive.forensics.timelines.lettering import BOLD, fitted, width_of
 from redrive.forensics.timelines.picture_foot import legend, list_people, mark_people
 from redrive.forensics.timelines.picture_parts import (
     ATTEMPT,
@@ -25,7 +26,7 @@ from redrive.forensics.timelines.picture_parts import (
     line,
     rect,
     safe,
-    shortened,
+    shown,
     style,
     told,
     worst,
@@ -33,6 +34,11 @@ from redrive.forensics.timelines.picture_parts import (
 from redrive.forensics.timelines.timeline import WAITS, Timeline, TimelineEntry, TimelineLane
 
 MOST_LANES = 40
+<<<<<<< HEAD
+=======
+LETTERS = 34
+LEAST_NAME = 40
+>>>>>>> 45fd2da48e3880380a2cfa4886c63c570758a2be
 _WAIT = {"backoff": "backoff", "queue": "queue", "limit": "limit", "pause": "pause"}
 
 
@@ -114,7 +120,7 @@ def _head(timeline: Timeline) -> list[str]:
     about = f"{timeline.subject} {timeline.key} · from {clock_of(timeline.begin_ms)} UTC, {lasted}"
     warned = f" · its clock went back {timeline.clock_regressions} times" if timeline.clock_regressions else ""
     return [
-        label(24, 32, timeline.title or timeline.key, "title", 100),
+        label(24, 32, fitted(shown(timeline.title or timeline.key), WIDTH - RIGHT - wide - 40, 17 * BOLD), "title"),
         chip,
         label(WIDTH - RIGHT - wide / 2, 30, status, "mid bold"),
         label(24, 52, about + warned, "muted"),
@@ -178,14 +184,12 @@ def _lane_name(lane: TimelineLane, top: float) -> str:
     name = lane.name or "the run"
     attempts = f"{_n(lane.attempts, 'attempt')}, {lane.failed:,} failed" if lane.failed else ""
     title = f"{name}: {attempts or _n(lane.attempts, 'attempt')}, waited {lasting(lane.waited_ms)}"
+    count = f"{lane.failed:,}/{lane.attempts:,} failed" if attempts else ""
+    room = max(LEFT - 12 - 24 - (width_of(count, 11) + 6 if count else 0), LEAST_NAME)
     return (
         f"<g><title>{safe(title)}</title>"
-        + label(24, top + 19, shortened(name, 26 if not attempts else 17), "bold" if not lane.name else "")
-        + (
-            label(LEFT - 12, top + 19, f"{lane.failed:,}/{lane.attempts:,} failed", "muted small end")
-            if attempts
-            else ""
-        )
+        + label(24, top + 19, fitted(shown(name), room), "bold" if not lane.name else "")
+        + (label(LEFT - 12, top + 19, count, "muted small end") if count else "")
         + "</g>"
     )
 

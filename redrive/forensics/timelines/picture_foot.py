@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from redrive.forensics.timelines.axis import lasting
+from redrive.forensics.timelines.lettering import BOLD, fitted
 from redrive.forensics.timelines.picture_parts import (
     HEAD,
     LEFT,
@@ -15,11 +16,13 @@ from redrive.forensics.timelines.picture_parts import (
     label,
     line,
     rect,
+    shown,
     told_one,
 )  # fmt: skip
 from redrive.forensics.timelines.timeline import TimelineEntry
 
 MOST_PEOPLE = 16
+WHO = 100
 _LEGEND = (
     ("succeeded", "succeeded", 12), ("failed", "failed", 12), ("interrupted", "interrupted", 12),
     ("running", "running", 12), ("backoff", "backoff", THIN), ("claim", "claimed by a worker", 10),
@@ -73,8 +76,8 @@ def list_people(canvas: Canvas, people: Sequence[TimelineEntry]) -> None:
                 f"{clock_of(one.begin_ms, '%H:%M:%S')}  +{lasting(one.begin_ms - canvas.timeline.begin_ms)}",
                 "muted",
             ),
-            label(LEFT, top, who, "bold", 14),
-            label(LEFT + 100, top, f"{lane}{what}{why}", "", 140),
+            label(LEFT, top, fitted(shown(who), WHO - 8, 12 * BOLD), "bold"),
+            label(LEFT + WHO, top, fitted(shown(f"{lane}{what}{why}"), WIDTH - RIGHT - LEFT - WHO, ends=False)),
         ]
         canvas.top += 19
     if len(people) > MOST_PEOPLE:

@@ -59,17 +59,16 @@ def style(theme: Theme) -> str:
 
 def safe(text: object, most: int = 400) -> str:
     """*text* as it may stand in XML, cut to *most* characters; what does not print is shown as an escape."""
+    return escape(shown(text, most))
+
+
+def shown(text: object, most: int = 400) -> str:
+    """*text* as it is read, cut to *most* characters; what does not print is shown as an escape."""
     whole = str(text)[: most + 1]
     if not whole.isprintable():
         whole = "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in whole)
     whole = whole.encode("utf-8", "backslashreplace").decode()
-    return escape(whole if len(whole) <= most else whole[: most - 1] + "…")
-
-
-def shortened(text: str, most: int) -> str:
-    """A name without its middle, so that begin and end tell it from others."""
-    half = (most - 1) // 2
-    return text if len(text) <= most else f"{text[: most - 1 - half]}…{text[-half:]}"
+    return whole if len(whole) <= most else whole[: most - 1] + "…"
 
 
 def rect(place: float, top: float, width: float, height: float, kind: str, title: str = "") -> str:

@@ -34,11 +34,7 @@ from redrive.forensics.timelines.picture_parts import (
 from redrive.forensics.timelines.timeline import WAITS, Timeline, TimelineEntry, TimelineLane
 
 MOST_LANES = 40
-<<<<<<< HEAD
-=======
-LETTERS = 34
 LEAST_NAME = 40
->>>>>>> 45fd2da48e3880380a2cfa4886c63c570758a2be
 _WAIT = {"backoff": "backoff", "queue": "queue", "limit": "limit", "pause": "pause"}
 
 

@@ -46,11 +46,12 @@ evolve.on(e.ClaimAbandoned)(_claim_ended)
 
 @evolve.on(e.AttemptStarted)
 def _started(run: Run, event: e.AttemptStarted) -> None:
-    node = run.nodes[event.node]
-    run.ready.pop(event.node, None)
-    run.waiting.pop(event.node, None)
-    run.running[event.node] = None
-    if run.flow.nodes[event.node].limit_keys:
+    name = event.node
+    node = run.nodes[name]
+    run.ready.pop(name, None)
+    run.waiting.pop(name, None)
+    run.running[name] = None
+    if run.flow.nodes[name].limit_keys:
         run.held_since_ms = None
     node.status, node.due_ms = NodeStatus.RUNNING, None
     node.number = node.next_number = event.number

@@ -195,9 +195,7 @@ class LedgerTransaction(AgendaReading):
         written, sizes = self._written, dict.fromkeys(self._written, 0)
         unchanged = [read for read in self._read.items() if read[0] not in written]
         self._last = self._committer.recorder.insert(self._rows, unchanged, checked=checked)
-        position = self._last - len(self._rows)
-        for row in self._rows:
-            position += 1
+        for position, row in enumerate(self._rows, self._last - len(self._rows) + 1):
             stream = row[0]
             if stream in sizes:  # else it is written once: a flow, a policy, a limit
                 sizes[stream] += len(row[3])

@@ -36,6 +36,7 @@ class SqliteRecorder(LogRecorder):
         self.path = self.home = path
         self.busy_timeout_ms = busy_timeout_ms
         self.writer = connect(path, busy_timeout_ms=busy_timeout_ms, durable=durable)
+        self._cursor = self.writer.cursor()  # one for what every commit says: the connection would make one for each
         found = Path(path).stat()
         self._identity = (found.st_dev, found.st_ino)
         try:
@@ -76,7 +77,7 @@ class SqliteRecorder(LogRecorder):
     def begin(self) -> None:
         """Begin a transaction with the file's write lock. Raises StorageError, as ``commit``."""
         self._require_wal()
-        self.writer.execute("BEGIN IMMEDIATE")
+        self._cursor.execute("BEGIN IMMEDIATE")
 
     def commit(self) -> None:
         """Commit it: the write-ahead log is flushed.
@@ -85,7 +86,7 @@ class SqliteRecorder(LogRecorder):
         made within this process, say. Then the next process that closes the log deletes the write-ahead log, and what
         is written to it from here on may be lost. Raises StorageError.
         """
-        self.writer.execute("COMMIT")
+        self._cursor.execute("COMMIT")
         self._require_wal()
 
     def _require_wal(self) -> None:
@@ -100,7 +101,7 @@ class SqliteRecorder(LogRecorder):
 
     def news(self) -> News:
         """Whether any other connection changed the file: SQLite does not say what."""
-        seen = self.writer.execute("PRAGMA data_version").fetchone()[0]
+        seen = self._cursor.execute("PRAGMA data_version").fetchone()[0]
         if seen == self._seen:
             return _NOTHING
         self._seen = seen
@@ -135,10 +136,10 @@ class SqliteRecorder(LogRecorder):
 
     def write(self, rows: Sequence[NewRow]) -> int:
         """Insert rows whose versions follow; the last position, which the others precede without a gap."""
-        cursor = self.writer.cursor()
+        cursor = self._cursor
         execute = cursor.execute
         for row in rows:
-            execute(_INSERT, row)
+            cursor = execute(_INSERT, row)
         return cursor.lastrowid or 0
 
 

@@ -46,7 +46,6 @@ def _breaking(world: World) -> Breaking:
     committer = world.ledger.committer
     breaking = Breaking(committer.recorder.writer)  # type: ignore[arg-type]
     committer._connection = committer.recorder.writer = breaking
-    committer.recorder._cursor = breaking  # type: ignore[attr-defined]
     return breaking
 
 

@@ -36,7 +36,6 @@ class SqliteRecorder(LogRecorder):
         self.path = self.home = path
         self.busy_timeout_ms = busy_timeout_ms
         self.writer = connect(path, busy_timeout_ms=busy_timeout_ms, durable=durable)
-        self._cursor = self.writer.cursor()  # one for what every commit says: the connection would make one for each
         found = Path(path).stat()
         self._identity = (found.st_dev, found.st_ino)
         try:
@@ -77,7 +76,7 @@ class SqliteRecorder(LogRecorder):
     def begin(self) -> None:
         """Begin a transaction with the file's write lock. Raises StorageError, as ``commit``."""
         self._require_wal()
-        self._cursor.execute("BEGIN IMMEDIATE")
+        self.writer.execute("BEGIN IMMEDIATE")
 
     def commit(self) -> None:
         """Commit it: the write-ahead log is flushed.
@@ -86,7 +85,7 @@ class SqliteRecorder(LogRecorder):
         made within this process, say. Then the next process that closes the log deletes the write-ahead log, and what
         is written to it from here on may be lost. Raises StorageError.
         """
-        self._cursor.execute("COMMIT")
+        self.writer.execute("COMMIT")
         self._require_wal()
 
     def _require_wal(self) -> None:
@@ -101,7 +100,7 @@ class SqliteRecorder(LogRecorder):
 
     def news(self) -> News:
         """Whether any other connection changed the file: SQLite does not say what."""
-        seen = self._cursor.execute("PRAGMA data_version").fetchone()[0]
+        seen = self.writer.execute("PRAGMA data_version").fetchone()[0]
         if seen == self._seen:
             return _NOTHING
         self._seen = seen
@@ -136,10 +135,10 @@ class SqliteRecorder(LogRecorder):
 
     def write(self, rows: Sequence[NewRow]) -> int:
         """Insert rows whose versions follow; the last position, which the others precede without a gap."""
-        cursor = self._cursor
+        cursor = self.writer.cursor()
         execute = cursor.execute
         for row in rows:
-            cursor = execute(_INSERT, row)
+            execute(_INSERT, row)
         return cursor.lastrowid or 0
 
 

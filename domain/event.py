@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, ClassVar, Generic, Literal, NamedTuple, Protocol, TypeVar
+from typing import Any, ClassVar, Generic, Literal, NamedTuple, Protocol, TypeVar, final
 
 from pydantic import BaseModel, ConfigDict
 
@@ -48,6 +48,7 @@ class Event(BaseModel):
         raise TypeError(f"{cls.TOPIC} has no upcaster from version {version}")
 
 
+@final
 @dataclass(frozen=True, slots=True)
 class UnknownEvent:
     """An event of a version that this code does not know: kept byte for byte, shown as unknown."""

@@ -58,7 +58,9 @@ class Failure:
                 object.__setattr__(self, field, clean_name(getattr(self, field), field))
 
 
-_VARIABLE = re.compile(r"0x[0-9a-f]+|[0-9a-f]{8}-[0-9a-f-]{27}|\b[0-9a-f]{12,}\b|\d+")
+_VARIABLE = re.compile(  # what may stand at the front is looked for first: it is on the way of every dead letter
+    r"(?=[\da-f])(?:0x[0-9a-f]+|[0-9a-f]{8}-[0-9a-f-]{27}|\b[0-9a-f]{12,}\b|\d+)"
+)
 
 
 def fingerprint_of(failure: Failure) -> str:

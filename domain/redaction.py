@@ -65,7 +65,6 @@ _WHOLE = (
     ),
     re.compile(r"(?i)(?<=\bbearer[ \t])[ \t]{0,8}(?:\[redacted\]|[^\s\"',;<>)}\]]+)"),
 )
-_MARK = re.compile(r"-----|@|(?i:bearer)")  # every match of _WHOLE holds one, every secret of _KEY one of the names
 _KEY = re.compile(
     r"(?<![\w.-])(?:"
     r"(?P<key>[\w.-]+)[\\\"'\])]{0,6}[ \t]{0,8}(?P<sign>=>|={1,3}|:=|:(?!:))[ \t]{0,8}"
@@ -153,8 +152,10 @@ class Redactor:
         return text
 
     def _may_hold_secrets(self, text: str) -> bool:
-        """False for most texts, and quickly: plain ASCII in which no rule finds what its matches must hold."""
-        return not text.isascii() or _MARK.search(text) is not None or self._secret(text)
+        """False for most texts, and quickly: plain ASCII in which no rule finds what its matches must hold; those of
+        _WHOLE one of these three, every secret of _KEY one of the names."""
+        marked = "-----" in text or "@" in text or "bearer" in text.lower()
+        return marked or not text.isascii() or self._secret(text)
 
     def _pass(self, text: str) -> str:
         for pattern in _WHOLE:

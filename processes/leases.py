@@ -1,6 +1,6 @@
 """Leases: claiming runs, keeping them, giving them back, and taking them from holders that are gone."""
 
-from collections.abc import Callable, Container, Iterator, Sequence
+from collections.abc import Callable, Collection, Container, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import count, islice
 
@@ -21,7 +21,7 @@ from redrive.domain.run.claims import (
 )
 from redrive.domain.run.events import AttemptStarted, RunClaimed
 from redrive.domain.run.holder import Holder
-from redrive.domain.run.state import Run, Status
+from redrive.domain.run.state import QUEUED, RUNNING, Run, Status
 from redrive.domain.spread import rotated, turn_of
 from redrive.domain.values import clean_integer, clean_name
 from redrive.processes.admitted import lose_intents
@@ -74,13 +74,14 @@ def claiming(
         left, held = Places(most, ahead), 0
         waiting: list[RunId] = []
         for row in _line(tx, claimant, limit, full):
-            if (room := room_for_run(tx, row.tenant, _starter(tx, claimant, row))).full:
+            starter = Starter(tx.caller.tenant, claimant.handlers, (row.due_ms, row.created))
+            if (room := room_for_run(tx, row.tenant, starter)).full:
                 waiting.append(row.run)
                 if any(use.limit == TOTAL for use in room.full):
                     break
                 full.add(str(row.tenant))
                 continue
-            won = _claim_one(tx, row, claimant, left)
+            won = _claim_one(tx, row, claimant, left, starter)
             if won is None:  # the next in line would take a place that is not free: nobody is let past it
                 break
             if isinstance(won, Claim):
@@ -98,23 +99,19 @@ def claiming(
     return claim
 
 
-def _starter(tx: Transaction, claimant: Claimant, due: Due) -> Starter:
-    return Starter(tx.caller.tenant, claimant.handlers, (due.due_ms, due.created))
-
-
 def _look_for(tx: Transaction, claimant: Claimant, waiting: Sequence[RunId]) -> None:
     """Tell who else serves a limit that these could start here, so that the oldest gets what is freed next."""
 
     def could_start(id_: RunId) -> bool:
         run = tx.find_run(id_) if tx.readable(id_) else None
-        if run is None or run.status is not Status.QUEUED:
+        if run is None or run.status is not QUEUED:
             return False
         return any(claimant.can_execute(run, node) for node in startable(run, tx.now_ms))
 
     tx.limits.expect(id_ for id_ in tx.limits.unexpected(waiting) if could_start(id_))
 
 
-def _line(tx: Transaction, claimant: Claimant, limit: int, full: Container[str]) -> Iterator[Due]:
+def _line(tx: Transaction, claimant: Claimant, limit: int, full: Collection[str]) -> Iterator[Due]:
     """What is due, in the order in which this claimant tries for it: the oldest first, unless claimants spread. Where
     there are limits nobody spreads: their lines are served in order."""
     k = 1 if tx.limited or claimant.run is not None else tx.spread
@@ -125,13 +122,13 @@ def _line(tx: Transaction, claimant: Claimant, limit: int, full: Container[str])
     yield from dues
 
 
-def _dues(tx: Transaction, claimant: Claimant, page: int, full: Container[str]) -> Iterator[Due]:
+def _dues(tx: Transaction, claimant: Claimant, page: int, full: Collection[str]) -> Iterator[Due]:
     """What is due, each run once, page by page, none of the tenants that are *full* meanwhile."""
     seen: set[str] = set()
     after = START
     while dues := tx.next_claimable(claimant.handlers, page, claimant.run, full, after):
         for row in dues:
-            if row.subject not in seen and str(row.tenant) not in full:
+            if row.subject not in seen and not (full and str(row.tenant) in full):
                 seen.add(row.subject)
                 yield row
         if claimant.run is not None or len(dues) < page:
@@ -139,7 +136,7 @@ def _dues(tx: Transaction, claimant: Claimant, page: int, full: Container[str]) 
         after, page = (dues[-1].due_ms, dues[-1].created), min(4 * page, MOST_CLAIMS)
 
 
-def _claim_one(tx: Transaction, due: Due, claimant: Claimant, places: Places) -> Claim | bool | None:
+def _claim_one(tx: Transaction, due: Due, claimant: Claimant, places: Places, starter: Starter) -> Claim | bool | None:
     """Win one run; else whether it was put in lines, because limits hold all of it back (False: it cannot be executed
     here, because its stream is read-only or no handler fits, or it waits for the same limits already); None when
     nothing of it may wait for a place."""
@@ -147,13 +144,13 @@ def _claim_one(tx: Transaction, due: Due, claimant: Claimant, places: Places) ->
         run = tx.find_run(due.run)
     except StreamUnreadable:  # damaged, or a newer version submitted it
         return False
-    if run is None or run.status is not Status.QUEUED:
+    if run is None or run.status is not QUEUED:
         return False
     tx.afresh()
     nodes = [node for node in startable(run, tx.now_ms) if claimant.can_execute(run, node)]
     if claimant.handlers is not None and not nodes:
         return False
-    admitted = admit_within(tx, run, nodes, places, _starter(tx, claimant, due))
+    admitted = admit_within(tx, run, nodes, places, starter)
     if nodes and not admitted.nodes and places.now == 0 and places.ahead:
         return None
     try:
@@ -274,7 +271,7 @@ def reclaiming(id_: RunId, policy_of: PolicyOf, gone: Holder | None = None) -> C
 
     def reclaim(tx: Transaction) -> bool:
         run = tx.find_run(id_)
-        if run is None or run.claim is None or run.status is not Status.RUNNING:
+        if run is None or run.claim is None or run.status is not RUNNING:
             return False
         expired = run.claim.expires_at_ms <= tx.now_ms
         if not expired and (gone is None or run.claim.holder != gone):

@@ -1,6 +1,6 @@
 """The sweep: one pass of the dead-letter process manager. It reads what is due, and nothing else."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 
 from redrive.domain.dead_letter.events import DeadLetterHeld
@@ -14,6 +14,7 @@ from redrive.domain.ports import Caller, Ledger, Outcome, Transaction
 from redrive.domain.redrive_policy import RedrivePolicy
 from redrive.domain.run.control import requeue_run
 from redrive.domain.run.state import Run
+from redrive.processes.handout import LetterStanding, standing_of_letter
 from redrive.processes.letters import DEFAULT_REDRIVE_POLICY, PolicyOf, effect_of
 from redrive.projections.logs import log
 
@@ -51,6 +52,17 @@ class SweepReport:
     rest: DueKey | None = None
 
 
+@dataclass(slots=True)
+class SweptLetter:
+    """What the sweep did about the dead letters of one run, and where one of them stands then."""
+
+    acts: list[SweepAct]
+    standing: LetterStanding
+
+    def __iter__(self) -> Iterator[SweepAct]:
+        return iter(self.acts)
+
+
 SWEEPER = Cause("timer", "sweep")
 
 
@@ -86,9 +98,9 @@ def sweep(
     return report
 
 
-def tell_swept(subject: str, outcome: Outcome[list[SweepAct]], report: SweepReport) -> None:
-    """Report and log what became of one run. What goes wrong with it, in the host's policy function too, keeps no
-    other from being swept; a storage error is raised."""
+def tell_swept(subject: str, outcome: Outcome[Iterable[SweepAct]], report: SweepReport) -> bool:
+    """Report and log what became of one run; whether it could be swept. What goes wrong with it, in the host's policy
+    function too, keeps no other from being swept; a storage error is raised."""
     try:
         for act in outcome.result():
             _tell(act, report)
@@ -100,6 +112,9 @@ def tell_swept(subject: str, outcome: Outcome[list[SweepAct]], report: SweepRepo
         raise
     except Exception:  # noqa: BLE001  # logged with its traceback
         log.exception("sweep.failed", subject=subject)
+    else:
+        return True
+    return False
 
 
 def _tell(act: SweepAct, report: SweepReport) -> None:
@@ -151,12 +166,13 @@ def _hold_unknown(tx: Transaction, id_: RunId, engine: str) -> list[SweepAct]:
     return acts
 
 
-def redriving_letter(id_: DeadLetterId, policy_of: PolicyOf, engine: str) -> Callable[[Transaction], list[SweepAct]]:
+def redriving_letter(id_: DeadLetterId, policy_of: PolicyOf, engine: str) -> Callable[[Transaction], SweptLetter]:
     """A command that judges the due dead letters of the run of one: at once after an operator's retry."""
 
-    def redrive(tx: Transaction) -> list[SweepAct]:
-        dl = tx.find_dead_letter(id_)
-        return [] if dl is None else redriving(dl.run, policy_of, engine)(tx)
+    def redrive(tx: Transaction) -> SweptLetter:
+        dl = tx.dead_letter(id_)
+        acts = redriving(dl.run, policy_of, engine)(tx)
+        return SweptLetter(acts, standing_of_letter(dl))
 
     return redrive
 

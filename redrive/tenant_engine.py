@@ -13,16 +13,7 @@ from redrive.domain.run.state import Status
 from redrive.ledger.ledger import collecting, refuse_in_batch
 from redrive.processes import operations
 from redrive.processes.handlers import failure_raised
-from redrive.processes.handout import (
-    Attempt,
-    Claim,
-    Lease,
-    LetterStanding,
-    Progress,
-    attempt_given,
-    claim_given,
-    standing_of_letter,
-)
+from redrive.processes.handout import Attempt, Claim, Lease, LetterStanding, Progress, attempt_given, claim_given
 from redrive.processes.intake import submission
 from redrive.processes.leases import Claimant, claiming, releasing, renewing, starting, starting_all
 from redrive.processes.reports import completing, failing, snoozing
@@ -285,10 +276,7 @@ class TenantEngine(TenantEffects):
         jobs: list[tuple[Caller, Callable[[Transaction], Any]]] = [
             (caller, command),
             (Caller(self.tenant, cause=SWEEPER), redrive),
-            (Caller(self.tenant), lambda tx: standing_of_letter(tx.dead_letter(id_))),
         ]
-        given, swept, standing = self.engine.ledger.transact_together(jobs)
-        given.result()
-        tell_swept(id_, swept, SweepReport())
-        answer: LetterStanding = standing.result()
-        return answer
+        given, swept = self.engine.ledger.transact_together(jobs)
+        answer: LetterStanding = given.result()
+        return swept.result().standing if tell_swept(id_, swept, SweepReport()) else answer

@@ -11,7 +11,7 @@ from redrive.domain.resource import node_resource
 from redrive.domain.retry_policy import RetryDecision
 from redrive.domain.run import events as e
 from redrive.domain.run.settle import Standing, settle, standing_of, stop, wait_until, waits
-from redrive.domain.run.state import NodeState, NodeStatus, Run, Status
+from redrive.domain.run.state import RUNNING, NodeState, NodeStatus, Run
 from redrive.domain.run.stateful_waits import follow
 from redrive.domain.values import JsonValue, cut_text, digest
 
@@ -39,7 +39,7 @@ def start_attempt(
     run: Run, node: NodeId, *, epoch: int, now_ms: int, limits: tuple[LimitUse, ...] = ()
 ) -> e.AttemptStarted:
     """Start a try of *node*. Raises NotRunning, StaleEpoch, NodeNotReady."""
-    if run.status is not Status.RUNNING:
+    if run.status is not RUNNING:
         raise NotRunning(run.id, run.status)
     if epoch != run.epoch:
         raise StaleEpoch(run.id, held=epoch, current=run.epoch)
@@ -171,7 +171,7 @@ def report_of(failure: Failure) -> str:
 def require_current(run: Run, attempt: AttemptId) -> NodeState:
     """The state of the attempt's node, when the attempt is the running one. Raises in this order:
     NotRunning, StaleEpoch, StaleAttempt."""
-    if run.status is not Status.RUNNING:
+    if run.status is not RUNNING:
         raise NotRunning(run.id, run.status)
     if attempt.epoch != run.epoch:
         raise StaleEpoch(run.id, held=attempt.epoch, current=run.epoch)

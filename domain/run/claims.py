@@ -12,7 +12,7 @@ from redrive.domain.run import events as e
 from redrive.domain.run.attempts import consequences, decide
 from redrive.domain.run.holder import Holder
 from redrive.domain.run.settle import Standing, settle, standing_of, waits
-from redrive.domain.run.state import Claim, Run, Status
+from redrive.domain.run.state import QUEUED, RUNNING, Claim, Run
 
 DEFAULT_LEASE_MS = 1_800_000
 MIN_LEASE_MS = 5_000
@@ -29,7 +29,7 @@ def claim_run(
     limits: tuple[LimitUse, ...] = (),
 ) -> e.RunClaimed:
     """Win a queued, due run: the epoch rises by one. Raises NotAllowed."""
-    if run.status is not Status.QUEUED:
+    if run.status is not QUEUED:
         raise NotAllowed("claim", f"run {run.id}", f"it is {run.status}")
     if not run.held_by and (run.due_ms is None or run.due_ms > now_ms):
         raise NotAllowed("claim", f"run {run.id}", f"it is due at {run.due_ms}")
@@ -48,7 +48,7 @@ def claim_run(
 
 def require_claim(run: Run, epoch: int) -> Claim:
     """The live claim with this epoch. Raises NotRunning, StaleEpoch."""
-    if run.status is not Status.RUNNING or run.claim is None:
+    if run.status is not RUNNING or run.claim is None:
         raise NotRunning(run.id, run.status)
     if epoch != run.epoch:
         raise StaleEpoch(run.id, held=epoch, current=run.epoch)
@@ -84,7 +84,7 @@ def abandon_claim(
     Returns the events and the final decisions by node. Raises NotAllowed while the holder may be alive.
     """
     claim = run.claim
-    if run.status is not Status.RUNNING or claim is None:
+    if run.status is not RUNNING or claim is None:
         raise NotAllowed("reclaim", f"run {run.id}", f"it is {run.status}")
     if not process_gone and claim.expires_at_ms > now_ms:
         raise NotAllowed("reclaim", f"run {run.id}", f"its lease lasts until {claim.expires_at_ms}")

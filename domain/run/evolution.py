@@ -6,7 +6,7 @@ from redrive.domain.identity import NodeId
 from redrive.domain.retry_policy import Mode, RetryDecision, Verdict
 from redrive.domain.run import events as e
 from redrive.domain.run import wait_events as w
-from redrive.domain.run.state import Claim, NodeState, NodeStatus, Run, Status
+from redrive.domain.run.state import QUEUED, RUNNING, Claim, NodeState, NodeStatus, Run, Status
 from redrive.domain.values import JsonValue
 
 evolve: Evolve[Run] = Evolve()
@@ -25,7 +25,7 @@ def _submitted(run: Run, event: e.RunSubmitted) -> None:
 
 @evolve.on(e.RunClaimed)
 def _claimed(run: Run, event: e.RunClaimed) -> None:
-    run.status, run.due_ms, run.epoch, run.held_by = Status.RUNNING, None, event.epoch, ()
+    run.status, run.due_ms, run.epoch, run.held_by = RUNNING, None, event.epoch, ()
     run.claim = Claim(event.epoch, event.worker, event.holder, event.lease_ms, event.expires_at_ms)
 
 
@@ -46,11 +46,12 @@ evolve.on(e.ClaimAbandoned)(_claim_ended)
 
 @evolve.on(e.AttemptStarted)
 def _started(run: Run, event: e.AttemptStarted) -> None:
-    node = run.nodes[event.node]
-    run.ready.pop(event.node, None)
-    run.waiting.pop(event.node, None)
-    run.running[event.node] = None
-    if run.flow.nodes[event.node].limit_keys:
+    name = event.node
+    node = run.nodes[name]
+    run.ready.pop(name, None)
+    run.waiting.pop(name, None)
+    run.running[name] = None
+    if run.flow.nodes[name].limit_keys:
         run.held_since_ms = None
     node.status, node.due_ms = NodeStatus.RUNNING, None
     node.number = node.next_number = event.number
@@ -136,7 +137,7 @@ def _awaiting_approval(run: Run, _event: w.RunAwaitingApproval) -> None:
 
 @evolve.on(e.RunQueued)
 def _queued(run: Run, event: e.RunQueued) -> None:
-    run.status, run.claim, run.finished_at_ms = Status.QUEUED, None, None
+    run.status, run.claim, run.finished_at_ms = QUEUED, None, None
     run.due_ms, run.queue_reason = event.due_ms, event.reason
     run.held_by = tuple(dict.fromkeys(use.limit for use in event.limits))
     if run.held_by:
@@ -148,7 +149,7 @@ def _requeued(run: Run, event: e.RunRequeued) -> None:
     reset = dependants(run.flow.children, event.roots)
     _reset(run, reset)
     run.generation, run.stopped_by, run.finished_at_ms = event.generation, None, None
-    run.status, run.due_ms, run.queue_reason = Status.QUEUED, event.due_ms, event.cause
+    run.status, run.due_ms, run.queue_reason = QUEUED, event.due_ms, event.cause
     run.held_since_ms = None
 
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 from redrive.domain.event import Event
 from redrive.domain.retry_policy import Mode, RetryDecision
 from redrive.domain.run import events as e
-from redrive.domain.run.state import Run, Status
+from redrive.domain.run.state import FINAL, Run, Status
 from redrive.domain.run.wait_events import RunAwaitingApproval
 
 if TYPE_CHECKING:
@@ -83,7 +83,7 @@ def stop(standing: Standing, decision: RetryDecision) -> None:
 
 def settle(standing: Standing, now_ms: int) -> list[Event]:
     """The event that moves the run to where it stands; none when it is there already. First match wins."""
-    if standing.running or standing.status in (Status.COMPLETED, Status.CANCELLED):
+    if standing.running or standing.status in FINAL:
         return []
     if standing.succeeded == standing.nodes:
         return [e.RunCompleted(finished_at_ms=now_ms)]

@@ -29,6 +29,10 @@ class Status(StrEnum):
 FINAL = (Status.COMPLETED, Status.CANCELLED)
 
 
+QUEUED, RUNNING = Status.QUEUED, Status.RUNNING  # for every command: to look a member up takes Python 3.11 long
+_STOPPED = (Status.FAILED, Status.BLOCKED)
+
+
 class NodeStatus(StrEnum):
     """Where a node stands. That it is blocked by a failed ancestor is derived, never stored."""
 
@@ -125,4 +129,4 @@ class Run:
     @property
     def redrivable(self) -> bool:
         """Whether the sweep may requeue the run now."""
-        return self.status in (Status.FAILED, Status.BLOCKED) and not self.pause_requested
+        return self.status in _STOPPED and not self.pause_requested

@@ -37,7 +37,7 @@ class AgendaReading(Reading):
     __slots__ = ("_first", "_tally", "crowded", "limited", "passed_over")
 
     def __init__(self, committer: "Committer", caller: Caller, now_ms: int, *, first: bool) -> None:
-        super().__init__(committer, caller, now_ms)
+        Reading.__init__(self, committer, caller, now_ms)  # super() takes longer than all the rest
         self._first = first
         self._tally: Tally | None = None
         self.crowded = False  # whether it claims where others may try for the same

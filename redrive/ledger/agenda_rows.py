@@ -8,7 +8,7 @@ from redrive.domain.dead_letter.state import REDRIVING, DeadLetter
 from redrive.domain.effect.state import Effect, EffectStatus
 from redrive.domain.identity import RunId
 from redrive.domain.run.holding import waits_for_room
-from redrive.domain.run.state import Run, Status
+from redrive.domain.run.state import QUEUED, RUNNING, Run
 
 State = Run | DeadLetter | Effect | CompensationState
 ANY = ""
@@ -63,10 +63,10 @@ def _timers_of_run(run: Run, created: int) -> tuple[AgendaRow, ...]:
 
 def _standing_of_run(run: Run, created: int) -> tuple[AgendaRow, ...]:
     id_, claim = run.id, run.claim
-    if run.status is Status.QUEUED and run.due_ms is not None:  # what waits for room stands in lines, not here
+    if run.status is QUEUED and run.due_ms is not None:  # what waits for room stands in lines, not here
         dues, tenant = sorted(_dues(run, run.due_ms).items()), str(run.tenant)
         return tuple([AgendaRow(id_, "run", due, created, tenant, needs, id_) for needs, due in dues])
-    if run.status is Status.RUNNING and claim is not None:
+    if run.status is RUNNING and claim is not None:
         holder = None if claim.holder is None else str(claim.holder)
         return (AgendaRow(id_, "lease", claim.expires_at_ms, created, str(run.tenant), "", id_, 0, holder),)
     return ()

@@ -69,7 +69,7 @@ def rows_of(decided: Iterable[Appended], envelope: Envelope) -> list[NewRow]:
         if tenant is not owner or correlation != seen:
             owner, seen, text = tenant, correlation, str(tenant)
             head = _head(envelope, text, correlation)
-        if isinstance(event, UnknownEvent):
+        if type(event) is UnknownEvent:
             topic, state = event.topic, event.state
         else:
             if cause is not caused_by:

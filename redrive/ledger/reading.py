@@ -13,7 +13,7 @@ from redrive.domain.ports import Caller
 from redrive.domain.run.state import Run
 from redrive.ledger.agenda_rows import State
 from redrive.ledger.mapper import shown
-from redrive.ledger.states import Entry, as_cause
+from redrive.ledger.states import Entry, cause_of
 
 if TYPE_CHECKING:
     from redrive.ledger.committer import Committer
@@ -112,7 +112,7 @@ class Reading:
 
     def moved_by(self, id_: DeadLetterId) -> Cause:
         """The last event that changed a dead letter, as a cause."""
-        return as_cause(self._require(id_).moved_by)
+        return cause_of("event", self._require(id_).moved_by)
 
     def last_record(self, stream: StreamId) -> list[Recorded]:
         """The last event of a stream of records, which still is the last when this decision is written; none where

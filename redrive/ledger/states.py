@@ -21,7 +21,7 @@ from redrive.domain.errors import (
     StreamReadOnly,
     StreamUnreadable,
 )
-from redrive.domain.event import Cause, Event, Recorded, UnknownEvent
+from redrive.domain.event import Cause, CauseKind, Event, Recorded, UnknownEvent
 from redrive.domain.flow import Flow
 from redrive.domain.identity import EventId, FlowDigest, Tenant
 from redrive.domain.payloads import EXECUTING
@@ -282,6 +282,6 @@ def _required(recorded: Recorded) -> Recorded:
     return recorded
 
 
-def as_cause(event_id: EventId) -> Cause:
-    """An event as the cause of another."""
-    return Cause("event", event_id)
+def cause_of(kind: CauseKind, id_: str) -> Cause:
+    """A cause, made by what its constructor ends with: this is on the way of every command."""
+    return tuple.__new__(Cause, (kind, id_))

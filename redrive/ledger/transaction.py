@@ -31,9 +31,9 @@ from redrive.ledger.agenda_rows import rows_of as agenda_rows_of
 from redrive.ledger.capacity_rows import waiters_of
 from redrive.ledger.database import Connection
 from redrive.ledger.limit_book import LIMITS_STREAM
-from redrive.ledger.mapper import Appended, Envelope, NewRow, rows_of
+from redrive.ledger.mapper import Appended, Envelope, rows_of
 from redrive.ledger.seams import nonces
-from redrive.ledger.states import BYTES_PER_NODE, Entry, as_cause
+from redrive.ledger.states import BYTES_PER_NODE, Entry, cause_of
 
 if TYPE_CHECKING:
     from redrive.ledger.committer import Committer
@@ -52,18 +52,17 @@ class LedgerTransaction(AgendaReading):
     )  # fmt: skip
 
     def __init__(self, committer: "Committer", caller: Caller, now_ms: int, *, first: bool = True) -> None:
-        super().__init__(committer, caller, now_ms, first=first)
+        AgendaReading.__init__(self, committer, caller, now_ms, first=first)
         self.refused = False
         self._recorded_at_ms = committer.recorded_at_ms
         self.appended: list[Appended] = []
         self.registered: set[str] = set()
         self.hints = False  # whether something was written that is no fact, yet worth a commit
         self._nonce = nonces.get()()  # asked of the system once: the ids of its events count on from it
-        self._origin = self._cause = caller.cause or Cause("command", self._nonce)
+        self._origin = self._cause = caller.cause or cause_of("command", self._nonce)
         self._leads = True
         self._last = 0
         self._redrivable: dict[str, bool] = {}
-        self._rows: list[NewRow] = []
 
     def begin_run(self, tenant: Tenant, flow: Flow, event: Event, id_: RunId) -> Run:
         """Begin the stream of a new run and return its state; the flow is registered when it is new."""
@@ -76,13 +75,14 @@ class LedgerTransaction(AgendaReading):
             self._note(stream, 1, FlowRegistered(flow=flow.digest, document=flow.document()), tenant, id_)
         entry = Entry(id_, run, 0, BYTES_PER_NODE * len(flow))
         self._committer.states.begin(entry)
+        self._committer.recorder.heads.setdefault(id_, 0)  # found empty, or drawn; no row stands where another does
         self._append(entry, (event,), run, None)
         return run
 
     def append_run(self, run: Run, *events: Event, cause: Cause | None = None) -> Run:
         """Append to a run's stream and return its new state."""
         entry = self._require(run.id)
-        if run.id not in self._redrivable:
+        if (run.dead_letters or run.effect_letters) and run.id not in self._redrivable:
             self._redrivable[run.id] = run.redrivable
         if not self.limited:
             self._append(entry, events, run, cause)
@@ -197,9 +197,7 @@ class LedgerTransaction(AgendaReading):
         written, sizes = self._written, dict.fromkeys(self._written, 0)
         unchanged = [read for read in self._read.items() if read[0] not in written]
         self._last = self._committer.recorder.insert(self._rows, unchanged, checked=checked)
-        position = self._last - len(self._rows)
-        for row in self._rows:
-            position += 1
+        for position, row in enumerate(self._rows, self._last - len(self._rows) + 1):
             stream = row[0]
             if stream in sizes:  # else it is written once: a flow, a policy, a limit
                 sizes[stream] += len(row[3])
@@ -268,8 +266,8 @@ class LedgerTransaction(AgendaReading):
         number = len(self.appended)
         id_ = EventId(self._nonce + (_NUMBERS[number] if number < 64 else f"{number:04x}"))
         self.appended.append((StreamId(stream), version, event, id_, tenant, correlation, cause or self._cause))
-        if self._leads and not isinstance(event, _REGISTERED):
-            self._cause, self._leads = as_cause(id_), False  # of all that follow, until something else begins
+        if self._leads and type(event) not in _REGISTERED:
+            self._cause, self._leads = cause_of("event", id_), False  # of all that follow, until something else begins
         return id_
 
     def _is_new(self, stream: str) -> bool:
@@ -294,7 +292,7 @@ class LedgerTransaction(AgendaReading):
 
     def _arm_letters(self, run: Run) -> None:
         """Make the dead letters of a run due, or not, when it may be requeued from now on, or not."""
-        if self._redrivable.get(run.id, False) == run.redrivable:
+        if (before := self._redrivable.get(run.id)) is None or before == run.redrivable:
             return
         letters = {*run.dead_letters.values(), *run.effect_letters.values()}
         if letters - self._written.keys():  # those written here get rows of their own

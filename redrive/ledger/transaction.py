@@ -105,8 +105,8 @@ class LedgerTransaction(AgendaReading):
 
     def _append_to(self, stream: str, kind: "Callable[..., S]", subject: Subject, events: Sequence[Event]) -> S:
         """Append to a stream that begins with its first event."""
-        begins = self._committer.ahead and type(events[0]) is DeadLetterOpened  # its run knows of none; the commit asks
-        entry = None if begins else self._entry(stream)
+        opens = self._committer.ahead and bool(events) and type(events[0]) is DeadLetterOpened
+        entry = None if opens else self._entry(stream)  # its run knows of none, and the commit checks it
         if entry is None:
             entry = Entry(stream, kind(tenant=subject.tenant), 0)
             self._committer.states.begin(entry)

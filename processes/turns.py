@@ -4,7 +4,7 @@ A turn reports everything that ended, starts what became ready, claims what is d
 these is a command of its own, so that one refusal harms no other.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Container, Mapping
 from typing import Any
 
 from redrive.domain.errors import (
@@ -19,6 +19,7 @@ from redrive.domain.errors import (
 )
 from redrive.domain.failure import EXECUTION_ERROR, INTERRUPTED, PROVIDER_TRANSIENT, Failure
 from redrive.domain.ports import Caller, Outcome, Transaction
+from redrive.domain.run.attempts import AttemptId
 from redrive.domain.run.state import Status
 from redrive.processes.handlers import AttemptError, Handler, Snooze, milliseconds
 from redrive.processes.handout import Attempt, Progress
@@ -72,7 +73,7 @@ class Turns:
         """
         now = self._ledger.now_ms()
         jobs: list[tuple[Command, After]] = []
-        for attempt, result, error in [*ended, *self._overdue(now, slots)]:
+        for attempt, result, error in [*ended, *self._overdue(now, slots, {attempt.id for attempt, *_ in ended})]:
             held = self.held.get(attempt.run_id)
             if held is not None and held.running.get(attempt.id) is attempt:
                 held.look_again_ms = 0
@@ -278,11 +279,13 @@ class Turns:
         """When the next lease is to be renewed."""
         return min((h.expires_at_ms - 2 * (self._claimant.lease_ms // 3) for h in self.held.values()), default=None)
 
-    def _overdue(self, now: int, slots: Slots) -> list[Ended]:
-        """Attempts beyond their deadline; their handlers are told, and their late results are stale."""
+    def _overdue(self, now: int, slots: Slots, ended: Container[AttemptId]) -> list[Ended]:
+        """Attempts beyond their deadline that have not *ended*; their handlers are told, and late results are stale."""
         found: list[Ended] = []
         for attempt in self.running():
-            if attempt.deadline_ms is not None and attempt.deadline_ms + self._grace_ms(attempt) <= now:
+            if attempt.id in ended or attempt.deadline_ms is None:
+                continue
+            if attempt.deadline_ms + self._grace_ms(attempt) <= now:
                 slots.give_up(attempt)
                 reason = f"no result within {attempt.deadline_ms - attempt.started_at_ms} ms"
                 found.append((attempt, None, AttemptError(Failure(PROVIDER_TRANSIENT, reason, kind="timeout"))))

@@ -151,3 +151,18 @@ BatchMachine.TestCase.settings = settings(
     max_examples=10, stateful_step_count=25, deadline=None, suppress_health_check=list(HealthCheck)
 )
 TestBatchMachine = BatchMachine.TestCase
+
+
+def test_who_ends_beyond_its_deadline_leaves_one_place() -> None:
+    """It ended, and is overdue, when the worker looks: that is one attempt less in hand, not two."""
+    machine = BatchMachine()
+    machine.submit(FLOWS[3])
+    machine.turn()
+    for _ in range(8):
+        machine.submit(FLOWS[0])
+    machine.turn()
+    machine.shop.now += 2_500
+    machine.end(0, OUTCOMES[0])
+    machine.turn()
+    machine.never_too_many()
+    machine.teardown()

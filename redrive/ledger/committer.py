@@ -17,7 +17,8 @@ from redrive.domain.ports import Caller
 from redrive.domain.sharding import SHARDS_STREAM
 from redrive.ledger.admission import Admission
 from redrive.ledger.agenda import Agenda
-from redrive.ledger.agenda_reading import NotAhead, Untaken
+from redrive.ledger.agenda_reading import NotAhead
+from redrive.ledger.alone import Alone
 from redrive.ledger.application import LogApplication
 from redrive.ledger.database import Connection
 from redrive.ledger.limit_book import LIMITS_STREAM, LimitBook, book_of
@@ -25,7 +26,7 @@ from redrive.ledger.mapper import Appended
 from redrive.ledger.pending import Pending, tell_lost
 from redrive.ledger.recorder import LogRecorder, News
 from redrive.ledger.seams import ticking
-from redrive.ledger.states import Entry, States
+from redrive.ledger.states import States
 from redrive.ledger.storage_errors import STORAGE, LogMoved, storage_error, storage_errors
 from redrive.ledger.transaction import LedgerTransaction
 
@@ -34,14 +35,8 @@ MOST_PER_COMMIT = 1_000
 MOST_HEADS = 100_000
 
 
-class Committer:
+class Committer(Alone):
     """The only writer of this process to a log. It decides under the write lock; see ``AheadCommitter``."""
-
-    ahead = False
-    """Whether others may write while a command decides."""
-
-    contended = False
-    """Whether others decided about the same streams lately."""
 
     def __init__(
         self,
@@ -185,24 +180,6 @@ class Committer:
             raise EngineClosed(f"{self.recorder.path}: the engine is closed")
         if not self.recorder.is_there():
             raise StorageError(f"{self.recorder.path}: the file was moved or deleted; put it back, or open another log")
-
-    def look(self) -> None:
-        """What is due is about to be read."""
-
-    def read_ahead(self, streams: Iterable[str]) -> None:
-        """These streams are about to be asked for: here each of them is at hand."""
-
-    def turn(self, *_asked: Any) -> contextlib.AbstractContextManager[bool]:
-        """Who decides has the write lock: nobody decides in vain."""
-        return contextlib.nullcontext(False)
-
-    def untaken(self, *_asked: Any) -> Untaken | None:
-        """See ``AheadCommitter``: here nobody else decides meanwhile."""
-        return None
-
-    def written_ahead(self) -> Iterable[Entry]:
-        """The streams to which earlier commands wrote what is not in the database yet."""
-        return ()
 
     def _take_news(self) -> Collection[str] | None:
         """Ask what others wrote, and learn it."""

@@ -9,6 +9,10 @@ from redrive.ledger.recorder import LogRecorder, News
 class ConcurrentRecorder(LogRecorder):
     """Writes down what was decided without the lock, unless others moved what it rests on: ``AheadCommitter`` asks."""
 
+    def is_there(self) -> bool:
+        """The server tells by itself."""
+        return True
+
     @property
     @abstractmethod
     def lost(self) -> bool:

@@ -4,6 +4,7 @@ A ring is a notification of its own after the commit, and not part of it: the se
 one after the other. Rings that follow each other closely are one. What is missed, the next look at the agenda finds.
 """
 
+import atexit
 import os
 import threading
 from collections.abc import Callable
@@ -46,7 +47,7 @@ class Bell:
         self._channel, self._ring_on, self._connected = channel, ring_on, connected
         self._name = os.urandom(8).hex()
         self._lock = threading.Lock()
-        self._due = threading.Event()
+        self._wanted, self._due = False, threading.Event()
         self._closed = threading.Event()
         self._ringing: threading.Thread | None = None
         self._listening: threading.Thread | None = None
@@ -54,20 +55,26 @@ class Bell:
 
     def ring(self) -> None:
         """Something was committed. Who committed does not wait for the ring: a thread has the rope."""
+        self._wanted = True
         self._due.set()
         if self._ringing is None and not self._closed.is_set():
             with self._lock:
                 if self._ringing is None:
                     self._ringing = threading.Thread(target=self._ring_when_due, name="redrive-ringing", daemon=True)
                     self._ringing.start()
+                    atexit.register(self._stop_ringing)
 
     def _ring_when_due(self) -> None:
-        while self._due.wait() and not self._closed.is_set():
-            self._ring()
+        while self._due.wait():
+            self._due.clear()
+            wanted, self._wanted = self._wanted, False
+            if wanted:
+                self._ring()
+            if self._closed.is_set():
+                return
             self._closed.wait(DEBOUNCE_S)
 
     def _ring(self) -> None:
-        self._due.clear()
         try:
             self._ring_on().execute("SELECT pg_notify(?, ?)", (self._channel, self._name))
         except Exception as error:  # noqa: BLE001 - best effort: the commit is durable, and whoever waits looks again
@@ -75,6 +82,13 @@ class Bell:
                 self._silent.goes_on(error)
         else:
             self._silent.ends()
+
+    def _stop_ringing(self) -> None:
+        """What is wanted is rung; then the thread ends, before the interpreter does, too: one that speaks with a server
+        meanwhile could bring it down."""
+        self._closed.set()
+        self._due.set()
+        _end(self._ringing)
 
     def listen(self, heard: Callable[[], None]) -> None:
         """Call *heard* in a thread whenever another process rang; once more does nothing."""
@@ -85,15 +99,11 @@ class Bell:
 
     def close(self) -> None:
         """Ring what was not rung yet, and listen no longer."""
-        self._closed.set()
-        if self._due.is_set():
-            self._ring()
-        self._due.set()  # whoever waits for it
+        self._stop_ringing()
+        atexit.unregister(self._stop_ringing)
         with self._lock:
-            threads = (self._listening, self._ringing)
-        for thread in threads:
-            if thread is not None and thread is not threading.current_thread():
-                thread.join(2 * LISTEN_S)
+            listening = self._listening
+        _end(listening)
 
     def _listen(self, heard: Callable[[], None]) -> None:
         while not self._closed.is_set():
@@ -113,3 +123,9 @@ class Bell:
                 self._deaf.ends()
                 if any(one.payload != self._name for one in rung):
                     heard()
+
+
+def _end(thread: threading.Thread | None) -> None:
+    """Wait for the end of a thread that was told to end, but not for long: its server may be silent."""
+    if thread is not None and thread is not threading.current_thread():
+        thread.join(2 * LISTEN_S)

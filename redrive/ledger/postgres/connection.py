@@ -14,6 +14,7 @@ from psycopg import pq
 from redrive.ledger.postgres.errors import fault_of
 from redrive.ledger.postgres.pipeline import Pipeline, Statement
 from redrive.ledger.postgres.values import loaded
+from redrive.ledger.seams import wrapping
 from redrive.ledger.storage_errors import DatabaseFault
 
 _FATAL = ("FATAL", "PANIC")
@@ -174,3 +175,9 @@ class PostgresConnection:
     def close(self) -> None:
         """Close it."""
         self.raw.close()
+
+
+def wrapped(raw: "psycopg.Connection[Any]") -> PostgresConnection:
+    """A connection, or what the fault simulator puts around one."""
+    make: type[PostgresConnection] = wrapping.get() or PostgresConnection  # type: ignore[assignment]
+    return make(raw)

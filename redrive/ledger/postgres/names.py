@@ -8,10 +8,11 @@ from pathlib import Path
 from redrive.ledger.postgres.address import Address
 
 
-def lock_key(schema: str) -> int:
-    """The advisory lock of those who write to the log in a schema of this database: of the place, not of the log,
-    because another may come there."""
-    return int.from_bytes(hashlib.sha256(f"redrive {schema}".encode()).digest()[:8], "big", signed=True)
+def lock_key(schema: str, turn: str = "") -> int:
+    """The advisory lock of those who write to the log in a schema of this database, or of those who take turns in
+    something: of the place, not of the log, because another may come there."""
+    name = f"redrive {schema} {turn}" if turn else f"redrive {schema}"
+    return int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], "big", signed=True)
 
 
 def home_of(address: Address, ledger_id: str) -> str:

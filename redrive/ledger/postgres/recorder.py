@@ -29,24 +29,17 @@ from redrive.ledger.postgres.appending import (
     Place,
 )
 from redrive.ledger.postgres.bell import Bell
-from redrive.ledger.postgres.connecting import connect
-from redrive.ledger.postgres.connection import Found, Opening, PostgresConnection
-from redrive.ledger.postgres.errors import fault_of
+from redrive.ledger.postgres.connecting import session
+from redrive.ledger.postgres.connection import Found, Opening, PostgresConnection, wrapped
 from redrive.ledger.postgres.names import home_of, lock_key
-from redrive.ledger.postgres.pipeline import Pipeline, Statement
+from redrive.ledger.postgres.pipeline import Statement
 from redrive.ledger.postgres.readers import Readers
 from redrive.ledger.postgres.schema import META, prepare
-from redrive.ledger.postgres.values import loaded
 from redrive.ledger.recorder import News
-from redrive.ledger.seams import wrapping
 from redrive.ledger.storage_errors import DatabaseFault, storage_errors
 
-IDLE_IN_TRANSACTION = "60s"
-_READING = " -c default_transaction_read_only=on"
-_WRITING = " -c plan_cache_mode=force_generic_plan -c enable_seqscan=off"  # the same statements for ever, by an index
 _BEGIN = "BEGIN ISOLATION LEVEL READ COMMITTED"  # each statement sees what was committed before it: after the lock, all
 _LOCK = "SELECT pg_advisory_xact_lock(?)"
-_FIRST = (("SHOW synchronous_commit", ()), ("SET synchronous_commit = off", ()))
 _FLUSH = "SELECT set_config('synchronous_commit', ?, true), pg_logical_emit_message(true, 'redrive', '')"
 
 
@@ -63,16 +56,14 @@ class PostgresRecorder(ConcurrentRecorder):
         address = address_of(path)
         self.path, self.busy_timeout_ms = address.label, busy_timeout_ms
         self._address, self._durable = address, durable
-        self._options = f"-c idle_in_transaction_session_timeout={IDLE_IN_TRANSACTION}"
         self._known: Place | None = None
         self._written = self._looking = False
         self._known_before: Place | None = None
         self._heard: set[str] | None = set()
         self._readers = Readers(self._connected_to_read, busy_timeout_ms)
         with storage_errors(self.path):
-            self.writer = _wrapped(self._connected())
+            self.writer = wrapped(self._connected())
             try:
-                self._require_unicode()
                 id_ = prepare(self.writer, address.schema, self.path)
             except BaseException:
                 self.writer.close()
@@ -82,43 +73,17 @@ class PostgresRecorder(ConcurrentRecorder):
         self.home = home_of(address, id_)
         return id_
 
-    def _connected(self, more: str = "") -> "psycopg.Connection[Any]":
-        raw: psycopg.Connection[Any] | None = None
-        try:
-            raw = connect(
-                self._address,
-                busy_timeout_ms=self.busy_timeout_ms,
-                application="redrive" if not more else "redrive reading",
-                options=self._options + (more or _WRITING),
-            )
-            asked = Pipeline(raw, b"redrive_first").run(_FIRST)  # the driver would wait for ever
-            if not more:
-                configured = str(loaded(asked[0], raw)[0][0])
-                self._durably = "on" if configured == "off" else configured  # who is told "done" relies on it
-        except BaseException as error:
-            if raw is not None:
-                raw.close()
-            if isinstance(error, psycopg.Error):
-                raise fault_of(error) from error
-            raise
+    def _connected(self) -> "psycopg.Connection[Any]":
+        raw, self._durably = session(self._address, busy_timeout_ms=self.busy_timeout_ms)
         return raw
 
-    def _require_unicode(self) -> None:
-        encoding = self.writer.raw.info.parameter_status("server_encoding")
-        if encoding != "UTF8":
-            raise StorageError(f"{self.path}: the database's encoding is {encoding}: redrive needs one with UTF8")
-
     def _connected_to_read(self) -> PostgresConnection:
-        return _wrapped(self._connected(_READING))
+        return wrapped(session(self._address, busy_timeout_ms=self.busy_timeout_ms, reading=True)[0])
 
     @property
     def lost(self) -> bool:
         """Whether the connection that writes is known to be gone."""
         return self.writer.broken
-
-    def is_there(self) -> bool:
-        """The server tells by itself."""
-        return True
 
     def reader(self) -> Connection:
         """Each statement on one of a few connections."""
@@ -284,15 +249,14 @@ class PostgresRecorder(ConcurrentRecorder):
 
     def try_turn(self, of: str) -> bool:
         """By a lock of the session, which ends with it."""
-        return bool(self._first(("SELECT pg_try_advisory_lock(?)", (self._turn_key(of),)))[0].fetchone()[0])
+        return bool(
+            self._first(("SELECT pg_try_advisory_lock(?)", (lock_key(self._address.schema, of),)))[0].fetchone()[0]
+        )
 
     def end_turn(self, of: str) -> None:
         """A connection that is lost has ended it."""
         with contextlib.suppress(DatabaseFault):
-            self.writer.together(("SELECT pg_advisory_unlock(?)", (self._turn_key(of),)))
-
-    def _turn_key(self, of: str) -> int:
-        return lock_key(f"{self._address.schema} {of}")
+            self.writer.together(("SELECT pg_advisory_unlock(?)", (lock_key(self._address.schema, of),)))
 
     def rows_of_each(self, after: Mapping[str, int]) -> dict[str, list[Row]]:
         """In one way to the server."""
@@ -336,8 +300,3 @@ class PostgresRecorder(ConcurrentRecorder):
     def _added(self) -> int:
         """What the server adds to positions that are told in one piece, as far as it has said so."""
         return 0 if self._known_before is None else self.shift
-
-
-def _wrapped(raw: "psycopg.Connection[Any]") -> PostgresConnection:
-    make: type[PostgresConnection] = wrapping.get() or PostgresConnection  # type: ignore[assignment]
-    return make(raw)

@@ -147,6 +147,9 @@ def create(connection: PostgresConnection, schema: str, label: str) -> None:
 
 def prepare(connection: PostgresConnection, schema: str, label: str) -> str:
     """Create the tables, or check that this version may use what is there; the ledger's id. Raises StorageError."""
+    encoding = connection.raw.info.parameter_status("server_encoding")
+    if encoding != "UTF8":
+        raise StorageError(f"{label}: the database's encoding is {encoding}: redrive needs one with UTF8")
     version = version_of(connection, schema)
     if version == 0:
         create(connection, schema, label)

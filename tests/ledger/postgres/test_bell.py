@@ -76,6 +76,26 @@ def test_rings_that_follow_each_other_closely_are_one() -> None:
     bell.close()
 
 
+@pytest.mark.parametrize("times", [1, 2])
+def test_what_was_wanted_is_rung_before_it_ends(times: int) -> None:
+    """Also within the pause after a ring. Then no thread is left, whether it is closed or the process ends."""
+    rung: list[float] = []
+
+    class Rope:
+        def execute(self, *_: Any) -> None:
+            rung.append(time.monotonic())
+
+    bell = Bell("x", Rope, lambda: None)  # type: ignore[arg-type,return-value]
+    for count in range(times):
+        bell.ring()
+        until(lambda least=count: len(rung) >= least)
+    bell._stop_ringing()
+    assert len(rung) == times
+    assert bell._ringing is not None
+    assert not bell._ringing.is_alive()
+    bell.close()
+
+
 def test_a_listener_that_lost_its_connection_comes_back(till: Till, other: Till) -> None:
     """And tells what was missed."""
     heard: list[str] = []

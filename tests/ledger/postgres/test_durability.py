@@ -7,6 +7,7 @@ from typing import Any
 import psycopg
 import pytest
 
+from redrive.ledger.postgres import connecting
 from redrive.ledger.postgres.recorder import PostgresRecorder
 from tests.ledger.world import World
 from tests.stores import outside
@@ -70,11 +71,13 @@ def test_every_command_is_flushed_when_it_returns(world: World, dba: "psycopg.Co
 
 
 @pytest.mark.parametrize(("configured", "used"), [("off", "on"), ("local", "local"), ("on", "on")])
-def test_what_the_server_is_set_to_holds_for_the_flush(world: World, configured: str, used: str) -> None:
+def test_what_the_server_is_set_to_holds_for_the_flush(
+    world: World, configured: str, used: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """But that nobody waits at all: who is told "done" must be able to rely on it. The rows themselves never wait."""
     recorder = world.ledger.recorder
     assert isinstance(recorder, PostgresRecorder)
-    recorder._options = f"{recorder._options} -c synchronous_commit={configured}"
+    monkeypatch.setattr(connecting, "_IDLE", f"{connecting._IDLE} -c synchronous_commit={configured}")
     recorder.writer.close()
     world.submit("a")
     assert recorder._durably == used

@@ -1,0 +1,37 @@
+"""What a command may ask of who decides it, answered for one that decides under the write lock: nobody else writes."""
+
+from collections.abc import Iterable
+from contextlib import AbstractContextManager, nullcontext
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from redrive.ledger.agenda_reading import Untaken
+    from redrive.ledger.states import Entry
+
+
+class Alone:
+    """The answers; ``AheadCommitter`` has others."""
+
+    ahead = False
+    """Whether others may write while a command decides."""
+
+    contended = False
+    """Whether others decided about the same streams lately."""
+
+    def look(self) -> None:
+        """What is due is about to be read."""
+
+    def read_ahead(self, streams: Iterable[str]) -> None:
+        """These streams are about to be asked for: each of them is at hand."""
+
+    def turn(self, *_asked: Any) -> AbstractContextManager[bool]:
+        """Nobody decides in vain, so nobody has to be waited for."""
+        return nullcontext(False)
+
+    def untaken(self, *_asked: Any) -> "Untaken | None":
+        """Nobody else decides about what is due meanwhile."""
+        return None
+
+    def written_ahead(self) -> "Iterable[Entry]":
+        """What earlier commands wrote is in the database."""
+        return ()

@@ -1,7 +1,6 @@
 """Ctrl-C while one thread commits for others: nobody waits for ever, and nothing of it stays."""
 
 import sys
-from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
 from types import FrameType
@@ -18,15 +17,6 @@ from tests.processes.workshop import Shop, running, until
 
 class Struck(BaseException):
     """What the signal raises."""
-
-
-@pytest.fixture
-def shop(tmp_path: Path) -> Iterator[Shop]:
-    """An engine that is sound at the end."""
-    shop = Shop(tmp_path / "log.db")
-    yield shop
-    shop.check()
-    shop.engine.close()
 
 
 def struck(*_: object) -> None:

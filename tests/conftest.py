@@ -12,10 +12,10 @@ from hypothesis import HealthCheck, settings
 
 from tests.stores import SERVER, STORES, server
 
-os.environ["XDG_CONFIG_HOME"] = "/nonexistent"  # whoever runs the tests may have a key: it signs nothing here
 SOON = ("engine", "ledger", "postgres")
 _STATE = tempfile.TemporaryDirectory(prefix="redrive-state-")
 os.environ["XDG_STATE_HOME"] = _STATE.name
+os.environ["XDG_CONFIG_HOME"] = f"{_STATE.name}/settings"  # a key of who runs the tests signs nothing
 settings.register_profile("any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("any machine")
 

@@ -5,8 +5,9 @@ from functools import cached_property
 from pydantic import StrictBool, field_validator
 
 from redrive.domain.document import Document, within
+from redrive.domain.failure import MAX_DELAY_MS
 from redrive.domain.identity import PolicyId
-from redrive.domain.values import JsonValue, digest
+from redrive.domain.values import digest
 
 
 class RedrivePolicy(Document):
@@ -19,17 +20,12 @@ class RedrivePolicy(Document):
     continue_after_recurrence: StrictBool = True
 
     _budget = field_validator("max_dispatches", mode="before")(within(1, 1_000))
-    _delays = field_validator("base_delay_ms", "max_delay_ms", mode="before")(within(0, 86_400_000))
+    _delays = field_validator("base_delay_ms", "max_delay_ms", mode="before")(within(0, MAX_DELAY_MS))
 
     @cached_property
     def id(self) -> PolicyId:
         """``redrive-policy-v1-`` and the digest of the policy."""
         return PolicyId(f"redrive-policy-v1-{digest(self.document())}")
-
-    def document(self) -> JsonValue:
-        """The policy as JSON, the same for equal policies."""
-        body: JsonValue = self.model_dump(mode="json")
-        return body
 
     def delay_ms(self, count: int) -> int:
         """How long the next dispatch waits after *count* dispatches."""

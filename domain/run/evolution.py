@@ -263,8 +263,7 @@ def _after_decision(run: Run, node: NodeId, decision: RetryDecision) -> None:
         state.status, state.mode = NodeStatus.FAILED, decision.mode
         run.failed[node] = decision.mode
         run.failing += decision.mode is Mode.FAIL_RUN
-        if decision.mode is Mode.FAIL_RUN or (decision.mode is Mode.PAUSE_FOR_REVIEW and run.stopped_by is None):
-            run.stopped_by = decision.mode
+        run.stopped_by = decision.mode.stopping(run.stopped_by)
     elif decision.verdict is Verdict.RETRY_ALLOWED:
         _make_ready(run, node)
 

@@ -13,7 +13,7 @@ from redrive.domain.event import Cause, Event
 from redrive.domain.flow import Flow
 from redrive.domain.identity import CompensationId, DeadLetterId, EffectId, Principal, RunId, StreamId, Tenant
 from redrive.domain.limits import UNLIMITED, First, Limit, Room
-from redrive.domain.ports import START, Ahead, Caller, Due, Policy, Subject
+from redrive.domain.ports import START, Ahead, Caller, Due, DueKey, Policy, Subject
 from redrive.domain.records import LimitRemoved, LimitSet, PolicyKind
 from redrive.domain.run.state import Run
 from redrive.forensics.decided_again.streams import Stream
@@ -40,14 +40,14 @@ class NoLimits:
 
     def ahead(
         self, key: str, tenant: Tenant | None, handlers: Container[str] | None, *, who: Ahead,
-        before: tuple[int, int] | None = None, run: str = "",
+        before: DueKey | None = None, run: str = "",
     ) -> int:  # fmt: skip
         """Nobody waits."""
         return 0
 
     def kept(
         self, key: str, tenant: Tenant | None, handlers: Container[str] | None, *,
-        before: tuple[int, int] | None = None, run: str = "",
+        before: DueKey | None = None, run: str = "",
     ) -> int:  # fmt: skip
         """Nothing is kept for anybody."""
         return 0
@@ -173,7 +173,7 @@ class OnPaper(ABC):
         limit: int,
         run: RunId | None,
         without: Container[str] = (),
-        after: tuple[int, int] = START,
+        after: DueKey = START,
     ) -> Sequence[Due]:
         """On paper nobody asks for work."""
         return ()

@@ -27,9 +27,9 @@ from redrive.domain.values import JsonValue
 
 T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
-Timer = Literal["timed_wait", "expiry"]
-Leased = Literal["effect", "compensating"]
-"""What has a lease of its own, as the agenda calls it: an effect sent outside runs, a compensation that runs."""
+FallsDue = Literal["dead_letter", "timed_wait", "expiry", "lease", "effect", "compensating"]
+"""What falls due, as the agenda calls it: a dispatch, the end of a timed wait, the expiry of an approval; of leases,
+that of a claim, of an effect sent outside runs, of a compensation that runs."""
 
 
 class Caller(NamedTuple):
@@ -286,23 +286,14 @@ class Ledger(Protocol):
     def live_claims(self, runs: Sequence[RunId]) -> set[RunId]:
         """Those of *runs* that are claimed by anybody."""
 
-    def due_dead_letters(self, tenant: Tenant | None, after: DueKey, limit: int) -> Sequence[Due]:
-        """Dead letters whose dispatch is due, the oldest first, beyond *after* (due_ms, created)."""
-
-    def due_timers(self, tenant: Tenant | None, kind: Timer, after: DueKey, limit: int) -> Sequence[Due]:
-        """Runs with a timed wait or an approval whose time has come, the oldest first, beyond *after*."""
+    def due(self, kind: FallsDue, tenant: Tenant | None, limit: int, after: DueKey = START) -> Sequence[Due]:
+        """What of *kind* is due, the oldest first, beyond *after*."""
 
     def next_timer_ms(self, tenant: Tenant | None) -> int | None:
         """When the next timed wait ends, or the next approval expires."""
 
-    def expired(self, kind: Leased, tenant: Tenant | None, limit: int, after: DueKey = START) -> Sequence[Due]:
-        """What of *kind* has outlived its lease, the oldest first, beyond *after* (due_ms, created)."""
-
     def due_compensations(self, tenant: Tenant | None, operations: Container[str]) -> Sequence[tuple[str, Tenant]]:
         """The compensations that may be run now, and whose operation is one of *operations*; the oldest first."""
-
-    def expired_claims(self, tenant: Tenant | None, limit: int, after: DueKey = START) -> Sequence[Due]:
-        """Claims whose lease has expired, the oldest first, beyond *after* (due_ms, created)."""
 
     def holders(self, tenant: Tenant | None, kind: str = "lease") -> Mapping[str, Sequence[str]]:
         """The runs that are claimed (or the compensations that run: *kind* compensating), by the process of each."""

@@ -76,9 +76,9 @@ def sweep(
     report = SweepReport()
     caller = Caller(tenant, cause=SWEEPER)
     seen: set[RunId] = set()
-    while page := ledger.due_dead_letters(tenant, after, PAGE):
+    while page := ledger.due("dead_letter", tenant, PAGE, after):
         with ledger.turn("sweep") as waited:
-            if waited and not (page := ledger.due_dead_letters(tenant, after, PAGE)):
+            if waited and not (page := ledger.due("dead_letter", tenant, PAGE, after)):
                 break
             after = page[-1].place
             runs = list(dict.fromkeys(row.run for row in page if row.run not in seen))

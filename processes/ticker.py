@@ -8,7 +8,7 @@ from typing import Self
 
 from redrive.domain.errors import Conflict, EngineClosed, StorageError, StreamUnreadable
 from redrive.domain.identity import CompensationId, EffectId, RunId, Tenant
-from redrive.domain.ports import PAGE, START, Caller, DueKey, Leased, Outcome, Transaction
+from redrive.domain.ports import PAGE, START, Caller, DueKey, FallsDue, Outcome, Transaction
 from redrive.domain.run.holder import Holder
 from redrive.domain.values import clean_integer
 from redrive.processes.compensations import expiring as expiring_compensation
@@ -21,7 +21,7 @@ from redrive.processes.timers import TIMER, TimerReport, end_timers
 from redrive.projections.logs import log
 
 DEFAULT_INTERVAL_MS = 1_000
-NOUNS: dict[Leased, str] = {"effect": "effect", "compensating": "compensation"}
+NOUNS: dict[FallsDue, str] = {"effect": "effect", "compensating": "compensation"}
 
 
 @dataclass(slots=True)
@@ -58,7 +58,7 @@ def reclaim_expired(services: Services, tenant: Tenant | None) -> list[RunId]:
     """Take every run whose lease has expired."""
     reclaimed: list[RunId] = []
     after = START
-    while page := services.ledger.expired_claims(tenant, PAGE, after):  # what cannot be read stays: go on beyond it
+    while page := services.ledger.due("lease", tenant, PAGE, after):  # what cannot be read stays: go on beyond it
         after = page[-1].place
         reclaimed += [due.run for due in page if _reclaim(services, tenant, due.run, None)]
     return reclaimed
@@ -88,12 +88,12 @@ def _lose_compensations_of_the_dead(services: Services, tenant: Tenant | None) -
 
 
 def _expire(
-    services: Services, tenant: Tenant | None, kind: Leased, command: Callable[[str], Callable[[Transaction], bool]]
+    services: Services, tenant: Tenant | None, kind: FallsDue, command: Callable[[str], Callable[[Transaction], bool]]
 ) -> list[str]:
     """Give up on what has outlived its lease, page by page."""
     expired: list[str] = []
     caller, after = Caller(tenant, cause=TIMER), START
-    while page := services.ledger.expired(kind, tenant, PAGE, after):
+    while page := services.ledger.due(kind, tenant, PAGE, after):
         after = page[-1].place
         subjects = [due.subject for due in page]
         outcomes = services.ledger.transact_together([(caller, command(id_)) for id_ in subjects])

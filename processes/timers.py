@@ -6,14 +6,14 @@ from dataclasses import dataclass, field
 from redrive.domain.errors import StreamUnreadable
 from redrive.domain.event import Cause
 from redrive.domain.identity import NodeId, RunId, Tenant
-from redrive.domain.ports import PAGE, START, Caller, Outcome, Timer, Transaction
+from redrive.domain.ports import PAGE, START, Caller, FallsDue, Outcome, Transaction
 from redrive.domain.run.stateful_waits import end_due
 from redrive.domain.run.wait_events import ApprovalExpired, WaitEnded
 from redrive.processes.letters import PolicyOf, dead_letter_final_failures
 from redrive.processes.services import Services
 from redrive.projections.logs import log
 
-KINDS: tuple[Timer, ...] = ("timed_wait", "expiry")
+KINDS: tuple[FallsDue, ...] = ("timed_wait", "expiry")
 TIMER = Cause("timer", "tick")
 
 
@@ -45,10 +45,10 @@ def end_timers(services: Services, tenant: Tenant | None, *, pages: int | None =
 
 
 def _end_kind(
-    services: Services, tenant: Tenant | None, kind: Timer, pages: int | None, seen: set[RunId], report: TimerReport
+    services: Services, tenant: Tenant | None, kind: FallsDue, pages: int | None, seen: set[RunId], report: TimerReport
 ) -> None:
     after = START
-    while page := services.ledger.due_timers(tenant, kind, after, PAGE):
+    while page := services.ledger.due(kind, tenant, PAGE, after):
         if pages is not None and pages <= 0:
             report.more = True
             return

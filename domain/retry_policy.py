@@ -62,10 +62,11 @@ class Mode(StrEnum):
     PAUSE_FOR_REVIEW = "pause_for_review"
     DEAD_LETTER = "dead_letter"
 
-    def stopping(self, before: "Mode | None") -> "Mode | None":
-        """What keeps anything new from starting once a node failed for good in this mode; *before*: what did so far."""
-        stops = self is Mode.FAIL_RUN or (self is Mode.PAUSE_FOR_REVIEW and before is None)
-        return self if stops else before
+
+def stopping(mode: Mode, before: Mode | None) -> Mode | None:
+    """What keeps anything new from starting once a node failed for good in this *mode*; *before*: what did so far."""
+    stops = mode is Mode.FAIL_RUN or (mode is Mode.PAUSE_FOR_REVIEW and before is None)
+    return mode if stops else before
 
 
 class Verdict(StrEnum):
@@ -205,6 +206,11 @@ class RetryPolicy(Document):
     def id(self) -> PolicyId:
         """``retry-policy-v1-`` and the digest of the policy."""
         return PolicyId(f"retry-policy-v1-{digest(self.document())}")
+
+    def document(self) -> JsonValue:
+        """The policy as JSON, the same for equal policies."""
+        body: JsonValue = self.model_dump(mode="json")
+        return body
 
     @property
     def mode(self) -> Mode:

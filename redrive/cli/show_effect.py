@@ -21,7 +21,8 @@ def print_effect(session: Session, acme: "TenantQueries", id_: "EffectId") -> No
     """Print an effect with its history."""
     out, effect, told = session.output, acme.show_effect(id_), history_of(acme, id_)
     if out.json:
-        out.item("effect", {**effect.model_dump(mode="json"), "events": redacted_all(told, acme.services.redactor)})
+        events = redacted_all(told, acme.services.redactor)
+        out.item("effect", {**effect.model_dump(mode="json"), "events": events})
         return
     now = acme.engine.now_ms()
     out.facts(
@@ -56,9 +57,8 @@ def print_compensation(session: Session, acme: "TenantQueries", id_: "Compensati
     """Print a compensation with its history."""
     out, found, told = session.output, acme.show_compensation(id_), history_of(acme, id_)
     if out.json:
-        out.item(
-            "compensation", {**found.model_dump(mode="json"), "events": redacted_all(told, acme.services.redactor)}
-        )
+        events = redacted_all(told, acme.services.redactor)
+        out.item("compensation", {**found.model_dump(mode="json"), "events": events})
         return
     now = acme.engine.now_ms()
     doubt = ", nobody knows whether it happened" if found.outcome_unknown else ""

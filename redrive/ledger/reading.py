@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from redrive.domain.errors import InvalidValue, StreamUnreadable
+from redrive.domain.errors import InvalidValue, NotFound, StreamUnreadable
 from redrive.domain.event import Cause, Event, Recorded
 from redrive.domain.identity import CompensationId, DeadLetterId, EffectId, RunId, StreamId
 from redrive.domain.ports import Caller
@@ -45,6 +45,12 @@ class Reading(Finding):
     def _find(self, id_: str, kind: type[S]) -> S | None:
         entry = self._entry(id_)
         return entry.state if entry and isinstance(entry.state, kind) else None
+
+    def _get(self, id_: str, kind: type[S], noun: str) -> S:
+        entry = self._entry(id_)  # not by _find: this is on the way of every command
+        if entry is None or not isinstance(entry.state, kind):
+            raise NotFound(noun, id_)
+        return entry.state
 
     def find_state(self, stream: str) -> State | None:
         """The state of any record as of now; None for a stream that is none. Raises StreamUnreadable."""

@@ -152,7 +152,7 @@ def _batch(engine: redrive.Engine, acme: Acme, size: int) -> None:
         for _ in range(size):
             batch.add(submit, acme)
     for lifetime in (1, 2, 3):
-        attempts = _claim_all(acme, size)
+        attempts = claim_all(acme, size)
         with engine.batch() as batch:
             for attempt in attempts:
                 if lifetime == 3:
@@ -166,7 +166,8 @@ def _batch(engine: redrive.Engine, acme: Acme, size: int) -> None:
             acme.sweep()
 
 
-def _claim_all(acme: Acme, size: int) -> Sequence[redrive.Attempt]:
+def claim_all(acme: Acme, size: int) -> Sequence[redrive.Attempt]:
+    """Claim so many runs in one commit, and start what is ready of them."""
     claims = acme.claim_many(size, worker="w1", start=True)
     attempts = [attempt for claim in claims for attempt in claim.attempts]
     assert len(attempts) == size, f"{len(attempts)} of {size} runs could be claimed"

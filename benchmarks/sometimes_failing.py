@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 
 import redrive
-from benchmarks.failing_job import FAILURE, OUTPUT, Acme, retry, submit, tenant_of
+from benchmarks.failing_job import FAILURE, OUTPUT, Acme, claim_all, retry, submit, tenant_of
 from benchmarks.logs import unflushed
 
 SIZE = 1_000
@@ -27,16 +27,16 @@ def _some_runs(engine: redrive.Engine, acme: Acme, share: float) -> None:
         for _ in range(SIZE):
             batch.add(submit, acme)
     failing = [n for n in range(SIZE) if int((n + 1) * share) > int(n * share)]
-    _end(engine, acme, _claimed(acme, SIZE), frozenset(failing))
+    _end(engine, acme, claim_all(acme, SIZE), frozenset(failing))
     if not failing:
         return
-    again = _claimed(acme, len(failing))
+    again = claim_all(acme, len(failing))
     _end(engine, acme, again, frozenset(range(len(again))))
     with engine.batch() as batch:
         for attempt in again:
             batch.add(retry, acme, attempt)
     acme.sweep()
-    _end(engine, acme, _claimed(acme, len(failing)), frozenset())
+    _end(engine, acme, claim_all(acme, len(failing)), frozenset())
 
 
 def _end(engine: redrive.Engine, acme: Acme, attempts: Sequence[redrive.Attempt], failing: frozenset[int]) -> None:
@@ -47,10 +47,3 @@ def _end(engine: redrive.Engine, acme: Acme, attempts: Sequence[redrive.Attempt]
                 batch.add(acme.fail_attempt, attempt, FAILURE)
             else:
                 batch.add(acme.complete_attempt, attempt, OUTPUT)
-
-
-def _claimed(acme: Acme, size: int) -> Sequence[redrive.Attempt]:
-    claims = acme.claim_many(size, worker="w1", start=True)
-    attempts = [attempt for claim in claims for attempt in claim.attempts]
-    assert len(attempts) == size, f"{len(attempts)} of {size} runs could be claimed"
-    return attempts

@@ -3,7 +3,7 @@
 An aggregate is a folder: its events, its state with what they change in it, and the rules that decide.
 
 - ``run``: one execution of a flow; ``dead_letter``: work that failed for good; ``effect``: an action on the outside
-  world; ``compensation``: what makes good for one.
+  world; ``compensation``: what makes good for one. ``aggregates`` has them side by side.
 - What they are made of: ``event`` (recorded facts, and how states evolve by them), ``records`` (events of what is no
   aggregate), ``payloads`` (which of their fields are hidden by encryption), ``identity`` (tenants and ids), ``flow``,
   ``stateful_wait`` (its approvals and timed waits), ``failure`` and ``classifier`` (which kind it was), ``resource``.

@@ -8,7 +8,7 @@ from redrive.domain.values import clean_integer, clean_name, clean_text
 
 MAX_REASON_BYTES = 4_096  # are kept, after what is secret was taken out
 MAX_GIVEN_BYTES = 262_144
-MAX_RETRY_DELAY_MS = 86_400_000
+MAX_DELAY_MS = 86_400_000  # of a retry, whoever asked for it: a day
 
 PROVIDER_TRANSIENT = "provider_transient"
 PROVIDER_AUTH = "provider_auth"
@@ -46,7 +46,7 @@ class Failure:
 
     def __post_init__(self) -> None:
         if self.delay_ms is not None:
-            clean_integer(self.delay_ms, "delay_ms", 0, MAX_RETRY_DELAY_MS)
+            clean_integer(self.delay_ms, "delay_ms", 0, MAX_DELAY_MS)
         name, reason = self.failure_class, self.reason
         if not (type(name) is str and name.isidentifier() and name.islower() and len(name) < 100):
             object.__setattr__(self, "failure_class", failure_class_named(name))

@@ -20,6 +20,10 @@ FlowDigest = NewType("FlowDigest", str)
 PolicyId = NewType("PolicyId", str)
 EventId = NewType("EventId", str)
 
+NONCE, COUNTED = 20, 4
+"""Digits of an event's id: those of one transaction have the first 20 in common, and count on in the last four, from
+0000. In logs of the first versions ids were random."""
+
 NAMESPACE = UUID("6f1d3c52-8a57-5f0e-9b1c-2f6d7265ab10")
 _NAMESPACE_BYTES = NAMESPACE.bytes
 

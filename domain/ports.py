@@ -27,9 +27,9 @@ from redrive.domain.values import JsonValue
 
 T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
-Timer = Literal["timed_wait", "expiry"]
-Leased = Literal["effect", "compensating"]
-"""What has a lease of its own, as the agenda calls it: an effect sent outside runs, a compensation that runs."""
+FallsDue = Literal["dead_letter", "timed_wait", "expiry", "lease", "effect", "compensating"]
+"""What falls due, as the agenda calls it: a dispatch, the end of a timed wait, the expiry of an approval; of leases,
+that of a claim, of an effect sent outside runs, of a compensation that runs."""
 
 
 class Caller(NamedTuple):
@@ -43,6 +43,14 @@ class Caller(NamedTuple):
     subject: str | None = None
 
 
+DueKey = tuple[int, int]
+"""A place in the line of what is due: (due_ms, created)."""
+
+START: DueKey = (-1, -1)  # before all that is due
+PAGE = 200
+"""So much of what is due is looked at together."""
+
+
 class Due(NamedTuple):
     """A row of the agenda: something whose time has come."""
 
@@ -52,6 +60,11 @@ class Due(NamedTuple):
     run: RunId
     holder: str | None = None
     created: int = 0
+
+    @property
+    def place(self) -> DueKey:
+        """Where it stands in the line."""
+        return self.due_ms, self.created
 
 
 class Subject(Protocol):
@@ -77,7 +90,6 @@ class Policy(Protocol):
         """Its body."""
 
 
-START = (-1, -1)  # before all that is due, by (due_ms, created)
 Ahead = Literal["all", "passed_over", "elsewhere"]
 """Waiters of a limit: all of them, those that were passed over, or of these the ones in another limit's line."""
 
@@ -104,7 +116,7 @@ class Limits(Protocol):
         handlers: Container[str] | None,
         *,
         who: Ahead,
-        before: tuple[int, int] | None = None,
+        before: DueKey | None = None,
         run: str = "",
     ) -> int:
         """How many waiters that a worker could execute come first for a limit."""
@@ -115,7 +127,7 @@ class Limits(Protocol):
         tenant: Tenant | None,
         handlers: Container[str] | None,
         *,
-        before: tuple[int, int] | None = None,
+        before: DueKey | None = None,
         run: str = "",
     ) -> int:
         """How many waiters that a worker cannot execute, and that somebody else looked for just now, come first."""
@@ -224,7 +236,7 @@ class Transaction(Protocol):
         limit: int,
         run: RunId | None,
         without: Container[str] = (),
-        after: tuple[int, int] = START,
+        after: DueKey = START,
     ) -> Sequence[Due]:
         """Due queued runs in the order (due, created) that a worker with *handlers* (None: any) may execute, and
         those for whom a limit has room; only *run*, when it is given; none of the tenants *without*. Fewer than
@@ -274,23 +286,14 @@ class Ledger(Protocol):
     def live_claims(self, runs: Sequence[RunId]) -> set[RunId]:
         """Those of *runs* that are claimed by anybody."""
 
-    def due_dead_letters(self, tenant: Tenant | None, after: tuple[int, int], limit: int) -> Sequence[Due]:
-        """Dead letters whose dispatch is due, the oldest first, beyond *after* (due_ms, created)."""
-
-    def due_timers(self, tenant: Tenant | None, kind: Timer, after: tuple[int, int], limit: int) -> Sequence[Due]:
-        """Runs with a timed wait or an approval whose time has come, the oldest first, beyond *after*."""
+    def due(self, kind: FallsDue, tenant: Tenant | None, limit: int, after: DueKey = START) -> Sequence[Due]:
+        """What of *kind* is due, the oldest first, beyond *after*."""
 
     def next_timer_ms(self, tenant: Tenant | None) -> int | None:
         """When the next timed wait ends, or the next approval expires."""
 
-    def expired(self, kind: Leased, tenant: Tenant | None, limit: int, after: tuple[int, int] = START) -> Sequence[Due]:
-        """What of *kind* has outlived its lease, the oldest first, beyond *after* (due_ms, created)."""
-
     def due_compensations(self, tenant: Tenant | None, operations: Container[str]) -> Sequence[tuple[str, Tenant]]:
         """The compensations that may be run now, and whose operation is one of *operations*; the oldest first."""
-
-    def expired_claims(self, tenant: Tenant | None, limit: int, after: tuple[int, int] = START) -> Sequence[Due]:
-        """Claims whose lease has expired, the oldest first, beyond *after* (due_ms, created)."""
 
     def holders(self, tenant: Tenant | None, kind: str = "lease") -> Mapping[str, Sequence[str]]:
         """The runs that are claimed (or the compensations that run: *kind* compensating), by the process of each."""

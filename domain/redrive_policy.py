@@ -5,6 +5,7 @@ from functools import cached_property
 from pydantic import StrictBool, field_validator
 
 from redrive.domain.document import Document, within
+from redrive.domain.failure import MAX_DELAY_MS
 from redrive.domain.identity import PolicyId
 from redrive.domain.values import JsonValue, digest
 
@@ -19,7 +20,7 @@ class RedrivePolicy(Document):
     continue_after_recurrence: StrictBool = True
 
     _budget = field_validator("max_dispatches", mode="before")(within(1, 1_000))
-    _delays = field_validator("base_delay_ms", "max_delay_ms", mode="before")(within(0, 86_400_000))
+    _delays = field_validator("base_delay_ms", "max_delay_ms", mode="before")(within(0, MAX_DELAY_MS))
 
     @cached_property
     def id(self) -> PolicyId:

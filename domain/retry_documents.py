@@ -6,8 +6,10 @@ from collections.abc import Iterator
 from typing import Any
 
 from redrive.domain.errors import InvalidValue
-from redrive.domain.values import MAX_NAME_BYTES, JsonValue
+from redrive.domain.failure import MAX_DELAY_MS
+from redrive.domain.values import MAX_INTEGER, MAX_NAME_BYTES, JsonValue
 
+MAX_ATTEMPTS = 10
 _PARTS = {"backoff", "terminal_behavior", "manual_override"}
 _BACKOFF_NUMBERS = ("initial_delay_ms", "max_delay_ms", "jitter_ms")
 
@@ -23,7 +25,7 @@ def normalised_policy(document: JsonValue) -> dict[str, Any]:
         raise InvalidValue("retry policy", document, "an object")
     policy: dict[str, Any] = {}
     if (attempts := _whole(source.get("max_attempts"))) is not None:
-        policy["max_attempts"] = min(max(attempts, 1), 10)
+        policy["max_attempts"] = min(max(attempts, 1), MAX_ATTEMPTS)
     if (elapsed := _whole(source.get("max_elapsed_ms"))) is not None and elapsed > 0:
         policy["max_elapsed_ms"] = elapsed
     classes = source.get("retryable_failure_classes")
@@ -60,7 +62,7 @@ def _backoff(source: dict[str, Any]) -> dict[str, Any]:
         backoff["strategy"] = strategy
     for name in _BACKOFF_NUMBERS:
         if (number := _whole(source.get(name))) is not None:
-            backoff[name] = min(number, 86_400_000)
+            backoff[name] = min(number, MAX_DELAY_MS)
     multiplier = source.get("multiplier")
     if isinstance(multiplier, (int, float)) and not isinstance(multiplier, bool) and not _endless(multiplier):
         backoff["multiplier"] = float(min(max(multiplier, 1), 1_000))
@@ -77,7 +79,7 @@ def _snake(value: JsonValue) -> dict[str, Any] | None:
 
 def _whole(value: JsonValue) -> int | None:
     """*value* when it is a whole number ≥ 0 below 2^53; else None."""
-    return value if type(value) is int and 0 <= value < 2**53 else None
+    return value if type(value) is int and 0 <= value <= MAX_INTEGER else None
 
 
 def _endless(value: float) -> bool:

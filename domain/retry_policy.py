@@ -17,6 +17,7 @@ from redrive.domain.errors import InvalidValue
 from redrive.domain.failure import (
     APPROVAL_DENIED,
     INTERRUPTED,
+    MAX_DELAY_MS,
     OUTCOME_UNKNOWN,
     POLICY_WITHHELD,
     PROVIDER_TRANSIENT,
@@ -24,11 +25,9 @@ from redrive.domain.failure import (
     failure_class_named,
 )
 from redrive.domain.identity import PolicyId
-from redrive.domain.retry_documents import normalised_policy
-from redrive.domain.values import JsonValue, clean_integer, digest
+from redrive.domain.retry_documents import MAX_ATTEMPTS, normalised_policy
+from redrive.domain.values import MAX_INTEGER, JsonValue, clean_integer, digest
 
-MAX_DELAY_MS = 86_400_000
-MAX_ATTEMPTS = 10
 RETRYABLE_BY_DEFAULT = frozenset(
     {
         "artifact_contract_unmet",
@@ -62,6 +61,12 @@ class Mode(StrEnum):
     FAIL_RUN = "fail_run"
     PAUSE_FOR_REVIEW = "pause_for_review"
     DEAD_LETTER = "dead_letter"
+
+
+def stopping(mode: Mode, before: Mode | None) -> Mode | None:
+    """What keeps anything new from starting once a node failed for good in this *mode*; *before*: what did so far."""
+    stops = mode is Mode.FAIL_RUN or (mode is Mode.PAUSE_FOR_REVIEW and before is None)
+    return mode if stops else before
 
 
 class Verdict(StrEnum):
@@ -180,7 +185,7 @@ class RetryPolicy(Document):
     @field_validator("max_elapsed_ms", mode="before")
     @classmethod
     def _elapsed(cls, value: object) -> int | None:
-        return None if value is None else clean_integer(value, "max_elapsed_ms", 1, 2**53 - 1)
+        return None if value is None else clean_integer(value, "max_elapsed_ms", 1, MAX_INTEGER)
 
     @field_validator("retryable_failure_classes", mode="before")
     @classmethod
@@ -236,7 +241,7 @@ class RetryPolicy(Document):
         if failure.delay_ms is not None:
             delay = failure.delay_ms
         verdict = self._verdict(failure, number, elapsed, delay)
-        jitter = next_at = None
+        jitter, next_at = 0, None
         if verdict is Verdict.RETRY_SCHEDULED and delay is not None:
             jitter = math.floor(draw * (backoff.jitter_ms + 1))
             next_at = now_ms + delay + jitter
@@ -254,7 +259,7 @@ class RetryPolicy(Document):
             decided_at_ms=now_ms,
             draw=draw,
             delay_ms=delay,
-            jitter_ms=jitter or 0,
+            jitter_ms=jitter,
             next_retry_at_ms=next_at,
             override_allowed=self.manual_override.enabled,
         )

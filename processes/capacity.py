@@ -8,7 +8,7 @@ from redrive.domain.errors import InvalidValue, LimitReached, NotFound
 from redrive.domain.event import Event
 from redrive.domain.identity import NodeId, Tenant
 from redrive.domain.limits import UNLIMITED, First, Limit, LimitUse, Room, Scope, key_of, keys_of_run, name_of
-from redrive.domain.ports import Ahead, Transaction
+from redrive.domain.ports import Ahead, DueKey, Transaction
 from redrive.domain.records import LimitRemoved, LimitSet
 from redrive.domain.run.attempts import startable
 from redrive.domain.run.holding import hold_run
@@ -21,7 +21,7 @@ class Starter(NamedTuple):
 
     tenant: Tenant | None
     handlers: Container[str] | None
-    place: tuple[int, int] | None = None
+    place: DueKey | None = None
 
 
 @dataclass(slots=True)

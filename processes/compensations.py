@@ -15,7 +15,7 @@ from redrive.domain.failure import Failure
 from redrive.domain.identity import CompensationId, DeadLetterId, EffectId, RunId, Tenant, compensation_id_of
 from redrive.domain.ports import Transaction
 from redrive.domain.run.holder import Holder
-from redrive.processes.handout import LetterStanding, standing_of_letter
+from redrive.processes.letters import LetterStanding, standing_of_letter
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,5 @@
 """The worker of several logs: a crew of one worker for each, which share the slots and end together."""
 
-import os
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -10,7 +9,7 @@ from redrive.domain.event import Recorded
 from redrive.domain.values import clean_integer
 from redrive.processes.handlers import Handler
 from redrive.processes.places import Places
-from redrive.processes.services import Embedded, Served, engines_given
+from redrive.processes.services import Embedded, Served, engines_given, own_name
 from redrive.processes.shared_room import Room
 from redrive.processes.slots import Slots
 from redrive.processes.turns import Ended, Turns
@@ -104,7 +103,7 @@ class Crew(Worker):
         concurrency: int = 8,
         **options: Any,
     ) -> None:
-        self.name = name or f"{os.uname().nodename}-{os.getpid()}-{os.urandom(2).hex()}"
+        self.name = name or own_name()
         self.concurrency = clean_integer(concurrency, "concurrency", 1, 1_024)
         if options.get("batch", 1) != 1:
             accepted = "1 for a worker of several logs: for a batch, start a worker of each log (engine.shards[i])"

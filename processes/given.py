@@ -13,9 +13,7 @@ T = TypeVar("T")
 
 def tenant_given(tenant: Tenant) -> Tenant:
     """*tenant* as it is. Raises InvalidValue for what is none, as the text of one."""
-    if not isinstance(tenant, Tenant):
-        raise InvalidValue("tenant", tenant, "a Tenant, for example redrive.Tenant('acme', 'billing', 'prod')")
-    return tenant
+    return instance_given(tenant, Tenant, "tenant", "a Tenant, for example redrive.Tenant('acme', 'billing', 'prod')")
 
 
 def function_given(function: F, field: str, of: str) -> F:

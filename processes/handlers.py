@@ -10,8 +10,8 @@ from redrive.domain.errors import Compensated, InFlight, KeyReused
 from redrive.domain.failure import (
     EXECUTION_ERROR,
     INTERRUPTED,
+    MAX_DELAY_MS,
     MAX_GIVEN_BYTES,
-    MAX_RETRY_DELAY_MS,
     OUTBOX_SEND,
     PROVIDER_TRANSIENT,
     Failure,
@@ -120,4 +120,4 @@ def _said(reason: object) -> str:
 def _delay(delay: Delay | None) -> int | None:
     if delay is None:
         return None
-    return min(max(clean_integer(milliseconds(delay), "delay", -(2**53), 2**53), 0), MAX_RETRY_DELAY_MS)
+    return min(max(clean_integer(milliseconds(delay), "delay", -(2**53), 2**53), 0), MAX_DELAY_MS)

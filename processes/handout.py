@@ -4,9 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from redrive.domain.dead_letter.state import DeadLetter, Disposition
 from redrive.domain.effect.request import Compensation, Scope
-from redrive.domain.identity import DeadLetterId, NodeId, RunId, Tenant
+from redrive.domain.identity import NodeId, RunId, Tenant
 from redrive.domain.run import events as e
 from redrive.domain.run.attempts import AttemptId
 from redrive.domain.run.state import Run, Status
@@ -167,25 +166,6 @@ class Progress:
     status: Status
     ready: tuple[NodeId, ...]
     next_due_ms: int | None
-
-
-@dataclass(frozen=True, slots=True)
-class LetterStanding:
-    """Where a dead letter stands after a command: *dispatches* are used, *granted* were added to the policy's
-    budget, the next dispatch comes at *not_before_ms* at the earliest."""
-
-    id: DeadLetterId
-    run_id: RunId
-    node: NodeId
-    status: Disposition
-    dispatches: int
-    granted: int
-    not_before_ms: int
-
-
-def standing_of_letter(dl: DeadLetter) -> LetterStanding:
-    """Where *dl* stands."""
-    return LetterStanding(dl.id, dl.run, dl.node, dl.status, dl.dispatches, dl.granted, dl.not_before_ms)
 
 
 def attempt_of(run: Run, event: e.AttemptStarted, signals: Signals, outbox: "Outbox | None" = None) -> Attempt:

@@ -74,7 +74,7 @@ def claiming(
         left, held = Places(most, ahead), 0
         waiting: list[RunId] = []
         for row in _line(tx, claimant, limit, full):
-            starter = Starter(tx.caller.tenant, claimant.handlers, (row.due_ms, row.created))
+            starter = Starter(tx.caller.tenant, claimant.handlers, row.place)
             if (room := room_for_run(tx, row.tenant, starter)).full:
                 waiting.append(row.run)
                 if any(use.limit == TOTAL for use in room.full):
@@ -133,7 +133,7 @@ def _dues(tx: Transaction, claimant: Claimant, page: int, full: Collection[str])
                 yield row
         if claimant.run is not None or len(dues) < page:
             return
-        after, page = (dues[-1].due_ms, dues[-1].created), min(4 * page, MOST_CLAIMS)
+        after, page = dues[-1].place, min(4 * page, MOST_CLAIMS)
 
 
 def _claim_one(tx: Transaction, due: Due, claimant: Claimant, places: Places, starter: Starter) -> Claim | bool | None:

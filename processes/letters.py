@@ -1,6 +1,7 @@
 """Dead letters that open, recur and resolve in the transaction of the report that causes it."""
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 
 from redrive.domain.compensation.rules import WAITING, cancel, propose
 from redrive.domain.dead_letter.rules import (
@@ -16,7 +17,7 @@ from redrive.domain.dead_letter.state import REDRIVING, DeadLetter, Disposition
 from redrive.domain.effect.events import EffectDeadLetterLinked
 from redrive.domain.effect.state import Effect, EffectStatus
 from redrive.domain.failure import OUTCOME_UNKNOWN
-from redrive.domain.identity import DeadLetterId, NodeId, compensation_id_of, dead_letter_id_of
+from redrive.domain.identity import DeadLetterId, NodeId, RunId, compensation_id_of, dead_letter_id_of
 from redrive.domain.ports import Subject, Transaction
 from redrive.domain.redrive_policy import RedrivePolicy
 from redrive.domain.retry_policy import RetryDecision, Verdict
@@ -27,6 +28,25 @@ from redrive.projections.logs import log
 
 DEFAULT_REDRIVE_POLICY = RedrivePolicy()
 PolicyOf = Callable[[Run], RedrivePolicy]
+
+
+@dataclass(frozen=True, slots=True)
+class LetterStanding:
+    """Where a dead letter stands after a command: *dispatches* are used, *granted* were added to the policy's
+    budget, the next dispatch comes at *not_before_ms* at the earliest."""
+
+    id: DeadLetterId
+    run_id: RunId
+    node: NodeId
+    status: Disposition
+    dispatches: int
+    granted: int
+    not_before_ms: int
+
+
+def standing_of_letter(dl: DeadLetter) -> LetterStanding:
+    """Where *dl* stands."""
+    return LetterStanding(dl.id, dl.run, dl.node, dl.status, dl.dispatches, dl.granted, dl.not_before_ms)
 
 
 def dead_letter_final_failures(
@@ -56,10 +76,7 @@ def dead_letter_unknown(tx: Transaction, run: Run, policy_of: PolicyOf) -> None:
             continue  # one of the tenant's may be in the hands of another run, which will find out
         if tx.dead_letter(letter).status in REDRIVING:
             node = run.nodes[effect.node]
-            grounds = Grounds(
-                failure_of(effect), Verdict.NOT_RETRYABLE, node.number, node.lifetime, run.generation, tx.now_ms
-            )
-            dead_letter_effect(tx, run, run, effect, grounds, policy_of)
+            _dead_letter_bad(tx, run, effect, node.number, node.lifetime, policy_of)
 
 
 def _ended(effect: Effect, decision: RetryDecision) -> bool:
@@ -98,9 +115,7 @@ def dead_letter_beside_success(
         letter = run.effect_letters.get(effect.id)
         if letter and effect.lifetime != lifetime and tx.dead_letter(letter).status not in REDRIVING:
             continue
-        failure = failure_of(effect)
-        grounds = Grounds(failure, Verdict.NOT_RETRYABLE, number, lifetime, run.generation, tx.now_ms)
-        dead_letter_effect(tx, run, run, effect, grounds, policy_of)
+        _dead_letter_bad(tx, run, effect, number, lifetime, policy_of)
 
 
 def dead_letter_lost(tx: Transaction, run: Run, policy_of: PolicyOf, why: str) -> None:
@@ -113,11 +128,16 @@ def dead_letter_lost(tx: Transaction, run: Run, policy_of: PolicyOf, why: str) -
             lose_intents(tx, run, node, state.lifetime, why)
         for effect in failed_effects(tx, run, node):
             if effect.status is EffectStatus.UNKNOWN and effect.id not in run.effect_letters:
-                failure = failure_of(effect)
-                grounds = Grounds(
-                    failure, Verdict.NOT_RETRYABLE, state.number, state.lifetime, run.generation, tx.now_ms
-                )
-                dead_letter_effect(tx, run, run, effect, grounds, policy_of)
+                _dead_letter_bad(tx, run, effect, state.number, state.lifetime, policy_of)
+
+
+def _dead_letter_bad(
+    tx: Transaction, run: Run, effect: Effect, number: int, lifetime: int, policy_of: PolicyOf
+) -> None:
+    """The dead letter of an effect about which no policy decided: no attempt comes by itself that would do it."""
+    failure = failure_of(effect)
+    grounds = Grounds(failure, Verdict.NOT_RETRYABLE, number, lifetime, run.generation, tx.now_ms)
+    dead_letter_effect(tx, run, run, effect, grounds, policy_of)
 
 
 def dead_letter_effect(

@@ -14,13 +14,14 @@ from redrive.domain.run.events import NoteAdded
 from redrive.domain.run.state import Run, Status
 from redrive.domain.run.wait_events import ApprovalGiven
 from redrive.domain.values import clean_integer, clean_name, clean_text
-from redrive.processes.handout import LetterStanding, standing_of_letter
 from redrive.processes.letters import (
     DEFAULT_REDRIVE_POLICY,
+    LetterStanding,
     PolicyOf,
     dead_letter_lost,
     dead_letter_success,
     effect_of,
+    standing_of_letter,
 )
 
 MAX_OPERATOR_TEXT = 4_096

@@ -2,9 +2,9 @@
 
 from collections.abc import Callable
 
-from redrive.domain.failure import Failure
+from redrive.domain.failure import MAX_DELAY_MS, Failure
 from redrive.domain.ports import Policy, Transaction
-from redrive.domain.retry_policy import MAX_DELAY_MS, RetryDecision
+from redrive.domain.retry_policy import RetryDecision
 from redrive.domain.run.attempts import AttemptId, complete_attempt, fail_attempt, snooze_attempt
 from redrive.domain.run.events import AttemptFailed
 from redrive.domain.values import JsonValue, clean_integer, clean_json

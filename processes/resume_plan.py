@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from redrive.domain.dead_letter.state import DeadLetter
+from redrive.domain.effect.rules import OUTCOMES
 from redrive.domain.effect.state import Effect, EffectStatus
 from redrive.domain.identity import EffectId, NodeId, RunId, compensation_id_of
 from redrive.domain.ports import Transaction
@@ -130,7 +131,7 @@ def _of_letter(dl: DeadLetter, policy_of: PolicyOf) -> Found:
 def _of_effect(effect: Effect) -> Found:
     """Either answer that ends the doubt, or that it goes on; each leads to a different place."""
     subject = _Subject("effect", effect.id, effect.node or None, effect.status)
-    for outcome in ("succeeded", "did_not_happen", "still_unknown"):
+    for outcome in OUTCOMES:
         words = ("reconcile", effect.id, "--outcome", outcome.replace("_", "-"))
         command = reconciling(effect.id, outcome, None, _WHY, by_operator=True)
         yield subject, _Choice(f"reconcile_{outcome}", command, words)

@@ -1,5 +1,6 @@
 """What the acting parts share: the ledger, the policies, the classifier, and who this process is."""
 
+import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
@@ -109,6 +110,11 @@ def engines_given(engine: Served) -> tuple[Embedded, ...]:
     if not several:
         raise InvalidValue("engine", several, "at least one engine")
     return tuple(engine_given(one) for one in several)
+
+
+def own_name() -> str:
+    """A name that no other worker has, and that says where to look for this one."""
+    return f"{os.uname().nodename}-{os.getpid()}-{os.urandom(2).hex()}"
 
 
 @lru_cache(maxsize=256)

@@ -3,13 +3,14 @@
 import asyncio
 import inspect
 import threading
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from queue import SimpleQueue
 from typing import Any
 
 from redrive.domain.run.attempts import AttemptId
 from redrive.processes.handlers import Handler
 from redrive.processes.handout import Attempt
+from redrive.processes.steps import awaited
 
 Done = Callable[[Attempt, Any, BaseException | None], None]
 Read = Callable[[Any, BaseException | None], tuple[Any, BaseException | None]]
@@ -118,7 +119,7 @@ class Slots:
             try:
                 result = handler(attempt)
                 if inspect.isawaitable(result):  # a plain function may hand out a coroutine
-                    result = asyncio.run(_awaited(result))
+                    result = asyncio.run(awaited(result))
             except BaseException as caught:  # noqa: BLE001 - whatever a handler raises is how its attempt ended
                 error = caught
             said = self._read(result, error)
@@ -157,10 +158,6 @@ def _serve_loop(loop: asyncio.AbstractEventLoop) -> None:
 
 async def _ended(tasks: Iterable["asyncio.Task[Any]"]) -> None:
     await asyncio.gather(*tasks, return_exceptions=True)
-
-
-async def _awaited(answer: Awaitable[Any]) -> Any:
-    return await answer
 
 
 async def _call(handler: Handler, attempt: Attempt, read: Read) -> tuple[Any, BaseException | None]:

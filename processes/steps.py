@@ -110,7 +110,7 @@ def finished(answer: Any) -> Any:
     if inspect.iscoroutine(answer) and _in_a_loop():
         answer.close()
         raise NotSent("an async function needs effect_async in an async handler", failure_class=EXECUTION_ERROR)
-    return asyncio.run(_awaited(answer))
+    return asyncio.run(awaited(answer))
 
 
 def _in_a_loop() -> bool:
@@ -121,7 +121,8 @@ def _in_a_loop() -> bool:
     return True
 
 
-async def _awaited(answer: Awaitable[Any]) -> Any:
+async def awaited(answer: Awaitable[Any]) -> Any:
+    """What *answer* comes to: ``asyncio.run`` takes coroutines only."""
     return await answer
 
 

@@ -9,18 +9,14 @@ from redrive.domain.dead_letter.rules import succeed
 from redrive.domain.dead_letter.state import DeadLetter
 from redrive.domain.errors import Conflict, Refused, StorageError, StreamDamaged
 from redrive.domain.event import Cause
-from redrive.domain.identity import DeadLetterId, RunId, Tenant
-from redrive.domain.ports import Caller, Ledger, Outcome, Transaction
+from redrive.domain.identity import DeadLetterId, NodeId, RunId, Tenant
+from redrive.domain.ports import PAGE, START, Caller, DueKey, Ledger, Outcome, Transaction
 from redrive.domain.redrive_policy import RedrivePolicy
 from redrive.domain.run.control import requeue_run
 from redrive.domain.run.state import Run
-from redrive.processes.handout import LetterStanding, standing_of_letter
-from redrive.processes.letters import DEFAULT_REDRIVE_POLICY, PolicyOf, effect_of
+from redrive.processes.letters import DEFAULT_REDRIVE_POLICY, LetterStanding, PolicyOf, effect_of, standing_of_letter
 from redrive.projections.logs import log
 
-DueKey = tuple[int, int]
-START: DueKey = (-1, -1)
-PAGE = 200
 UNREADABLE = Judgement(Act.SKIP, "its stream holds an event that this version does not know")
 TOPICS = {
     Act.DISPATCH: "dead_letter.retry_dispatched",
@@ -37,7 +33,7 @@ class SweepAct:
 
     dead_letter: DeadLetterId
     run: RunId
-    node: str
+    node: NodeId
     act: Act
     why: str
 
@@ -80,11 +76,11 @@ def sweep(
     report = SweepReport()
     caller = Caller(tenant, cause=SWEEPER)
     seen: set[RunId] = set()
-    while page := ledger.due_dead_letters(tenant, after, PAGE):
+    while page := ledger.due("dead_letter", tenant, PAGE, after):
         with ledger.turn("sweep") as waited:
-            if waited and not (page := ledger.due_dead_letters(tenant, after, PAGE)):
+            if waited and not (page := ledger.due("dead_letter", tenant, PAGE, after)):
                 break
-            after = (page[-1].due_ms, page[-1].created)
+            after = page[-1].place
             runs = list(dict.fromkeys(row.run for row in page if row.run not in seen))
             seen.update(runs)
             jobs = [(caller, redriving(id_, policy_of, engine)) for id_ in runs]
@@ -130,39 +126,37 @@ def redriving(id_: RunId, policy_of: PolicyOf, engine: str) -> Callable[[Transac
         run = tx.find_run(id_)
         if run is None:
             return _hold_unknown(tx, id_, engine)
-        policy, known = policy_of(run), tx.readable(run.id)
-        acts: list[SweepAct] = []
-        going: list[DeadLetter] = []
-        for dl_id in tx.due_dead_letters(id_):
-            dl = tx.dead_letter(dl_id)
-            verdict = _judge(tx, dl, run, policy) if known and tx.readable(dl_id) else UNREADABLE
-            acts.append(SweepAct(dl_id, id_, dl.node, verdict.act, verdict.why))
-            if verdict.act is Act.DISPATCH:
-                going.append(dl)
-        held = set(stuck(run, [dl.node for dl in going]))
-        going = [dl for dl in going if dl.node not in held]
+        policy = policy_of(run)
+        acts = _judged(tx, id_, run, policy)
+        held = set(stuck(run, [act.node for act in acts if act.act is Act.DISPATCH]))
         acts = [_hold_stuck(act) if act.node in held and act.act is Act.DISPATCH else act for act in acts]
         for act in acts:
-            _carry_out(tx, run, act, policy_of, engine)
-        _dispatch(tx, run, going, policy_of)
+            _carry_out(tx, run, act, policy, engine)
+        _dispatch(tx, run, [tx.dead_letter(act.dead_letter) for act in acts if act.act is Act.DISPATCH], policy)
         return acts
 
     return redrive
 
 
-def _judge(tx: Transaction, dl: DeadLetter, run: Run, policy: RedrivePolicy) -> Judgement:
-    return judge(dl, run, policy, now_ms=tx.now_ms, effect=effect_of(tx, dl))
+def _judged(tx: Transaction, id_: RunId, run: Run | None, policy: RedrivePolicy) -> list[SweepAct]:
+    """What is to be done about each due dead letter of a run; None: this log does not have it."""
+    acts: list[SweepAct] = []
+    known = run is None or tx.readable(id_)
+    for dl_id in tx.due_dead_letters(id_):
+        dl, found = tx.dead_letter(dl_id), UNREADABLE
+        if known and tx.readable(dl_id):
+            found = judge(dl, run, policy, now_ms=tx.now_ms, effect=None if run is None else effect_of(tx, dl))
+        acts.append(SweepAct(dl_id, id_, dl.node, found.act, found.why))
+    return acts
 
 
 def _hold_unknown(tx: Transaction, id_: RunId, engine: str) -> list[SweepAct]:
     """The dead letters of a run that this log does not have (it was imported without it)."""
-    acts: list[SweepAct] = []
-    for dl_id in tx.due_dead_letters(id_):
-        dl = tx.dead_letter(dl_id)
-        verdict = judge(dl, None, DEFAULT_REDRIVE_POLICY, now_ms=tx.now_ms) if tx.readable(dl_id) else UNREADABLE
-        acts.append(SweepAct(dl_id, id_, dl.node, verdict.act, verdict.why))
-        if verdict.act is Act.HOLD:
-            tx.append_dead_letter(dl_id, dl, DeadLetterHeld(why=verdict.why, run_version=0, engine=engine))
+    acts = _judged(tx, id_, None, DEFAULT_REDRIVE_POLICY)
+    for act in acts:
+        if act.act is Act.HOLD:
+            dl = tx.dead_letter(act.dead_letter)
+            tx.append_dead_letter(dl.id, dl, DeadLetterHeld(why=act.why, run_version=0, engine=engine))
     return acts
 
 
@@ -181,12 +175,12 @@ def _hold_stuck(act: SweepAct) -> SweepAct:
     return SweepAct(act.dead_letter, act.run, act.node, Act.HOLD, "a parent of its node has not succeeded")
 
 
-def _carry_out(tx: Transaction, run: Run, act: SweepAct, policy_of: PolicyOf, engine: str) -> None:
+def _carry_out(tx: Transaction, run: Run, act: SweepAct, policy: RedrivePolicy, engine: str) -> None:
     dl = tx.dead_letter(act.dead_letter)
     match act.act:
         case Act.PARK:
-            _register(tx, run, policy_of)
-            tx.append_dead_letter(dl.id, run, park(dl, policy_of(run)))
+            tx.register_policy(run, "redrive", policy)
+            tx.append_dead_letter(dl.id, run, park(dl, policy))
         case Act.RESOLVE:
             node = run.nodes.get(dl.node)
             tx.append_dead_letter(dl.id, run, *succeed(dl, node.lifetime if node else dl.lifetime))
@@ -196,16 +190,11 @@ def _carry_out(tx: Transaction, run: Run, act: SweepAct, policy_of: PolicyOf, en
             pass
 
 
-def _dispatch(tx: Transaction, run: Run, going: list[DeadLetter], policy_of: PolicyOf) -> None:
+def _dispatch(tx: Transaction, run: Run, going: list[DeadLetter], policy: RedrivePolicy) -> None:
     if not going:
         return
-    policy = policy_of(run)
-    _register(tx, run, policy_of)
+    tx.register_policy(run, "redrive", policy)
     cause = tx.moved_by(going[0].id)
     tx.append_run(run, *requeue_run(run, [dl.node for dl in going], "redrive", now_ms=tx.now_ms), cause=cause)
     for dl in going:
         tx.append_dead_letter(dl.id, run, dispatch(dl, policy, generation=run.generation, now_ms=tx.now_ms))
-
-
-def _register(tx: Transaction, run: Run, policy_of: PolicyOf) -> None:
-    tx.register_policy(run, "redrive", policy_of(run))

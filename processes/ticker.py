@@ -2,13 +2,13 @@
 runs and on compensations whose lease ended, and sweeps dead letters; once, or on a timer."""
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Self
 
 from redrive.domain.errors import Conflict, EngineClosed, StorageError, StreamUnreadable
 from redrive.domain.identity import CompensationId, EffectId, RunId, Tenant
-from redrive.domain.ports import Caller, Leased, Outcome, Transaction
+from redrive.domain.ports import PAGE, START, Caller, DueKey, FallsDue, Outcome, Transaction
 from redrive.domain.run.holder import Holder
 from redrive.domain.values import clean_integer
 from redrive.processes.compensations import expiring as expiring_compensation
@@ -16,13 +16,12 @@ from redrive.processes.effects import expiring
 from redrive.processes.host import is_gone, supervisors_of
 from redrive.processes.leases import reclaiming
 from redrive.processes.services import Served, Services, engines_given
-from redrive.processes.sweep import START, DueKey, SweepReport, sweep
+from redrive.processes.sweep import SweepReport, sweep
 from redrive.processes.timers import TIMER, TimerReport, end_timers
 from redrive.projections.logs import log
 
 DEFAULT_INTERVAL_MS = 1_000
-PAGE = 200
-NOUNS: dict[Leased, str] = {"effect": "effect", "compensating": "compensation"}
+NOUNS: dict[FallsDue, str] = {"effect": "effect", "compensating": "compensation"}
 
 
 @dataclass(slots=True)
@@ -59,8 +58,8 @@ def reclaim_expired(services: Services, tenant: Tenant | None) -> list[RunId]:
     """Take every run whose lease has expired."""
     reclaimed: list[RunId] = []
     after = START
-    while page := services.ledger.expired_claims(tenant, PAGE, after):  # what cannot be read stays: go on beyond it
-        after = (page[-1].due_ms, page[-1].created)
+    while page := services.ledger.due("lease", tenant, PAGE, after):  # what cannot be read stays: go on beyond it
+        after = page[-1].place
         reclaimed += [due.run for due in page if _reclaim(services, tenant, due.run, None)]
     return reclaimed
 
@@ -84,34 +83,34 @@ def _lose_compensations_of_the_dead(services: Services, tenant: Tenant | None) -
             caller = Caller(tenant, cause=TIMER)
             jobs = [(caller, expiring_compensation(CompensationId(id_), holder)) for id_ in subjects]
             outcomes = services.ledger.transact_together(jobs)
-            lost += [i for i, told in zip(subjects, outcomes, strict=True) if _took_place("compensating", i, told)]
+            lost += _took_place("compensation", subjects, outcomes, "process_gone")
     return lost
 
 
 def _expire(
-    services: Services, tenant: Tenant | None, kind: Leased, command: Callable[[str], Callable[[Transaction], bool]]
+    services: Services, tenant: Tenant | None, kind: FallsDue, command: Callable[[str], Callable[[Transaction], bool]]
 ) -> list[str]:
     """Give up on what has outlived its lease, page by page."""
     expired: list[str] = []
     caller, after = Caller(tenant, cause=TIMER), START
-    while page := services.ledger.expired(kind, tenant, PAGE, after):
-        after = (page[-1].due_ms, page[-1].created)
+    while page := services.ledger.due(kind, tenant, PAGE, after):
+        after = page[-1].place
         subjects = [due.subject for due in page]
         outcomes = services.ledger.transact_together([(caller, command(id_)) for id_ in subjects])
-        expired += [id_ for id_, told in zip(subjects, outcomes, strict=True) if _took_place(NOUNS[kind], id_, told)]
+        expired += _took_place(NOUNS[kind], subjects, outcomes, "lease_expired")
     return expired
 
 
-def _took_place(noun: str, id_: str, outcome: Outcome[bool]) -> bool:
-    subject = {noun: id_}
-    try:
-        expired = outcome.result()
-    except StreamUnreadable as refused:
-        log.info(f"{noun}.expiry_refused", **subject, code=refused.code, why=str(refused))
-        return False
-    if expired:
-        log.warning(f"{noun}.lease_expired", **subject)
-    return expired
+def _took_place(noun: str, ids: Sequence[str], outcomes: Sequence[Outcome[bool]], why: str) -> Iterator[str]:
+    """What was given up, logged; what this version cannot read is left alone."""
+    for id_, outcome in zip(ids, outcomes, strict=True):
+        subject = {noun: id_}
+        try:
+            if outcome.result():
+                log.warning(f"{noun}.{why}", **subject)
+                yield id_
+        except StreamUnreadable as refused:
+            log.info(f"{noun}.expiry_refused", **subject, code=refused.code, why=str(refused))
 
 
 def _reclaim(services: Services, tenant: Tenant | None, run: RunId, gone: Holder | None) -> bool:

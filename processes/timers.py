@@ -4,17 +4,16 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from redrive.domain.errors import StreamUnreadable
-from redrive.domain.event import Cause, Event
+from redrive.domain.event import Cause
 from redrive.domain.identity import NodeId, RunId, Tenant
-from redrive.domain.ports import Caller, Outcome, Timer, Transaction
+from redrive.domain.ports import PAGE, START, Caller, FallsDue, Outcome, Transaction
 from redrive.domain.run.stateful_waits import end_due
 from redrive.domain.run.wait_events import ApprovalExpired, WaitEnded
 from redrive.processes.letters import PolicyOf, dead_letter_final_failures
 from redrive.processes.services import Services
 from redrive.projections.logs import log
 
-KINDS: tuple[Timer, ...] = ("timed_wait", "expiry")
-PAGE = 200
+KINDS: tuple[FallsDue, ...] = ("timed_wait", "expiry")
 TIMER = Cause("timer", "tick")
 
 
@@ -46,14 +45,14 @@ def end_timers(services: Services, tenant: Tenant | None, *, pages: int | None =
 
 
 def _end_kind(
-    services: Services, tenant: Tenant | None, kind: Timer, pages: int | None, seen: set[RunId], report: TimerReport
+    services: Services, tenant: Tenant | None, kind: FallsDue, pages: int | None, seen: set[RunId], report: TimerReport
 ) -> None:
-    after = (-1, -1)
-    while page := services.ledger.due_timers(tenant, kind, after, PAGE):
+    after = START
+    while page := services.ledger.due(kind, tenant, PAGE, after):
         if pages is not None and pages <= 0:
             report.more = True
             return
-        after = (page[-1].due_ms, page[-1].created)
+        after = page[-1].place
         runs = list(dict.fromkeys(row.run for row in page if row.run not in seen))
         seen.update(runs)
         caller = Caller(tenant, cause=TIMER)
@@ -78,13 +77,10 @@ def ending(id_: RunId, policy_of: PolicyOf) -> Callable[[Transaction], list[Time
         if events:
             tx.append_run(run, *events)
             dead_letter_final_failures(tx, run, expired, policy_of)
-        return [TimerAct(id_, act[0], act[1]) for act in map(_act, events) if act]
+        ended = [event for event in events if isinstance(event, WaitEnded | ApprovalExpired)]
+        return [TimerAct(id_, event.node, isinstance(event, ApprovalExpired)) for event in ended]
 
     return end
-
-
-def _act(event: Event) -> tuple[NodeId, bool] | None:
-    return (event.node, isinstance(event, ApprovalExpired)) if isinstance(event, WaitEnded | ApprovalExpired) else None
 
 
 def _told(run: RunId, outcome: Outcome[list[TimerAct]]) -> list[TimerAct]:

@@ -8,8 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from redrive.domain.errors import InvalidValue
-from redrive.domain.failure import EXECUTION_ERROR, Failure
-from redrive.domain.retry_policy import MAX_DELAY_MS
+from redrive.domain.failure import EXECUTION_ERROR, MAX_DELAY_MS, Failure
 from redrive.domain.values import JsonValue, clean_integer, clean_json
 from redrive.processes.handlers import AttemptError, Snooze, milliseconds
 from redrive.processes.services import Services

@@ -1,7 +1,6 @@
 """The worker: claims runs, runs their handlers, reports, and keeps its leases; one commit per turn."""
 
 import inspect
-import os
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -13,6 +12,7 @@ from redrive.domain.compensation.rules import DEFAULT_LEASE_MS as COMPENSATION_L
 from redrive.domain.errors import Conflict, EngineClosed, InvalidValue, StorageError
 from redrive.domain.event import Recorded
 from redrive.domain.identity import RunId
+from redrive.domain.ports import START
 from redrive.domain.run.claims import DEFAULT_LEASE_MS
 from redrive.domain.values import clean_integer
 from redrive.processes.compensator import Compensate, Compensator
@@ -21,9 +21,8 @@ from redrive.processes.handlers import Handler
 from redrive.processes.leases import MOST_CLAIMS, Claimant
 from redrive.processes.outbox import Outbox, Reconciler
 from redrive.processes.places import Places
-from redrive.processes.services import Served, engines_given, worker_caller
+from redrive.processes.services import Served, engines_given, own_name, worker_caller
 from redrive.processes.slots import Slots
-from redrive.processes.sweep import START
 from redrive.processes.ticker import DEFAULT_INTERVAL_MS, tick
 from redrive.processes.told import told
 from redrive.processes.turns import Ended, Turns
@@ -76,7 +75,7 @@ class Worker:
         compensators: Mapping[str, Compensate] | None = None,
     ) -> None:
         _require_handlers(handlers)
-        self.name = name or f"{os.uname().nodename}-{os.getpid()}-{os.urandom(2).hex()}"
+        self.name = name or own_name()
         self.concurrency = clean_integer(concurrency, "concurrency", 1, 1_024)
         (only_one,) = engines_given(engine)
         services, self._tenant = only_one.services, only_one.tenant

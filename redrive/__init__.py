@@ -131,7 +131,8 @@ _PUBLIC = {
         "StillUnknown",
         "Withhold",
     ),
-    "redrive.processes.handout": ("Attempt", "Claim", "Lease", "LetterStanding", "Progress"),
+    "redrive.processes.handout": ("Attempt", "Claim", "Lease", "Progress"),
+    "redrive.processes.letters": ("LetterStanding",),
     "redrive.processes.resume_plan": ("ResumeOption", "ResumePlan"),
     "redrive.processes.sweep": ("SweepAct", "SweepReport"),
     "redrive.processes.ticker": ("Ticker", "TickReport"),
@@ -310,8 +311,8 @@ if TYPE_CHECKING:
     from redrive.processes.handout import Attempt as Attempt
     from redrive.processes.handout import Claim as Claim
     from redrive.processes.handout import Lease as Lease
-    from redrive.processes.handout import LetterStanding as LetterStanding
     from redrive.processes.handout import Progress as Progress
+    from redrive.processes.letters import LetterStanding as LetterStanding
     from redrive.processes.outbox import DidNotHappen as DidNotHappen
     from redrive.processes.outbox import Gate as Gate
     from redrive.processes.outbox import Happened as Happened

@@ -6,8 +6,9 @@ from pydantic import BaseModel, ConfigDict
 
 from redrive.domain.compensation import events as ce
 from redrive.domain.effect import events as e
+from redrive.domain.effect.state import withheld_failure
 from redrive.domain.event import Recorded
-from redrive.domain.failure import POLICY_WITHHELD, Failure
+from redrive.domain.failure import Failure
 from redrive.domain.values import CleanJson
 from redrive.projections.models import CompensationSummary, DeadLetterSummary, EffectSummary
 
@@ -138,7 +139,7 @@ def _outcome(event: object) -> EffectOutcome | None:
         case e.EffectOutcomeUnknown():
             return _bad("unknown", event.failure, event.ended_at_ms, event.late)
         case e.EffectWithheld():
-            return _bad("withheld", Failure(POLICY_WITHHELD, event.why, kind="gate"), event.withheld_at_ms, late=False)
+            return _bad("withheld", withheld_failure(event.why), event.withheld_at_ms, late=False)
         case e.EffectReconciled():
             return EffectOutcome(
                 outcome=event.outcome, by=event.by, at_ms=event.reconciled_at_ms, reason=event.why or None,

@@ -9,7 +9,8 @@ from redrive.processes.effects import EffectCall
 from redrive.processes.outbox import Reconciler
 
 if TYPE_CHECKING:
-    from redrive.http_effects import Found, HttpReconciler
+    from redrive.http_effects import HttpReconciler
+    from redrive.processes.outbox import Found
 
 
 def effect_reconcilers() -> dict[str, Reconciler]:

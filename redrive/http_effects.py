@@ -27,13 +27,14 @@ from typing import TYPE_CHECKING, Any
 from redrive import __version__
 from redrive.domain.errors import InvalidValue
 from redrive.domain.failure import PROVIDER_AUTH, PROVIDER_TRANSIENT, Failure
+from redrive.domain.redaction import REDACTED
 from redrive.domain.values import MAX_TIMEOUT_MS, clean_integer
 from redrive.http_exchange import Exchange, OutOfTime
 from redrive.http_receipts import Hidden, retry_after_ms
 from redrive.http_requests import headers_of, is_repeatable, method_of, request_of
 from redrive.processes.effects import EffectCall
 from redrive.processes.handlers import AttemptError, NotSent, Rejected
-from redrive.processes.outbox import DidNotHappen, Happened, StillUnknown
+from redrive.processes.outbox import DidNotHappen, Found, Happened, StillUnknown
 
 if TYPE_CHECKING:
     import httpx
@@ -41,12 +42,9 @@ if TYPE_CHECKING:
 DEFAULT_TIMEOUT_MS = 30_000
 MISSING = "missing_config"
 PROVIDER_REJECTED = "provider_rejected"
-REDACTED = "[redacted]"
 _NOT_PROCESSED = frozenset({408, 425, 429, 503})
 _NOT_AUTHENTICATED = frozenset({401, 403, 407})
 _REDIRECTED_UNREAD = frozenset({307, 308})
-
-Found = Happened | DidNotHappen | StillUnknown
 
 
 class NoAnswer(AttemptError):

@@ -7,7 +7,7 @@ from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, quote_plus
 
-from redrive.domain.failure import MAX_RETRY_DELAY_MS
+from redrive.domain.failure import MAX_DELAY_MS
 from redrive.domain.redaction import REDACTED
 from redrive.domain.values import clean_json
 
@@ -89,12 +89,12 @@ def retry_after_ms(value: str | None, now_s: float) -> int | None:
         return None
     text = value.strip()
     if text.isdecimal() and text.isascii():
-        return min(int(text[:9]) * 1000, MAX_RETRY_DELAY_MS)
+        return min(int(text[:9]) * 1000, MAX_DELAY_MS)
     try:
         seconds = parsedate_to_datetime(text).timestamp() - now_s
     except (ValueError, TypeError, OverflowError):
         return None
-    return min(max(round(seconds * 1000), 0), MAX_RETRY_DELAY_MS)
+    return min(max(round(seconds * 1000), 0), MAX_DELAY_MS)
 
 
 def _body(raw: bytes, headers: Mapping[str, str], cut: bool) -> Any:

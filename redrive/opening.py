@@ -84,14 +84,7 @@ def open(  # noqa: A001, PLR0913  (redrive.open reads well; all have defaults)
     clean_integer(busy_timeout_ms, "busy_timeout_ms", 0, MAX_BUSY_TIMEOUT_MS)
     clean_integer(cache_bytes, "cache_bytes", 0, MAX_INTEGER)
     telling = [_one_by_one(listener) for listener in listeners_given(listeners)]
-    if views is not None and not isinstance(views, (str, os.PathLike)):
-        raise InvalidValue("views", views, "the folder for the query views, as a text")
-    if gate is not None:
-        function_given(gate, "gate", "an EffectCall")
-    if classifier is not None:
-        instance_given(classifier, Classifier, "classifier", "a Classifier, such as redrive.Classifier()")
-    if redactor is not None:
-        instance_given(redactor, Redactor, "redactor", "a Redactor, such as redrive.Redactor()")
+    _require_parts(views, gate, classifier, redactor)
     asked = functions_given(reconcilers, "reconcilers", "an EffectCall")
     with ExitStack() as opened:
         ledger = LogLedger(
@@ -123,6 +116,18 @@ def open(  # noqa: A001, PLR0913  (redrive.open reads well; all have defaults)
         engine._take_keys(encryption)
         opened.pop_all()
     return engine
+
+
+def _require_parts(views: object, gate: Gate | None, classifier: object, redactor: object) -> None:
+    """Raises InvalidValue for what is given and cannot be used."""
+    if views is not None and not isinstance(views, (str, os.PathLike)):
+        raise InvalidValue("views", views, "the folder for the query views, as a text")
+    if gate is not None:
+        function_given(gate, "gate", "an EffectCall")
+    if classifier is not None:
+        instance_given(classifier, Classifier, "classifier", "a Classifier, such as redrive.Classifier()")
+    if redactor is not None:
+        instance_given(redactor, Redactor, "redactor", "a Redactor, such as redrive.Redactor()")
 
 
 def _setting(limits: Sequence[Limit]) -> SettingLimits:

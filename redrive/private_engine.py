@@ -6,7 +6,7 @@ from redrive.domain.errors import InvalidValue
 from redrive.domain.identity import Tenant, human
 from redrive.domain.values import clean_name
 from redrive.ledger.ledger import refuse_in_batch
-from redrive.processes.operations import reason_given
+from redrive.processes.given import tenant_given
 from redrive.tenant_effects import Actor
 
 if TYPE_CHECKING:
@@ -30,12 +30,10 @@ class PrivateEngine:
         from redrive.privacy.destruction import destroy_key
 
         refuse_in_batch("destroy_key")
-        name, told = clean_name(subject, "subject"), reason_given(reason)
-        if tenant is not None and not isinstance(tenant, Tenant):
-            raise InvalidValue("tenant", tenant, "a Tenant, for example redrive.Tenant('acme', 'billing', 'prod')")
-        engine, encryption = cast("Engine", self), self._encryption()
-        told = engine.services.redactor.text(told)
-        return destroy_key(engine, encryption, tenant or Tenant(), name, human(actor), told)
+        engine, name = cast("Engine", self), clean_name(subject, "subject")
+        told = engine.services.reason(reason)
+        owner = Tenant() if tenant is None else tenant_given(tenant)
+        return destroy_key(engine, self._encryption(), owner, name, human(actor), told)
 
     def privacy_status(self) -> "PrivacyStatus":
         """The key store of the log, and how many keys it has. Raises InvalidValue without one."""

@@ -25,6 +25,7 @@ from redrive.settings import Settings
 from redrive.tenant_engine import TenantEngine
 
 SURVIVORS_S = 12.0
+_WAYS = "--resume goes on with that run as it is, --new starts another"
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +60,6 @@ def choose_run(tenant: TenantEngine, automation: str, flow: Flow, choice: Choice
 
 
 def _choose(tenant: TenantEngine, automation: str, flow: Flow, choice: Choice, actor: str) -> Chosen:
-
     def submit(key: str | None) -> RunId:
         return tenant.submit(flow, automation=automation, key=key, input=choice.input, actor=actor)
 
@@ -86,9 +86,6 @@ def _choose(tenant: TenantEngine, automation: str, flow: Flow, choice: Choice, a
     if choice.input is not None and not choice.resume:
         _same_input(tenant, unfinished, choice.input)
     return Chosen(RunId(unfinished.run_id), resumed=True)
-
-
-_WAYS = "--resume goes on with that run as it is, --new starts another"
 
 
 def _same_kind(tenant: TenantEngine, run: RunSummary, flow: Flow) -> RunId:
@@ -188,13 +185,17 @@ def stopping_on_signals(worker: Worker, say: Callable[[str], None]) -> Iterator[
         say("finishing what is running; again to stop it at once")
         worker.stop()
 
-    main = threading.current_thread() is threading.main_thread()
-    before: dict[int, Any] = {number: signal.signal(number, stop) for number in _SIGNALS} if main else {}
-    try:
+    with on_signals(stop, signal.SIGINT, signal.SIGTERM):
         yield interrupted
+
+
+@contextmanager
+def on_signals(handler: Callable[[int, FrameType | None], None], *numbers: int) -> Iterator[None]:
+    """Call *handler* on these signals meanwhile; nothing changes in a thread that gets none."""
+    main = threading.current_thread() is threading.main_thread()
+    before: dict[int, Any] = {number: signal.signal(number, handler) for number in numbers} if main else {}
+    try:
+        yield
     finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-
-
-_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+        for number, known in before.items():
+            signal.signal(number, known)

@@ -19,7 +19,8 @@ from redrive.processes.compensator import kept_back
 from redrive.processes.effects import EffectStanding, receipt_of
 from redrive.processes.given import send_given
 from redrive.processes.handlers import failure_raised
-from redrive.processes.handout import Attempt, LetterStanding
+from redrive.processes.handout import Attempt
+from redrive.processes.letters import LetterStanding
 from redrive.processes.outbox import Outbox, Send, asked
 from redrive.processes.services import Services, worker_principal
 from redrive.processes.wanted import WantedEffect, wanted_effect

@@ -220,9 +220,7 @@ def documented() -> set[str]:
 
 def errors() -> set[str]:
     """The public names that are errors of redrive."""
-    return {name for name in redrive.__all__ if isinstance(getattr(redrive, name), type)} & {
-        name for name in redrive.__all__ if _is_error(getattr(redrive, name))
-    }
+    return {name for name in redrive.__all__ if _is_error(getattr(redrive, name))}
 
 
 def _is_error(value: object) -> bool:

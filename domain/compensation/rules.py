@@ -88,10 +88,10 @@ def complete(compensation: CompensationState, epoch: int, receipt: Receipt, *, n
     again gives no event. Raises StaleEpoch, NotAllowed."""
     if _said_before(compensation, epoch, CompensationStatus.COMPLETED, receipt.digest):
         return []
-    if epoch == compensation.epoch and _may_have_happened(compensation):
-        return [_completed(epoch, receipt, now_ms)]
-    _require_current(compensation, "complete", epoch)
-    return [_completed(epoch, receipt, now_ms)]
+    if epoch != compensation.epoch or not _may_have_happened(compensation):
+        _require_current(compensation, "complete", epoch)
+    body, mark = receipt.body, receipt.digest
+    return [e.CompensationCompleted(epoch=epoch, receipt=body, receipt_digest=mark, ended_at_ms=now_ms)]
 
 
 def fail(
@@ -116,10 +116,6 @@ def expire(compensation: CompensationState, *, now_ms: int, gone: Holder | None 
     else:
         return []
     return fail(compensation, compensation.epoch, failure, outcome_unknown=True, now_ms=now_ms)
-
-
-def _completed(epoch: int, receipt: Receipt, now_ms: int) -> Event:
-    return e.CompensationCompleted(epoch=epoch, receipt=receipt.body, receipt_digest=receipt.digest, ended_at_ms=now_ms)
 
 
 def _may_have_happened(compensation: CompensationState) -> bool:

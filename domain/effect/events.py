@@ -8,6 +8,9 @@ from redrive.domain.failure import Failure
 from redrive.domain.identity import DeadLetterId, EffectId, NodeId, RunId
 from redrive.domain.values import CleanJson
 
+Outcome = Literal["succeeded", "did_not_happen", "still_unknown"]
+"""What somebody may find out about an effect whose outcome nobody knew."""
+
 
 class EffectIntended(Event):
     """It is about to be sent: this was durable before the call. *try_number* counts the sendings.
@@ -87,7 +90,7 @@ class EffectReconciled(Event):
     TOPIC: ClassVar[str] = "effect.reconciled"
 
     try_number: int
-    outcome: Literal["succeeded", "did_not_happen", "still_unknown"]
+    outcome: Outcome
     by: Literal["reconciler", "operator"]
     why: str
     receipt: CleanJson

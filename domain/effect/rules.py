@@ -3,6 +3,8 @@
 What is promised: docs/explanation/guarantees.md.
 """
 
+from typing import get_args
+
 from redrive.domain.effect import events as e
 from redrive.domain.effect.request import EffectRequest, Receipt
 from redrive.domain.effect.state import Effect, EffectStatus, report_digest
@@ -15,7 +17,7 @@ from redrive.domain.run.attempts import AttemptId
 from redrive.domain.run.state import NodeStatus, Run, Status
 
 OUTSIDE_LEASE_MS = 300_000
-OUTCOMES = ("succeeded", "did_not_happen", "still_unknown")
+OUTCOMES: tuple[str, ...] = get_args(e.Outcome)
 
 
 def is_live(effect: Effect, run: Run | None, *, now_ms: int) -> bool:

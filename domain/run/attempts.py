@@ -39,10 +39,7 @@ def start_attempt(
     run: Run, node: NodeId, *, epoch: int, now_ms: int, limits: tuple[LimitUse, ...] = ()
 ) -> e.AttemptStarted:
     """Start a try of *node*. Raises NotRunning, StaleEpoch, NodeNotReady."""
-    if run.status is not RUNNING:
-        raise NotRunning(run.id, run.status)
-    if epoch != run.epoch:
-        raise StaleEpoch(run.id, held=epoch, current=run.epoch)
+    require_epoch(run, epoch)
     if why := _not_ready(run, node, now_ms):
         raise NodeNotReady(run.id, node, why)
     return started(run, node, epoch=epoch, now_ms=now_ms, limits=limits)
@@ -88,9 +85,9 @@ def complete_attempt(run: Run, attempt: AttemptId, output: JsonValue, *, now_ms:
         return []
     require_current(run, attempt)
     event = e.AttemptSucceeded(**_names(attempt), output=output, report=report)
-    after = _after_end(run, attempt)
+    after = _after_end(run)
     followed = follow(run, after, now_ms=now_ms, succeeded=(attempt.node,))
-    return [event, *followed, *_settled(run, attempt, after, now_ms)]
+    return [event, *followed, *_settled(run, after, now_ms)]
 
 
 def fail_attempt(run: Run, attempt: AttemptId, failure: Failure, *, now_ms: int, draw: float) -> list[Event]:
@@ -104,8 +101,8 @@ def fail_attempt(run: Run, attempt: AttemptId, failure: Failure, *, now_ms: int,
     require_current(run, attempt)
     decision = decide(run, attempt.node, failure, now_ms=now_ms, draw=draw)
     failed = e.AttemptFailed(**_names(attempt), decision=decision, report=report)
-    after = _after_end(run, attempt)
-    return [failed, *consequences(run, decision, attempt.node, after), *_settled(run, attempt, after, now_ms)]
+    after = _after_end(run)
+    return [failed, *consequences(run, decision, attempt.node, after), *_settled(run, after, now_ms)]
 
 
 def snooze_attempt(run: Run, attempt: AttemptId, delay_ms: int, *, now_ms: int) -> list[Event]:
@@ -119,9 +116,9 @@ def snooze_attempt(run: Run, attempt: AttemptId, delay_ms: int, *, now_ms: int) 
     require_current(run, attempt)
     due = now_ms + delay_ms
     snoozed = e.AttemptSnoozed(**_names(attempt), delay_ms=delay_ms, due_ms=due, report=report)
-    after = _after_end(run, attempt)
+    after = _after_end(run)
     wait_until(after, due, "snoozed")
-    return [snoozed, *_settled(run, attempt, after, now_ms)]
+    return [snoozed, *_settled(run, after, now_ms)]
 
 
 def decide(run: Run, node: NodeId, failure: Failure, *, now_ms: int, draw: float) -> RetryDecision:
@@ -159,8 +156,8 @@ def consequences(run: Run, decision: RetryDecision, node: NodeId, after: Standin
 def repeated(run: Run, attempt: AttemptId, report: str) -> bool:
     """Whether exactly this report was recorded before."""
     state = run.nodes.get(attempt.node)
-    known = state and state.reports and state.reports.get(attempt.lifetime)
-    return bool(known) and known[0] == report  # type: ignore[index]
+    known = state.reports.get(attempt.lifetime) if state and state.reports else None
+    return known is not None and known[0] == report
 
 
 def report_of(failure: Failure) -> str:
@@ -168,13 +165,18 @@ def report_of(failure: Failure) -> str:
     return f"failed:{digest([failure.failure_class, failure.kind, failure.reason, failure.final, failure.delay_ms])}"
 
 
+def require_epoch(run: Run, epoch: int) -> None:
+    """Fencing: who holds an older claim may do nothing any more. Raises in this order: NotRunning, StaleEpoch."""
+    if run.status is not RUNNING:
+        raise NotRunning(run.id, run.status)
+    if epoch != run.epoch:
+        raise StaleEpoch(run.id, held=epoch, current=run.epoch)
+
+
 def require_current(run: Run, attempt: AttemptId) -> NodeState:
     """The state of the attempt's node, when the attempt is the running one. Raises in this order:
     NotRunning, StaleEpoch, StaleAttempt."""
-    if run.status is not RUNNING:
-        raise NotRunning(run.id, run.status)
-    if attempt.epoch != run.epoch:
-        raise StaleEpoch(run.id, held=attempt.epoch, current=run.epoch)
+    require_epoch(run, attempt.epoch)
     state = run.nodes.get(attempt.node)
     if state is None:
         raise StaleAttempt(run.id, attempt.node, attempt.lifetime, "names a node that the flow does not have")
@@ -183,13 +185,13 @@ def require_current(run: Run, attempt: AttemptId) -> NodeState:
     return state
 
 
-def _after_end(run: Run, attempt: AttemptId) -> Standing:
+def _after_end(run: Run) -> Standing:
     after = standing_of(run)
     after.running -= 1
     return after
 
 
-def _settled(run: Run, attempt: AttemptId, after: Standing, now_ms: int) -> list[Event]:
+def _settled(run: Run, after: Standing, now_ms: int) -> list[Event]:
     if after.running:
         return []
     waits(run, after)

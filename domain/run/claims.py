@@ -2,14 +2,14 @@
 
 from typing import Any, Literal
 
-from redrive.domain.errors import AttemptsRunning, NotAllowed, NotRunning, StaleEpoch
+from redrive.domain.errors import AttemptsRunning, NotAllowed
 from redrive.domain.event import Event
 from redrive.domain.failure import INTERRUPTED, Failure
 from redrive.domain.identity import NodeId
 from redrive.domain.limits import LimitUse
 from redrive.domain.retry_policy import RetryDecision
 from redrive.domain.run import events as e
-from redrive.domain.run.attempts import consequences, decide
+from redrive.domain.run.attempts import consequences, decide, require_epoch
 from redrive.domain.run.holder import Holder
 from redrive.domain.run.settle import Standing, settle, standing_of, waits
 from redrive.domain.run.state import QUEUED, RUNNING, Claim, Run
@@ -48,10 +48,8 @@ def claim_run(
 
 def require_claim(run: Run, epoch: int) -> Claim:
     """The live claim with this epoch. Raises NotRunning, StaleEpoch."""
-    if run.status is not RUNNING or run.claim is None:
-        raise NotRunning(run.id, run.status)
-    if epoch != run.epoch:
-        raise StaleEpoch(run.id, held=epoch, current=run.epoch)
+    require_epoch(run, epoch)
+    assert run.claim is not None, "a running run has one"
     return run.claim
 
 

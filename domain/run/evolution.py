@@ -3,7 +3,7 @@
 from redrive.domain.event import Event, Evolve
 from redrive.domain.flow import dependants
 from redrive.domain.identity import NodeId
-from redrive.domain.retry_policy import Mode, RetryDecision, Verdict
+from redrive.domain.retry_policy import Mode, RetryDecision, Verdict, stopping
 from redrive.domain.run import events as e
 from redrive.domain.run import wait_events as w
 from redrive.domain.run.state import QUEUED, RUNNING, Claim, NodeState, NodeStatus, Run, Status
@@ -263,8 +263,7 @@ def _after_decision(run: Run, node: NodeId, decision: RetryDecision) -> None:
         state.status, state.mode = NodeStatus.FAILED, decision.mode
         run.failed[node] = decision.mode
         run.failing += decision.mode is Mode.FAIL_RUN
-        if decision.mode is Mode.FAIL_RUN or (decision.mode is Mode.PAUSE_FOR_REVIEW and run.stopped_by is None):
-            run.stopped_by = decision.mode
+        run.stopped_by = stopping(decision.mode, run.stopped_by)
     elif decision.verdict is Verdict.RETRY_ALLOWED:
         _make_ready(run, node)
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from redrive.domain.event import Event
-from redrive.domain.retry_policy import Mode, RetryDecision
+from redrive.domain.retry_policy import Mode, RetryDecision, stopping
 from redrive.domain.run import events as e
 from redrive.domain.run.state import FINAL, Run, Status
 from redrive.domain.run.wait_events import RunAwaitingApproval
@@ -75,10 +75,8 @@ def wait_until(standing: Standing, due_ms: int, reason: e.QueueReason) -> None:
 
 def stop(standing: Standing, decision: RetryDecision) -> None:
     """Note in *standing* that a node failed for good, by *decision*."""
-    mode = decision.mode
-    standing.failing = standing.failing or mode is mode.FAIL_RUN
-    if mode is mode.FAIL_RUN or (mode is mode.PAUSE_FOR_REVIEW and standing.stopped_by is None):
-        standing.stopped_by = mode
+    standing.failing = standing.failing or decision.mode is Mode.FAIL_RUN
+    standing.stopped_by = stopping(decision.mode, standing.stopped_by)
 
 
 def settle(standing: Standing, now_ms: int) -> list[Event]:

@@ -4,8 +4,8 @@ A command, or a noun with its commands, has a file of that name, which begins wi
 
 - One command: ``root`` finds it, ``options`` and ``words`` are its parameters, ``json_input`` and ``ids`` their values,
   ``context`` its session, ``past`` its ``--at``, ``failures`` its end.
-- What is printed: ``output`` for people, pipes and programs, by ``tables``, ``times``, ``counted``; ``progress`` of a
-  run; ``reporting`` around what reports say of the log.
+- What is printed: ``output`` for people, pipes and programs, by ``tables``, ``times``, ``counted``; all ``pages`` of
+  what was asked; ``progress`` of a run; ``reporting`` around what reports say of the log.
 - One thing in full: ``show_run``, ``show_letter``, ``show_effect``. Its events: ``events``, in words by ``saying`` and
   ``effect_words``; ``effect_tables``.
 - Dead letters: ``letter_filters`` say which, ``dispositions`` what is decided, ``decide`` carries it out,

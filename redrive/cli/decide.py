@@ -12,6 +12,7 @@ from redrive.cli.ids import letter_named
 from redrive.cli.letter_filters import Filters, asked, given
 from redrive.cli.next_steps import executing_runs
 from redrive.cli.output import printable
+from redrive.cli.pages import each
 from redrive.cli.tables import shortened
 from redrive.domain.errors import RedriveError, Refused
 
@@ -98,14 +99,7 @@ def _all(acme: "TenantEngine", decision: Decision, filters: Filters) -> "list[De
     from redrive.domain.identity import DeadLetterId
 
     chosen = {"status": decision.status, **asked(acme, filters)}
-    found: list[DeadLetterId] = []
-    cursor = None
-    while True:
-        page = acme.dead_letters(**chosen, limit=1_000, cursor=cursor)
-        found += [DeadLetterId(letter.id) for letter in page.items]
-        cursor = page.cursor
-        if cursor is None:
-            return found[::-1]
+    return [DeadLetterId(letter.id) for letter in each(acme.dead_letters, **chosen)][::-1]
 
 
 def _carried_out(

@@ -4,13 +4,12 @@ import shutil
 import signal
 import sys
 import tempfile
-import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -125,16 +124,13 @@ def _folder(*, keep: bool) -> Iterator[Path]:
 @contextmanager
 def _terminated_as_interrupted() -> Iterator[None]:
     """SIGTERM and a closed terminal end it as Ctrl-C does: what was started is ended, what was written is removed."""
+    from redrive.runner import on_signals
 
     def stop(_number: int, _frame: FrameType | None) -> None:
         raise KeyboardInterrupt
 
-    main = threading.current_thread() is threading.main_thread()
-    numbers = (signal.SIGTERM, signal.SIGHUP) if main else ()
-    before: dict[int, Any] = {number: signal.signal(number, stop) for number in numbers}
     try:
-        yield
+        with on_signals(stop, signal.SIGTERM, signal.SIGHUP):
+            yield
     finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
         sys.stdout.flush()

@@ -47,12 +47,24 @@ class EventLines:
             self._out.say(f"{place}{day}T{time}Z  {printable(entry.topic)}  {sentence}")
 
 
+def history_of(acme: "TenantQueries", stream: str) -> "list[HistoryEntry]":
+    """What happened to one thing, by its own stream."""
+    from redrive.history import entry_of
+
+    return [entry_of(event) for event in acme.engine.ledger.stream(stream)]
+
+
 def print_history(session: "Session", acme: "TenantQueries", told: "Sequence[HistoryEntry]") -> None:
     """What happened to one thing, below what it is."""
     session.output.say()
     lines = EventLines(session.output, acme.services.redactor)
     for entry in told:
         lines.print(entry)
+
+
+def redacted_all(told: "Sequence[HistoryEntry]", redactor: "Redactor") -> list[dict[str, Any]]:
+    """Events as JSON objects without what must not be shown."""
+    return [redacted(entry, redactor) for entry in told]
 
 
 def redacted(entry: "HistoryEntry", redactor: "Redactor") -> dict[str, Any]:

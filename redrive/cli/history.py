@@ -8,6 +8,7 @@ import click
 from redrive.cli.context import Session, pass_session
 from redrive.cli.events import EventLines
 from redrive.cli.options import Command
+from redrive.cli.pages import pages
 from redrive.cli.past import past_too
 
 if TYPE_CHECKING:
@@ -53,12 +54,5 @@ def history(session: Session, id_: str, search: str | None) -> None:
 
 def _found(acme: "TenantQueries", id_: "RunId | EffectId", text: str) -> "Iterator[HistoryEntry]":
     """The matches, which come newest first, in the order of the log."""
-    pages, cursor = [], None
-    while True:
-        page = acme.history(id_, text=text, limit=1_000, cursor=cursor)
-        pages.append(page.items)
-        cursor = page.cursor
-        if cursor is None:
-            break
-    for items in reversed(pages):
-        yield from reversed(items)
+    for page in reversed(list(pages(acme.history, id_, text=text))):
+        yield from reversed(page)

@@ -73,10 +73,7 @@ def run(
     from redrive.runner import Choice
     from redrive.simulation import Simulation
 
-    if resume and new:
-        raise click.UsageError("--resume and --new exclude each other.")
-    if key is not None and new:
-        raise click.UsageError("--key and --new exclude each other: a key names one run.")
+    _require_one_way(key, resume=resume, new=new)
     if not simulate:
         _require_no_dice(click.get_current_context())
     if concurrency is not None:
@@ -86,6 +83,14 @@ def run(
     simulation = Simulation(time_scale, failure_rate, classes, seed) if simulate else None
     allowed = Allowed(allow_commands, allow_handlers, origins(allow_effects))
     return _run(session, file, Choice(key, document(input_), resume, new), allowed, simulation, actor)
+
+
+def _require_one_way(key: str | None, *, resume: bool, new: bool) -> None:
+    """Which run it is to be is said in one way. Raises UsageError."""
+    if resume and new:
+        raise click.UsageError("--resume and --new exclude each other.")
+    if key is not None and new:
+        raise click.UsageError("--key and --new exclude each other: a key names one run.")
 
 
 def _require_no_dice(ctx: click.Context) -> None:

@@ -1,19 +1,16 @@
 """What an event means, in a few words: for histories and logs."""
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from redrive.cli.counted import counted
-from redrive.cli.effect_words import EFFECT_WORDS
+from redrive.cli.effect_words import EFFECT_WORDS, MOST_REASON, Data
 from redrive.cli.output import printable
 from redrive.cli.times import duration
 from redrive.history import HistoryEntry
 
 if TYPE_CHECKING:
     from redrive.domain.limits import Limit
-
-MOST_REASON = 240
-Data = dict[str, Any]
 
 
 def sentence_of(entry: HistoryEntry) -> str:
@@ -173,7 +170,6 @@ WORDS: dict[str, Callable[[Data], str]] = {
     "run.paused": lambda _: "paused",
     "run.resumed": lambda _: "resumed",
     "run.dead-letter-linked": _linked,
-    "run.effect-admitted": lambda data: f"may send effect {data['effect'][:8]} (try {data['try_number']})",
     "run.completed": lambda _: "the run completed",
     "run.blocked": lambda _: "the run is blocked",
     "run.failed": lambda _: "the run failed",

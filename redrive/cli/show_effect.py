@@ -1,18 +1,17 @@
 """An effect or a compensation in full, for people: what was asked, what came back, and what can be done."""
 
 import json
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from redrive.cli.context import Session
 from redrive.cli.effect_tables import print_compensations
-from redrive.cli.events import print_history, redacted
+from redrive.cli.events import history_of, print_history, redacted_all
 from redrive.cli.output import printable
 from redrive.cli.times import moment
 
 if TYPE_CHECKING:
     from redrive.domain.identity import CompensationId, EffectId
     from redrive.effect_detail import CompensationDetail, EffectDetail
-    from redrive.history import HistoryEntry
     from redrive.tenant_queries import TenantQueries
 
 MOST_SHOWN = 2_000
@@ -20,9 +19,10 @@ MOST_SHOWN = 2_000
 
 def print_effect(session: Session, acme: "TenantQueries", id_: "EffectId") -> None:
     """Print an effect with its history."""
-    out, effect, told = session.output, acme.show_effect(id_), _history_of(acme, id_)
+    out, effect, told = session.output, acme.show_effect(id_), history_of(acme, id_)
     if out.json:
-        out.item("effect", {**effect.model_dump(mode="json"), "events": _redacted(acme, told)})
+        events = redacted_all(told, acme.services.redactor)
+        out.item("effect", {**effect.model_dump(mode="json"), "events": events})
         return
     now = acme.engine.now_ms()
     out.facts(
@@ -55,9 +55,10 @@ def print_effect(session: Session, acme: "TenantQueries", id_: "EffectId") -> No
 
 def print_compensation(session: Session, acme: "TenantQueries", id_: "CompensationId") -> None:
     """Print a compensation with its history."""
-    out, found, told = session.output, acme.show_compensation(id_), _history_of(acme, id_)
+    out, found, told = session.output, acme.show_compensation(id_), history_of(acme, id_)
     if out.json:
-        out.item("compensation", {**found.model_dump(mode="json"), "events": _redacted(acme, told)})
+        events = redacted_all(told, acme.services.redactor)
+        out.item("compensation", {**found.model_dump(mode="json"), "events": events})
         return
     now = acme.engine.now_ms()
     doubt = ", nobody knows whether it happened" if found.outcome_unknown else ""
@@ -86,16 +87,6 @@ def print_compensation(session: Session, acme: "TenantQueries", id_: "Compensati
     )
     print_history(session, acme, told)
     out.next(*_compensation_next(session, found))
-
-
-def _history_of(acme: "TenantQueries", stream: str) -> "list[HistoryEntry]":
-    from redrive.history import entry_of
-
-    return [entry_of(event) for event in acme.engine.ledger.stream(stream)]
-
-
-def _redacted(acme: "TenantQueries", told: "list[HistoryEntry]") -> list[dict[str, Any]]:
-    return [redacted(entry, acme.services.redactor) for entry in told]
 
 
 def _standing(effect: "EffectDetail") -> str:

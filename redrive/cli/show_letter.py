@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 from redrive.cli.context import Session
 from redrive.cli.counted import counted
 from redrive.cli.effect_tables import print_compensations, print_effects
-from redrive.cli.events import print_history, redacted
+from redrive.cli.events import history_of, print_history, redacted_all
 from redrive.cli.times import moment
 
 if TYPE_CHECKING:
@@ -16,13 +16,10 @@ if TYPE_CHECKING:
 
 def print_letter(session: Session, acme: "TenantQueries", id_: "DeadLetterId") -> None:
     """Print a dead letter with its history."""
-    from redrive.history import entry_of
-
-    out, redactor = session.output, acme.services.redactor
-    letter = acme.dead_letter(id_)
-    told = [entry_of(event) for event in acme.engine.ledger.stream(id_)]
+    out, letter, told = session.output, acme.dead_letter(id_), history_of(acme, id_)
     if out.json:
-        out.item("dead-letter", {**letter.model_dump(mode="json"), "events": [redacted(one, redactor) for one in told]})
+        events = redacted_all(told, acme.services.redactor)
+        out.item("dead-letter", {**letter.model_dump(mode="json"), "events": events})
         return
     budget = session.settings.max_dispatches + letter.budget_granted
     out.facts(_facts(letter, budget, acme.engine.now_ms()))

@@ -2,8 +2,8 @@
 
 import json
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
-from typing import TYPE_CHECKING, TypeVar
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from redrive.cli.approvals import deciding
 from redrive.cli.context import Session
@@ -12,6 +12,7 @@ from redrive.cli.effect_tables import print_compensations, print_effects
 from redrive.cli.ids import shortener
 from redrive.cli.next_steps import executing
 from redrive.cli.output import printable
+from redrive.cli.pages import each
 from redrive.cli.show_letter import effect_ways
 from redrive.cli.tables import Column
 from redrive.cli.times import moment, relative
@@ -19,11 +20,9 @@ from redrive.cli.times import moment, relative
 if TYPE_CHECKING:
     from redrive.domain.identity import RunId
     from redrive.domain.redaction import Redactor
-    from redrive.projections.models import Page
     from redrive.run_detail import NodeDetail, RunDetail
     from redrive.tenant_queries import TenantQueries
 
-T = TypeVar("T")
 MANY = 60
 FEW = 20
 COLUMNS = (
@@ -47,8 +46,8 @@ def print_run(session: Session, acme: "TenantQueries", id_: "RunId", *, all_node
         for node in document["nodes"]:
             node["output"] = redactor.value(node["output"])
             node["prompt"] = redactor.value(node["prompt"])
-        document["effects"] = [one.model_dump(mode="json") for one in _all(acme.effects, id_)]
-        document["compensations"] = [one.model_dump(mode="json") for one in _all(acme.compensations, id_)]
+        document["effects"] = [one.model_dump(mode="json") for one in each(acme.effects, run=id_)]
+        document["compensations"] = [one.model_dump(mode="json") for one in each(acme.compensations, run=id_)]
         out.item("run", document)
         return
     now = acme.engine.now_ms()
@@ -68,7 +67,7 @@ def print_run(session: Session, acme: "TenantQueries", id_: "RunId", *, all_node
 def _print_outside(session: Session, acme: "TenantQueries", id_: "RunId") -> None:
     """What the run did to the outside world: of much, only what did not succeed."""
     out = session.output
-    effects, compensations = list(_all(acme.effects, id_)), list(_all(acme.compensations, id_))
+    effects, compensations = list(each(acme.effects, run=id_)), list(each(acme.compensations, run=id_))
     shown = effects if len(effects) <= FEW else [effect for effect in effects if effect.status != "succeeded"][:MANY]
     if shown:
         out.say()
@@ -79,17 +78,6 @@ def _print_outside(session: Session, acme: "TenantQueries", id_: "RunId") -> Non
     if compensations:
         out.say()
         print_compensations(session, acme, compensations[:MANY])
-
-
-def _all(query: "Callable[..., Page[T]]", run: "RunId") -> "Iterator[T]":
-    """Everything of *run* that *query* finds, the newest first."""
-    cursor = None
-    while True:
-        page = query(run=run, limit=1_000, cursor=cursor)
-        yield from page.items
-        cursor = page.cursor
-        if cursor is None:
-            return
 
 
 def _print_facts(session: Session, run: "RunDetail", given: str, now: int) -> None:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from redrive.cli.context import Session, pass_session
+from redrive.cli.counted import counted
 from redrive.cli.options import Command
 from redrive.cli.output import printable
 from redrive.cli.reporting import metered, save_picture, tell_end, tell_of_everybody
@@ -64,7 +65,7 @@ def _told(report: "WhatIfReport") -> list[str]:
     ):  # fmt: skip
         found = getattr(report, name)
         lines.append(f"{label:14} {found.recorded:>12,}  {found.counterfactual}  ({_change(found.change)})")
-    lines += ["", *_recoveries(report), _differing(report.runs_that_differ)]
+    lines += ["", *_recoveries(report), f"{counted(report.runs_that_differ, 'run')} would have gone another way."]
     for run in report.runs[:SHOWN_RUNS]:
         lines += ["", *_run(run)]
     if report.runs_that_differ > SHOWN_RUNS:
@@ -76,10 +77,6 @@ def _told(report: "WhatIfReport") -> list[str]:
         ]
     lines += ["", "What this rests on:", *(f"- {line}" for line in (*report.assumptions, *report.notes)), ""]
     return lines
-
-
-def _differing(runs: int) -> str:
-    return f"{runs:,} run{'' if runs == 1 else 's'} would have gone another way."
 
 
 def _change(change: "Bounds") -> str:

@@ -6,9 +6,9 @@ from typing import Any
 
 from redrive.domain.effect import events as f
 from redrive.domain.event import Recorded
+from redrive.domain.identity import NONCE
 from redrive.domain.run import events as e
 
-NONCE = 20
 MARK = "told "
 Key = tuple[Any, ...]
 

@@ -105,7 +105,6 @@ def limit(process: Process) -> None:
 def look(process: Process) -> None:
     """Somebody queries: the views catch up, and the agenda has to be what the log says."""
     world = process.world
-    if (
-        world.seed % VIEWS_EVERY == 0 and not world.acting[:-1]
-    ):  # amid a command of another the views would wait for nothing
+    amid_another = len(world.acting) > 1  # whose command the views would wait for in vain
+    if world.seed % VIEWS_EVERY == 0 and not amid_another:
         world.live_view.catch_up()

@@ -6,7 +6,8 @@ from typing import Annotated
 from pydantic import BeforeValidator, Field
 
 from redrive.domain.errors import InvalidValue
-from redrive.domain.retry_policy import MAX_ATTEMPTS, MAX_DELAY_MS
+from redrive.domain.failure import MAX_DELAY_MS
+from redrive.domain.retry_documents import MAX_ATTEMPTS
 from redrive.domain.stateful_wait import MAX_PROMPT_BYTES, MAX_WAIT_MS
 from redrive.domain.values import MAX_INTEGER, MAX_TIMEOUT_MS, clean_integer, clean_name, clean_text
 

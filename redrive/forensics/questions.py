@@ -1,4 +1,5 @@
-"""Timeline, why and blast, asked of an engine: each names the moment it looks at, and what it stands on."""
+"""Timeline, why and blast, asked of an engine: each names the moment it looks at, and what it stands on. And the note
+that somebody writes about anything that these show."""
 
 from collections.abc import Callable
 from typing import TYPE_CHECKING

@@ -11,12 +11,11 @@ from itertools import islice
 from typing import Any
 
 from redrive.domain.identity import RunId, Tenant
-from redrive.domain.ports import START, Due
+from redrive.domain.ports import START, Due, DueKey
 from redrive.ledger.agenda_rows import ANY, AgendaRow
 from redrive.ledger.database import Connection
 from redrive.ledger.mapper import tenant_named
 
-DueKey = tuple[int, int]
 Allowed = Callable[[str, int], int | None]
 TIMERS = ("timed_wait", "expiry")
 
@@ -141,7 +140,7 @@ class Agenda:
             yield from rows
             if len(rows) < most:
                 return
-            after = rows[-1].due_ms, rows[-1].created  # where other rows of the same run may stand: it is known
+            after = rows[-1].place  # where other rows of the same run may stand: it is known
 
     def due(self, kind: str, tenant: Tenant | None, now_ms: int, limit: int, after: DueKey = START) -> list[Due]:
         """What of *kind* is due, the oldest first, beyond *after*."""

@@ -1,12 +1,13 @@
 """What one decision asks of the agenda and of the limits, with what the commands before it changed of them."""
 
 from collections.abc import Container, Sequence
+from operator import attrgetter
 from typing import TYPE_CHECKING, NamedTuple
 
 from redrive.domain.dead_letter.state import DeadLetter
 from redrive.domain.errors import StreamUnreadable
 from redrive.domain.identity import DeadLetterId, RunId
-from redrive.domain.ports import START, Caller, Due
+from redrive.domain.ports import START, Caller, Due, DueKey
 from redrive.ledger.agenda import Agenda
 from redrive.ledger.agenda_rows import rows_of
 from redrive.ledger.limit_book import LIMITS_STREAM
@@ -60,7 +61,7 @@ class AgendaReading(Reading):
         limit: int,
         run: RunId | None,
         without: Container[str] = (),
-        after: tuple[int, int] = START,
+        after: DueKey = START,
     ) -> Sequence[Due]:
         """Due queued runs in the order (due, created) that a worker with *handlers* (None: any) may execute, with
         those for whom a limit has room again, beyond *after*; none of the tenants *without*."""
@@ -75,7 +76,7 @@ class AgendaReading(Reading):
             return self._about_to_claim(dues)
         offers = self.limits.offers(tenant, handlers, limit, without, after)
         first: dict[str, Due] = {}
-        for due in sorted([*dues, *offers], key=lambda due: (due.due_ms, due.created)):
+        for due in sorted([*dues, *offers], key=attrgetter("place")):
             first.setdefault(due.subject, due)
         return self._about_to_claim(list(first.values())[:limit])
 
@@ -85,7 +86,7 @@ class AgendaReading(Reading):
         return dues
 
     def _untaken(
-        self, handlers: Container[str] | None, limit: int, without: Container[str], after: tuple[int, int]
+        self, handlers: Container[str] | None, limit: int, without: Container[str], after: DueKey
     ) -> Sequence[Due] | None:
         """Those that no other claimant decides about at this moment; None where that is not to be told."""
         ledger = self._committer

@@ -9,7 +9,7 @@ from typing import Any, TypeVar, cast
 from redrive.domain.errors import InvalidValue, NotFound, StorageError
 from redrive.domain.event import Recorded
 from redrive.domain.identity import RunId, Tenant
-from redrive.domain.ports import START, Caller, Due, Leased, Timer
+from redrive.domain.ports import START, Caller, Due, DueKey, FallsDue
 from redrive.domain.run.state import Run
 from redrive.domain.values import MAX_INTEGER, clean_integer, clean_name
 from redrive.ledger import agenda_log, capacity_log, next_work
@@ -196,25 +196,13 @@ class LogLedger:
         """The last position of the log, 0 when it is empty."""
         return self.recorder.max_notification_id()
 
-    def due_dead_letters(self, tenant: Tenant | None, after: tuple[int, int], limit: int) -> Sequence[Due]:
-        """Dead letters whose dispatch is due, the oldest first, beyond *after* (due_ms, created)."""
-        return self._read_agenda(lambda agenda: agenda.due("dead_letter", tenant, self._clock(), limit, after))
-
-    def expired(self, kind: Leased, tenant: Tenant | None, limit: int, after: tuple[int, int] = START) -> Sequence[Due]:
-        """What of *kind* has outlived its lease, the oldest first, beyond *after*."""
+    def due(self, kind: FallsDue, tenant: Tenant | None, limit: int, after: DueKey = START) -> Sequence[Due]:
+        """What of *kind* is due, the oldest first, beyond *after*."""
         return self._read_agenda(lambda agenda: agenda.due(kind, tenant, self._clock(), limit, after))
 
     def due_compensations(self, tenant: Tenant | None, operations: Container[str]) -> Sequence[tuple[str, Tenant]]:
         """The compensations that may be run now, and whose operation is one of *operations*; the oldest first."""
         return self._read_agenda(lambda agenda: agenda.compensations(tenant, operations, self._clock()))
-
-    def expired_claims(self, tenant: Tenant | None, limit: int, after: tuple[int, int] = START) -> Sequence[Due]:
-        """Claims whose lease has expired, the oldest first, beyond *after*."""
-        return self._read_agenda(lambda agenda: agenda.due("lease", tenant, self._clock(), limit, after))
-
-    def due_timers(self, tenant: Tenant | None, kind: Timer, after: tuple[int, int], limit: int) -> Sequence[Due]:
-        """Runs with a timed wait or an approval whose time has come, the oldest first, beyond *after*."""
-        return self._read_agenda(lambda agenda: agenda.due(kind, tenant, self._clock(), limit, after))
 
     def next_timer_ms(self, tenant: Tenant | None) -> int | None:
         """When the next timed wait ends, or the next approval expires."""

@@ -1,29 +1,24 @@
 """What one decision reads: states under the write lock, and which of them must not have moved when it is written."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
-from redrive.domain.compensation.state import CompensationState
-from redrive.domain.dead_letter.state import DeadLetter
-from redrive.domain.effect.state import Effect
 from redrive.domain.errors import InvalidValue, NotFound, StreamUnreadable
 from redrive.domain.event import Cause, Event, Recorded
 from redrive.domain.identity import CompensationId, DeadLetterId, EffectId, RunId, StreamId
 from redrive.domain.ports import Caller
-from redrive.domain.run.state import Run
 from redrive.ledger.agenda_rows import State
+from redrive.ledger.finding import Finding, S
 from redrive.ledger.mapper import shown
 from redrive.ledger.states import Entry, cause_of
 
 if TYPE_CHECKING:
     from redrive.ledger.committer import Committer
 
-
-S = TypeVar("S", bound=State)
 SPREAD = 16
 
 
-class Reading:
+class Reading(Finding):
     """The half of a transaction that reads."""
 
     __slots__ = ("_committer", "_missed", "_read", "_seen", "_written", "caller", "now_ms")
@@ -47,44 +42,12 @@ class Reading:
         """A die in [0, 1)."""
         return self._committer.dice()
 
-    def run(self, id_: RunId) -> Run:
-        """The run as of now. Raises NotFound."""
-        return self._get(id_, Run, "run")
-
-    def find_run(self, id_: RunId) -> Run | None:
-        """The run as of now, or None."""
-        return self._find(id_, Run)
-
-    def dead_letter(self, id_: DeadLetterId) -> DeadLetter:
-        """The dead letter as of now. Raises NotFound."""
-        return self._get(id_, DeadLetter, "dead letter")
-
-    def find_dead_letter(self, id_: DeadLetterId) -> DeadLetter | None:
-        """The dead letter as of now, or None."""
-        return self._find(id_, DeadLetter)
-
-    def effect(self, id_: EffectId) -> Effect:
-        """The effect as of now. Raises NotFound."""
-        return self._get(id_, Effect, "effect")
-
-    def find_effect(self, id_: EffectId) -> Effect | None:
-        """The effect as of now, or None."""
-        return self._find(id_, Effect)
-
-    def compensation(self, id_: CompensationId) -> CompensationState:
-        """The compensation as of now. Raises NotFound."""
-        return self._get(id_, CompensationState, "compensation")
-
-    def find_compensation(self, id_: CompensationId) -> CompensationState | None:
-        """The compensation as of now, or None."""
-        return self._find(id_, CompensationState)
-
-    def _find(self, stream: str, kind: type[S]) -> S | None:
-        entry = self._entry(stream)
+    def _find(self, id_: str, kind: type[S]) -> S | None:
+        entry = self._entry(id_)
         return entry.state if entry and isinstance(entry.state, kind) else None
 
     def _get(self, id_: str, kind: type[S], noun: str) -> S:
-        entry = self._entry(id_)
+        entry = self._entry(id_)  # not by _find: this is on the way of every command
         if entry is None or not isinstance(entry.state, kind):
             raise NotFound(noun, id_)
         return entry.state

@@ -1,19 +1,10 @@
-"""The states of runs and dead letters in memory: folded once, then only from newer events; bounded by bytes."""
+"""The states of aggregates in memory: folded once, then only from newer events; bounded by bytes."""
 
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
-from redrive.domain.compensation import events as compensation_events
-from redrive.domain.compensation.state import CompensationState
-from redrive.domain.compensation.state import evolve as evolve_compensation
-from redrive.domain.dead_letter import events as dead_letter_events
-from redrive.domain.dead_letter.state import DeadLetter
-from redrive.domain.dead_letter.state import evolve as evolve_dead_letter
-from redrive.domain.effect import events as effect_events
-from redrive.domain.effect.state import Effect
-from redrive.domain.effect.state import evolve as evolve_effect
+from redrive.domain.aggregates import APPLIERS, BEGUN_BY, QUIET
 from redrive.domain.errors import (
     PayloadDestroyed,
     PayloadLocked,
@@ -26,8 +17,7 @@ from redrive.domain.flow import Flow
 from redrive.domain.identity import EventId, FlowDigest, Tenant
 from redrive.domain.payloads import EXECUTING
 from redrive.domain.records import RECORDS
-from redrive.domain.run import events as run_events
-from redrive.domain.run.evolution import evolve as evolve_run
+from redrive.domain.run.events import RunSubmitted
 from redrive.domain.run.state import Run
 from redrive.ledger.agenda_rows import AgendaRow, State
 from redrive.ledger.database import Connection, Row
@@ -37,13 +27,6 @@ from redrive.ledger.recorder import LogRecorder
 
 BYTES_PER_NODE = 400
 BYTES_PER_STORED_BYTE = 3
-_QUIET = frozenset({dead_letter_events.DeadLetterNoted, dead_letter_events.DeadLetterHeld})
-_APPLIERS: dict[type, Mapping[type[Event], Callable[[Any, Any], None]]] = {
-    Run: evolve_run.appliers,
-    DeadLetter: evolve_dead_letter.appliers,
-    Effect: evolve_effect.appliers,
-    CompensationState: evolve_compensation.appliers,
-}
 
 
 @dataclass(slots=True)
@@ -67,9 +50,9 @@ class Entry:
         """Fold one event, as ``Evolve`` does: without a call for it, because this is on the way of every event."""
         state, kind = self.state, type(event)
         state.version += 1
-        _APPLIERS[type(state)][kind](state, event)
+        APPLIERS[type(state)][kind](state, event)
         self.head = event_id
-        if kind not in _QUIET:
+        if kind not in QUIET:
             self.moved_by = event_id
 
     def require_writable(self, events: Sequence[Event] = ()) -> None:
@@ -224,18 +207,13 @@ class States:
 
     def _blank(self, first: Recorded, connection: Connection | None = None) -> State:
         match first.event:
-            case run_events.RunSubmitted(flow=digest):
+            case RunSubmitted(flow=digest):
                 return Run(flow=self.flows.flow(first.tenant, digest, connection), tenant=first.tenant)
-            case dead_letter_events.DeadLetterOpened():
-                return DeadLetter(tenant=first.tenant)
-            case effect_events.EffectIntended() | effect_events.EffectWithheld():
-                return Effect(tenant=first.tenant)
-            case compensation_events.CompensationProposed():
-                return CompensationState(tenant=first.tenant)
             case UnknownEvent(topic=topic):
                 raise StreamReadOnly(first.stream, topic)
-            case _:
-                raise StreamDamaged(f"stream {first.stream} begins with {first.topic}, which begins nothing")
+            case event if (kind := BEGUN_BY.get(type(event))) is not None:
+                return kind(tenant=first.tenant)
+        raise StreamDamaged(f"stream {first.stream} begins with {first.topic}, which begins nothing")
 
     def _fold(self, entry: Entry, events: list[Recorded], rows: list[Row], kept: bool = True) -> None:
         for recorded in events:

@@ -9,10 +9,9 @@ from hypothesis import settings
 from hypothesis import strategies as st
 
 from redrive.domain.errors import InvalidValue
-from redrive.domain.failure import Failure
+from redrive.domain.failure import MAX_DELAY_MS, Failure
 from redrive.domain.redrive_policy import RedrivePolicy
 from redrive.domain.retry_policy import (
-    MAX_DELAY_MS,
     NEVER_BY_WILDCARD,
     Backoff,
     ManualOverride,

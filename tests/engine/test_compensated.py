@@ -10,7 +10,7 @@ from redrive.domain.identity import compensation_id_of
 from redrive.domain.run.holder import Holder
 from redrive.processes import host
 from tests.engine.outworld import OPERATION, TWICE, Till, refusing
-from tests.processes.workshop import ACME, ANA, FINAL, beside, nothing_written
+from tests.processes.workshop import ACME, ANA, FINAL, beside, logged, nothing_written
 
 UNDO = Compensation("refund", "billing", {"amount": 5})
 
@@ -100,7 +100,9 @@ def test_a_compensation_of_a_dead_process_is_given_up_at_once(till: Till, monkey
     assert till.acme.claim_compensation(worker="w", operations={"refund"}) is not None
     assert not till.engine.tick().lost_compensations
     monkeypatch.setattr("redrive.processes.ticker.is_gone", lambda holder: isinstance(holder, Holder))
-    assert till.engine.tick().lost_compensations == [id_]
+    with logged() as lines:
+        assert till.engine.tick().lost_compensations == [id_]
+    assert [line["compensation"] for line in lines if line["event"] == "compensation.process_gone"] == [id_]
     found = till.acme.show_compensation(id_)
     assert (found.status, found.outcome_unknown) == ("failed", True)
     till.acme.rerun_compensation(id_, **ANA)

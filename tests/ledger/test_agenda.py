@@ -124,11 +124,11 @@ def test_a_tenant_sees_only_its_own(world: World) -> None:
 def test_dead_letters_are_due_by_run_and_tenant(world: World) -> None:
     """Only while their run can be requeued, and from the end of their backoff."""
     run, letter = world.dead_letter("a")
-    assert list(world.ledger.due_dead_letters(None, (-1, -1), 9)) == []
+    assert list(world.ledger.due("dead_letter", None, 9)) == []
     world.retry(letter)
-    assert [due.subject for due in world.ledger.due_dead_letters(LOCAL, (-1, -1), 9)] == [letter]
-    assert list(world.ledger.due_dead_letters(ACME, (-1, -1), 9)) == []
+    assert [due.subject for due in world.ledger.due("dead_letter", LOCAL, 9)] == [letter]
+    assert list(world.ledger.due("dead_letter", ACME, 9)) == []
     world.do(operations.pausing(run))
-    assert list(world.ledger.due_dead_letters(None, (-1, -1), 9)) == []
+    assert list(world.ledger.due("dead_letter", None, 9)) == []
     world.do(operations.resuming(run))
     assert len(world.sweep().acted) == 1

@@ -227,9 +227,9 @@ def test_another_engine_version_judges_again_what_was_held(open_world: Open) -> 
     world = open_world()
     letter = world.stuck_letter()
     assert [act.act for act in world.sweep().acted] == [Act.HOLD]
-    assert list(world.ledger.due_dead_letters(None, (-1, -1), 9)) == []
+    assert list(world.ledger.due("dead_letter", None, 9)) == []
     newer = open_world(engine="0.2.0")
-    assert [due.subject for due in newer.ledger.due_dead_letters(None, (-1, -1), 9)] == [letter]
+    assert [due.subject for due in newer.ledger.due("dead_letter", None, 9)] == [letter]
     newer.check()
     assert [act.act for act in newer.sweep("0.2.0").acted] == [Act.HOLD]
-    assert list(open_world(engine="0.2.0").ledger.due_dead_letters(None, (-1, -1), 9)) == []
+    assert list(open_world(engine="0.2.0").ledger.due("dead_letter", None, 9)) == []

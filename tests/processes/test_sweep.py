@@ -8,6 +8,7 @@ import redrive.processes.sweep as sweep_module
 from redrive import Engine, RunId, SweepReport
 from redrive.domain.dead_letter import events as dl
 from redrive.domain.dead_letter.judge import Act
+from redrive.domain.ports import START
 from tests.processes.redrives import AGAIN, ONCE, acts, exhaust, request, retrying
 from tests.processes.workshop import ANA, FINAL, Shop, beside, policy
 
@@ -170,9 +171,9 @@ def test_a_worker_sweeps_page_by_page(shop: Shop, monkeypatch: pytest.MonkeyPatc
     """A worker renews its leases between pages; what is skipped on one page does not hide the next."""
     monkeypatch.setattr(sweep_module, "PAGE", 2)
     request(shop, *(shop.letter(ONCE) for _ in range(5)))
-    services, after, dispatched = shop.engine.services, sweep_module.START, 0
+    services, after, dispatched = shop.engine.services, START, 0
     for _ in range(3):
         report = sweep_module.sweep(services.ledger, None, services.policy_of, "test", pages=1, after=after)
         dispatched += len(report.acted)
-        after = report.rest or sweep_module.START
+        after = report.rest or START
     assert (dispatched, report.rest) == (5, None)

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from redrive import Engine, RedrivePolicy, StorageError, SweepReport, Tenant
+from redrive import Engine, RedrivePolicy, StorageError, SweepReport
 from redrive.domain.dead_letter import events as dl
 from redrive.domain.dead_letter.judge import Act
 from redrive.domain.run import events as e
@@ -117,15 +117,15 @@ def test_an_ignore_between_the_look_and_the_decision_stands(shop: Shop, monkeypa
     """The page of due dead letters was read before; the decision reads the state itself."""
     letter = shop.letter(ONCE)
     request(shop, letter)
-    due = shop.engine.ledger.due_dead_letters
+    due = shop.engine.ledger.due
 
-    def look_then_ignore(tenant: Tenant | None, after: tuple[int, int], limit: int) -> Sequence[Any]:
-        page = due(tenant, after, limit)
+    def look_then_ignore(*asked: Any) -> Sequence[Any]:
+        page = due(*asked)
         monkeypatch.undo()
         shop.acme.ignore(letter, **ANA)
         return page
 
-    monkeypatch.setattr(shop.engine.ledger, "due_dead_letters", look_then_ignore)
+    monkeypatch.setattr(shop.engine.ledger, "due", look_then_ignore)
     assert shop.engine.sweep() == SweepReport()
     assert (shop.status(letter), shop.facts(e.RunRequeued)) == ("ignored", [])
 

@@ -94,7 +94,7 @@ def test_nothing_is_lost_when_one_command_of_a_turn_fails(
     assert len(shop.facts(e.AttemptStarted)) == 6
 
 
-@pytest.mark.parametrize("query", ["next_work_ms", "live_claims", "expired_claims", "due_dead_letters", "holders"])
+@pytest.mark.parametrize("query", ["next_work_ms", "live_claims", "due", "holders"])
 def test_a_read_that_fails_is_survived(shop: Shop, monkeypatch: pytest.MonkeyPatch, query: str) -> None:
     """As a write is: readers of a database fail, too."""
     run = shop.submit(beside("a", retry=policy(delay_ms=50)))

@@ -15,24 +15,19 @@ from structlog.testing import capture_logs
 import redrive
 from redrive import (
     Attempt,
-    Backoff,
     Claim,
     DeadLetterId,
     Failure,
     Flow,
-    Mode,
-    Node,
     Recorded,
-    RetryPolicy,
     RunId,
-    Strategy,
     Tenant,
     TenantEngine,
-    TerminalBehavior,
     Worker,
 )
 from redrive.domain.event import Event
 from redrive.processes.handlers import Handler
+from tests.domain import facts
 from tests.engine.model import check_log, check_views
 from tests.stores import log_url
 
@@ -47,25 +42,7 @@ MODES = ("fail_run", "pause_for_review", "dead_letter")
 PATIENCE_S = 60.0  # only what never comes takes so long, however busy the machine is
 
 
-def policy(attempts: int = 3, mode: str = "fail_run", delay_ms: int = 0, **more: Any) -> RetryPolicy:
-    """A retry policy; with *delay_ms*, a fixed backoff."""
-    backoff = Backoff(strategy=Strategy.FIXED, initial_delay_ms=delay_ms) if delay_ms else Backoff()
-    return RetryPolicy(
-        max_attempts=attempts, backoff=backoff, terminal_behavior=TerminalBehavior(mode=Mode(mode)), **more
-    )
-
-
-def beside(*nodes: str, **node: Any) -> Flow:
-    """Independent nodes."""
-    return Flow([Node(id_, **node) for id_ in nodes])
-
-
-def chain(*nodes: str, **node: Any) -> Flow:
-    """Each node after the one before."""
-    parents = ("", *nodes)
-    return Flow([Node(id_, after=[p] if p else [], **node) for p, id_ in zip(parents, nodes, strict=False)])
-
-
+policy, beside, chain = facts.policy, facts.side_by_side, facts.line
 ONE = beside("a")
 
 

@@ -109,7 +109,7 @@ class Plant:
 
     def _wait(self) -> None:
         self.now += self.dice.choice((1, 20, 3_000, 70_000))
-        for row in self.ledger.expired_claims(None, 10):
+        for row in self.ledger.due("lease", None, 10):
             self.do(leases.reclaiming(row.run, default_policy_of), None)
 
     def _claim(self) -> None:

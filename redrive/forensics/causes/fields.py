@@ -6,16 +6,10 @@ from difflib import get_close_matches
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
-from redrive.domain.compensation.state import CompensationState
-from redrive.domain.compensation.state import evolve as evolve_compensation
-from redrive.domain.dead_letter.state import DeadLetter
-from redrive.domain.dead_letter.state import evolve as evolve_letter
-from redrive.domain.effect.state import Effect
-from redrive.domain.effect.state import evolve as evolve_effect
+from redrive.domain.aggregates import APPLIERS, BEGUN_BY
 from redrive.domain.errors import InvalidValue, StreamDamaged, StreamReadOnly
 from redrive.domain.event import Recorded, UnknownEvent
 from redrive.domain.run.events import RunSubmitted
-from redrive.domain.run.evolution import evolve as evolve_run
 from redrive.domain.run.state import Run
 from redrive.forensics.subjects import Found, own_events
 
@@ -55,12 +49,6 @@ FIELDS: Mapping[str, Mapping[str, Getter]] = {
 OF_NODES: Mapping[str, Getter] = {
     **_plain("status", "number", "lifetime", "due_ms", "decided_by", "output"), **_FAILURE
 }  # fmt: skip
-_EVOLVE: dict[type, Callable[[Any, Any], None]] = {
-    Run: evolve_run, DeadLetter: evolve_letter, Effect: evolve_effect, CompensationState: evolve_compensation,
-}  # fmt: skip
-_BLANKS: dict[str, Callable[..., Any]] = {
-    "dead letter": DeadLetter, "effect": Effect, "compensation": CompensationState
-}  # fmt: skip
 
 
 def field_named(ledger: "LogLedger", of: Found, name: str) -> Getter:
@@ -95,7 +83,8 @@ def changes(ledger: "LogLedger", of: Found, getter: Getter) -> Iterator[tuple[Re
         if isinstance(one.event, UnknownEvent):
             raise StreamReadOnly(one.stream, one.event.topic)
         try:
-            _EVOLVE[type(state)](state, one.event)
+            state.version += 1
+            APPLIERS[type(state)][type(one.event)](state, one.event)
             after = getter(state)
         except (LookupError, AttributeError, TypeError, ValueError) as error:
             raise StreamDamaged(f"event {one.stream} version {one.version} does not follow: {error!r}") from error
@@ -110,4 +99,4 @@ def _blank(ledger: "LogLedger", of: Found) -> Any:
         return Run(flow=ledger.committer.states.flow(of.tenant, first.flow), tenant=of.tenant)
     if isinstance(first, UnknownEvent):
         raise StreamReadOnly(of.key, first.topic)
-    return _BLANKS[of.kind](tenant=of.tenant)
+    return BEGUN_BY[type(first)](tenant=of.tenant)

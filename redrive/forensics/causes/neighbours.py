@@ -5,15 +5,13 @@ from typing import TYPE_CHECKING
 
 from redrive.domain.errors import StorageError, StreamUnreadable
 from redrive.domain.event import Recorded
-from redrive.domain.identity import Tenant
+from redrive.domain.identity import COUNTED, NONCE, Tenant
 from redrive.domain.run.events import RunSubmitted
 from redrive.forensics.causes.lineage import Children
 from redrive.ledger.moments import position_of_event
 
 if TYPE_CHECKING:
     from redrive.ledger.ledger import LogLedger
-
-_ID, _COUNT = 24, 4
 
 
 def elsewhere(ledger: "LogLedger", tenant: Tenant, effect: Recorded) -> Recorded | None:
@@ -29,8 +27,8 @@ def elsewhere(ledger: "LogLedger", tenant: Tenant, effect: Recorded) -> Recorded
 
 def apart(later: str, earlier: str) -> int:
     """How many positions lie between two events of one transaction: their ids count on from one number."""
-    if len(later) == len(earlier) == _ID and later[:-_COUNT] == earlier[:-_COUNT]:
-        return int(later[-_COUNT:], 16) - int(earlier[-_COUNT:], 16)
+    if len(later) == len(earlier) == NONCE + COUNTED and later[:NONCE] == earlier[:NONCE]:
+        return int(later[NONCE:], 16) - int(earlier[NONCE:], 16)
     return 0
 
 

@@ -7,7 +7,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from redrive.domain import records
 from redrive.domain.dead_letter import events as de
 from redrive.domain.event import Event, Recorded, UnknownEvent
 from redrive.domain.identity import DeadLetterId, PolicyId, RunId, Tenant
@@ -264,8 +263,3 @@ def _swept(recorded: Recorded, _event: Event, policy_of: PolicyOf) -> Rule:
         redriving(dl.run, policy_of, recorded.engine)(tx)
 
     return Rule("sweep", sweep)
-
-
-by(records.RecordsArchived)(_input)
-by(records.TenantPlaced)(_input)
-by(records.ShardsRecorded)(_input)

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 from redrive.domain.dead_letter.events import DeadLetterHeld, DeadLetterResolved, RetryExhausted
 from redrive.domain.event import Recorded
+from redrive.domain.identity import NONCE
 from redrive.domain.records import PolicyRegistered
 from redrive.domain.run.events import RunRequeued
 
@@ -12,8 +13,6 @@ if TYPE_CHECKING:
     from redrive.ledger.ledger import LogLedger
 
 WINDOW = 256
-NONCE = 20
-"""The ids of the events of one transaction begin with the same 20 digits and count on from 0000."""
 _BEFORE_A_REQUEUE = (PolicyRegistered, RetryExhausted, DeadLetterHeld, DeadLetterResolved)
 
 

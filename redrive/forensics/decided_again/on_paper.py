@@ -1,4 +1,4 @@
-# ruff: noqa: ARG002, B027  (a transaction on paper takes what a real one takes, and does less with it)
+# ruff: noqa: ARG002  (a transaction on paper takes what a real one takes, and does less with it)
 """A transaction on paper: what the use cases need from a ledger, over states that are nobody's truth."""
 
 from abc import ABC, abstractmethod
@@ -8,16 +8,16 @@ from typing import NoReturn, TypeVar
 from redrive.domain.compensation.state import CompensationState
 from redrive.domain.dead_letter.state import DeadLetter
 from redrive.domain.effect.state import Effect
-from redrive.domain.errors import NotFound
 from redrive.domain.event import Cause, Event
 from redrive.domain.flow import Flow
 from redrive.domain.identity import CompensationId, DeadLetterId, EffectId, Principal, RunId, StreamId, Tenant
 from redrive.domain.limits import UNLIMITED, First, Limit, Room
-from redrive.domain.ports import START, Ahead, Caller, Due, Policy, Subject
+from redrive.domain.ports import START, Ahead, Caller, Due, DueKey, Policy, Subject
 from redrive.domain.records import LimitRemoved, LimitSet, PolicyKind
 from redrive.domain.run.state import Run
 from redrive.forensics.decided_again.streams import Stream
 from redrive.ledger.agenda_rows import State, rows_of
+from redrive.ledger.finding import Finding
 
 S = TypeVar("S", bound=State)
 
@@ -40,14 +40,14 @@ class NoLimits:
 
     def ahead(
         self, key: str, tenant: Tenant | None, handlers: Container[str] | None, *, who: Ahead,
-        before: tuple[int, int] | None = None, run: str = "",
+        before: DueKey | None = None, run: str = "",
     ) -> int:  # fmt: skip
         """Nobody waits."""
         return 0
 
     def kept(
         self, key: str, tenant: Tenant | None, handlers: Container[str] | None, *,
-        before: tuple[int, int] | None = None, run: str = "",
+        before: DueKey | None = None, run: str = "",
     ) -> int:  # fmt: skip
         """Nothing is kept for anybody."""
         return 0
@@ -64,7 +64,7 @@ class NoLimits:
         """Nobody is told."""
 
 
-class OnPaper(ABC):
+class OnPaper(Finding, ABC):
     """One decision. Subclasses say where streams are found, and what becomes of events."""
 
     limited = False
@@ -87,38 +87,6 @@ class OnPaper(ABC):
     @abstractmethod
     def draw(self) -> float:
         """A die in [0, 1)."""
-
-    def run(self, id_: RunId) -> Run:
-        """The run as of now. Raises NotFound."""
-        return self._get(id_, Run, "run")
-
-    def find_run(self, id_: RunId) -> Run | None:
-        """The run as of now, or None."""
-        return self._find(id_, Run)
-
-    def dead_letter(self, id_: DeadLetterId) -> DeadLetter:
-        """The dead letter as of now. Raises NotFound."""
-        return self._get(id_, DeadLetter, "dead letter")
-
-    def find_dead_letter(self, id_: DeadLetterId) -> DeadLetter | None:
-        """The dead letter as of now, or None."""
-        return self._find(id_, DeadLetter)
-
-    def effect(self, id_: EffectId) -> Effect:
-        """The effect as of now. Raises NotFound."""
-        return self._get(id_, Effect, "effect")
-
-    def find_effect(self, id_: EffectId) -> Effect | None:
-        """The effect as of now, or None."""
-        return self._find(id_, Effect)
-
-    def compensation(self, id_: CompensationId) -> CompensationState:
-        """The compensation as of now. Raises NotFound."""
-        return self._get(id_, CompensationState, "compensation")
-
-    def find_compensation(self, id_: CompensationId) -> CompensationState | None:
-        """The compensation as of now, or None."""
-        return self._find(id_, CompensationState)
 
     def begin_run(self, tenant: Tenant, flow: Flow, event: Event, id_: RunId) -> Run:
         """Begin the stream of a new run."""
@@ -173,7 +141,7 @@ class OnPaper(ABC):
         limit: int,
         run: RunId | None,
         without: Container[str] = (),
-        after: tuple[int, int] = START,
+        after: DueKey = START,
     ) -> Sequence[Due]:
         """On paper nobody asks for work."""
         return ()
@@ -193,8 +161,3 @@ class OnPaper(ABC):
     def _find(self, id_: str, kind: type[S]) -> S | None:
         stream = self.stream_of(id_)
         return stream.state if stream is not None and isinstance(stream.state, kind) else None
-
-    def _get(self, id_: str, kind: type[S], noun: str) -> S:
-        if (found := self._find(id_, kind)) is None:
-            raise NotFound(noun, id_)
-        return found

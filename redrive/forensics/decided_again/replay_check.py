@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Callable
+from operator import eq
 from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, ConfigDict, JsonValue
@@ -102,7 +103,7 @@ def replay_check(engine: "Engine", after: int, until: int, progress: Progress | 
             given[why] += 1
             take(streams, together)
         else:
-            again = Retrial(streams, together, flow_of, _equal)
+            again = Retrial(streams, together, flow_of, eq)
             try:
                 again.try_again(policies.of(together), count, give)
             except Differs as differs:
@@ -117,10 +118,6 @@ def replay_check(engine: "Engine", after: int, until: int, progress: Progress | 
         from_position=after, to_position=until, events=events, checked=dict(checked), given=dict(given),
         differences=dict(differences), first=first, unknown_events=unknown, footing=footing(engine, until),
     )  # fmt: skip
-
-
-def _equal(one: Event, other: Event) -> bool:
-    return one == other
 
 
 def difference_of(differs: Differs, together: list[Recorded]) -> Difference:

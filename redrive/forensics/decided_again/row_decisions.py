@@ -2,13 +2,14 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 
-from redrive.forensics.decided_again.commits import NONCE, belongs
+from redrive.domain.identity import COUNTED, NONCE
+from redrive.forensics.decided_again.commits import belongs
 from redrive.ledger.database import Row
 from redrive.ledger.mapper import shown
 
 _ID, _CAUSE = b'{"id":"', b',"cause":'
-_BEGIN, _END = len(_ID), len(_ID) + NONCE + 4
-_COUNTED = b"0000"
+_BEGIN, _END = len(_ID), len(_ID) + NONCE + COUNTED
+_FIRST = b"0000"
 _REQUEUED = "run.requeued/"
 
 
@@ -36,7 +37,7 @@ def _goes_on(row: Row, together: Sequence[Row], first: bytes, caused: bytes) -> 
     id_ = _id_of(state)
     if not first or not id_:
         return _decoded(row, together)
-    if first[NONCE:] == _COUNTED:
+    if first[NONCE:] == _FIRST:
         return id_[:NONCE] == first[:NONCE]
     if row[3].startswith(_REQUEUED):
         return _decoded(row, together)

@@ -1,25 +1,16 @@
 """The states of streams as they stood before a position: folded as the log is read, read again once dropped."""
 
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from redrive.domain.compensation.events import CompensationProposed
-from redrive.domain.compensation.state import CompensationState
-from redrive.domain.compensation.state import evolve as evolve_compensation
-from redrive.domain.dead_letter.events import DeadLetterHeld, DeadLetterNoted, DeadLetterOpened
-from redrive.domain.dead_letter.state import DeadLetter
-from redrive.domain.dead_letter.state import evolve as evolve_dead_letter
-from redrive.domain.effect.events import EffectIntended, EffectWithheld
-from redrive.domain.effect.state import Effect
-from redrive.domain.effect.state import evolve as evolve_effect
+from redrive.domain.aggregates import APPLIERS, BEGUN_BY, QUIET
 from redrive.domain.errors import StreamUnreadable
 from redrive.domain.event import Event, Recorded, UnknownEvent
 from redrive.domain.flow import Flow
 from redrive.domain.identity import FlowDigest, Tenant
 from redrive.domain.run.events import RunSubmitted
-from redrive.domain.run.evolution import evolve as evolve_run
 from redrive.domain.run.state import Run
 from redrive.forensics.decided_again.encrypted_payloads import Erasures
 from redrive.ledger.agenda_rows import State
@@ -29,19 +20,6 @@ from redrive.ledger.mapper import shown
 if TYPE_CHECKING:
     from redrive.ledger.ledger import LogLedger
 
-_APPLIERS: dict[type, Mapping[type[Event], Callable[[Any, Any], None]]] = {
-    Run: evolve_run.appliers,
-    DeadLetter: evolve_dead_letter.appliers,
-    Effect: evolve_effect.appliers,
-    CompensationState: evolve_compensation.appliers,
-}
-_BEGIN: dict[type, type] = {
-    DeadLetterOpened: DeadLetter,
-    EffectIntended: Effect,
-    EffectWithheld: Effect,
-    CompensationProposed: CompensationState,
-}
-QUIET = frozenset((DeadLetterNoted, DeadLetterHeld))
 MOST_EVENTS = 100_000
 """How many events the states in memory were folded from, together."""
 
@@ -67,7 +45,7 @@ class Stream:
         elif not self.unknown and state is not None:
             kind = event.__class__
             state.version += 1
-            _APPLIERS[state.__class__][kind](state, event)  # as ``Evolve`` does: this is on the way of every event
+            APPLIERS[state.__class__][kind](state, event)  # as ``Evolve`` does: this is on the way of every event
             if kind not in QUIET:
                 self.moved_by = event_id
 
@@ -172,7 +150,7 @@ def blank(first: Recorded, flow_of: FlowOf) -> State | None:
     """The state of a stream before *first*, which begins it; None when it begins nothing that is decided about."""
     if isinstance(first.event, RunSubmitted):
         return _run_of(first, first.event, flow_of)
-    kind = _BEGIN.get(first.event.__class__)
+    kind = BEGUN_BY.get(first.event.__class__)
     return None if kind is None else kind(tenant=first.tenant)
 
 

@@ -2,7 +2,7 @@
 
 How an invariant is watched follows from what it is, never from what is likely:
 
-- A *row invariant* (see ``invariants``) is told row by row. After each event, the rows that it may have changed are
+- A *row invariant* (see ``invariant``) is told row by row. After each event, the rows that it may have changed are
   projected to the columns that the query reads; what SQLite says of each distinct projection is remembered, and how
   many rows violate is a count. This keeps up with the fold of the table.
 - A condition over aggregates of one table each (counts, sums, the greatest, the least) is told by totals of what the
@@ -26,6 +26,7 @@ from pydantic import BaseModel, ConfigDict
 
 from redrive.domain.errors import InvalidValue
 from redrive.domain.event import Recorded
+from redrive.domain.identity import COUNTED
 from redrive.domain.values import clean_integer
 from redrive.forensics.diff import Responsible
 from redrive.forensics.footing import Footing, footing
@@ -45,7 +46,6 @@ if TYPE_CHECKING:
 
 MOST_FLIPS = 1_000
 MOST_EVERY = 1_000_000
-_COUNTED = 4
 
 
 class Predicate(Protocol):
@@ -190,7 +190,7 @@ def _settled(verdicts: Iterator[Now]) -> Iterator[Now]:
 
 def _command_of(event: Recorded) -> str:
     """What the ids of the events have in common that one command appended."""
-    return event.event_id[:-_COUNTED] if len(event.event_id) > 2 * _COUNTED else str(event.position)
+    return event.event_id[:-COUNTED] if len(event.event_id) > 2 * COUNTED else str(event.position)
 
 
 def _flip(now: Now, start: int) -> Flip:

@@ -52,8 +52,8 @@ def svg_of(timeline: Timeline, theme: Theme = "auto") -> str:
     of_lane: dict[str, list[TimelineEntry]] = defaultdict(list)
     for entry in timeline.entries:
         of_lane[entry.lane].append(entry)
-    shown, rest = chosen_lanes(timeline)
-    for n, lane in enumerate(shown):
+    lanes, rest = chosen_lanes(timeline)
+    for n, lane in enumerate(lanes):
         _lane(canvas, lane, of_lane[lane.name], n)
     if rest:
         _others(canvas, [entry for lane in rest for entry in of_lane[lane.name]], len(rest))

@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Callable
 
+from redrive.domain.event import Event
 from redrive.domain.run import events as runs
 from redrive.projections.batch import Batch
 from redrive.projections.tables import Row, Table
@@ -28,7 +29,10 @@ _ADD = "INSERT INTO counts VALUES (?, ?, ?, ?) ON CONFLICT (tenant, kind, name) 
 def write(batch: Batch) -> None:
     """Add what the batch counted. A count that falls to zero goes, so that the order of batches leaves no trace."""
     changes: Counter[tuple[str, str, str]] = Counter()
-    for (tenant, topic), n in batch.events.items():
+    for (tenant, cls), n in batch.events.items():
+        if not issubclass(cls, Event):
+            continue
+        topic = cls.TOPIC
         changes[tenant, "event", topic] += n
         if topic in _TOTALS:
             changes[tenant, "total", _TOTALS[topic]] += n

@@ -3,7 +3,6 @@
 from collections import Counter
 from collections.abc import Callable
 
-from redrive.domain.event import Event
 from redrive.domain.run import events as runs
 from redrive.projections.batch import Batch
 from redrive.projections.tables import Row, Table
@@ -30,8 +29,6 @@ def write(batch: Batch) -> None:
     """Add what the batch counted. A count that falls to zero goes, so that the order of batches leaves no trace."""
     changes: Counter[tuple[str, str, str]] = Counter()
     for (tenant, cls), n in batch.events.items():
-        if not issubclass(cls, Event):
-            continue
         topic = cls.TOPIC
         changes[tenant, "event", topic] += n
         if topic in _TOTALS:

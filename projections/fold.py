@@ -131,7 +131,8 @@ def _count(batch: Batch, events: Sequence[Recorded], classes: Sequence[type]) ->
         name, end = str(tenant), begin + sum(1 for _ in of_tenant)
         by_class, begin = Counter(classes[begin:end]), end
         for cls, n in by_class.items():
-            batch.events[name, cls] += n
+            if cls is not UnknownEvent:
+                batch.events[name, cls] += n
 
 
 def _load(batch: Batch, events: Sequence[Recorded], classes: Sequence[type]) -> None:

@@ -31,14 +31,16 @@ def collector_paused() -> Iterator[None]:
 class Batch:
     """Rows by id, as they were and as they become.
 
-    *runs*, *letters*, *effects* and *compensations* hold every row that the batch touches, *before* the status each of
-    them had. *waiting* holds backoffs by run and node, None for one that is over, *approvals* likewise those that are
-    pending. *texts* are (position, body, subject, run, tenant).
+    *begun* are the runs that began in the batch, *seen* those that were looked for in the tables. *runs*, *letters*,
+    *effects* and *compensations* hold every row that the batch touches, *before* the status each of them had. *waiting*
+    holds backoffs by run and node, None for one that is over, *approvals* likewise those that are pending. *texts* are
+    (position, body, subject, run, tenant).
     """
 
     def __init__(self, connection: sqlite3.Connection, graphs: Graphs) -> None:
         self.connection = connection
         self._graphs = graphs
+        self.begun: set[str] = set()
         self.seen: set[str] = set()
         self.runs: dict[str, Row] = {}
         self.letters: dict[str, Row] = {}
@@ -50,7 +52,7 @@ class Batch:
         self.flows: list[Row] = []
         self.texts: list[tuple[int, str, str, str, str]] = []
         self.unknown: list[Row] = []
-        self.events: Counter[tuple[str, str]] = Counter()
+        self.events: Counter[tuple[str, type[Event]]] = Counter()
         self.totals: Counter[tuple[str, str]] = Counter()
 
     def graph(self, flow: str) -> Graph | None:

@@ -28,7 +28,8 @@ _ADD = "INSERT INTO counts VALUES (?, ?, ?, ?) ON CONFLICT (tenant, kind, name) 
 def write(batch: Batch) -> None:
     """Add what the batch counted. A count that falls to zero goes, so that the order of batches leaves no trace."""
     changes: Counter[tuple[str, str, str]] = Counter()
-    for (tenant, topic), n in batch.events.items():
+    for (tenant, cls), n in batch.events.items():
+        topic = cls.TOPIC
         changes[tenant, "event", topic] += n
         if topic in _TOTALS:
             changes[tenant, "total", _TOTALS[topic]] += n

@@ -14,7 +14,7 @@ from typing import Any
 from sqlite_utils import Database
 
 from redrive.domain.dead_letter.events import DeadLetterOpened
-from redrive.domain.event import CATALOGUE, Event, Recorded, UnknownEvent
+from redrive.domain.event import CATALOGUE, Recorded, UnknownEvent
 from redrive.domain.records import FlowRegistered
 from redrive.domain.run.events import RunCancelled, RunRequeued, RunSubmitted
 from redrive.projections import compensations, counts, dead_letters, effects, lifecycle, queues
@@ -131,14 +131,16 @@ def _count(batch: Batch, events: Sequence[Recorded], classes: Sequence[type]) ->
         name, end = str(tenant), begin + sum(1 for _ in of_tenant)
         by_class, begin = Counter(classes[begin:end]), end
         for cls, n in by_class.items():
-            if issubclass(cls, Event):
-                batch.events[name, cls.TOPIC] += n
+            if cls is not UnknownEvent:
+                batch.events[name, cls] += n
 
 
 def _load(batch: Batch, events: Sequence[Recorded], classes: Sequence[type]) -> None:
-    """Load the rows that *events* may touch and that are not in memory yet."""
+    """Load the rows that *events* may touch and that are not in memory yet. A run that begins here has none."""
     present = set(classes)
-    wanted: set[str] = {recorded.correlation for recorded in events}
+    if RunSubmitted in present:
+        batch.begun |= _streams(events, classes, {RunSubmitted})
+    wanted: set[str] = {recorded.correlation for recorded in events} - batch.begun
     letters = _streams(events, classes, _LETTER_CLASSES) if present & _LETTER_CLASSES else set()
     others = _streams(events, classes, _OTHER_CLASSES) if present & _OTHER_CLASSES else set()
     if UnknownEvent in present:
@@ -153,8 +155,7 @@ def _load(batch: Batch, events: Sequence[Recorded], classes: Sequence[type]) -> 
     _load_rows(batch, DEAD_LETTERS, batch.letters, letters)
     _load_rows(batch, EFFECTS, batch.effects, others)
     _load_rows(batch, COMPENSATIONS, batch.compensations, others)
-    if present & _NEEDS_WAITING:
-        runs = _streams(events, classes, _NEEDS_WAITING)
+    if present & _NEEDS_WAITING and (runs := _streams(events, classes, _NEEDS_WAITING) - batch.begun):
         for table, pending in ((BACKOFFS, batch.waiting), (APPROVALS, batch.approvals)):
             for row in table.load(batch.connection, "run_id", runs):
                 pending.setdefault(row["run_id"], {}).setdefault(row["node"], row)

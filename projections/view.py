@@ -247,7 +247,7 @@ class View:
                     break
         if last is None:
             raise StorageError(f"the log ends before its position {target}")
-        if not anew and any(topic == KeyDestroyed.TOPIC for _, topic in batch.events):
+        if not anew and any(cls is KeyDestroyed for _, cls in batch.events):
             raise PayloadGoneError
         write(batch, last)
         return last.position

@@ -1,6 +1,7 @@
 """Slots: where a worker's handlers run, in threads or on one event loop, and how one that hangs is given up."""
 
 import asyncio
+import contextlib
 import inspect
 import threading
 from collections.abc import Awaitable, Callable, Iterable, Mapping
@@ -32,6 +33,7 @@ class Slots:
         self._lock = threading.Lock()
         self._threads = 0
         self._loop: asyncio.AbstractEventLoop | None = None
+        self._closing = threading.Event()
         self._tasks: dict[AttemptId, Any] = {}
 
     def run(self, attempt: Attempt) -> None:
@@ -108,7 +110,9 @@ class Slots:
             for _ in range(self._threads):
                 self._waiting.put(None)
         if self._loop is not None:
-            self._loop.call_soon_threadsafe(self._loop.stop)
+            self._closing.set()
+            with contextlib.suppress(RuntimeError):  # a handler stopped it, and it is closed already
+                self._loop.call_soon_threadsafe(self._loop.stop)
 
     def _serve(self) -> None:
         while (job := self._waiting.get()) is not None:
@@ -141,13 +145,17 @@ class Slots:
     def _running_loop(self) -> asyncio.AbstractEventLoop:
         if self._loop is None:
             self._loop = asyncio.new_event_loop()
-            threading.Thread(target=_serve_loop, args=(self._loop,), name=f"{self._name}-loop", daemon=True).start()
+            serving = (self._loop, self._closing)
+            threading.Thread(target=_serve_loop, args=serving, name=f"{self._name}-loop", daemon=True).start()
         return self._loop
 
 
-def _serve_loop(loop: asyncio.AbstractEventLoop) -> None:
-    """Run *loop* until it is stopped; then end the handlers that were given up, and close it."""
-    loop.run_forever()
+def _serve_loop(loop: asyncio.AbstractEventLoop, closing: threading.Event) -> None:
+    """Run *loop* until *closing*; then end the handlers that were given up, and close it. A handler's task that exits,
+    or a handler that stops the loop, stops no other handler."""
+    while not closing.is_set():
+        with contextlib.suppress(SystemExit, KeyboardInterrupt):  # whoever awaits that task is told as well
+            loop.run_forever()
     left = asyncio.all_tasks(loop)
     for task in left:
         task.cancel()

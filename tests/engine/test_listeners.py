@@ -27,6 +27,6 @@ def test_a_listener_cannot_wait_for_the_commit_it_is_told_of(
     with redrive.open(log_url(tmp_path / "log.db"), listeners=listeners) as engine:
         opened.append(engine)
         run = engine.local.submit(Flow([Node("a")]), automation="x")
-        assert told == ["flow.registered", "run.submitted"]
+        assert told[-1] == "run.submitted"
         assert engine.local.run(run).status == "queued"
         opened.clear()

@@ -1,6 +1,7 @@
 """Slots: where a worker's handlers run, in threads or on one event loop, and how one that hangs is given up."""
 
 import asyncio
+import contextlib
 import inspect
 import threading
 from collections.abc import Callable, Iterable, Mapping
@@ -33,6 +34,7 @@ class Slots:
         self._lock = threading.Lock()
         self._threads = 0
         self._loop: asyncio.AbstractEventLoop | None = None
+        self._closing = threading.Event()
         self._tasks: dict[AttemptId, Any] = {}
 
     def run(self, attempt: Attempt) -> None:
@@ -65,24 +67,31 @@ class Slots:
     def _begin(self, attempt: Attempt) -> None:
         try:
             handler = self._handlers[attempt.handler]
-        except Exception as error:  # noqa: BLE001 - the host's mapping may raise anything
+            if inspect.iscoroutinefunction(handler) or inspect.iscoroutinefunction(getattr(handler, "__call__", None)):  # noqa: B004
+                self._run_async(handler, attempt)
+            else:
+                self._run_in_thread(handler, attempt)
+        except Exception as error:  # noqa: BLE001 - the host's mapping may raise anything; no thread may be left
             self._done(attempt, None, error)
             with self._lock:
                 self._begun.discard(attempt.id)
-            return
-        if inspect.iscoroutinefunction(handler) or inspect.iscoroutinefunction(getattr(handler, "__call__", None)):  # noqa: B004
-            self._run_async(handler, attempt)
-            return
+
+    def _run_in_thread(self, handler: Handler, attempt: Attempt) -> None:
+        """Hand it to an idle thread, or to a new one; where the system has none left, to the next that ends its work.
+        Raises RuntimeError when there is none at all."""
         with self._lock:
-            fresh = self._idle == 0
-            if fresh:
+            if self._idle <= 0:
                 self._threads += 1
-                number = self._threads
+                try:
+                    threading.Thread(target=self._serve, name=f"{self._name}-{self._threads}", daemon=True).start()
+                except RuntimeError:
+                    self._threads -= 1
+                    if not self._threads:
+                        raise
+                    self._idle -= 1
             else:
                 self._idle -= 1
         self._waiting.put((handler, attempt))
-        if fresh:
-            threading.Thread(target=self._serve, name=f"{self._name}-{number}", daemon=True).start()
 
     def give_up(self, attempt: Attempt) -> None:
         """Tell a handler to stop: an async one is cancelled, one in a thread sees ``attempt.cancelled``. One that has
@@ -109,7 +118,9 @@ class Slots:
             for _ in range(self._threads):
                 self._waiting.put(None)
         if self._loop is not None:
-            self._loop.call_soon_threadsafe(self._loop.stop)
+            self._closing.set()
+            with contextlib.suppress(RuntimeError):  # a handler stopped it, and it is closed already
+                self._loop.call_soon_threadsafe(self._loop.stop)
 
     def _serve(self) -> None:
         while (job := self._waiting.get()) is not None:
@@ -128,7 +139,8 @@ class Slots:
             self._end(attempt, *said)
 
     def _run_async(self, handler: Handler, attempt: Attempt) -> None:
-        task = asyncio.run_coroutine_threadsafe(_call(handler, attempt, self._read), self._running_loop())
+        loop = self._running_loop()
+        task = asyncio.run_coroutine_threadsafe(_call(handler, attempt, self._read), loop)
         self._tasks[attempt.id] = task
         task.add_done_callback(lambda finished: self._finished(attempt, finished))
 
@@ -141,14 +153,19 @@ class Slots:
 
     def _running_loop(self) -> asyncio.AbstractEventLoop:
         if self._loop is None:
-            self._loop = asyncio.new_event_loop()
-            threading.Thread(target=_serve_loop, args=(self._loop,), name=f"{self._name}-loop", daemon=True).start()
+            loop = asyncio.new_event_loop()
+            serving = (loop, self._closing)
+            threading.Thread(target=_serve_loop, args=serving, name=f"{self._name}-loop", daemon=True).start()
+            self._loop = loop
         return self._loop
 
 
-def _serve_loop(loop: asyncio.AbstractEventLoop) -> None:
-    """Run *loop* until it is stopped; then end the handlers that were given up, and close it."""
-    loop.run_forever()
+def _serve_loop(loop: asyncio.AbstractEventLoop, closing: threading.Event) -> None:
+    """Run *loop* until *closing*; then end the handlers that were given up, and close it. A handler's task that exits,
+    or a handler that stops the loop, stops no other handler."""
+    while not closing.is_set():
+        with contextlib.suppress(SystemExit, KeyboardInterrupt):  # whoever awaits that task is told as well
+            loop.run_forever()
     left = asyncio.all_tasks(loop)
     for task in left:
         task.cancel()

@@ -14,7 +14,7 @@ from redrive.projections.batch import Batch, collector_paused
 from redrive.projections.graphs import Graphs
 from redrive.projections.logs import log
 from redrive.projections.models import ViewStatus
-from redrive.projections.view_file import APPLICATION_ID, ViewFile, is_damage, transaction, view_errors
+from redrive.projections.view_file import APPLICATION_ID, Replaced, ViewFile, is_damage, transaction, view_errors
 from redrive.projections.view_state import PayloadGoneError, Source, ViewState, create, is_empty, write
 
 CHUNK = 256
@@ -43,16 +43,15 @@ class View:
         self._until = until
         self._lock = threading.RLock()
         self._graphs = Graphs()
-        self._position = 0
+        self._position, self._answered = 0, 0
         self._wanted: str | None = None  # why it must be folded anew before it is asked anything
         self.path = path
         with view_errors(path):
             self._file = self._opened()
-        try:
+        with contextlib.ExitStack() as opened:
+            opened.callback(self.close)
             self._sound(self._prepare)
-        except BaseException:
-            self.close()
-            raise
+            opened.pop_all()
 
     def __enter__(self) -> Self:
         return self
@@ -102,18 +101,21 @@ class View:
             self._file.close()
 
     def _sound(self, do: Callable[[], T]) -> T:
-        """Do something with the view; a damaged one is thrown away and folded anew, once."""
+        """Do something with the view, or what took its place; a damaged one is thrown away and folded anew, once."""
         with view_errors(self.path):
             try:
                 self._bring()
                 return do()
             except sqlite3.DatabaseError as error:
-                if not is_damage(error):
+                if damaged := is_damage(error):
+                    log.warning("view.damaged", path=self.path, error=str(error))
+                elif not isinstance(error, Replaced):
                     raise
-                log.warning("view.damaged", path=self.path, error=str(error))
         try:
             with view_errors(self.path):
-                self._fold_anew("it is damaged")
+                if damaged:
+                    self._fold_anew("it is damaged")
+                self._catch_up()  # the file of another process may lie behind what was answered here
                 return do()
         except sqlite3.DatabaseError as error:
             raise StorageError(f"{self.path}: the view is damaged and a new one is no better ({error})") from error
@@ -137,8 +139,7 @@ class View:
                     if is_empty(writer):
                         create(writer, self.id)
                         fold.index(writer)
-            application = writer.execute("PRAGMA application_id").fetchone()[0]
-            if application != APPLICATION_ID:
+            if writer.execute("PRAGMA application_id").fetchone()[0] != APPLICATION_ID:
                 raise StorageError(f"{self.path}: this SQLite database belongs to something else")
             self._wanted = self._mismatch()
             if self._wanted is None and self._position == 0 and self._target() > REBUILD_FROM:
@@ -153,7 +154,8 @@ class View:
 
     def _moved(self) -> bool:
         """Open the file that has taken the place of this one; whether another has."""
-        if moved := self._file.moved():
+        if moved := self._file.moved() or self._position < 0:
+            self._position = -1  # not the other's, and until that is prepared
             self._file.reopen()
             self._prepare()
         return moved
@@ -181,16 +183,17 @@ class View:
         return state.mismatch(self._source, self._target())
 
     def _catch_up(self) -> int:
-        position = self._position
         moved = self._file.moved()
-        if not moved and self._target() == position:
-            return position
-        with self._lock:
-            if self._moved():
-                self._bring()
-            while self._fold_some():
-                pass
-            return self._position
+        position = self._position
+        if moved or self._target() != position:
+            with self._lock:
+                if self._moved():
+                    self._bring()
+                while self._fold_some():
+                    pass
+                position = self._position
+        self._answered = position
+        return position
 
     def _fold_some(self) -> bool:
         """Fold one transaction's worth; whether there may be more."""
@@ -201,8 +204,7 @@ class View:
             with transaction(writer):
                 state = ViewState.of(writer)
                 position = self._position = state.position
-                target = self._target()
-                if position == target:
+                if position == (target := self._target()):
                     return False
                 why = state.departure(self._source, target)
                 if why is None:
@@ -223,9 +225,8 @@ class View:
                     position = ViewState.of(writer).position
                     most = 2**62 if self._until is None else self._until
                     new = [recorded for recorded in events if position < recorded.position <= most]
-                    gap = bool(new) and new[0].position != position + 1
-                    if new and not gap:
-                        gap = any(recorded.event.__class__ is KeyDestroyed for recorded in new)
+                    lost = any(recorded.event.__class__ is KeyDestroyed for recorded in new)
+                    gap = bool(new) and (lost or new[0].position != position + 1)
                     if new and not gap:
                         batch = Batch(writer, self._graphs)
                         fold.fold(batch, new)
@@ -274,7 +275,7 @@ class View:
         with contextlib.ExitStack() as stack:
             if self.path is None:
                 stack.enter_context(self._lock)
-            return stack.enter_context(self._file.reading()).execute(query, values).fetchall()
+            return stack.enter_context(self._file.reading(self._answered)).execute(query, values).fetchall()
 
     def _copy_to(self, path: str) -> int:
         with self._lock, contextlib.closing(sqlite3.connect(path, isolation_level=None)) as copy:

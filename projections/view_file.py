@@ -22,6 +22,7 @@ APPLICATION_ID = 0x72647677  # "rdvw"
 BUSY_TIMEOUT_S = 30.0
 ABANDONED_S = 3_600.0
 MOST_IDLE_READERS = 32
+_REPLACED = "another file has taken the place of the view"
 
 _SENTENCES = {
     sqlite3.SQLITE_FULL: "the disk is full; the view stays as it was, and catches up when there is space again",
@@ -33,6 +34,10 @@ _SENTENCES = {
     sqlite3.SQLITE_CANTOPEN: "the view cannot be opened: does its folder exist, and may this user write there?",
     sqlite3.SQLITE_IOERR: "reading or writing the view failed (disk full, or a failing disk)",
 }
+
+
+class Replaced(sqlite3.OperationalError):
+    """Another file has taken the place of the view, and is not as far yet."""
 
 
 def is_damage(error: sqlite3.Error) -> bool:
@@ -98,12 +103,12 @@ class ViewFile:
         old.close()
 
     @contextlib.contextmanager
-    def reading(self) -> Iterator[sqlite3.Connection]:
-        """A connection for reading; in memory, the only one."""
+    def reading(self, least: int = 0) -> Iterator[sqlite3.Connection]:
+        """A connection for reading what is folded to *least* or beyond; in memory, the only one. Raises Replaced."""
         if self.path is None:
             yield self.writer
             return
-        turn, connection = self._take()
+        turn, connection = self._take(least)
         try:
             yield connection
         finally:
@@ -167,6 +172,7 @@ class ViewFile:
     def _open(self) -> sqlite3.Connection:
         if self.path is None:
             return _connect(":memory:")
+        _leave_no_pair(self.path)
         with _locked(self.path, fcntl.LOCK_SH):
             connection = _connect(self.path)
             try:
@@ -181,7 +187,7 @@ class ViewFile:
         self._close_idle()
         return connection
 
-    def _take(self) -> tuple[int, sqlite3.Connection]:
+    def _take(self, least: int) -> tuple[int, sqlite3.Connection]:
         while self._idle:
             with contextlib.suppress(IndexError):
                 turn, connection = self._idle.pop()
@@ -193,9 +199,13 @@ class ViewFile:
             raise EngineClosed(f"{self.path}: the engine is closed")
         with _locked(self.path, fcntl.LOCK_SH):
             turn = self._turn
+            if self.moved():
+                raise Replaced(_REPLACED)
             connection = _connect(self.path)
             connection.execute("PRAGMA query_only = ON")
-            connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
+            if _folded_to(connection) < least:
+                connection.close()
+                raise Replaced(_REPLACED)
             return turn, connection
 
     def _close_idle(self) -> None:
@@ -233,12 +243,36 @@ def _locked(path: str, how: int) -> Iterator[None]:
         os.close(descriptor)
 
 
+def _leave_no_pair(path: str) -> None:
+    """Where somebody removed or emptied the database, remove what was written ahead for it: those who have it open
+    still share that, and a new database that shared it too would end them."""
+    if not _holds_something(path):
+        with _locked(path, fcntl.LOCK_EX):
+            if not _holds_something(path):
+                _remove(path, f"{path}-wal", f"{path}-shm")
+
+
+def _holds_something(path: str) -> bool:
+    try:
+        return os.stat(path).st_size > 0  # noqa: PTH116 - as above
+    except FileNotFoundError:
+        return False
+
+
 def _connect(path: str) -> sqlite3.Connection:
     connection = sqlite3.connect(
         path, isolation_level=None, check_same_thread=False, cached_statements=256, timeout=BUSY_TIMEOUT_S
     )
     connection.execute("PRAGMA cache_size = -32768")
     return connection
+
+
+def _folded_to(connection: sqlite3.Connection) -> int:
+    """How far it is folded; -1 where nothing is."""
+    if connection.execute("SELECT count(*) FROM sqlite_master WHERE name = 'view'").fetchone()[0]:
+        for (position,) in connection.execute("SELECT position FROM view"):
+            return int(position)
+    return -1
 
 
 def _sync(path: str) -> None:

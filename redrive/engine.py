@@ -114,7 +114,9 @@ class Engine(EvidenceEngine, ForensicEngine, PrivateEngine, ArchivingEngine):
         return self.ledger.now_ms()
 
     def close(self) -> None:
-        """Close the log and the views; commands are refused from now on. Who was sealing seals what is left."""
+        """Close the log and the views; commands are refused from now on. Who was sealing seals what is left. Not for
+        listeners: RuntimeError."""
+        self.ledger.committer.require_outside()
         self.evidence.close()
         self.views.close()
         self.ledger.close()

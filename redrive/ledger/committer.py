@@ -103,7 +103,8 @@ class Committer(Alone):
             raise
 
     def under_lock(self) -> threading.Lock:
-        """The writer's lock, for maintenance."""
+        """The writer's lock, for maintenance. Raises RuntimeError where it would be waited for without end."""
+        self.require_outside()
         return self._lock
 
     @contextlib.contextmanager
@@ -130,10 +131,13 @@ class Committer(Alone):
         self.limit_book = book_of(self.recorder, self._connection, self.limit_book)
 
     def _require_usable(self) -> None:
-        """Raises StorageError after a fork (two processes cannot share a connection), and RuntimeError where
-        waiting for the writer's lock would never end."""
+        """Raises StorageError after a fork (two processes cannot share a connection); as ``require_outside``."""
         if os.getpid() != self._pid:
             raise StorageError(f"{self.recorder.path}: opened before a fork; each process opens the log for itself")
+        self.require_outside()
+
+    def require_outside(self) -> None:
+        """Raises RuntimeError in a command or a listener: waiting for the writer's lock would never end there."""
         if self._owner == threading.get_ident():
             raise RuntimeError("a command or a listener cannot run a command: the log is being written on its behalf")
 

@@ -110,3 +110,32 @@ def test_what_another_folded_is_seen_without_the_lock(plant: Plant, tmp_path: Pa
     assert sum(folded) == plant.ledger.last_position()
     other.close()
     close(shared)
+
+
+def test_a_view_that_somebody_removed_is_folded_again_by_whoever_has_it_open(plant: Plant, tmp_path: Path) -> None:
+    """Only the database was removed. A new one that shared what was written ahead for it ended other processes."""
+    plant.live(30)
+    first, second = shared = opened(plant, tmp_path, 2)
+    assert first.catch_up() == second.catch_up()
+    ahead = (tmp_path / "v.db-shm").stat().st_ino
+    (tmp_path / "v.db").unlink()
+    plant.live(2)
+    assert first.catch_up() == plant.ledger.last_position()
+    assert (tmp_path / "v.db-shm").stat().st_ino != ahead
+    assert second.catch_up() == plant.ledger.last_position()
+    assert contents(first) == contents(second)
+    close(shared)
+
+
+def test_a_file_that_is_not_as_far_as_what_was_answered_is_not_read(plant: Plant, tmp_path: Path) -> None:
+    """Another process put its own in place, and a thread of this one has it open and is about to fold it."""
+    plant.live(30)
+    first, second = shared = opened(plant, tmp_path, 2)
+    first.catch_up()
+    second.rebuild()
+    plant.live(5)
+    with sqlite3.connect(tmp_path / "v.db") as behind:
+        behind.execute("UPDATE view SET position = position - 3")
+    first._file.reopen()
+    assert first.rows("SELECT position FROM view") == [(plant.ledger.last_position(),)]
+    close(shared)

@@ -54,13 +54,13 @@ def open(  # noqa: A001, PLR0913  (redrive.open reads well; all have defaults)
     redactor: Redactor | None = None,
     gate: Gate | None = None,
     reconcilers: Mapping[str, Reconciler] | None = None,
-    views: str | None = None,
+    views: str | Path | None = None,
     busy_timeout_ms: int = 10_000,
     cache_bytes: int = 268_435_456,
     limits: Sequence[Limit] = (),
     seal: bool | None = None,
-    key_file: str | None = None,
-    pin_file: str | None = None,
+    key_file: str | Path | None = None,
+    pin_file: str | Path | None = None,
     privacy: "Privacy | None" = None,
 ) -> Engine:
     """Open a log, creating it when there is none.
@@ -140,7 +140,7 @@ def _set_limits(ledger: LogLedger, setting: SettingLimits) -> None:
             log.warning("limit.kept", limit=limit.key, kept=kept.document(), given=limit.document())
 
 
-def _view(ledger: LogLedger, folder: str | None) -> View:
+def _view(ledger: LogLedger, folder: str | Path | None) -> View:
     """The live view of a log: beside it, or in *folder*."""
     home = Path(ledger.home)
     beside = home.parent if folder is None else Path(folder)

@@ -37,7 +37,7 @@ from redrive.projections.view import View, view_path
 if TYPE_CHECKING:
     from redrive.privacy.options import Privacy
 
-Listener = Callable[[Recorded], None]
+Listener = Callable[[Recorded], object]
 RedrivePolicies = RedrivePolicy | Callable[[Tenant, str], RedrivePolicy]
 MAX_BUSY_TIMEOUT_MS = 2**31 - 1  # what SQLite and libpq take
 SettingLimits = list[tuple[Limit, Callable[[Transaction], Limit]]]

@@ -50,3 +50,16 @@ def test_an_export_is_of_one_thing(engine: Engine, tmp_path: Path) -> None:
     with pytest.raises(InvalidValue, match="both run and positions"):
         engine.export(tmp_path / "b.tar", run=run, positions=(1, 2))
     assert not (tmp_path / "b.tar").exists()
+
+
+def test_a_listener_may_return_something(tmp_path: Path) -> None:
+    """``loop.call_soon_threadsafe`` returns a handle; nobody looks at it, and no type checker objects."""
+    heard: set[str] = set()
+
+    def hear(recorded: redrive.Recorded) -> int:
+        heard.add(recorded.topic)
+        return len(heard)
+
+    with redrive.open(log_url(tmp_path / "heard.db"), listeners=[hear]) as engine:
+        engine.local.submit(ONE, automation="a")
+    assert "run.submitted" in heard

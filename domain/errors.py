@@ -20,14 +20,19 @@ RedriveError
 └── StreamUnreadable            marks StreamReadOnly, StreamDamaged, Payload…, Archive…: left alone, all else works
 """
 
+import copyreg
 from collections.abc import Sequence
-from typing import ClassVar
+from typing import Any, ClassVar
 
 
 class RedriveError(Exception):
     """Base of every error that redrive raises on purpose."""
 
     code: ClassVar[str] = "error"
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Between processes as it is: a constructor takes other arguments than the sentence that it makes of them."""
+        return copyreg.__newobj__, (type(self), *self.args), self.__dict__  # type: ignore[attr-defined]
 
 
 class InvalidValue(RedriveError, ValueError):

@@ -133,6 +133,10 @@ class Flow:
     def __hash__(self) -> int:
         return hash(self.digest)
 
+    def __reduce__(self) -> tuple[type["Flow"], tuple[list[Node]]]:
+        """Between processes as its nodes: they are checked again where they arrive."""
+        return Flow, (list(self.nodes.values()),)
+
     @cached_property
     def policies(self) -> dict[PolicyId, RetryPolicy]:
         """The retry policies of the nodes, each once."""

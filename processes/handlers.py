@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, TypeAlias
 
-from redrive.domain.errors import Compensated, InFlight, KeyReused
+from redrive.domain.errors import Compensated, InFlight, InvalidValue, KeyReused
 from redrive.domain.failure import (
     EXECUTION_ERROR,
     INTERRUPTED,
@@ -79,8 +79,14 @@ class AttemptError(Exception):
     """Raise it to fail the attempt with a failure that is classified already."""
 
     def __init__(self, failure: Failure) -> None:
+        if not isinstance(failure, Failure):
+            raise InvalidValue("failure", failure, "a Failure, such as redrive.Failure('provider_auth', '401')")
         super().__init__(failure.reason)
         self.failure = failure
+
+    def __reduce__(self) -> tuple[type["AttemptError"], tuple[Failure]]:
+        """Between processes as its failure."""
+        return type(self), (self.failure,)
 
 
 def failure_raised(error: Failure | BaseException) -> Failure | BaseException:

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from itertools import count, islice
 
 from redrive.domain.errors import StreamUnreadable
-from redrive.domain.identity import NodeId, RunId
+from redrive.domain.identity import NodeId, RunId, Tenant
 from redrive.domain.limits import TOTAL
 from redrive.domain.ports import START, Due, Transaction
 from redrive.domain.run.attempts import start_attempt, startable, started
@@ -262,20 +262,23 @@ def releasing(claim: Claim, no_handler: bool) -> Callable[[Transaction], Status]
     return release
 
 
-def reclaiming(id_: RunId, policy_of: PolicyOf, gone: Holder | None = None) -> Callable[[Transaction], bool]:
+def reclaiming(
+    id_: RunId, policy_of: PolicyOf, gone: Holder | None = None
+) -> Callable[[Transaction], tuple[Tenant, str] | None]:
     """A command that takes a run from a holder whose lease expired, or whose process *gone* is known to be gone.
 
-    Returns False when the claim has changed meanwhile. Interrupted attempts are judged and settled in the same
-    transaction. Raises StreamReadOnly; then nothing of it is written.
+    Returns whose run it is and which worker had it, None when the claim has changed meanwhile. Interrupted attempts are
+    judged and settled in the same transaction. Raises StreamReadOnly; then nothing of it is written.
     """
 
-    def reclaim(tx: Transaction) -> bool:
+    def reclaim(tx: Transaction) -> tuple[Tenant, str] | None:
         run = tx.find_run(id_)
         if run is None or run.claim is None or run.status is not RUNNING:
-            return False
+            return None
         expired = run.claim.expires_at_ms <= tx.now_ms
         if not expired and (gone is None or run.claim.holder != gone):
-            return False
+            return None
+        of = run.tenant, run.claim.worker
         draws = [tx.draw() for _ in run.running]
         events, final = abandon_claim(run, now_ms=tx.now_ms, process_gone=not expired, draws=draws)
         interrupted = {node: run.nodes[node].lifetime for node in run.running if run.nodes[node].effects}
@@ -283,6 +286,6 @@ def reclaiming(id_: RunId, policy_of: PolicyOf, gone: Holder | None = None) -> C
         for node, lifetime in interrupted.items():
             lose_intents(tx, run, node, lifetime, "its executor is gone")
         dead_letter_final_failures(tx, run, final, policy_of)
-        return True
+        return of
 
     return reclaim

@@ -25,7 +25,7 @@ class ResumeOption:
     approval is named by its run and *node*.
 
     *why_not* is what the command would be refused with now; None when it is *possible*. *command* is the line to
-    type, with a reason in place of WHY.
+    type, with a reason in place of WHY; to name the log and the tenant (``--db``, ``--tenant``) is left to the reader.
     """
 
     subject: str

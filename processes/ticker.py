@@ -120,9 +120,11 @@ def _reclaim(services: Services, tenant: Tenant | None, run: RunId, gone: Holder
     except StreamUnreadable as refused:  # damaged, or a newer version takes it back
         log.info("run.reclaim_refused", run=run, code=refused.code, why=str(refused))
         return False
-    if taken:
-        log.warning("run.claim_abandoned", run=run, why="lease expired" if gone is None else "process gone")
-    return taken
+    if taken is None:
+        return False
+    why = "lease expired" if gone is None else "process gone"
+    log.warning("run.claim_abandoned", tenant=str(taken[0]), run=run, worker=taken[1], why=why)
+    return True
 
 
 class Ticker:

@@ -46,7 +46,8 @@ class Worker:
     worker also ticks (reclaims and sweeps) every *tick_ms*; None leaves that to a ``Ticker``. What other processes
     do is noticed within *poll_ms*. *only* limits it to one run. *reconcilers* (beside those of the engine) find out
     what became of effects, *compensators* run approved compensations; both are functions by operation. All times are
-    milliseconds. *engine* may be a list of engines, or a ShardedEngine: all are served, and share *concurrency*.
+    milliseconds. *engine* may be a TenantEngine: then only its runs are executed. It may be a list of engines, or a
+    ShardedEngine: all are served, and share *concurrency*.
     """
 
     _turns_of: type[Turns] = Turns

@@ -18,7 +18,7 @@ class ArchivingEngine:
     """The operators' command about old records."""
 
     def archive(
-        self, *, older_than_ms: int, to: str, actor: Actor, reason: str, dry_run: bool = False
+        self, *, older_than_ms: int, to: str | Path, actor: Actor, reason: str, dry_run: bool = False
     ) -> "ArchiveReport":
         """Move the states of settled records to the archive *to*, a file that is made or added to. Settled is a run
         that is completed or cancelled, whose dead letters, effects and compensations are settled as well; and all of it
@@ -37,7 +37,7 @@ class ArchivingEngine:
         return archive_records(
             engine,
             before_ms=engine.now_ms() - age,
-            to=Path(clean_name(to, "to")),
+            to=Path(clean_name(str(to) if isinstance(to, Path) else to, "to")),
             actor=human(actor),
             reason=told,
             dry_run=dry_run,

@@ -142,7 +142,7 @@ class Batch:
         """Queue a command of a ``TenantEngine``; its ``result()`` exists after the block. Bad values raise here."""
         if not self._open:
             raise InvalidValue("batch", "closed", "commands that are added within its with block")
-        pending = self._ledger.collect(lambda: command(*args, **kwargs))
+        pending = self._ledger.collect(command, *args, **kwargs)
         self._jobs.append(pending)
         return pending
 

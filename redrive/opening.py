@@ -37,7 +37,7 @@ from redrive.projections.view import View, view_path
 if TYPE_CHECKING:
     from redrive.privacy.options import Privacy
 
-Listener = Callable[[Recorded], None]
+Listener = Callable[[Recorded], object]
 RedrivePolicies = RedrivePolicy | Callable[[Tenant, str], RedrivePolicy]
 MAX_BUSY_TIMEOUT_MS = 2**31 - 1  # what SQLite and libpq take
 SettingLimits = list[tuple[Limit, Callable[[Transaction], Limit]]]
@@ -54,13 +54,13 @@ def open(  # noqa: A001, PLR0913  (redrive.open reads well; all have defaults)
     redactor: Redactor | None = None,
     gate: Gate | None = None,
     reconcilers: Mapping[str, Reconciler] | None = None,
-    views: str | None = None,
+    views: str | Path | None = None,
     busy_timeout_ms: int = 10_000,
     cache_bytes: int = 268_435_456,
     limits: Sequence[Limit] = (),
     seal: bool | None = None,
-    key_file: str | None = None,
-    pin_file: str | None = None,
+    key_file: str | Path | None = None,
+    pin_file: str | Path | None = None,
     privacy: "Privacy | None" = None,
 ) -> Engine:
     """Open a log, creating it when there is none.
@@ -145,7 +145,7 @@ def _set_limits(ledger: LogLedger, setting: SettingLimits) -> None:
             log.warning("limit.kept", limit=limit.key, kept=kept.document(), given=limit.document())
 
 
-def _view(ledger: LogLedger, folder: str | None) -> View:
+def _view(ledger: LogLedger, folder: str | Path | None) -> View:
     """The live view of a log: beside it, or in *folder*."""
     home = Path(ledger.home)
     beside = home.parent if folder is None else Path(folder)

@@ -227,7 +227,7 @@ class TenantEffects(TenantQueries):
         return self._as_worker(handed.worker, compensations.failing(handed, recorded, outcome_unknown=outcome_unknown))
 
     def _operate(self, command: Callable[[Transaction], T], actor: Actor, reason: str) -> T:
-        return self._do(command, actor, self.services.reason(reason))
+        return self._do(command, human(actor), self.services.reason(reason))  # None is refused: somebody decides
 
     def _do(
         self,

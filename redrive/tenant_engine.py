@@ -160,7 +160,7 @@ class TenantEngine(TenantEffects):
 
     def note(self, run_id: RunId, text: str, *, actor: Actor) -> Status:
         """Write something down about a run."""
-        return self._do(operations.noting_run(run_id, self.services.note(text)), actor)
+        return self._do(operations.noting_run(run_id, self.services.note(text)), human(actor))
 
     def annotate(self, key: str, text: str, *, actor: Actor, reason: str) -> None:
         """Write something down about a run, a dead letter, an effect, a compensation, or an event (``pos:N``, or its
@@ -214,7 +214,7 @@ class TenantEngine(TenantEffects):
         self, dead_letter: DeadLetterId, text: str, *, actor: Actor, run_id: RunId | None = None
     ) -> LetterStanding:
         """Write something down about a dead letter."""
-        return self._do(operations.noting_letter(dead_letter, self.services.note(text), run_id), actor)
+        return self._do(operations.noting_letter(dead_letter, self.services.note(text), run_id), human(actor))
 
     def tick(self) -> TickReport:
         """Reclaim, end timed waits, expire approvals, give up on effects outside runs and on compensations whose lease

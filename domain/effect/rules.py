@@ -47,7 +47,7 @@ def is_done(effect: Effect, request: EffectRequest) -> bool:
     if effect.done_digest.startswith(KEYED):
         raise PayloadDestroyed(effect.id)
     if effect.done_digest != request.digest:
-        raise KeyReused(request.key, "request")
+        raise KeyReused(request.key, "operation, target or request")
     return True
 
 

@@ -25,8 +25,8 @@ class Custody:
         ledger: LogLedger,
         *,
         seal: bool | None = False,
-        key_file: str | None = None,
-        pin_file: str | None = None,
+        key_file: str | Path | None = None,
+        pin_file: str | Path | None = None,
     ) -> None:
         if seal is not None and not isinstance(seal, bool):
             raise InvalidValue("seal", seal, "True, False, or None: while a worker works")
@@ -83,7 +83,7 @@ class Custody:
         self._sealer.close()
 
 
-def _path(text: str, field: str) -> Path:
-    if not isinstance(text, str) or not text or "\x00" in text:
-        raise InvalidValue(field, text, "the path of a file")
-    return Path(text).expanduser()
+def _path(given: str | Path, field: str) -> Path:
+    if not isinstance(given, (str, Path)) or not str(given) or "\x00" in str(given):
+        raise InvalidValue(field, given, "the path of a file")
+    return Path(given).expanduser()

@@ -4,7 +4,7 @@ from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from contextvars import ContextVar, copy_context
 from operator import attrgetter
-from typing import Any, TypeVar, cast
+from typing import Any, ParamSpec, TypeVar, cast
 
 from redrive.domain.errors import InvalidValue, NotFound, StorageError
 from redrive.domain.event import Recorded
@@ -29,6 +29,7 @@ from redrive.ledger.subscribers import Subscriber, Subscribers
 from redrive.ledger.transaction import LedgerTransaction
 from redrive.ledger.urls import is_server
 
+P = ParamSpec("P")
 T = TypeVar("T")
 _MADE_AT_ONCE = 64
 _PAYLOAD = attrgetter("payload")
@@ -113,12 +114,14 @@ class LogLedger:
         """Take turns with other processes."""
         return self.committer.turn(of)
 
-    def collect(self, call: Callable[[], T]) -> Pending[T]:
+    def collect(self, call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> Pending[T]:
         """Run *call* so that the one command it transacts is queued, not committed."""
+        if not callable(call):
+            raise InvalidValue("command", call, "a method and then its arguments, for example acme.submit, flow")
         jobs: list[Pending[Any]] = []
         context = copy_context()  # an interrupt cannot leave it set: it is gone with the context
         context.run(_collecting.set, jobs)
-        context.run(call)
+        context.run(call, *args, **kwargs)
         if len(jobs) != 1:
             raise InvalidValue("command", getattr(call, "__name__", call), "a call that gives exactly one command")
         return jobs[0]

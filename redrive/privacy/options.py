@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 
 from redrive.domain.errors import InvalidValue
 from redrive.domain.identity import Tenant
@@ -18,13 +19,17 @@ class Privacy:
     the tenant. *master_key* is a file of 32 bytes (or 64 hexadecimal digits) that wraps the keys in the store.
     """
 
-    keys: str
+    keys: str | Path
     subject_of: Callable[[Tenant, str], str | None] | None = None
-    master_key: str | None = None
+    master_key: str | Path | None = None
 
     def __post_init__(self) -> None:
-        clean_name(self.keys, "privacy.keys")
+        _clean_path(self.keys, "privacy.keys")
         if self.subject_of is not None and not callable(self.subject_of):
             raise InvalidValue("privacy.subject_of", self.subject_of, "a function of tenant and automation")
         if self.master_key is not None:
-            clean_name(self.master_key, "privacy.master_key")
+            _clean_path(self.master_key, "privacy.master_key")
+
+
+def _clean_path(given: str | Path, field: str) -> None:
+    clean_name(str(given) if isinstance(given, Path) else given, field)

@@ -46,7 +46,7 @@ def attach(ledger: LogLedger, privacy: "Privacy | None") -> "Encryption | None":
         raise StorageError(
             f"{privacy.keys}: the key store of this log is missing; without it nothing encrypted is readable"
         )
-    keys = KeyStore(privacy.keys, privacy.master_key)
+    keys = KeyStore(str(privacy.keys), None if privacy.master_key is None else str(privacy.master_key))
     try:
         if known is None:
             known = _paired(ledger, keys.id)

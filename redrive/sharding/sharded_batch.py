@@ -26,7 +26,7 @@ class ShardedBatch:
         """Queue a command of a ``TenantEngine``; its ``result()`` exists after the block. Bad values raise here."""
         if not self._open:
             raise InvalidValue("batch", "closed", "commands that are added within its with block")
-        pending = self._engine.shards[0].ledger.collect(lambda: command(*args, **kwargs))
+        pending = self._engine.shards[0].ledger.collect(command, *args, **kwargs)
         tenant = pending.caller.tenant
         if tenant is None:
             raise OneShardOnly("batch", len(self._engine.shards))

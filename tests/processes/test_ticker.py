@@ -36,7 +36,8 @@ def test_a_claim_of_a_dead_process_is_taken_at_once(shop: Shop) -> None:
         assert shop.engine.tick().reclaimed == [claim.run_id]
     (abandoned,) = shop.facts(e.ClaimAbandoned)
     assert (abandoned.why, abandoned.expires_at_ms > shop.now) == ("process_gone", True)
-    assert [line["why"] for line in lines if line["event"] == "run.claim_abandoned"] == ["process gone"]
+    told = [line for line in lines if line["event"] == "run.claim_abandoned"]
+    assert [(line["tenant"], line["worker"], line["why"]) for line in told] == [(str(ACME), "w", "process gone")]
 
 
 def test_what_ran_before_the_last_boot_is_gone(shop: Shop) -> None:

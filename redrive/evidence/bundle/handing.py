@@ -51,7 +51,9 @@ class Wanted:
     states: bool = True
 
     def __post_init__(self) -> None:
-        if (self.run is None) == (self.positions is None) and not (self.run is None and self.since is not None):
+        if self.run is not None and self.positions is not None:
+            raise InvalidValue("export", "both run and positions", "one of them")
+        if self.run is None and self.positions is None and self.since is None:
             raise InvalidValue("export", None, "a run, or positions (first, last), or since, a checkpoint")
         if self.positions is not None and (not isinstance(self.positions, (tuple, list)) or len(self.positions) != 2):
             raise InvalidValue("positions", self.positions, "two positions: the first and the last")

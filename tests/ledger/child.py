@@ -128,7 +128,8 @@ def hold(path: str) -> None:
 
 
 def lower(limit: int) -> None:
-    """From now on no file may grow beyond *limit* bytes."""
+    """From now on no file may grow beyond *limit* bytes; compiled modules, which others read, are not tried."""
+    sys.dont_write_bytecode = True
     resource.setrlimit(resource.RLIMIT_FSIZE, (limit, resource.getrlimit(resource.RLIMIT_FSIZE)[1]))
 
 

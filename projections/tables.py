@@ -3,6 +3,7 @@
 import json
 import sqlite3
 from collections.abc import Collection, Iterable, Mapping
+from contextlib import closing
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -26,20 +27,14 @@ class Table:
 
     def create(self, db: Database) -> None:
         """Create the table, still without its indexes."""
-        types: dict[str, type] = {name: str if value is None else type(value) for name, value in self.columns.items()}
-        types |= {name: int for name in types if name.endswith("_ms")}
-        pk = self.key[0] if len(self.key) == 1 else self.key
-        db.table(self.name).create(types, pk=pk, if_not_exists=True)
+        db.execute(self._create)
 
     def index(self, db: Database) -> None:
         """Create the indexes: ``a, b``, or partial ones, ``a, b WHERE c``, which sqlite-utils has no word for."""
         for number, index in enumerate(self.indexes):
+            columns, where, condition = index.partition(" WHERE ")
             name = f"{self.name}_{number}"
-            columns, _, where = index.partition(" WHERE ")
-            if where:
-                db.execute(f"CREATE INDEX IF NOT EXISTS {name} ON {self.name} ({columns}) WHERE {where}")
-            else:
-                db.table(self.name).create_index(columns.split(", "), index_name=name, if_not_exists=True)
+            db.execute(f"CREATE INDEX IF NOT EXISTS {name} ON {self.name} ({columns}){where}{condition}")
 
     def blank(self) -> Row:
         """A new row."""
@@ -55,6 +50,15 @@ class Table:
     def write(self, connection: sqlite3.Connection, rows: Iterable[Row]) -> None:
         """Insert or update *rows*: sqlite-utils takes three times as long, and this is where a fold spends its time."""
         connection.executemany(self._upsert, [tuple(row.values()) for row in rows])
+
+    @cached_property
+    def _create(self) -> str:
+        """By sqlite-utils, but only once: it takes longer to write this than SQLite to do it, for each new view."""
+        types: dict[str, type] = {name: str if value is None else type(value) for name, value in self.columns.items()}
+        types |= {name: int for name in types if name.endswith("_ms")}
+        pk = self.key[0] if len(self.key) == 1 else self.key
+        with closing(Database(memory=True, execute_plugins=False)) as db:
+            return str(db.create_table_sql(self.name, types, pk=pk, if_not_exists=True))
 
     @cached_property
     def _select(self) -> str:

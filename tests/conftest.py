@@ -2,22 +2,31 @@
 
 import logging
 import os
+import signal
+import sys
 import tempfile
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 import structlog
 from hypothesis import HealthCheck, settings
 
-from tests.stores import SERVER, STORES, server
+from tests.stores import SERVER, STORES, memory, server
 
 SOON = ("engine", "ledger", "postgres")
+if "TMPDIR" not in os.environ and (in_memory := memory()):  # a disk makes ten thousand small logs wait for it
+    _FILES = tempfile.TemporaryDirectory(prefix="redrive-tests-", dir=in_memory, ignore_cleanup_errors=True)
+    Path(_FILES.name).chmod(0o711)  # a server that a test starts may run as another user
+    os.environ["TMPDIR"], tempfile.tempdir = _FILES.name, None
 _STATE = tempfile.TemporaryDirectory(prefix="redrive-state-")
 os.environ["XDG_STATE_HOME"] = _STATE.name
 os.environ["XDG_CONFIG_HOME"] = f"{_STATE.name}/settings"  # a key of who runs the tests signs nothing
 settings.register_profile("any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("any machine")
+if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:  # in the background of a script: so would all that tests start
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
@@ -48,6 +57,17 @@ def postgres() -> Iterator[str]:
         return
     with server() as url:
         yield url
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _compiled_once(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Who lets Python leave no bytecode beside the sources need not wait for each process that a test starts to compile
+    redrive anew: they share a folder of the session's own."""
+    with pytest.MonkeyPatch.context() as environment:
+        if sys.dont_write_bytecode:
+            environment.delenv("PYTHONDONTWRITEBYTECODE", raising=False)
+            environment.setenv("PYTHONPYCACHEPREFIX", str(tmp_path_factory.mktemp("bytecode")))
+        yield
 
 
 @pytest.fixture(autouse=True)

@@ -105,11 +105,17 @@ def started_in(data: Path, **options: Any) -> "PostgresServer":
         return get_server(data, **options)
 
 
+def memory() -> Path | None:
+    """A folder whose files lie in memory, where there is one with room, in which programs may be executed."""
+    if not _MEMORY.is_dir() or not os.access(_MEMORY, os.W_OK) or os.statvfs(_MEMORY).f_flag & os.ST_NOEXEC:
+        return None
+    return _MEMORY if shutil.disk_usage(_MEMORY).free > _ROOM else None
+
+
 @contextmanager
 def server() -> Iterator[str]:
     """A server of the session's own; its URL."""
-    in_memory = _MEMORY.is_dir() and os.access(_MEMORY, os.W_OK) and shutil.disk_usage(_MEMORY).free > _ROOM
-    folder = Path(tempfile.mkdtemp(prefix="redrive-pg-", dir=_MEMORY if in_memory else None))
+    folder = Path(tempfile.mkdtemp(prefix="redrive-pg-", dir=memory()))
     folder.chmod(0o755)  # the server may run as another user
     (folder / "data").mkdir()
     started = started_in(folder / "data", cleanup_mode="delete")

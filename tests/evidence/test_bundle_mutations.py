@@ -23,6 +23,8 @@ from tests.evidence.sealed import Sealed
 
 pytestmark = pytest.mark.slow
 DECLARED = {"VERIFY.md", "verify.py"}
+PARTS = [0, *(pytest.param(part, marks=pytest.mark.long) for part in range(1, 5))]
+"""Other bytes in each, changed in other ways; all of them take many seconds."""
 Bundles = dict[str, bytes]
 
 
@@ -59,7 +61,7 @@ def test_untouched_bundles_are_verified(bundles: Bundles, key: str, kind: str, t
 
 
 @pytest.mark.parametrize("kind", ["run", "range"])
-@pytest.mark.parametrize("part", range(5))
+@pytest.mark.parametrize("part", PARTS)
 def test_no_byte_of_the_file_can_be_changed(bundles: Bundles, key: str, kind: str, part: int, tmp_path: Path) -> None:
     """Every header, every padding, and bytes of every file: the manifest, at least, disagrees."""
     bundle, dice = bundles[kind], random.Random(part)
@@ -78,7 +80,7 @@ def test_a_file_that_is_cut_or_goes_on_is_found(bundles: Bundles, key: str, kind
 
 
 @pytest.mark.parametrize("kind", ["run", "range"])
-@pytest.mark.parametrize("part", range(4))
+@pytest.mark.parametrize("part", PARTS[:4])
 def test_with_a_new_manifest_only_what_is_not_claimed_can_be_changed(
     bundles: Bundles, key: str, kind: str, part: int, tmp_path: Path
 ) -> None:

@@ -26,7 +26,7 @@ PARTS: dict[str, Callable[..., None]] = {}
 MOUTH: list[Connection] = []
 MOUNTING = ("unshare", "--mount", "--map-root-user")
 SERVER = get_context("forkserver")  # the parts share nothing with the test's process, and start at once
-SERVER.set_forkserver_preload([__name__])
+SERVER.set_forkserver_preload([__name__, "tests.engine.outworld"])
 BIG = "x" * 4_000
 
 
@@ -35,8 +35,7 @@ class Child:
 
     def __init__(self, part: str, *args: object) -> None:
         self._ear, mouth = SERVER.Pipe()
-        stores = {name: os.environ[name] for name in (STORE, SERVER_URL) if name in os.environ}
-        self.process = SERVER.Process(target=_serve, args=(mouth, part, args, stores), daemon=True)
+        self.process = SERVER.Process(target=_serve, args=(mouth, part, args, stores()), daemon=True)
         self.process.start()
         mouth.close()
 
@@ -58,6 +57,11 @@ class Child:
         self.process.join()
         self._ear.close()
         return said
+
+
+def stores() -> dict[str, str]:
+    """Where the log of the test lies, for a process: whoever serves was started by another test."""
+    return {name: os.environ[name] for name in (STORE, SERVER_URL) if name in os.environ}
 
 
 def run(part: str, *args: object) -> list[Any]:
@@ -83,7 +87,7 @@ def part(function: Callable[..., None]) -> Callable[..., None]:
 
 
 def _serve(mouth: Connection, part: str, args: tuple[object, ...], stores: dict[str, str]) -> None:
-    os.environ.update(stores)  # whoever serves was started by another test
+    os.environ.update(stores)
     MOUTH.append(mouth)
     PARTS[part](*map(str, args))
 
@@ -128,7 +132,8 @@ def hold(path: str) -> None:
 
 
 def lower(limit: int) -> None:
-    """From now on no file may grow beyond *limit* bytes."""
+    """From now on no file may grow beyond *limit* bytes; compiled modules, which others read, are not tried."""
+    sys.dont_write_bytecode = True
     resource.setrlimit(resource.RLIMIT_FSIZE, (limit, resource.getrlimit(resource.RLIMIT_FSIZE)[1]))
 
 

@@ -1,9 +1,8 @@
-"""A process that destroys a key and is killed on the way: ``python -m tests.privacy.destroyer FOLDER STEP``."""
+"""A process that destroys a key and is killed on the way."""
 
 import os
 import signal
-import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -32,11 +31,12 @@ def die(*_args: object, **_more: object) -> None:
     os.kill(os.getpid(), signal.SIGKILL)
 
 
-def main() -> None:
-    """Destroy ana's key, up to a step."""
-    vault = Vault(Path(sys.argv[1]))
-    if sys.argv[2] in STEPS:
-        where, name = STEPS[sys.argv[2]]
+def destroy(folder: Path, step: str, stores: Mapping[str, str]) -> None:
+    """Destroy ana's key, up to a step, in the log that lies where *stores* say."""
+    os.environ.update(stores)
+    vault = Vault(folder)
+    if step in STEPS:
+        where, name = STEPS[step]
         setattr(where, name, die)
     vault.destroy()
 
@@ -49,7 +49,3 @@ def busy(vault: Vault, stop: Callable[[], bool]) -> int:
             vault.submit(subject=subject, input={"n": done, "who": subject * 3})
             done += 1
     return done
-
-
-if __name__ == "__main__":
-    main()

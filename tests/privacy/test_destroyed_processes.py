@@ -1,7 +1,5 @@
 """Destroying a key among processes that are killed, and among others that are at work."""
 
-import subprocess
-import sys
 import threading
 from pathlib import Path
 
@@ -10,17 +8,18 @@ import pytest
 import redrive
 from redrive.domain.records import KeyDestroyed
 from redrive.privacy.encryption import key_of_state
-from tests.privacy.destroyer import STEPS, busy
+from tests.ledger.child import SERVER, stores
+from tests.privacy.destroyer import STEPS, busy, destroy
 from tests.privacy.vault import CANARY, FLOW, Vault
 from tests.processes.workshop import ACME, until
 
 
 def destroyed_in_another(folder: Path, step: str) -> int:
     """Have another process destroy the key; how it ended."""
-    command = [sys.executable, "-m", "tests.privacy.destroyer", str(folder), step]
-    return subprocess.run(
-        command, cwd=Path(__file__).parents[2], capture_output=True, timeout=240, check=False
-    ).returncode
+    process = SERVER.Process(target=destroy, args=(folder, step, stores()))
+    process.start()
+    process.join(240)
+    return process.exitcode
 
 
 @pytest.mark.parametrize("step", STEPS)

@@ -220,6 +220,7 @@ ledger = LogLedger(sys.argv[1], clock=lambda: 0, dice=lambda: 0.5, engine="test"
 view = View(ledger, sys.argv[2], until=100)
 view.catch_up()
 view._until = None
+sys.dont_write_bytecode = True
 resource.setrlimit(resource.RLIMIT_FSIZE, (60_000, resource.RLIM_INFINITY))
 for act in (view.catch_up, view.rebuild):
     try:

@@ -89,11 +89,11 @@ class AgendaReading(Reading):
     ) -> Sequence[Due] | None:
         """Those that no other claimant decides about at this moment; None where that is not to be told."""
         ledger = self._committer
-        if not ledger.ahead or not self._first:
+        if self.limited or (ledger.ahead and not self._first):
             return None
         found = ledger.untaken(self.caller.tenant, handlers, self.now_ms, limit, without, after)
         if found is None:
-            self.crowded = True
+            self.crowded = ledger.ahead
             return None
         self.passed_over |= found.passed_over
         return found.dues

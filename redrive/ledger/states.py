@@ -89,7 +89,7 @@ class States:
         self._most_bytes = most_bytes
         self._bytes = 0
         self._entries: OrderedDict[str, Entry] = OrderedDict()
-        self._read_ahead: dict[tuple[str, int], list[Row]] = {}
+        self._read_ahead: dict[str, tuple[int, list[Row]]] = {}  # beyond a version
         self.flows = Flows(recorder)
         self.foreign_changes = 0
 
@@ -109,15 +109,26 @@ class States:
         in this transaction; of none: what was read and not asked for is forgotten."""
         wanted = {}
         for stream in streams:
-            entry = self._entries.get(stream)
-            if entry is None or entry.checked != self.foreign_changes:
+            if self.is_old(stream):
+                entry = self._entries.get(stream)
                 wanted[stream] = 0 if entry is None else entry.state.version - 1
         rows = self._recorder.rows_of_each(wanted) if len(wanted) > 1 else {}
-        self._read_ahead = {(stream, wanted[stream]): found for stream, found in rows.items()}
+        self._read_ahead = {stream: (wanted[stream], found) for stream, found in rows.items()}
+
+    def was_read(self, stream: str, rows: list[Row]) -> None:
+        """All *rows* of a stream, which is about to be asked for in this transaction."""
+        self._read_ahead[stream] = 0, rows
+
+    def is_old(self, stream: str) -> bool:
+        """Whether a stream is not known as of now."""
+        entry = self._entries.get(stream)
+        return entry is None or entry.checked != self.foreign_changes
 
     def _rows_of(self, stream: str, after: int) -> list[Row]:
-        rows = self._read_ahead.pop((stream, after), None)
-        return self._recorder.rows_of(stream, after, self._recorder.writer) if rows is None else rows
+        known, rows = self._read_ahead.pop(stream, (after + 1, ()))
+        if known > after:
+            return self._recorder.rows_of(stream, after, self._recorder.writer)
+        return [row for row in rows if row[2] > after]
 
     def _brought_up(self, entry: Entry) -> bool:
         """Fold what others wrote to a stream; False when it does not go on from what is known: the log was restored to

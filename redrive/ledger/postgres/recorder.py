@@ -135,16 +135,22 @@ class PostgresRecorder(ConcurrentRecorder):
             position=told.position + self.shift, recorded_at_ms=max(told.recorded_at_ms, recorded_at_ms)
         )
 
-    def ask_along(self, answered: Callable[[], None], *, begin: bool = False) -> None:
-        """Ask for the news with whatever is asked next, ahead of it; within the transaction that is begun, if any."""
-        begun = ((_BEGIN, ()),) if begin and not self._looking else ()
+    def ask_along(self, answered: Callable[[], None]) -> None:
+        """Ask for the news with whatever is asked next, ahead of it."""
 
         def told(found: list[Found]) -> None:
-            self._looking = self._looking or begin
             self._hear(found[-1].fetchall())
             answered()
 
-        self.writer.ask_along(Opening(lambda: (*begun, self._question()), told))
+        self.writer.ask_along(Opening(lambda: (self._question(),), told))
+
+    def look(self, first: Statement, *then: Statement) -> list[list[Row]]:
+        """In one way to the server."""
+        begun = () if self._looking else ((_BEGIN, ()),)
+        found = self.writer.together(*begun, first, self._question(), *then)[len(begun) :]
+        self._looking = True
+        self._hear(found.pop(1).fetchall())
+        return [one.fetchall() for one in found]
 
     def commit(self) -> None:
         """Commit it, let others go on, and wait until it is durable."""

@@ -13,9 +13,10 @@ from redrive.ledger.agenda import due_of, each_once
 from redrive.ledger.agenda_reading import NotAhead, Untaken
 from redrive.ledger.committer import Committer
 from redrive.ledger.concurrent import ConcurrentRecorder
+from redrive.ledger.database import Row
 from redrive.ledger.limit_book import LIMITS_STREAM
 from redrive.ledger.pending import Pending
-from redrive.ledger.postgres.line import MOST_TAKEN, TAKEN, untaken
+from redrive.ledger.postgres.line import LETTERS, MOST_TAKEN, TAKEN, untaken
 from redrive.ledger.states import Entry
 from redrive.ledger.storage_errors import LogMoved, storage_errors
 from redrive.ledger.transaction import LedgerTransaction
@@ -87,9 +88,16 @@ class AheadCommitter(Committer):
         rows, *events = self.recorder.look(statement, *((TAKEN,) if limit == 1 and self._strange else ()))
         self._require_fresh()
         self._strange = bool(rows) and self.states.is_old(rows[0][0])
-        if events and events[0]:
-            self.states.was_read(rows[0][0], self.recorder.as_read(events[0], self._connection))
+        for read in events:
+            self._remember(read)
         return rows
+
+    def _remember(self, rows: list[Row]) -> None:
+        """Rows of a run that is about to be claimed, and of dead letters, which whoever reports will ask for. What was
+        archived is read when it is asked for."""
+        if all(row[4] for row in rows):
+            for stream in self.states.were_read(rows):
+                self.states.readable(stream)
 
     @contextlib.contextmanager
     def turn(self, of: str) -> Iterator[bool]:
@@ -113,8 +121,10 @@ class AheadCommitter(Committer):
             return self.recorder.try_turn(of)
 
     def read_ahead(self, streams: Iterable[str]) -> None:
-        """Read several streams in one way to the server."""
-        self.states.read_ahead(streams)
+        """Read several runs in one way to the server, and their dead letters, which whoever reports will ask for."""
+        unknown = self.states.read_ahead(streams)
+        if unknown and self.ahead:
+            self._remember(self._connection.execute(LETTERS, ([*unknown],)).fetchall())
 
     def _commit_jobs(self, jobs: Sequence[Pending[Any]], transactions: list[LedgerTransaction]) -> None:
         try:

@@ -1,7 +1,7 @@
 """The states of runs and dead letters in memory: folded once, then only from newer events; bounded by bytes."""
 
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -104,9 +104,9 @@ class States:
             return self._load(stream)
         return entry
 
-    def read_ahead(self, streams: Iterable[str]) -> None:
+    def read_ahead(self, streams: Iterable[str]) -> Collection[str]:
         """Read at once what is not known as of now of *streams*, which are about to be asked for one after the other
-        in this transaction; of none: what was read and not asked for is forgotten."""
+        in this transaction; which these are. Of none: what was read and not asked for is forgotten."""
         wanted = {}
         for stream in streams:
             if self.is_old(stream):
@@ -114,10 +114,15 @@ class States:
                 wanted[stream] = 0 if entry is None else entry.state.version - 1
         rows = self._recorder.rows_of_each(wanted) if len(wanted) > 1 else {}
         self._read_ahead = {stream: (wanted[stream], found) for stream, found in rows.items()}
+        return wanted.keys()
 
-    def was_read(self, stream: str, rows: list[Row]) -> None:
-        """All *rows* of a stream, which is about to be asked for in this transaction."""
-        self._read_ahead[stream] = 0, rows
+    def were_read(self, rows: list[Row]) -> list[str]:
+        """All *rows* of some streams, which are about to be asked for in this transaction; which these are."""
+        each: dict[str, list[Row]] = {}
+        for row in rows:
+            each.setdefault(row[1], []).append(row)
+        self._read_ahead.update((stream, (0, found)) for stream, found in each.items())
+        return list(each)
 
     def is_old(self, stream: str) -> bool:
         """Whether a stream is not known as of now."""
@@ -223,6 +228,7 @@ class States:
         events = [_required(decode(*row)) for row in rows]
         if isinstance(events[0].event, RECORDS):
             return None
+        self._recorder.heads[stream] = rows[-1][2]
         entry = Entry(
             stream, self._blank(events[0], self._recorder.writer), created=rows[0][0], checked=self.foreign_changes
         )

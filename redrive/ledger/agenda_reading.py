@@ -101,7 +101,7 @@ class AgendaReading(Reading):
     def due_dead_letters(self, run: RunId) -> Sequence[DeadLetterId]:
         """The dead letters of *run* whose dispatch is due."""
         committer = self._committer
-        if committer.ahead and (known := self._due_by_their_states(run)) is not None:
+        if committer.distant and (known := self._due_by_their_states(run)) is not None:
             return known
         committer.look()
         due = committer.agenda.dead_letters(run, self.now_ms)

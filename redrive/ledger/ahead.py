@@ -36,6 +36,7 @@ class AheadCommitter(Committer):
     moved is decided again, under the lock: at most twice in all."""
 
     recorder: ConcurrentRecorder
+    distant = True
     _ahead_of: Sequence[LedgerTransaction] = ()
     _met_at = -math.inf
     _strange = False  # whether others wrote to the run that was found last

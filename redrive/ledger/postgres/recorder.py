@@ -113,22 +113,23 @@ class PostgresRecorder(ConcurrentRecorder):
         def opening() -> list[Statement]:
             unmoved = UNMOVED, (*known, [*moved()])
             begun = () if self.writer.in_transaction else ((_BEGIN, ()),)
-            return [*begun, (_LOCK, (self._key,)), self._question_from(known), unmoved]
+            return [*begun, (_LOCK, (self._key,)), unmoved]
 
         def opened(found: list[Found]) -> None:
-            position, recorded_at_ms, *_ = found[-1].fetchone()
-            self._moved_on(known, found[-2].fetchall(), position, recorded_at_ms)
+            self._moved_on(known, found[-1].fetchall())
 
         self._looking = False
         self.writer.begin_later(Opening(opening, opened))
         return True
 
-    def _moved_on(self, known: Place, rows: list[Row], position: int, recorded_at_ms: int) -> None:
-        """Others wrote up to *position*, beyond what was *known* when this transaction told its own positions."""
+    def _moved_on(self, known: Place, rows: list[Row]) -> None:
+        """To which streams others wrote, up to where, beyond what was *known* when this transaction told its own
+        positions."""
+        position, recorded_at_ms, stream, _ = rows[0]
         if len(rows) > MOST_NEWS:
             self._heard = None
-        elif self._heard is not None:
-            self._heard.update(row[1] for row in rows[1:])
+        elif self._heard is not None and stream is not None:
+            self._heard.update(row[2] for row in rows)
         self.shift = position - known.position
         told = self._known or known
         self._known = told._replace(

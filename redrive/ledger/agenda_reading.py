@@ -90,11 +90,11 @@ class AgendaReading(Reading):
     ) -> Sequence[Due] | None:
         """Those that no other claimant decides about at this moment; None where that is not to be told."""
         ledger = self._committer
-        if not ledger.ahead or not self._first:
+        if self.limited or (ledger.ahead and not self._first):
             return None
         found = ledger.untaken(self.caller.tenant, handlers, self.now_ms, limit, without, after)
         if found is None:
-            self.crowded = True
+            self.crowded = ledger.ahead
             return None
         self.passed_over |= found.passed_over
         return found.dues
@@ -102,7 +102,7 @@ class AgendaReading(Reading):
     def due_dead_letters(self, run: RunId) -> Sequence[DeadLetterId]:
         """The dead letters of *run* whose dispatch is due."""
         committer = self._committer
-        if committer.ahead and (known := self._due_by_their_states(run)) is not None:
+        if committer.distant and (known := self._due_by_their_states(run)) is not None:
             return known
         committer.look()
         due = committer.agenda.dead_letters(run, self.now_ms)

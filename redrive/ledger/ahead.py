@@ -4,8 +4,7 @@ import contextlib
 import math
 import time
 from collections.abc import Collection, Container, Iterable, Iterator, Sequence
-from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from redrive.domain.identity import Tenant
 from redrive.domain.ports import START
@@ -14,12 +13,16 @@ from redrive.ledger.agenda import due_of, each_once
 from redrive.ledger.agenda_reading import NotAhead, Untaken
 from redrive.ledger.committer import Committer
 from redrive.ledger.concurrent import ConcurrentRecorder
+from redrive.ledger.database import Row
 from redrive.ledger.limit_book import LIMITS_STREAM
 from redrive.ledger.pending import Pending
-from redrive.ledger.postgres.line import MOST_TAKEN, untaken
+from redrive.ledger.postgres.line import LETTERS, MOST_TAKEN, TAKEN, untaken
 from redrive.ledger.states import Entry
 from redrive.ledger.storage_errors import LogMoved, storage_errors
 from redrive.ledger.transaction import LedgerTransaction
+
+if TYPE_CHECKING:
+    from redrive.ledger.postgres.pipeline import Statement
 
 _OF_ALL = frozenset((LIMITS_STREAM, SHARDS_STREAM))  # what every decision rests on
 CONTENDED_S = 2.0
@@ -33,8 +36,10 @@ class AheadCommitter(Committer):
     moved is decided again, under the lock: at most twice in all."""
 
     recorder: ConcurrentRecorder
+    distant = True
     _ahead_of: Sequence[LedgerTransaction] = ()
     _met_at = -math.inf
+    _strange = False  # whether others wrote to the run that was found last
 
     @property
     def contended(self) -> bool:  # type: ignore[override]
@@ -57,23 +62,43 @@ class AheadCommitter(Committer):
         after: tuple[int, int],
     ) -> Untaken | None:
         """The due runs that no other claimant decides about: they are left to this one until its transaction ends,
-        which begins here. Where others decide about all of them, it waits a little for what they leave. None: claims
-        are too large for that, now or lately. Raises NotAhead."""
+        which begins here. Where others decide about all of them, it waits a little for what they leave. Under the lock
+        it does not wait: it takes from them what it can get. None: claims are too large for that, now or lately, or
+        it is to be taken from them. Raises NotAhead."""
         if limit > MOST_TAKEN or self.contended:
             return None
-        look = partial(self.recorder.ask_along, self._require_fresh, begin=True)
-        look()
         groups = None if handlers is None and not without else self.agenda.groups(tenant, handlers, without)
         statement = untaken(tenant, groups, now_ms, limit, after)
-        rows = self._connection.execute(*statement).fetchall() if groups != [] else []
+        rows = self._look_for(statement, limit) if groups != [] else []
+        if not self.ahead:
+            free = list(each_once(due_of(row) for row in rows if not row[6]))
+            return Untaken(free, passed_over=False) if free else None
         for pause_s in PAUSES_S if after == START else ():  # who waits holds nothing that others may wait for
             if not rows or not rows[0][6]:
                 break
             time.sleep(pause_s)
-            look()
-            rows = self._connection.execute(*statement).fetchall()
+            rows = self._look_for(statement, limit)
         dues = list(each_once(due_of(row) for row in rows if not row[6]))
         return Untaken(dues, passed_over=any(row[6] for row in rows) or len(dues) < len(rows) == limit)
+
+    def _look_for(self, statement: "Statement", limit: int) -> list[Any]:
+        """What *statement* finds and locks. Who had the locks before is heard after it, and what became of the run is
+        read after that, where the one before had to be read, too."""
+        if not self.ahead:
+            return list(self._connection.execute(*statement).fetchall())
+        rows, *events = self.recorder.look(statement, *((TAKEN,) if limit == 1 and self._strange else ()))
+        self._require_fresh()
+        self._strange = bool(rows) and self.states.is_old(rows[0][0])
+        for read in events:
+            self._remember(read)
+        return rows
+
+    def _remember(self, rows: list[Row]) -> None:
+        """Rows of a run that is about to be claimed, and of dead letters, which whoever reports will ask for. What was
+        archived is read when it is asked for."""
+        if all(row[4] for row in rows):
+            for stream in self.states.were_read(rows):
+                self.states.readable(stream)
 
     @contextlib.contextmanager
     def turn(self, of: str) -> Iterator[bool]:
@@ -97,8 +122,10 @@ class AheadCommitter(Committer):
             return self.recorder.try_turn(of)
 
     def read_ahead(self, streams: Iterable[str]) -> None:
-        """Read several streams in one way to the server."""
-        self.states.read_ahead(streams)
+        """Read several runs in one way to the server, and their dead letters, which whoever reports will ask for."""
+        unknown = self.states.read_ahead(streams)
+        if unknown and self.ahead:
+            self._remember(self._connection.execute(LETTERS, ([*unknown],)).fetchall())
 
     def _commit_jobs(self, jobs: Sequence[Pending[Any]], transactions: list[LedgerTransaction]) -> None:
         try:

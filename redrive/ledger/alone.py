@@ -15,6 +15,9 @@ class Alone:
     ahead = False
     """Whether others may write while a command decides."""
 
+    distant = False
+    """Whether each look at the agenda is a way to a server."""
+
     contended = False
     """Whether others decided about the same streams lately."""
 

@@ -183,6 +183,7 @@ class Committer(Alone):
         if not self._connection.in_transaction:
             self.recorder.begin()
         self._take_news()
+        self.read_ahead([stream for job in jobs for stream in job.reads])
         for job in jobs:
             if (transaction := self._decide(job, transactions)) is not None:
                 transaction.flush()

@@ -2,8 +2,13 @@
 
 from abc import abstractmethod
 from collections.abc import Callable, Collection
+from typing import TYPE_CHECKING
 
+from redrive.ledger.database import Row
 from redrive.ledger.recorder import LogRecorder, News
+
+if TYPE_CHECKING:
+    from redrive.ledger.postgres.pipeline import Statement
 
 
 class ConcurrentRecorder(LogRecorder):
@@ -24,9 +29,13 @@ class ConcurrentRecorder(LogRecorder):
         is sent; until then it costs nothing, and then it raises LogMoved otherwise. False: it cannot be told."""
 
     @abstractmethod
-    def ask_along(self, answered: Callable[[], None], *, begin: bool = False) -> None:
-        """Ask for the news with whatever is asked next, ahead of it, and call *answered* then; *begin* the transaction,
-        too, in which it is decided."""
+    def ask_along(self, answered: Callable[[], None]) -> None:
+        """Ask for the news with whatever is asked next, ahead of it, and call *answered* then."""
+
+    @abstractmethod
+    def look(self, first: "Statement", *then: "Statement") -> list[list[Row]]:
+        """Begin the transaction in which it is decided, unless it is begun, and ask *first*, then for the news, and
+        *then* the others: what *first* keeps from others is heard as of then."""
 
     @abstractmethod
     def heard(self) -> News:

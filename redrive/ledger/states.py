@@ -1,7 +1,7 @@
 """The states of aggregates in memory: folded once, then only from newer events; bounded by bytes."""
 
 from collections import OrderedDict
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from redrive.domain.aggregates import APPLIERS, BEGUN_BY, QUIET
@@ -72,7 +72,7 @@ class States:
         self._most_bytes = most_bytes
         self._bytes = 0
         self._entries: OrderedDict[str, Entry] = OrderedDict()
-        self._read_ahead: dict[tuple[str, int], list[Row]] = {}
+        self._read_ahead: dict[str, tuple[int, list[Row]]] = {}  # beyond a version
         self.flows = Flows(recorder)
         self.foreign_changes = 0
 
@@ -87,20 +87,36 @@ class States:
             return self._load(stream)
         return entry
 
-    def read_ahead(self, streams: Iterable[str]) -> None:
+    def read_ahead(self, streams: Iterable[str]) -> Collection[str]:
         """Read at once what is not known as of now of *streams*, which are about to be asked for one after the other
-        in this transaction; of none: what was read and not asked for is forgotten."""
+        in this transaction; which these are. Of none: what was read and not asked for is forgotten."""
         wanted = {}
         for stream in streams:
-            entry = self._entries.get(stream)
-            if entry is None or entry.checked != self.foreign_changes:
+            if self.is_old(stream):
+                entry = self._entries.get(stream)
                 wanted[stream] = 0 if entry is None else entry.state.version - 1
         rows = self._recorder.rows_of_each(wanted) if len(wanted) > 1 else {}
-        self._read_ahead = {(stream, wanted[stream]): found for stream, found in rows.items()}
+        self._read_ahead = {stream: (wanted[stream], found) for stream, found in rows.items()}
+        return wanted.keys()
+
+    def were_read(self, rows: list[Row]) -> list[str]:
+        """All *rows* of some streams, which are about to be asked for in this transaction; which these are."""
+        each: dict[str, list[Row]] = {}
+        for row in rows:
+            each.setdefault(row[1], []).append(row)
+        self._read_ahead.update((stream, (0, found)) for stream, found in each.items())
+        return list(each)
+
+    def is_old(self, stream: str) -> bool:
+        """Whether a stream is not known as of now."""
+        entry = self._entries.get(stream)
+        return entry is None or entry.checked != self.foreign_changes
 
     def _rows_of(self, stream: str, after: int) -> list[Row]:
-        rows = self._read_ahead.pop((stream, after), None)
-        return self._recorder.rows_of(stream, after, self._recorder.writer) if rows is None else rows
+        known, rows = self._read_ahead.pop(stream, (after + 1, ()))
+        if known > after:
+            return self._recorder.rows_of(stream, after, self._recorder.writer)
+        return [row for row in rows if row[2] > after]
 
     def _brought_up(self, entry: Entry) -> bool:
         """Fold what others wrote to a stream; False when it does not go on from what is known: the log was restored to
@@ -195,6 +211,7 @@ class States:
         events = [_required(decode(*row)) for row in rows]
         if isinstance(events[0].event, RECORDS):
             return None
+        self._recorder.heads[stream] = rows[-1][2]
         entry = Entry(
             stream, self._blank(events[0], self._recorder.writer), created=rows[0][0], checked=self.foreign_changes
         )

@@ -22,16 +22,17 @@ ROWS_OF_EACH = (
 _SHIFT = "coalesce(nullif(current_setting('redrive.shift', true), '')::bigint, 0)"
 _BASE = "coalesce(nullif(current_setting('redrive.base', true), '')::bigint, 0)"
 UNMOVED = (
-    "SELECT last.position, (SELECT recorded_at_ms FROM events WHERE position = last.position), "
-    "set_config('redrive.base', ?1::bigint::text, true), "
-    "set_config('redrive.shift', (last.position - ?1)::text, true), 1 / CASE WHEN "
-    "EXISTS (SELECT FROM events WHERE (position, originator_id, originator_version, recorded_at_ms) = (?1, ?2, ?3, ?4))"
-    " AND NOT EXISTS (SELECT FROM (SELECT originator_id FROM events WHERE position > ?1 OFFSET 0) AS new "
-    "WHERE originator_id = ANY (?5::text[])) THEN 1 ELSE 0 END "
-    "FROM (SELECT max(position) AS position FROM events) AS last"
+    "SELECT last.position, (SELECT recorded_at_ms FROM events WHERE position = last.position), new.stream, "
+    "1 / CASE WHEN EXISTS (SELECT FROM events WHERE (position, originator_id, originator_version, recorded_at_ms) = "
+    "(?1, ?2, ?3, ?4)) AND (new.stream = ANY (?5::text[])) IS NOT TRUE THEN 1 ELSE 0 END "
+    "FROM (SELECT position, set_config('redrive.base', ?1::bigint::text, true), "
+    "set_config('redrive.shift', (position - ?1)::text, true) "
+    "FROM (SELECT max(position) AS position FROM events) AS log OFFSET 0) AS last LEFT JOIN (SELECT originator_id AS "
+    "stream FROM events WHERE position > ?1 GROUP BY originator_id) AS new ON true"
 )
-"""The last event of the log, for later statements too; divides by zero, which ends the transaction, unless the event
-that is known stands where it was and what follows it is of none of these streams."""
+"""The last event of the log, for later statements too, with each stream that others wrote to, or none; divides by zero,
+which ends the transaction, unless the event that is known stands where it was and none of these streams is among
+them."""
 INSERT = (
     f"INSERT INTO events SELECT ? + {_SHIFT} + n, s, v, t, st, te, c, "
     f"greatest(r, (SELECT recorded_at_ms FROM events WHERE position = {_BASE} + {_SHIFT})) "

@@ -25,14 +25,19 @@ _MOST_KEPT = 8_192  # values: what a long maintenance writes is not gathered in 
 class Found:
     """What a statement found: all of it is here, and is turned into rows when somebody wants them."""
 
-    __slots__ = ("_at", "_connection", "_result", "_rows", "rowcount")
+    __slots__ = ("_at", "_connection", "_result", "_rowcount", "_rows")
 
     def __init__(
         self, result: "pq.abc.PGresult | None", connection: "psycopg.Connection[Any]", rowcount: int = -1
     ) -> None:
-        self._result, self._connection = result, connection
+        self._result, self._connection, self._rowcount = result, connection, rowcount
         self._rows: list[Any] | None = None
-        self._at, self.rowcount = 0, rowcount
+        self._at = 0
+
+    @property
+    def rowcount(self) -> int:
+        """How many rows it found or changed; -1: that is not known yet."""
+        return self._rowcount if self._result is None else self._result.command_tuples or 0
 
     def rows(self) -> list[Any]:
         """All rows."""
@@ -147,7 +152,7 @@ class PostgresConnection:
         sent = [*opening, *self._kept, *statements]
         self._forget_kept()
         try:
-            found = [Found(one, self.raw, one.command_tuples or 0) for one in self._pipeline.run(sent)]
+            found = [Found(one, self.raw) for one in self._pipeline.run(sent)]
         except psycopg.Error as error:
             if error.diag.severity_nonlocalized in _FATAL:  # the driver may only have read the server's last words
                 self.raw.close()

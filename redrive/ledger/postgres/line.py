@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from redrive.domain.identity import Tenant
+from redrive.ledger.recorder import COLUMNS
 
 if TYPE_CHECKING:
     from redrive.ledger.postgres.pipeline import Statement
@@ -32,11 +33,24 @@ _OF_GROUPS = (
 _UNTAKEN = (
     "WITH line AS MATERIALIZED ({}), untaken AS MATERIALIZED ("
     "SELECT * FROM line WHERE pg_try_advisory_xact_lock(hashtextextended(subject, 0)) LIMIT ?) "
-    f"SELECT {_ROW}, false FROM untaken UNION ALL (SELECT {_ROW}, true FROM line "
+    f"SELECT {_ROW}, set_config('redrive.taken', subject, true) IS NULL FROM untaken "
+    f"UNION ALL (SELECT {_ROW}, true FROM line "
     "WHERE (SELECT count(*) FROM untaken) < ? AND subject NOT IN (SELECT subject FROM untaken) LIMIT 1)"
 )
 """A line is read only as far as it is needed: rows are locked one after the other until there are enough. When there
-are not, one more row tells that others hold some."""
+are not, one more row tells that others hold some. The last one that was locked is remembered for ``TAKEN``."""
+
+MOST_ALONG = 64
+_TAKEN = "current_setting('redrive.taken', true)"
+_READ = (
+    f"SELECT {COLUMNS} FROM ({{}} (SELECT subject AS stream FROM agenda WHERE kind = 'dead_letter' AND run {{}})) AS w "
+    f"JOIN events ON originator_id = stream WHERE {MOST_ALONG} >= (SELECT originator_version FROM events AS head "
+    "WHERE head.originator_id = stream ORDER BY head.originator_version DESC LIMIT 1) ORDER BY 2, 3"
+)
+TAKEN: "Statement" = _READ.format(f"SELECT {_TAKEN} AS stream UNION ALL", f"= {_TAKEN} LIMIT 16"), ()
+"""The events of a run that was locked, and of its dead letters on the agenda; of a stream that has many, none."""
+LETTERS = _READ.format("", "= ANY (?::text[])")
+"""Those of the dead letters of several runs."""
 
 
 def untaken(

@@ -77,30 +77,34 @@ class Pipeline:
 
     def _answers(self, fresh: Sequence[bool]) -> "list[pq.abc.PGresult]":
         """The result of each statement, past those of what was prepared: the first error stands for what failed."""
+        results = iter(self._results())
         found: list[pq.abc.PGresult] = []
         for prepared in fresh:
-            result = self._result(found)
+            result = next(results)
             if prepared:
-                executed = self._result(found)
+                executed = next(results)
                 result = executed if result.status in _FINE else result
             found.append(result)
-        self._result(found)  # that of the end
         return found
 
-    def _result(self, found: "Sequence[pq.abc.PGresult]") -> "pq.abc.PGresult":
-        """The next result; nothing comes between two, and twice nothing when the server is gone."""
-        result = self._next() or self._next()
-        if result is None:
-            self._require_good(found)
-            raise psycopg.OperationalError("the server ended the connection")
-        return result
-
-    def _next(self) -> "pq.abc.PGresult | None":
+    def _results(self) -> "list[pq.abc.PGresult]":
+        """All results up to the end; nothing comes between two, and twice nothing when the server is gone."""
         pgconn = self._pgconn
-        while pgconn.is_busy():
-            self._waited_for([])
-            pgconn.consume_input()
-        return pgconn.get_result()
+        results: list[pq.abc.PGresult] = []
+        gone = False
+        while True:
+            while pgconn.is_busy():
+                self._waited_for([])
+                pgconn.consume_input()
+            result = pgconn.get_result()
+            if result is not None:
+                if result.status == _END:
+                    return results
+                results.append(result)
+            elif gone:
+                self._require_good(results)
+                raise psycopg.OperationalError("the server ended the connection")
+            gone = result is None
 
     def _waited_for(self, writable: list[int]) -> bool:
         """Wait until something can be read, or written; whether it is to be read. Raises OperationalError when the
@@ -120,5 +124,6 @@ class Pipeline:
 
 
 _FINE = (pq.ExecStatus.COMMAND_OK, pq.ExecStatus.TUPLES_OK)
+_END = pq.ExecStatus.PIPELINE_SYNC
 _IN_BINARY = pq.Format.BINARY
 _BINARY = [pq.Format.BINARY] * 65_535

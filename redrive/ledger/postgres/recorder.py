@@ -113,38 +113,45 @@ class PostgresRecorder(ConcurrentRecorder):
         def opening() -> list[Statement]:
             unmoved = UNMOVED, (*known, [*moved()])
             begun = () if self.writer.in_transaction else ((_BEGIN, ()),)
-            return [*begun, (_LOCK, (self._key,)), self._question_from(known), unmoved]
+            return [*begun, (_LOCK, (self._key,)), unmoved]
 
         def opened(found: list[Found]) -> None:
-            position, recorded_at_ms, *_ = found[-1].fetchone()
-            self._moved_on(known, found[-2].fetchall(), position, recorded_at_ms)
+            self._moved_on(known, found[-1].fetchall())
 
         self._looking = False
         self.writer.begin_later(Opening(opening, opened))
         return True
 
-    def _moved_on(self, known: Place, rows: list[Row], position: int, recorded_at_ms: int) -> None:
-        """Others wrote up to *position*, beyond what was *known* when this transaction told its own positions."""
+    def _moved_on(self, known: Place, rows: list[Row]) -> None:
+        """To which streams others wrote, up to where, beyond what was *known* when this transaction told its own
+        positions."""
+        position, recorded_at_ms, stream, _ = rows[0]
         if len(rows) > MOST_NEWS:
             self._heard = None
-        elif self._heard is not None:
-            self._heard.update(row[1] for row in rows[1:])
+        elif self._heard is not None and stream is not None:
+            self._heard.update(row[2] for row in rows)
         self.shift = position - known.position
         told = self._known or known
         self._known = told._replace(
             position=told.position + self.shift, recorded_at_ms=max(told.recorded_at_ms, recorded_at_ms)
         )
 
-    def ask_along(self, answered: Callable[[], None], *, begin: bool = False) -> None:
-        """Ask for the news with whatever is asked next, ahead of it; within the transaction that is begun, if any."""
-        begun = ((_BEGIN, ()),) if begin and not self._looking else ()
+    def ask_along(self, answered: Callable[[], None]) -> None:
+        """Ask for the news with whatever is asked next, ahead of it."""
 
         def told(found: list[Found]) -> None:
-            self._looking = self._looking or begin
             self._hear(found[-1].fetchall())
             answered()
 
-        self.writer.ask_along(Opening(lambda: (*begun, self._question()), told))
+        self.writer.ask_along(Opening(lambda: (self._question(),), told))
+
+    def look(self, first: Statement, *then: Statement) -> list[list[Row]]:
+        """In one way to the server."""
+        begun = () if self._looking else ((_BEGIN, ()),)
+        found = self.writer.together(*begun, first, self._question(), *then)[len(begun) :]
+        self._looking = True
+        self._hear(found.pop(1).fetchall())
+        return [one.fetchall() for one in found]
 
     def commit(self) -> None:
         """Commit it, let others go on, and wait until it is durable."""

@@ -36,8 +36,13 @@ def dumped(values: Sequence[Any]) -> tuple[list[bytes | None], tuple[int, ...]]:
             types.append(0)
             continue
         type_, dump = _DUMPERS[value.__class__] if value.__class__ in _DUMPERS else _dumper(value)
-        found.append(dump(value))
-        types.append(type_ or _type_of_list(value))
+        if dump is _list:
+            type_ = _type_within(value)
+            found.append(_list(value, type_))
+            types.append(_ARRAYS[type_])
+        else:
+            found.append(dump(value))
+            types.append(type_)
     return found, tuple(types)
 
 
@@ -75,11 +80,10 @@ def _number(data: bytes) -> int:
     return int.from_bytes(data, signed=True)
 
 
-def _list(values: Sequence[Any]) -> bytes:
+def _list(values: Sequence[Any], type_: int) -> bytes:
     """An array of one dimension."""
     if not values:
         return _HEAD(0, 0, TEXT, 0, 0)[:12]
-    type_ = _type_within(values)
     dump = _OF_TYPE[type_]
     if type_ == INT8 and None not in values:
         return _HEAD(1, 0, INT8, len(values), 1) + b"".join([_SIZED_INT8(8, value) for value in values])
@@ -93,10 +97,6 @@ def _list(values: Sequence[Any]) -> bytes:
     return b"".join(parts)
 
 
-def _type_of_list(values: Sequence[Any]) -> int:
-    return _ARRAYS[_type_within(values)]
-
-
 def _type_within(values: Sequence[Any]) -> int:
     """The type of the first that is one."""
     for value in values:
@@ -105,7 +105,7 @@ def _type_within(values: Sequence[Any]) -> int:
     return TEXT
 
 
-def _dumper(value: object) -> tuple[int, Callable[[Any], bytes]]:
+def _dumper(value: object) -> tuple[int, Callable[..., bytes]]:
     """The type of *value* and what writes it, also where its class is derived from one that is known."""
     for kind, dumper in _DUMPERS.items():
         if isinstance(value, kind):
@@ -114,7 +114,7 @@ def _dumper(value: object) -> tuple[int, Callable[[Any], bytes]]:
 
 
 _OF_TYPE: dict[int, Callable[[Any], bytes]] = {TEXT: _text, INT8: _INT8, BYTEA: bytes}
-_DUMPERS: dict[type, tuple[int, Callable[[Any], bytes]]] = {
+_DUMPERS: dict[type, tuple[int, Callable[..., bytes]]] = {
     str: (TEXT, _text),
     int: (INT8, _INT8),  # one type for all numbers, as in SQLite: a statement is prepared once
     bool: (INT8, _INT8),

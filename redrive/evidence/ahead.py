@@ -1,4 +1,4 @@
-"""The second process of a scan: started for a log that is large, ended with the scan, done without wherever it fails."""
+"""The second process of a scan: started for a large log, ended with the scan, done without wherever it fails."""
 
 import json
 import os

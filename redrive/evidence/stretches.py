@@ -70,6 +70,8 @@ def told(sound: Sound | None) -> bytes:
 def heard(pipe: IO[bytes]) -> Sound | None:
     """The next stretch that is told. Raises EOFError when there is no more."""
     count, after, last, first_ms, last_ms = _SOUND.unpack(_exactly(pipe, _SOUND.size))
+    if count > CHUNK:
+        raise EOFError("somebody else is talking")
     return Sound(after, last, first_ms, last_ms, _hashes(_exactly(pipe, count * HASH_BYTES), count)) if count else None
 
 

@@ -159,13 +159,18 @@ def ends_within_a_stretch(_: pytest.MonkeyPatch) -> str:
     )
 
 
+def is_no_python(_: pytest.MonkeyPatch) -> str:
+    """Another program answers, in its own words."""
+    return "print('usage: not what you think' * 100_000)"
+
+
 def cannot_be_started(patch: pytest.MonkeyPatch) -> str:
     """No Python where this one says that it is."""
     patch.setattr(sys, "executable", "/nowhere/python")
     return ""
 
 
-@pytest.mark.parametrize("how", [ends_at_once, ends_within_a_stretch, cannot_be_started])
+@pytest.mark.parametrize("how", [ends_at_once, ends_within_a_stretch, is_no_python, cannot_be_started])
 @pytest.mark.parametrize("tampered", [False, True])
 def test_the_process_fails(
     how: Callable[[pytest.MonkeyPatch], str],

@@ -5,7 +5,7 @@ import shutil
 import sqlite3
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import closing
 from pathlib import Path
 
@@ -14,6 +14,7 @@ import pytest
 import redrive
 from redrive.evidence import ahead
 from redrive.evidence.glance import Glance, is_left
+from redrive.evidence.store import StoredRow
 from redrive.evidence.stretches import CHUNK, stretches, told
 from tests.evidence import tampering
 from tests.evidence.sealed import FLOW, NOW_MS, Sealed
@@ -90,9 +91,12 @@ def test_most_of_a_sound_log_is_not_read_again(wide: Sealed, started: Started, m
     size, read = alone(wide).size, list[int]()
     with wide.open(pin=False) as engine:
         rows_after = engine.evidence.store.rows_after
-        monkeypatch.setattr(
-            engine.evidence.store, "rows_after", lambda at, limit: read.append(limit) or rows_after(at, limit)
-        )
+
+        def noting(position: float, limit: int) -> Sequence[StoredRow]:
+            read.append(limit)
+            return rows_after(position, limit)
+
+        monkeypatch.setattr(engine.evidence.store, "rows_after", noting)
         assert engine.verify(views=False, agenda=False).matched == size
     left = [count for start, count in stretches(size) if is_left(start)]
     assert len(started) == 1

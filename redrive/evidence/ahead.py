@@ -50,7 +50,8 @@ class _Listening:
 def _started(file: tuple[str, int], size: int) -> "subprocess.Popen[bytes] | None":
     """The process, which finds its modules where this one does; None when it cannot be started."""
     path, busy_timeout_ms = file
-    command = [sys.executable, "-I", "-c", _BEGIN, json.dumps(sys.path), path, str(size), str(busy_timeout_ms)]
+    places = json.dumps([place for place in sys.path if isinstance(place, str)])  # others are passed over by imports
+    command = [sys.executable, "-I", "-c", _BEGIN, places, path, str(size), str(busy_timeout_ms)]
     try:
         return subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
     except (OSError, ValueError):

@@ -86,6 +86,13 @@ def test_a_log_that_is_sound(wide: Sealed, started: Started) -> None:
     assert [process.poll() is not None for process in started] == [True]
 
 
+def test_a_place_of_modules_that_is_no_text(wide: Sealed, started: Started, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Some programs put paths into ``sys.path``; imports pass over them, and so does this."""
+    monkeypatch.setattr(sys, "path", [*sys.path, Path("/nowhere")])
+    assert report_of(wide).result == "SELF-CONSISTENT"
+    assert len(started) == 1
+
+
 def test_most_of_a_sound_log_is_not_read_again(wide: Sealed, started: Started, monkeypatch: pytest.MonkeyPatch) -> None:
     """The scan reads the stretch that is left to it, and what it asks for beside."""
     size, read = alone(wide).size, list[int]()

@@ -1,7 +1,9 @@
 """One committer: a queue of commands, one transaction for all that wait, results released after the commit.
 
-A thread that finds nobody committing does it itself, for everybody who queued up meanwhile (group commit). One
-refusal harms no other command: a command writes nothing to the database before it has decided.
+A thread that finds nobody committing does it itself, for everybody who queued up meanwhile (group commit). The first
+who comes while somebody commits is next: it alone waits for the writer's lock, and commits for all who come after it.
+These wait for their results, so that whoever is done goes on while the next commit is under way. One refusal harms no
+other command: a command writes nothing to the database before it has decided.
 """
 
 import contextlib
@@ -33,6 +35,7 @@ from redrive.ledger.transaction import LedgerTransaction
 T = TypeVar("T")
 MOST_PER_COMMIT = 1_000
 MOST_HEADS = 100_000
+LOOK_AGAIN_S = 1.0  # who waits for a result looks whether it must commit itself: who would have, may be interrupted
 
 
 class Committer(Alone):
@@ -60,6 +63,7 @@ class Committer(Alone):
         self.recorded_at_ms = 0
         self._after_commit = after_commit
         self._lock = self.recorder.lock
+        self._next: Pending[Any] | None = None  # whose caller commits next, for all in the queue
         self._owner = 0
         self._pid = os.getpid()
         self._queue: deque[Pending[Any]] = deque()
@@ -84,10 +88,17 @@ class Committer(Alone):
         last = mine[-1]
         try:
             while not last._done:
-                with self._lock:
-                    if not last._done:
-                        self._commit_some() if self._queue else tell_lost(mine, self._failure(KeyboardInterrupt()))
+                if self._next is None or not last.wait(LOOK_AGAIN_S):
+                    self._next = last
+                    with self._lock:
+                        self._next = None
+                        if self._queue:
+                            self._commit_queued()
+                        elif not last._done:
+                            tell_lost(mine, self._failure(KeyboardInterrupt()))
         except BaseException:
+            if self._next is last:
+                self._next = None
             self._withdraw(mine)
             raise
 
@@ -132,6 +143,12 @@ class Committer(Alone):
             for job in mine:
                 with contextlib.suppress(ValueError):
                     self._queue.remove(job)
+
+    def _commit_queued(self) -> None:
+        """Commit what is in the queue by now; who comes later finds somebody else."""
+        last = self._queue[-1]
+        while self._queue and not last._done:
+            self._commit_some()
 
     def _commit_some(self) -> None:
         jobs: list[Pending[Any]] = []

@@ -1,5 +1,6 @@
 """A command that waits for its commit, and its result."""
 
+import threading
 from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 
@@ -14,12 +15,13 @@ T = TypeVar("T")
 class Pending(Generic[T]):
     """A command's result, which exists once its batch is durable."""
 
-    __slots__ = ("_done", "_error", "_value", "caller", "command", "reads")
+    __slots__ = ("_done", "_error", "_gate", "_value", "caller", "command", "reads")
 
     def __init__(self, caller: Caller, command: "Callable[[LedgerTransaction], T]") -> None:
         self.caller, self.command = caller, command
         self.reads: Sequence[str] = ()
         self._done = False
+        self._gate: threading.Lock | None = None
         self._value: T | None = None
         self._error: BaseException | None = None
 
@@ -40,8 +42,16 @@ class Pending(Generic[T]):
         self._value, self._error = value, error
 
     def release(self) -> None:
-        """Make the outcome known."""
+        """Make the outcome known, and wake who waits for it."""
         self._done = True
+        if self._gate is not None:
+            self._gate.release()
+
+    def wait(self, timeout_s: float) -> bool:
+        """Wait until the outcome is known, at most *timeout_s*; whether it is."""
+        gate = self._gate = threading.Lock()  # set before it is asked, so that who releases sees it or is seen
+        gate.acquire()
+        return self._done or gate.acquire(timeout=timeout_s)
 
 
 def tell_lost(jobs: Iterable[Pending[Any]], failure: Exception) -> None:

@@ -1,0 +1,94 @@
+"""Threads that share commits: one of them waits for the writer's lock, the others for what they asked for."""
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import pytest
+
+from redrive.domain.ports import Caller
+from redrive.ledger import committer as committing
+from redrive.ledger.pending import Pending
+from tests.ledger.world import World, submission
+from tests.processes.workshop import until
+
+
+class Counted:
+    """A lock that counts how often it was taken."""
+
+    def __init__(self, lock: threading.Lock) -> None:
+        self._lock, self.taken = lock, 0
+
+    def __enter__(self) -> None:
+        self._lock.acquire()
+        self.taken += 1
+
+    def __exit__(self, *error: object) -> None:
+        self._lock.release()
+
+
+@contextmanager
+def waiting(world: World, *works: Callable[[], object]) -> Iterator[Counted]:
+    """Threads that do *works* come one after the other while somebody else writes, and end afterwards."""
+    committer = world.ledger.committer
+    threads = [threading.Thread(target=work) for work in works]
+    counted = Counted(committer.under_lock())
+    with committer.under_lock():
+        committer._lock = counted  # type: ignore[assignment]
+        for thread in threads:
+            queued = len(committer._queue)
+            thread.start()
+            until(lambda: len(committer._queue) > queued and committer._next is not None)  # noqa: B023
+        yield counted
+    for thread in threads:
+        thread.join(60)
+    assert not any(thread.is_alive() for thread in threads)
+
+
+def test_the_first_commits_for_all(world: World) -> None:
+    """Seven who came after it never touch the lock."""
+    commits = world.ledger.committer.commits
+    with waiting(world, *(lambda n=n: world.submit(f"run {n}") for n in range(8))) as lock:
+        pass
+    assert (lock.taken, world.ledger.committer.commits - commits) == (1, 1)
+    world.check()
+
+
+def test_what_one_commit_does_not_hold_is_committed_as_well(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By whom the others rely on: nobody has to look again."""
+    monkeypatch.setattr(committing, "LOOK_AGAIN_S", 600.0)
+    monkeypatch.setattr(committing, "MOST_PER_COMMIT", 10)
+    many = [submission(f"run {n}") for n in range(25)]
+    with waiting(world, lambda: world.submit("first"), lambda: world.together(*many)) as lock:
+        pass
+    assert lock.taken == 1
+    assert sum(e.topic == "run.submitted" for e in world.log()) == 26
+
+
+def test_who_was_to_commit_next_and_is_gone_is_replaced(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It was interrupted, say. After a while somebody who waits looks again."""
+    monkeypatch.setattr(committing, "LOOK_AGAIN_S", 0.01)
+    world.ledger.committer._next = Pending(Caller(None), submission("nobody's"))
+    assert world.submit("a")
+    assert world.ledger.committer._next is None
+
+
+def test_who_waits_and_is_interrupted_takes_its_command_back(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Unless it is on its way already; and whoever was next commits."""
+
+    def interrupted(self: Pending[object], timeout_s: float) -> bool:
+        raise KeyboardInterrupt
+
+    given_up: list[BaseException] = []
+
+    def give_up() -> None:
+        with pytest.raises(KeyboardInterrupt) as raised:
+            world.submit("b")
+        given_up.append(raised.value)
+
+    monkeypatch.setattr(Pending, "wait", interrupted)
+    with waiting(world, lambda: world.submit("a"), give_up):
+        pass
+    assert len(given_up) == 1
+    assert str(world.submit("a")) in {e.stream for e in world.log() if e.topic == "run.submitted"}
+    world.check()

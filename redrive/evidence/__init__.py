@@ -7,6 +7,7 @@
 - Outside: ``anchors`` tell a checkpoint to others (``pins``, ``witnesses``, ``timestamps``).
 - Verifying: ``verification`` asks for the ``scan`` (with ``columns``, ``clocks``, ``sqlite_faults``), for what is
   ``outside``, and for what is ``rebuilt``; a ``policy`` says what is trusted (``trust``), a ``report`` what was found.
+  The scan reads ``stretches``; of a large log, a second process goes ``ahead`` and tells what is sound at a ``glance``.
 - Handing over: ``bundle``; ``verify`` is the one file with which others verify one, and imports nothing of redrive.
 
 ``files`` are those that must be whole after a power cut.

@@ -33,10 +33,17 @@ class Clocks:
     def look(self, rows: Sequence[StoredRow | None]) -> list[tuple[int, Floor]]:
         """Which of *rows*, by their places, claim a time before the last anchor that they lie beyond."""
         times = [(row[7], row[0], n) for n, row in enumerate(rows) if row is not None and type(row[7]) is int]
-        if times and times[0][0] >= self._highest(times[-1][1]) and times == sorted(times):
-            self._running_ms = times[-1][0]
+        if times and times == sorted(times) and self.follow(times[0][0], times[-1][0], times[-1][1]):
             return []
         return [*self._each(times)]
+
+    def follow(self, first_ms: int, last_ms: int, position: int) -> bool:
+        """Go on by rows up to *position* whose times ascend from *first_ms* to *last_ms*; False, and nothing is done,
+        where they must be looked at one by one."""
+        if first_ms < self._highest(position):
+            return False
+        self._running_ms = last_ms
+        return True
 
     def _highest(self, until: int) -> int:
         """No event up to this position may be recorded earlier, or it must be looked at."""

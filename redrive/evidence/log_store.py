@@ -71,6 +71,10 @@ class LogEvidence(ABC):
             (event_id,) = connection.execute("SELECT event_id FROM archived WHERE position = ?", (position,)).fetchone()
             return state, event_id
 
+    def file(self) -> tuple[str, int] | None:
+        """The file of the log, and how many milliseconds to wait for who writes to it; None for one on a server."""
+        return None
+
     @abstractmethod
     def faults(self) -> list[str]:
         """What is wrong with the database that reading it row by row does not show. It may be asked in a thread of its

@@ -2,32 +2,25 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from math import inf
-from typing import NamedTuple
 
 from redrive.domain.errors import ArchiveUnreadable
+from redrive.evidence.ahead import Ahead, nothing
 from redrive.evidence.clocks import MOST_PLACES, Clocks, Floor
 from redrive.evidence.columns import differing_column, doubtful, is_id_of
 from redrive.evidence.leaves import leaf_of_row, leaves_of
 from redrive.evidence.merkle import HASH_BYTES, TILE_WIDTH, Frontier, TiledTree, TreeDamaged, is_included
 from redrive.evidence.report import Finding
 from redrive.evidence.store import Archived, StoredCheckpoint, StoredRow, StoredRows, TreeStore
+from redrive.evidence.stretches import CHUNK, Expected, Sound, expected_of, stretches
 
-CHUNK = 4 * TILE_WIDTH
 MOST_FINDINGS = 100
 MOST_BETWEEN = 16 * CHUNK
 
 
-class Expected(NamedTuple):
-    """What the tree says of a stretch of leaves."""
-
-    start: int
-    positions: list[int]
-    hashes: list[bytes]
-
-
 class Scan:
     """One pass over the log up to checkpoint *last*. *roots* are those that the rows lead to, at the sizes asked for;
-    *read_to* is the last position that it read, *unread* why a state could not be read from its archive.
+    *read_to* is the last position that it read, *unread* why a state could not be read from its archive. *ahead* spares
+    it the reading of what another process has found sound.
 
     Where row and tree differ, an inclusion proof from the other tiles tells which of them is the one that was sealed;
     the scan goes on with that one, so that what follows can still be judged.
@@ -41,8 +34,10 @@ class Scan:
         sizes: Sequence[int],
         look_at_note: Callable[[StoredCheckpoint], str | None],
         floors: Sequence[Floor] = (),
+        ahead: Ahead = nothing,
     ) -> None:
         self._rows, self._tree, self._last, self._look_at_note = rows, tree, last, look_at_note
+        self._ahead = ahead
         self._tiles = TiledTree(tree.tile)
         self.size, self.read_to = last.size, last.position
         self._wanted = sorted({size for size in sizes if 0 <= size <= last.size}, reverse=True)
@@ -66,9 +61,18 @@ class Scan:
         self._look_before_the_first()
         self._reach(0)
         after = 0
-        for expected in self._each_stretch():
-            rows = self._rows_between(after, expected)
-            self._judge(expected, rows)
+        for start, count in stretches(self.size):
+            sound = self._ahead(start)
+            if sound is not None and self._takes(sound, after, count):
+                self.matched += count
+                self._append_all(sound.hashes)
+                after = sound.last
+                continue
+            expected = expected_of(self._tree, start, count)
+            if isinstance(expected, str):
+                self._find("tile", expected, start)
+                break
+            self._judge(expected, self._rows_between(after, expected))
             after = max(after, *expected.positions)
         if self._frontier.size != self._last.size:
             self._find("checkpoint", f"the tree has {self._frontier.size} leaves, its checkpoint {self._last.size}")
@@ -76,6 +80,12 @@ class Scan:
         if not self._last.size <= leaves <= max(self._last.size, newest.size):
             self._find("checkpoint", f"there are leaves beyond the last checkpoint: {leaves}")
         self._look_at_the_rest(max(after, self._last.position))
+
+    def _takes(self, sound: Sound, after: int, count: int) -> bool:
+        """Whether a stretch that another process has found sound goes on from here."""
+        if sound.after != after or len(sound.hashes) != count:
+            return False
+        return self.clocks.follow(sound.first_ms, sound.last_ms, sound.last)
 
     def _look_before_the_first(self) -> None:
         """Logs are read from position 1 on, but streams would be read from there as well."""
@@ -98,27 +108,6 @@ class Scan:
         while page := self._tree.checkpoints(after, 1_000):
             yield from (point for point in page if point.size <= self._last.size)
             after = page[-1].size
-
-    def _each_stretch(self) -> Iterator[Expected]:
-        """Positions and hashes of the leaves, as the tree has them."""
-        start = 0
-        while start < self._last.size:
-            count = min(CHUNK, self._last.size - start)
-            pairs = self._tree.leaves(start, count)
-            if len(pairs) != count or (pairs[0][0], pairs[-1][0]) != (start, start + count - 1):  # they ascend
-                self._find("tile", "leaf indexes are missing from the tree", start)
-                return
-            positions = [position for _, position in pairs]
-            if {*map(type, positions)} != {int}:
-                self._find("tile", "the position of a leaf is no number", start)
-                return
-            tiles = b"".join(
-                self._tree.tile(0, tile)
-                for tile in range(start // TILE_WIDTH, (start + count + TILE_WIDTH - 1) // TILE_WIDTH)
-            )
-            hashes = [tiles[at : at + HASH_BYTES] for at in range(0, count * HASH_BYTES, HASH_BYTES)]
-            yield Expected(start, positions, hashes)
-            start += count
 
     def _rows_between(self, after: int, expected: Expected) -> list[StoredRow]:
         """The rows beyond *after*, up to the last position of a stretch."""

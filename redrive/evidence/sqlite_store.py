@@ -35,6 +35,10 @@ class SqliteEvidence(LogEvidence):
             finally:
                 connection.text_factory = str
 
+    def file(self) -> tuple[str, int] | None:
+        """The file of the log, and how many milliseconds to wait for who writes to it."""
+        return self._ledger.path, self._ledger.recorder.busy_timeout_ms
+
     def faults(self) -> list[str]:
         """What is wrong with the file that reading it row by row does not show. It may be asked in a thread of its
         own: it takes as long as reading all rows, but needs no Python."""

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from redrive.domain.errors import InvalidValue, RedriveError
 from redrive.domain.identity import StreamId, Tenant, derived_id
+from redrive.evidence.ahead import ahead
 from redrive.evidence.clocks import Floor
 from redrive.evidence.outside import Claim, kept, pinned, recorded
 from redrive.evidence.policy import VerifyPolicy
@@ -60,8 +61,9 @@ def verify(
     last = store.last()
     trust = Trust(origin, policy.trusted, engine.evidence.keys.verifiers())
     sizes = [claim.checkpoint.size for claim in claims]
-    scan = Scan(store, store, last or _NOTHING, sizes, trust.look, _floors(claims, policy))
-    with ThreadPoolExecutor(1, "redrive-verify") as aside:
+    size = last.size if last else 0
+    with ahead(store.file(), size) as told, ThreadPoolExecutor(1, "redrive-verify") as aside:
+        scan = Scan(store, store, last or _NOTHING, sizes, trust.look, _floors(claims, policy), told)
         faults = aside.submit(store.faults)
         scan.run()
     case.findings += scan.findings

@@ -1,7 +1,7 @@
 """The states of aggregates in memory: folded once, then only from newer events; bounded by bytes."""
 
 from collections import OrderedDict
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 
 from redrive.domain.aggregates import APPLIERS, BEGUN_BY, QUIET

@@ -16,34 +16,38 @@ _REQUEUED = "run.requeued/"
 def row_decisions(batches: Iterable[Sequence[Row]]) -> Iterator[list[Row]]:
     """The rows that one decision wrote together, in log order."""
     together: list[Row] = []
-    first, caused = b"", b""
+    first = b""
+    alike: bytes | tuple[()] = ()
     for batch in batches:
         for row in batch:
-            if together and not _goes_on(row, together, first, caused):
+            state = row[4]
+            if type(state) is bytes and state.startswith(alike):
+                together.append(row)
+                continue
+            id_ = _id_of(state)
+            if together and _goes_on(row, together, first, id_):
+                together.append(row)
+                continue
+            if together:
                 yield together
-                together = []
-            if not together:
-                first = _id_of(row[4])
-                caused = b'["event","' + first + b'"]'
-            together.append(row)
+            together, first = [row], id_
+            alike = _ID + id_[:NONCE] if id_[NONCE:] == _FIRST else ()
     if together:
         yield together
 
 
-def _goes_on(row: Row, together: Sequence[Row], first: bytes, caused: bytes) -> bool:
-    """Whether the decision *together* wrote *row* too. *first* is the id of its first event, empty when it must be
-    decoded to be told; *caused* is how an event names it as its cause."""
-    state = row[4]
-    id_ = _id_of(state)
+def _goes_on(row: Row, together: Sequence[Row], first: bytes, id_: bytes) -> bool:
+    """Whether the decision *together* wrote *row* too, which does not begin as those of one transaction do. *first* is
+    the id of its first event, *id_* that of the row; empty when it must be decoded to be told."""
     if not first or not id_:
         return _decoded(row, together)
     if first[NONCE:] == _FIRST:
-        return id_[:NONCE] == first[:NONCE]
+        return False
     if row[3].startswith(_REQUEUED):
         return _decoded(row, together)
     # Within JSON texts quotes are escaped, and of what comes before the cause nothing is but text: this is its key.
-    at: int = state.find(_CAUSE)
-    found: bool = at > 0 and state.startswith(caused, at + len(_CAUSE))
+    at: int = row[4].find(_CAUSE)
+    found: bool = at > 0 and row[4].startswith(b'["event","' + first + b'"]', at + len(_CAUSE))
     return found
 
 

@@ -151,9 +151,12 @@ def count_rows(amounts: Sequence[Amounts], together: Sequence[Row], width_ms: in
                 of.count(recorded, width_ms)
             continue
         for of in amounts:
-            of.attempts += counted is e.AttemptStarted
-            of.dispatches += counted is DeadLetterRetryDispatched
-            of.completed += counted is e.RunCompleted
+            if counted is e.AttemptStarted:
+                of.attempts += 1
+            elif counted is e.RunCompleted:
+                of.completed += 1
+            else:
+                of.dispatches += 1
 
 
 @cache

@@ -1,5 +1,6 @@
 """What a fold must leave: what the aggregates say, whatever the batches, and however often an event comes."""
 
+import sqlite3
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,10 @@ from redrive.domain.event import UnknownEvent
 from redrive.domain.flow import Flow, Node
 from redrive.domain.run.state import NodeStatus, Run
 from redrive.processes import operations
+from redrive.projections import fold
 from redrive.projections import view as view_module
+from redrive.projections.batch import Batch
+from redrive.projections.graphs import Graphs
 from redrive.projections.queries import Queries
 from redrive.projections.view import View
 from tests.projections.effect_plant import EffectPlant
@@ -111,6 +115,21 @@ def test_events_that_come_twice_change_nothing(plant: Plant, view: View) -> None
         view.fold(batch)
         view.fold(batch[3:])
     assert contents(view) == once
+
+
+def test_runs_that_begin_in_a_batch_are_not_looked_for(plant: Plant, view: View) -> None:
+    """Their rows, and what they wait for, can only be in memory; what began before the batch is looked for."""
+    plant.live(150)
+    asked: list[str] = []
+    connection = sqlite3.connect(":memory:", isolation_level=None)
+    fold.create(connection)
+    connection.set_trace_callback(asked.append)
+    batch, events = Batch(connection, Graphs()), plant.ledger.read(0, 10_000)
+    fold.fold(batch, events)
+    assert batch.runs
+    assert not [query for query in asked if "FROM runs" in query]
+    fold.fold(Batch(connection, Graphs()), [event for event in events if event.version > 1][-1:])
+    assert [query for query in asked if "FROM runs" in query]
 
 
 def test_events_that_leave_a_hole_are_read_from_the_log(plant: Plant, view: View) -> None:

@@ -1,21 +1,16 @@
 """One committer: a queue of commands, one transaction for all that wait, results released after the commit.
 
-A thread that finds nobody committing does it itself, for everybody who queued up meanwhile (group commit). The first
-who comes while somebody commits is next: it alone waits for the writer's lock, and commits for all who come after it.
-These wait for their results, so that whoever is done goes on while the next commit is under way. One refusal harms no
-other command: a command writes nothing to the database before it has decided.
+One refusal harms no other command: a command writes nothing to the database before it has decided.
 """
 
 import contextlib
 import math
 import os
 import threading
-from collections import deque
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from typing import Any, TypeVar
 
 from redrive.domain.errors import EngineClosed, StorageError
-from redrive.domain.ports import Caller
 from redrive.domain.sharding import SHARDS_STREAM
 from redrive.ledger.admission import Admission
 from redrive.ledger.agenda import Agenda
@@ -23,9 +18,10 @@ from redrive.ledger.agenda_reading import NotAhead
 from redrive.ledger.alone import Alone
 from redrive.ledger.application import LogApplication
 from redrive.ledger.database import Connection
+from redrive.ledger.group_commit import GroupCommit
 from redrive.ledger.limit_book import LIMITS_STREAM, LimitBook, book_of
 from redrive.ledger.mapper import Appended
-from redrive.ledger.pending import Pending, tell_lost
+from redrive.ledger.pending import Pending
 from redrive.ledger.recorder import LogRecorder, News
 from redrive.ledger.seams import ticking
 from redrive.ledger.states import States
@@ -35,10 +31,9 @@ from redrive.ledger.transaction import LedgerTransaction
 T = TypeVar("T")
 MOST_PER_COMMIT = 1_000
 MOST_HEADS = 100_000
-LOOK_AGAIN_S = 1.0  # who waits for a result looks whether it must commit itself: who would have, may be interrupted
 
 
-class Committer(Alone):
+class Committer(GroupCommit, Alone):
     """The only writer of this process to a log. It decides under the write lock; see ``AheadCommitter``."""
 
     def __init__(
@@ -51,6 +46,7 @@ class Committer(Alone):
         cache_bytes: int,
         after_commit: Callable[[Sequence[LedgerTransaction]], None],
     ) -> None:
+        super().__init__(application.recorder.lock)
         self._application = application
         self.recorder: LogRecorder = application.recorder
         self._connection = self.recorder.writer
@@ -62,45 +58,12 @@ class Committer(Alone):
         self.clock, self.dice, self.engine = clock, dice, engine
         self.recorded_at_ms = 0
         self._after_commit = after_commit
-        self._lock = self.recorder.lock
-        self._next: Pending[Any] | None = None  # whose caller commits next, for all in the queue
         self._owner = 0
         self._pid = os.getpid()
-        self._queue: deque[Pending[Any]] = deque()
         self._keys_seen = 0
         self._heard_at = -math.inf
         self._ticks = ticking.get()
         self.closed, self.commits, self.conflicts = False, 0, 0
-
-    def transact(self, caller: Caller, command: Callable[[LedgerTransaction], T]) -> T:
-        """Run one command and return its result once it is durable."""
-        job = Pending(caller, command)
-        self.commit_together((job,))
-        return job.result()
-
-    def commit_together(self, jobs: Iterable[Pending[T]]) -> None:
-        """Run *jobs* in as few transactions as possible; afterwards each knows its outcome."""
-        mine: list[Pending[Any]] = list(jobs)
-        if not mine:
-            return
-        self._require_usable()
-        self._queue.extend(mine)
-        last = mine[-1]
-        try:
-            while not last._done:
-                if self._next is None or not last.wait(LOOK_AGAIN_S):
-                    self._next = last
-                    with self._lock:
-                        self._next = None
-                        if self._queue:
-                            self._commit_queued()
-                        elif not last._done:
-                            tell_lost(mine, self._failure(KeyboardInterrupt()))
-        except BaseException:
-            if self._next is last:
-                self._next = None
-            self._withdraw(mine)
-            raise
 
     def under_lock(self) -> threading.Lock:
         """The writer's lock, for maintenance. Raises RuntimeError where it would be waited for without end."""
@@ -140,19 +103,6 @@ class Committer(Alone):
         """Raises RuntimeError in a command or a listener: waiting for the writer's lock would never end there."""
         if self._owner == threading.get_ident():
             raise RuntimeError("a command or a listener cannot run a command: the log is being written on its behalf")
-
-    def _withdraw(self, mine: list[Pending[Any]]) -> None:
-        """Take what was not begun off the queue: its caller is interrupted and learns no outcome."""
-        with self._lock:
-            for job in mine:
-                with contextlib.suppress(ValueError):
-                    self._queue.remove(job)
-
-    def _commit_queued(self) -> None:
-        """Commit what is in the queue by now; who comes later finds somebody else."""
-        last = self._queue[-1]
-        while self._queue and not last._done:
-            self._commit_some()
 
     def _commit_some(self) -> None:
         jobs: list[Pending[Any]] = []

@@ -8,6 +8,7 @@ import pytest
 
 from redrive.domain.ports import Caller
 from redrive.ledger import committer as committing
+from redrive.ledger import group_commit
 from redrive.ledger.pending import Pending
 from tests.ledger.world import World, submission
 from tests.processes.workshop import until
@@ -56,7 +57,7 @@ def test_the_first_commits_for_all(world: World) -> None:
 
 def test_what_one_commit_does_not_hold_is_committed_as_well(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """By whom the others rely on: nobody has to look again."""
-    monkeypatch.setattr(committing, "LOOK_AGAIN_S", 600.0)
+    monkeypatch.setattr(group_commit, "LOOK_AGAIN_S", 600.0)
     monkeypatch.setattr(committing, "MOST_PER_COMMIT", 10)
     many = [submission(f"run {n}") for n in range(25)]
     with waiting(world, lambda: world.submit("first"), lambda: world.together(*many)) as lock:
@@ -67,7 +68,7 @@ def test_what_one_commit_does_not_hold_is_committed_as_well(world: World, monkey
 
 def test_who_was_to_commit_next_and_is_gone_is_replaced(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """It was interrupted, say. After a while somebody who waits looks again."""
-    monkeypatch.setattr(committing, "LOOK_AGAIN_S", 0.01)
+    monkeypatch.setattr(group_commit, "LOOK_AGAIN_S", 0.01)
     world.ledger.committer._next = Pending(Caller(None), submission("nobody's"))
     assert world.submit("a")
     assert world.ledger.committer._next is None

@@ -63,10 +63,12 @@ def postgres() -> Iterator[str]:
 def _compiled_once(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """Who lets Python leave no bytecode beside the sources need not wait for each process that a test starts to compile
     redrive anew: they share a folder of the session's own."""
+    own = tmp_path_factory.getbasetemp()
     with pytest.MonkeyPatch.context() as environment:
         if sys.dont_write_bytecode:
             environment.delenv("PYTHONDONTWRITEBYTECODE", raising=False)
-            environment.setenv("PYTHONPYCACHEPREFIX", str(tmp_path_factory.mktemp("bytecode")))
+            of_all = own.parent if "PYTEST_XDIST_WORKER" in os.environ else own
+            environment.setenv("PYTHONPYCACHEPREFIX", str(of_all / "bytecode"))
         yield
 
 

@@ -14,7 +14,7 @@ from tests.privacy.vault import CANARY, FLOW, Vault
 from tests.processes.workshop import ACME, until
 
 
-def destroyed_in_another(folder: Path, step: str) -> int:
+def destroyed_in_another(folder: Path, step: str) -> int | None:
     """Have another process destroy the key; how it ended."""
     process = SERVER.Process(target=destroy, args=(folder, step, stores()))
     process.start()

@@ -145,6 +145,7 @@ def streamed(
     signature = inspect.signature(method)
     returned = GenericAlias(AsyncIterator, get_args(signature.return_annotation))
     streaming.__signature__ = signature.replace(return_annotation=returned)  # type: ignore[attr-defined]
+    streaming.__annotations__ = {**method.__annotations__, "return": returned}  # what documentation is made of
     return streaming
 
 

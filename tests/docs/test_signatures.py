@@ -35,3 +35,10 @@ def test_a_kind_of_function_is_explained(name: str) -> None:
 def test_a_worker_tells_what_it_takes() -> None:
     """Of one engine, or of several."""
     assert [*signature(redrive.Worker).parameters][:5] == ["engine", "handlers", "name", "concurrency", "batch"]
+
+
+def test_a_streamed_method_tells_an_asynchronous_iterator() -> None:
+    """In its annotations too, of which the reference is made: the method that it wraps has another."""
+    streamed, plain = redrive.AsyncTenantEngine.whole_history, redrive.TenantEngine.whole_history
+    assert "AsyncIterator" in str(streamed.__annotations__["return"])
+    assert "AsyncIterator" not in str(plain.__annotations__["return"])

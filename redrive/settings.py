@@ -5,7 +5,7 @@ import re
 import tomllib
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -21,7 +21,7 @@ class Settings(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    db: str | tuple[str, ...] = Field(
+    db: str | Annotated[tuple[str, ...], Field(min_length=1)] = Field(
         "sqlite:///redrive.db",
         description="URL of the log: sqlite:///relative, sqlite:////absolute or "
         "postgresql://user@host:port/database?schema=name; several share the tenants among them",
@@ -64,7 +64,7 @@ class Settings(BaseModel):
     def load(cls, folder: Path | None = None, **arguments: Any) -> "Settings":
         """The settings in force; None among *arguments* means not given. Raises InvalidValue."""
         given = {name: value for name, value in arguments.items() if value is not None}
-        merged = {**_from_file((folder or Path.cwd()) / FILE), **_from_environment(cls), **given}
+        merged = {**_from_file((folder or _here()) / FILE), **_from_environment(cls), **given}
         try:
             return cls(**merged)
         except ValidationError as error:
@@ -81,6 +81,14 @@ def urls_in(text: str) -> tuple[str, ...]:
     """The URLs in *text*, between which commas or blanks stand. Only what looks like the beginning of a URL ends the
     one before: a file name may have blanks and commas in it."""
     return tuple(_BETWEEN.split(text.strip()))
+
+
+def _here() -> Path:
+    """The current directory; where somebody removed it, a path in which nothing is found."""
+    try:
+        return Path.cwd()
+    except FileNotFoundError:
+        return Path()
 
 
 def _from_file(path: Path) -> dict[str, Any]:

@@ -24,6 +24,7 @@ from redrive.domain.run.state import FINAL, Run
 from redrive.ledger.agenda_rows import State
 from redrive.ledger.database import Connection
 from redrive.ledger.mapper import event_id_of
+from redrive.ledger.recorder import LogRecorder
 from redrive.ledger.storage_errors import STORAGE
 from redrive.ledger.transaction import LedgerTransaction
 from redrive.retention.archive_file import ArchiveWriter, Kept
@@ -38,6 +39,7 @@ _CANDIDATES = (
     "SELECT created, run_id FROM runs WHERE status IN ('completed', 'cancelled') AND finished_at_ms <= ? "
     "AND created > ? ORDER BY created LIMIT ?"
 )
+_LAST = "SELECT correlation, max(position) FROM events WHERE correlation IN ({}) GROUP BY correlation"
 _ROWS = (
     "SELECT position, recorded_at_ms, state FROM events WHERE correlation = ? AND state <> ? AND "
     "(topic LIKE 'run.%' OR topic LIKE 'dead-letter.%' OR topic LIKE 'effect.%' OR topic LIKE 'compensation.%') "
@@ -92,12 +94,22 @@ def archive_records(
 
 
 def _candidates(engine: "Engine", before_ms: int) -> Iterator[list[RunId]]:
-    """Runs that are over since long, as the views know them; the log decides."""
+    """Runs that are over since long, as the views know them; the log decides. Those of which all is in an archive cost
+    a look without the write lock."""
     engine.views.catch_up()
     after = 0
     while rows := engine.views.rows(_CANDIDATES, (before_ms, after, RUNS_PER_TRANSACTION)):
-        yield [RunId(run) for _, run in rows]
+        if runs := _not_archived(engine.ledger.recorder, [RunId(run) for _, run in rows]):
+            yield runs
         after = rows[-1][0]
+
+
+def _not_archived(recorder: LogRecorder, runs: Sequence[RunId]) -> list[RunId]:
+    """Those of *runs* whose last event is in no archive; where it is, all before it is."""
+    reader = recorder.reader()
+    last = dict(reader.execute(_LAST.format(", ".join("?" * len(runs))), runs).fetchall())
+    archived = recorder.shelf.kept(list(last.values()), reader)
+    return [run for run in runs if last.get(run) not in archived]
 
 
 def _moved(

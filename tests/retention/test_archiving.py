@@ -10,6 +10,7 @@ import redrive
 from redrive import ArchiveUnreadable, InvalidValue, KeyReused, RunId, StaleAttempt, StorageError
 from redrive.domain.records import RecordsArchived
 from redrive.privacy.options import Privacy
+from redrive.retention import archiving
 from tests.privacy.vault import CANARY
 from tests.processes.workshop import ANA, BROKEN, ONE, Shop, beside, nothing_written, policy
 from tests.retention.attic import DAY_MS, Attic
@@ -123,6 +124,23 @@ def test_archiving_again_moves_nothing_twice(attic: Attic) -> None:
     assert done.runs == 2
     assert sum(isinstance(event.event, RecordsArchived) for event in attic.log()) == 2
     assert "late" in str(attic.acme.history(run))
+
+
+def test_what_is_archived_is_not_judged_again(attic: Attic, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However many nights come: not under the write lock, and no other archive is begun for nothing."""
+    for key in ("k1", "k2"):
+        attic.completed(key)
+    attic.age()
+    attic.archive()
+    judged: list[str] = []
+    monkeypatch.setattr(archiving, "_judge", lambda _tx, _connection, run, *_: judged.append(run))
+    other = attic.file.with_name("other.archive")
+    assert (attic.archive(to=str(other)).runs, judged, other.exists()) == (0, [], False)
+    noted = RunId(attic.acme.runs().items[0].run_id)
+    attic.acme.note_dead_letter(attic.acme.dead_letters(run=noted).items[0].id, "late", actor="ana")
+    attic.age()
+    attic.archive()
+    assert judged == [noted]
 
 
 def test_the_same_key_is_still_the_same_run(attic: Attic) -> None:

@@ -84,7 +84,7 @@ class Supervisor:
         errors = self.start(request)
         for fd in (0, 1, 2):  # the command's: held here they would never reach their end
             os.dup2(null, fd)
-        wanted = self.command == 0 or (self.say(f"started {self.command}") and self.watch())
+        wanted = self.command == 0 or self.watch()
         self.kill_all()
         if not wanted:
             return ORPHANED
@@ -124,11 +124,11 @@ class Supervisor:
         argv, env = rest[: int(count)], dict(pair.split(b"=", 1) for pair in rest[int(count) :])
         reader, writer = os.pipe()
         os.set_blocking(reader, False)
-        supervisor = os.getpid()
+        own = os.getpid()
         # Blocked signals wait: a SIGTERM that comes before the command has its own dispositions is not lost.
         signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
         try:
-            self.command = os.fork() or become(cwd, argv, env, supervisor, writer)
+            self.command = os.fork() or become(cwd, argv, env, own, self.control, writer)
         except OSError as problem:
             os.write(writer, f"cannot start a process: {problem.strerror}".encode())
         signal.pthread_sigmask(signal.SIG_SETMASK, ())
@@ -199,14 +199,15 @@ class Supervisor:
         return code if code >= 0 else 128 - code
 
 
-def become(cwd: bytes, argv: list[bytes], env: Mapping[bytes, bytes], supervisor: int, errors: int) -> NoReturn:
-    """Turn the forked process into the command; what prevents it goes into *errors*."""
+def become(cwd: bytes, argv: list[bytes], env: Mapping[bytes, bytes], parent: int, say: int, errors: int) -> NoReturn:
+    """Turn the forked process into the command, told to redrive before it runs; what prevents it goes into *errors*."""
     what, name = "working directory", cwd
     try:
         os.setsid()
         prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
-        if os.getppid() != supervisor:  # it died before the line above
+        if os.getppid() != parent:  # it died before the line above
             os._exit(ORPHANED)
+        os.write(say, b"started %d\n" % os.getpid())
         for number in (*DEAF_TO, signal.SIGCHLD, signal.SIGXFSZ):
             signal.signal(number, signal.SIG_DFL)
         signal.pthread_sigmask(signal.SIG_SETMASK, ())

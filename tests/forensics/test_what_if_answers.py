@@ -25,7 +25,7 @@ def in_files(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(STORE, STORES[0])
 
 
-@pytest.mark.parametrize("name", map(_named, sorted(ANSWERED)))
+@pytest.mark.parametrize("name", [_named(name) for name in sorted(ANSWERED)])
 def test_the_answers_are_the_same(name: str, tmp_path: Path, in_files: None) -> None:
     """Of the logs of every version, under policies that make some runs go another way."""
     assert answers(log_of(name, tmp_path), tmp_path) == ANSWERED[name]

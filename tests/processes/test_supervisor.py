@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from redrive.processes import commands
 from redrive.processes.commands import run_command
 from tests.processes.survivors import DAEMONS, Mark, eventually, no_survivors
 
@@ -73,6 +74,24 @@ def test_kill_9_of_the_supervisor_ends_the_command(mark: Mark) -> None:
     result = run_command(["sh", "-c", "sleep 600 & kill -9 $PPID; sleep 600; sleep 600"], env=mark.env)
     assert (result.exit_status, result.signal, result.start_error) == (None, signal.SIGKILL, None)
     assert eventually(lambda: not mark.alive())
+
+
+SILENT = """
+import importlib.util, os, sys, time
+spec = importlib.util.spec_from_file_location("supervisor", {path!r})
+supervisor = importlib.util.module_from_spec(spec)
+spec.loader.exec_module(supervisor)
+supervisor.Supervisor.say = lambda *_: time.sleep(600)
+os._exit(supervisor.main(int(sys.argv[1]), int(sys.argv[2])))
+"""
+
+
+def test_who_kills_the_supervisor_at_once_is_known(mark: Mark, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However slow the supervisor is: what the command is was told before it ran, so that its group is swept."""
+    silent = tmp_path / "silent.py"
+    silent.write_text(SILENT.format(path=str(commands.SUPERVISOR)))
+    monkeypatch.setattr(commands, "SUPERVISOR", silent)
+    test_kill_9_of_the_supervisor_ends_the_command(mark)
 
 
 def test_the_command_dies_with_its_supervisor_when_nobody_can_react(mark: Mark) -> None:

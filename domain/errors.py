@@ -75,7 +75,7 @@ class StorageError(RedriveError):
 
 
 class EngineClosed(StorageError):
-    """The engine was closed; commands and queries need an open one."""
+    """The engine was closed, or opened before a fork; commands and queries need one that is open in this process."""
 
     code = "engine-closed"
 

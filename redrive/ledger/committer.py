@@ -94,9 +94,9 @@ class Committer(GroupCommit, Alone):
         self.limit_book = book_of(self.recorder, self._connection, self.limit_book)
 
     def _require_usable(self) -> None:
-        """Raises StorageError after a fork (two processes cannot share a connection); as ``require_outside``."""
+        """Raises EngineClosed after a fork (two processes cannot share a connection); as ``require_outside``."""
         if os.getpid() != self._pid:
-            raise StorageError(f"{self.recorder.path}: opened before a fork; each process opens the log for itself")
+            raise EngineClosed(f"{self.recorder.path}: opened before a fork; each process opens the log for itself")
         self.require_outside()
 
     def require_outside(self) -> None:

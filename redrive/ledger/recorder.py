@@ -128,9 +128,9 @@ class LogRecorder(ApplicationRecorder):
             self._shelf.close()
 
     def require_open(self) -> None:
-        """Raises StorageError after a fork, EngineClosed when it is closed."""
+        """Raises EngineClosed, also after a fork."""
         if os.getpid() != self._pid:
-            raise StorageError(f"{self.path}: opened before a fork: each process opens the log for itself")
+            raise EngineClosed(f"{self.path}: opened before a fork; each process opens the log for itself")
         if self._closed:
             raise EngineClosed(f"{self.path}: the engine is closed")
 

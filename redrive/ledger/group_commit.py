@@ -2,7 +2,8 @@
 
 A thread that finds nobody committing does it itself. The first who comes while somebody commits is next: it alone waits
 for the writer's lock, and commits for all who come after it. These wait for their results, so that whoever is done goes
-on while the next commit is under way.
+on while the next commit is under way. Often they are about to come again: who is next gives them time, as long as they
+do.
 """
 
 import contextlib
@@ -10,6 +11,7 @@ import threading
 from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Callable, Iterable
+from time import sleep
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from redrive.domain.ports import Caller
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
     from redrive.ledger.transaction import LedgerTransaction
 
 T = TypeVar("T")
+PAUSE_S = 0.000_02  # the scheduler makes more of it
 LOOK_AGAIN_S = 1.0  # who waits for a result looks whether it must commit itself: who would have, may be interrupted
 
 
@@ -28,6 +31,7 @@ class GroupCommit(ABC):
     def __init__(self, lock: threading.Lock) -> None:
         self._lock = lock
         self._queue: deque[Pending[Any]] = deque()
+        self._company = 0  # threads that waited for the last commit, beside the one that made it
         self._next: Pending[Any] | None = None  # whose caller commits next, for all in the queue
 
     @abstractmethod
@@ -61,6 +65,7 @@ class GroupCommit(ABC):
                 if self._next is None or not last.wait(LOOK_AGAIN_S):
                     self._next = last
                     with self._lock:
+                        self._gather()
                         self._next = None
                         if self._queue:
                             self._commit_queued()
@@ -72,8 +77,16 @@ class GroupCommit(ABC):
             self._withdraw(mine)
             raise
 
+    def _gather(self) -> None:
+        """Pause while those who waited for the last commit come again, one after the other."""
+        expected, there = len(self._queue) + self._company, 0
+        while there < len(self._queue) < expected:
+            there = len(self._queue)
+            sleep(PAUSE_S)
+
     def _commit_queued(self) -> None:
         """Commit what is in the queue by now; who comes later finds somebody else."""
+        self._company = sum(job._gate is not None for job in self._queue)
         last = self._queue[-1]
         while self._queue and not last._done:
             self._commit_some()

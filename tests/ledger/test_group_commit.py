@@ -66,6 +66,28 @@ def test_what_one_commit_does_not_hold_is_committed_as_well(world: World, monkey
     assert sum(e.topic == "run.submitted" for e in world.log()) == 26
 
 
+def test_those_who_come_again_are_waited_for(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As long as they come: one each time that who commits next looks, and then no more."""
+    more = iter([submission("again 0"), submission("again 1")])
+    looks: list[int] = []
+
+    def pause(_seconds: float) -> None:
+        committer = world.ledger.committer
+        looks.append(len(committer._queue))
+        if (command := next(more, None)) is not None:
+            committer._queue.append(Pending(Caller(None), command))
+
+    monkeypatch.setattr(group_commit, "sleep", pause)
+    with waiting(world, *(lambda n=n: world.submit(f"run {n}") for n in range(5))):
+        pass
+    assert looks == []
+    commits = world.ledger.committer.commits
+    world.submit("next")
+    assert (looks, world.ledger.committer.commits - commits) == ([1, 2, 3], 1)
+    world.submit("alone")
+    assert len(looks) == 3
+
+
 def test_who_was_to_commit_next_and_is_gone_is_replaced(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """It was interrupted, say. After a while somebody who waits looks again."""
     monkeypatch.setattr(group_commit, "LOOK_AGAIN_S", 0.01)

@@ -61,8 +61,7 @@ def verify(
     last = store.last()
     trust = Trust(origin, policy.trusted, engine.evidence.keys.verifiers())
     sizes = [claim.checkpoint.size for claim in claims]
-    size = last.size if last else 0
-    with ahead(store.file(), size) as told, ThreadPoolExecutor(1, "redrive-verify") as aside:
+    with ahead(store.file(), last.size if last else 0) as told, ThreadPoolExecutor(1, "redrive-verify") as aside:
         scan = Scan(store, store, last or _NOTHING, sizes, trust.look, _floors(claims, policy), told)
         faults = aside.submit(store.faults)
         scan.run()

@@ -25,14 +25,15 @@ _FIRST_NEEDS = (
     "WHERE kind = 'run' AND tenant = ? AND needs >= ? ORDER BY needs LIMIT 1"
 )
 _NEXT_NEEDS = _FIRST_NEEDS.replace(">=", ">")
-_PUT = (
-    "INSERT INTO agenda VALUES (?1, ?2, ?3, {}, ?5, ?6, ?7, ?8, ?9) ON CONFLICT (subject, needs) DO UPDATE SET "
-    + ", ".join(f"{name} = excluded.{name}" for name in AgendaRow._fields if name not in ("subject", "needs"))
+UPSERT = "ON CONFLICT (subject, needs) DO UPDATE SET " + ", ".join(
+    f"{name} = excluded.{name}" for name in AgendaRow._fields if name not in ("subject", "needs")
 )
+_PUT = f"INSERT INTO agenda VALUES (?1, ?2, ?3, {{}}, ?5, ?6, ?7, ?8, ?9) {UPSERT}"
 
 
 class Agenda:
-    """The agenda's table, through one connection; *created_as*: see the recorder."""
+    """The agenda's table, through one connection. *created_as* is what is written as the fourth value of a row, the
+    position of the stream's first event."""
 
     def __init__(self, connection: Connection, created_as: str = "?4") -> None:
         self._connection = connection

@@ -13,9 +13,10 @@ from redrive.ledger.agenda import due_of, each_once
 from redrive.ledger.agenda_reading import NotAhead, Untaken
 from redrive.ledger.committer import Committer
 from redrive.ledger.concurrent import ConcurrentRecorder
-from redrive.ledger.database import Row
+from redrive.ledger.database import Connection, Row
 from redrive.ledger.limit_book import LIMITS_STREAM
 from redrive.ledger.pending import Pending
+from redrive.ledger.postgres.gathering import GatheringAgenda
 from redrive.ledger.postgres.line import LETTERS, MOST_TAKEN, TAKEN, untaken
 from redrive.ledger.states import Entry
 from redrive.ledger.storage_errors import LogMoved, storage_errors
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 _OF_ALL = frozenset((LIMITS_STREAM, SHARDS_STREAM))  # what every decision rests on
 CONTENDED_S = 2.0
 PAUSES_S = (0.002, 0.004, 0.008, 0.016, 0.032)
-TURN_PAUSES_S = (0.01, 0.02, 0.04, 0.08, 0.16, 0.32, 0.64, 0.73)
+TURN_PAUSES_S = (0.01, 0.02, 0.03, *[0.04] * 47, 0.06)
 STALE_S = 0.02  # what is older is asked again before it is used: that is cheaper than to decide in vain
 
 
@@ -36,10 +37,14 @@ class AheadCommitter(Committer):
     moved is decided again, under the lock: at most twice in all."""
 
     recorder: ConcurrentRecorder
+    agenda: GatheringAgenda
     distant = True
     _ahead_of: Sequence[LedgerTransaction] = ()
     _met_at = -math.inf
     _strange = False  # whether others wrote to the run that was found last
+
+    def _agenda_on(self, connection: Connection) -> GatheringAgenda:
+        return GatheringAgenda(connection)
 
     @property
     def contended(self) -> bool:  # type: ignore[override]
@@ -175,13 +180,25 @@ class AheadCommitter(Committer):
         if any(transaction.appended for transaction in written):
             if not self.recorder.begin_unless(lambda: _OF_ALL.union(*(one.rests() for one in transactions))):
                 raise NotAhead
-            for transaction in written:
-                transaction.flush(checked=True)
+            self._flush_together(written)
         elif self._is_stale(self._take_news()):
             raise LogMoved("others wrote to what was read")
         self._end(written)
         self._settle(written)
         return written
+
+    def _flush_together(self, written: Sequence[LedgerTransaction]) -> None:
+        """Insert what all of them appended, and bring the agenda up to it, in a few statements; nobody else wrote to
+        what they read."""
+        for transaction in written:
+            transaction.leave_hints()
+        appending = [transaction for transaction in written if transaction.appended]
+        rows = [row for transaction in appending for row in transaction.rows()]
+        last = self.recorder.insert(rows, (), checked=True) - len(rows)
+        with self.agenda.gathered():
+            for transaction in appending:
+                last += len(transaction.appended)
+                transaction.stands(last)
 
     def _settle(self, written: Sequence[LedgerTransaction]) -> None:
         """What others wrote before it was committed is known now, and so is where all of it stands in the log."""

@@ -51,7 +51,7 @@ class Committer(GroupCommit, Alone):
         self.recorder: LogRecorder = application.recorder
         self._connection = self.recorder.writer
         self.states = States(self.recorder, cache_bytes)
-        self.agenda = Agenda(self._connection, self.recorder.created_as)
+        self.agenda = self._agenda_on(self._connection)
         self.limit_book = LimitBook()
         self.admission = Admission()
         self.known_streams: set[str] = set()
@@ -64,6 +64,9 @@ class Committer(GroupCommit, Alone):
         self._heard_at = -math.inf
         self._ticks = ticking.get()
         self.closed, self.commits, self.conflicts = False, 0, 0
+
+    def _agenda_on(self, connection: Connection) -> Agenda:
+        return Agenda(connection)
 
     def under_lock(self) -> threading.Lock:
         """The writer's lock, for maintenance. Raises RuntimeError where it would be waited for without end."""

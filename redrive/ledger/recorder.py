@@ -6,7 +6,7 @@ import threading
 from abc import abstractmethod
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from operator import itemgetter
-from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from eventsourcing.persistence import ApplicationRecorder, Notification, StoredEvent, Subscription
 
@@ -44,9 +44,6 @@ class LogRecorder(ApplicationRecorder):
 
     shift = 0
     """By how much the positions of the last commit are higher than they were told: others wrote before it."""
-
-    created_as: ClassVar[str] = "?4"
-    """The position of a stream's first event, the fourth value of a row, as it is to be written down."""
 
     path: str
     home: str

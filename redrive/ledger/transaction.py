@@ -31,7 +31,7 @@ from redrive.ledger.agenda_rows import rows_of as agenda_rows_of
 from redrive.ledger.capacity_rows import waiters_of
 from redrive.ledger.database import Connection
 from redrive.ledger.limit_book import LIMITS_STREAM
-from redrive.ledger.mapper import Appended, Envelope, rows_of
+from redrive.ledger.mapper import Appended, Envelope, NewRow, rows_of
 from redrive.ledger.seams import nonces
 from redrive.ledger.states import BYTES_PER_NODE, Entry, cause_of
 
@@ -185,19 +185,30 @@ class LedgerTransaction(AgendaReading):
         """Let the commands that follow see how far this one went with its streams."""
         heads.update((row[0], row[1]) for row in self.appended)
 
-    def flush(self, *, checked: bool = False) -> None:
-        """Insert what was appended, and bring the agenda up to it. *checked*: nobody else wrote to what was read."""
+    def flush(self) -> None:
+        """Insert what was appended, and bring the agenda up to it."""
+        self.leave_hints()
+        if self.appended:
+            unchanged = [read for read in self._read.items() if read[0] not in self._written]
+            self.stands(self._committer.recorder.insert(self.rows(), unchanged))
+
+    def leave_hints(self) -> None:
+        """Write what is no fact, yet worth a commit: who is expected."""
         if self._tally is not None:
             self.hints = self._tally.flush_expected()
-        if not self.appended:
-            return
+
+    def rows(self) -> list[NewRow]:
+        """What is to be inserted, recorded no earlier than what others wrote meanwhile."""
         if (latest := self._committer.recorded_at_ms) > self._recorded_at_ms:
             self._recorded_at_ms = latest
             self._rows = [(*row[:6], latest) for row in self._rows]
+        return self._rows
+
+    def stands(self, last: int) -> None:
+        """Its events were inserted, up to position *last*: bring memory and the agenda up to them."""
+        self._last = last
         written, sizes = self._written, dict.fromkeys(self._written, 0)
-        unchanged = [read for read in self._read.items() if read[0] not in written]
-        self._last = self._committer.recorder.insert(self._rows, unchanged, checked=checked)
-        for position, row in enumerate(self._rows, self._last - len(self._rows) + 1):
+        for position, row in enumerate(self._rows, last - len(self._rows) + 1):
             stream = row[0]
             if stream in sizes:  # else it is written once: a flow, a policy, a limit
                 sizes[stream] += len(row[3])

@@ -5,10 +5,13 @@ server knows how far others came meanwhile, and counts everything up by that: ``
 ``redrive.base``. Both are nothing in a transaction that is told, under the lock, where the log ends.
 """
 
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
+from redrive.ledger.mapper import NewRow
 from redrive.ledger.recorder import COLUMNS
 
+MOST_BYTES = 4 * 1024 * 1024  # of states in one statement
 MOST_NEWS = 4_000  # beyond it, every state in memory is compared with the log before it is used, one by one
 NEWS = (
     "SELECT position, originator_id, originator_version, recorded_at_ms FROM events WHERE position >= ? "
@@ -40,6 +43,18 @@ INSERT = (
     "WITH ORDINALITY AS u (s, v, t, st, te, c, r, n)"
 )
 CREATED = f"?4 + CASE WHEN ?4 > {_BASE} THEN {_SHIFT} ELSE 0 END"
+
+
+def portions(rows: Sequence[NewRow]) -> Iterator[tuple[int, Sequence[NewRow]]]:
+    """What each ``INSERT`` inserts, with how many rows come before it: a message to the server has its bounds."""
+    begun = size = 0
+    for number, row in enumerate(rows):
+        if size and size + len(row[3]) > MOST_BYTES:
+            yield begun, rows[begun:number]
+            begun, size = number, 0
+        size += len(row[3])
+    if rows:
+        yield begun, rows[begun:]
 
 
 class Place(NamedTuple):

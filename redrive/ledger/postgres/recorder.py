@@ -8,7 +8,7 @@ was decided because of it: the write-ahead log is one sequence. Nobody is told "
 
 import contextlib
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from typing import Any, ClassVar
+from typing import Any
 
 import psycopg
 
@@ -18,7 +18,6 @@ from redrive.ledger.database import Connection, Row
 from redrive.ledger.mapper import NewRow
 from redrive.ledger.postgres.address import address_of
 from redrive.ledger.postgres.appending import (
-    CREATED,
     INSERT,
     LAST,
     MOST_NEWS,
@@ -27,6 +26,7 @@ from redrive.ledger.postgres.appending import (
     ROWS_OF_EACH,
     UNMOVED,
     Place,
+    portions,
 )
 from redrive.ledger.postgres.bell import Bell
 from redrive.ledger.postgres.connecting import session
@@ -45,8 +45,6 @@ _FLUSH = "SELECT set_config('synchronous_commit', ?, true), pg_logical_emit_mess
 
 class PostgresRecorder(ConcurrentRecorder):
     """Writes on one connection, reads on those of a pool."""
-
-    created_as: ClassVar[str] = CREATED
 
     writer: PostgresConnection
     bell: Bell
@@ -297,8 +295,10 @@ class PostgresRecorder(ConcurrentRecorder):
         if self._known is None:
             raise StorageError(f"{self.path}: the end of the log is not known")
         base = self._known.position - self._added()
+        for begun, part in portions(rows):
+            # This may be what opens the transaction.
+            self.writer.execute(INSERT, (base + begun, *map(list, zip(*part, strict=True))))
         if rows:
-            self.writer.execute(INSERT, (base, *map(list, zip(*rows, strict=True))))  # this may be what opens it
             last, self._written = rows[-1], True
             at = max(last[6], self._known.recorded_at_ms)
             self._known = Place(base + len(rows) + self._added(), last[0], last[1], at)

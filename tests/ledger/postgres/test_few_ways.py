@@ -5,7 +5,7 @@ from contextlib import contextmanager
 
 import pytest
 
-from redrive import Claim, DeadLetterId
+from redrive import Claim, DeadLetterId, Failure
 from redrive.domain.ports import Caller
 from redrive.ledger import agenda_reading
 from redrive.ledger.postgres.pipeline import Pipeline, Statement
@@ -15,6 +15,7 @@ from tests.processes.workshop import ANA, beside
 
 MP = pytest.MonkeyPatch
 Ways = list[int]
+FAILURE = Failure("provider_transient", "timeout")
 
 
 @contextmanager
@@ -72,6 +73,34 @@ def test_retries_of_many(till: Till, monkeypatch: MP) -> None:
     """Of letters that are in memory."""
     wanted = letters(till, 20)
     assert cost(monkeypatch, lambda: request(till, *wanted)) < 10
+    till.check()
+
+
+def test_what_a_commit_writes_goes_in_few_statements(till: Till, monkeypatch: MP) -> None:
+    """However many commands share it: events and agenda are written by statements of many rows."""
+
+    def statements(act: Callable[[], object]) -> int:
+        with counted(monkeypatch) as ways:
+            act()
+        return max(ways)
+
+    def submit(count: int) -> None:
+        with till.engine.batch() as batch:
+            for _ in range(count):
+                batch.add(till.submit)
+
+    claims: list[Claim] = []
+
+    def fail() -> None:
+        with till.engine.batch() as batch:
+            for claim in claims:
+                batch.add(till.acme.fail_attempt, claim.attempts[0], FAILURE)
+
+    till.submit()
+    assert statements(lambda: submit(40)) == statements(lambda: submit(2))
+    assert statements(lambda: claims.extend(till.acme.claim_many(40, worker="w", start=True))) < 12
+    assert len(claims) == 40
+    assert statements(fail) < 12
     till.check()
 
 

@@ -114,7 +114,9 @@ class LedgerTransaction(AgendaReading):
         return cast(S, entry.state)
 
     def append_limit(self, tenant: Tenant, event: LimitSet | LimitRemoved) -> None:
-        """Set or remove a limit: for every process, from its next transaction on."""
+        """Set or remove a limit: for every process, from its next transaction on. The first one counts what all runs
+        use, which others may be changing while this is decided ahead of the lock."""
+        self.alone()
         book = self._committer.limit_book
         book.require_writable()
         changed = self.limits.changed

@@ -28,11 +28,17 @@ def test_the_first_limit_ever(till: Till, other: Till, monkeypatch: pytest.Monke
     till.check()
 
 
-def test_two_set_the_first_limit(till: Till, other: Till, monkeypatch: pytest.MonkeyPatch) -> None:
-    """One after the other."""
-    with in_between(monkeypatch, till, lambda: other.engine.set_limit(NOBODY, **ANA)) as decided:
-        till.engine.set_limit(Limit("total", "", 5), **ANA)
-    assert (decided, [limit.concurrency for limit in other.engine.limits()]) == ([True, False], [5])
+def test_the_first_limit_counts_what_others_claimed_just_now(
+    till: Till, other: Till, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who sets it knows the run as it was before."""
+    run = till.submit()
+    till.acme.pause(run, **ANA)
+    monkeypatch.setattr("redrive.ledger.ahead.STALE_S", 3_600)
+    other.acme.resume(run, **ANA)
+    other.claim()
+    till.engine.set_limit(Limit("total", "", 1), **ANA)
+    assert [limit.in_use for limit in other.engine.limits()] == [1]
     till.check()
 
 

@@ -73,15 +73,16 @@ def _standing_of_run(run: Run, created: int) -> tuple[AgendaRow, ...]:
 
 
 def _dues(run: Run, due_ms: int) -> dict[str, int]:
-    """From when on each handler can go on with a queued run; when there are many, ANY from the earliest on."""
+    """From when on each handler can go on with a queued run, never before the run is due itself (a clock may have been
+    ahead when it was queued); when there are many, ANY from the earliest on."""
     dues: dict[str, int] = {}
     nodes, held = run.flow.nodes, bool(run.held_by)
     for node, due in (*dict.fromkeys(run.ready, due_ms).items(), *run.waiting.items()):
         if held and waits_for_room(run, node):
             continue
-        name = nodes[node].handled_by
-        if (known := dues.get(name)) is None or due < known:
-            dues[name] = due
+        name, at = nodes[node].handled_by, max(due, due_ms)
+        if (known := dues.get(name)) is None or at < known:
+            dues[name] = at
     return dues if len(dues) <= MOST_NEEDS else {ANY: min(dues.values())}
 
 

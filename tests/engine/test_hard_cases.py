@@ -120,6 +120,23 @@ def test_clock_backwards(shop: Shop) -> None:
     assert times == sorted(times)
 
 
+def test_a_clock_that_was_ahead_when_a_run_was_queued(shop: Shop) -> None:
+    """By the clocks that are right it is not due yet, though one of its nodes has waited long enough."""
+    run = shop.submit(beside("a", "b", retry=policy(3, delay_ms=50)))
+    claim = shop.acme.claim(worker="w")
+    assert claim is not None
+    attempt = shop.acme.start_attempt(claim, "a")
+    shop.acme.pause(run, **ANA)
+    shop.acme.fail_attempt(attempt, TIMEOUT)
+    shop.now += 4_000
+    shop.acme.resume(run, **ANA)
+    shop.now -= 3_900
+    assert shop.acme.claim(worker="w") is None
+    shop.now += 3_900
+    assert {attempt.node for attempt in shop.claim().attempts} == {"a", "b"}
+    shop.check()
+
+
 def test_the_same_report_three_times_before_and_after_restart(shop: Shop) -> None:
     """One event, one answer."""
     attempt = shop.attempt()

@@ -4,8 +4,8 @@
 - One pass over the log: ``what_if`` leaves alone what the policy cannot change (``touched``, ``certain``), and gives
   flows with other policies (``otherwise``) to the runs that it can.
 - One run: ``parting`` finds where it goes another way. ``run_record`` is what the log holds of it, its ``script`` what
-  the world did; a ``course`` is played by the ordinary commands on ``paper``, with ``effects_again``, and ``fates``
-  for attempts that never were.
+  the world did; a ``course`` is played by the ordinary commands on ``paper``, in the order of what ``starts`` next
+  (``readiness`` tells what may), with ``effects_again``, and ``fates`` for attempts that never were.
 - All its courses: ``bounds``, or ``widest`` when they are too many to play.
 - Answered: ``sums`` over runs, and ``load`` over time, make a ``report``; ``load_plot`` draws it. The
   ``counterfactual`` answer has views besides, folded from a ``counterfactual_log``.

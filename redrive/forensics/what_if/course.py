@@ -11,7 +11,7 @@ from redrive.domain.event import Event, Recorded
 from redrive.domain.identity import EventId, NodeId, Principal, RunId, StreamId
 from redrive.domain.ports import Caller, Subject
 from redrive.domain.run import events as e
-from redrive.domain.run.attempts import AttemptId, start_attempt, startable
+from redrive.domain.run.attempts import AttemptId, start_attempt
 from redrive.domain.run.claims import DEFAULT_LEASE_MS, claim_run
 from redrive.domain.run.state import FINAL, Run, Status
 from redrive.forensics.decided_again.commands import Given, NoClassifier, command_of
@@ -20,6 +20,7 @@ from redrive.forensics.what_if.effects_again import send_again, send_what_failed
 from redrive.forensics.what_if.fates import Fates
 from redrive.forensics.what_if.paper import Choose, Course, Paper, Started
 from redrive.forensics.what_if.script import Asked, Script, Tried, draw_of, news_of
+from redrive.forensics.what_if.starts import Starts
 from redrive.ledger.agenda_rows import rows_of
 from redrive.processes import reports, timers
 from redrive.processes.letters import PolicyOf
@@ -53,8 +54,7 @@ class Play:
         self.run = state
         self._ends: dict[NodeId, tuple[int, Tried | None]] = {}
         self._fates = Fates(script, choose, self.course)
-        self._begun = dict(script.begun)
-        self._ready = dict(script.ready_ms)
+        self._starts = Starts(state, script)
         self._news: dict[str, list[int]] = {}
         self._asked = list(script.asked)
         self._swept_at = -1
@@ -63,7 +63,7 @@ class Play:
     def play(self) -> Course:
         """Until nothing more would happen by itself or by what was asked."""
         for _ in range(MOST_STEPS):
-            self._note_ready()
+            self._starts.bring_up(self.now)
             at, step = self._next()
             if at >= NEVER:
                 break
@@ -90,6 +90,8 @@ class Play:
         )  # fmt: skip
         self.course.events.append(recorded)
         stream.fold(event, event_id)
+        if state is self.run:
+            self._starts.changed_by(event)
         if news := news_of(id_, event):
             self._news.setdefault(news, []).append(now_ms)
 
@@ -115,11 +117,6 @@ class Play:
             soonest, step = start, self._start
         return soonest, step
 
-    def _note_ready(self) -> None:
-        for node in self.run.ready:
-            self._ready.setdefault(node, self.now)
-        self._ready.update(self.run.waiting)
-
     def _resume_running(self) -> None:
         """Attempts that run where the histories part end as they did; what was dropped of them is unknown."""
         for node in self.run.running:
@@ -127,7 +124,8 @@ class Play:
             tried = self._script.running.get(node)
             key = (node, self.run.generation, state.number)
             if tried is None:
-                self.course.started.append(Started(key, self._begun.get(key, 1) - 1, False, state.started_ms, False))
+                nth = max(0, self._starts.tried(key) - 1)
+                self.course.started.append(Started(key, nth, False, state.started_ms, False))
                 self._ends[node] = (state.started_ms + self._duration(node), None)
             elif tried.end is None:
                 self._ends[node] = (NEVER, tried)
@@ -141,16 +139,8 @@ class Play:
             return None
         if run.status is Status.QUEUED and run.due_ms is None and not run.held_by:
             return None
-        starts = [self._start_at(node) for node in (*run.ready, *run.waiting)]
-        return min(starts) if starts else None
-
-    def _start_at(self, node: NodeId) -> int:
-        run = self.run
-        key = (node, run.generation, run.nodes[node].next_number)
-        tried = self._script.outcome(key, self._begun.get(key, 0))
-        ready = self._ready.get(node, self.now)
-        due = run.waiting.get(node, ready)
-        return max(ready + (tried.delay_ms if tried is not None else 0), due, self.now)
+        soonest = self._starts.soonest()
+        return None if soonest is None else max(soonest, self.now)
 
     def _start(self) -> None:
         run, now = self.run, self.now
@@ -162,18 +152,15 @@ class Play:
                 self.now = max(now + 1, run.due_ms or now + 1)
                 return
             paper.append_run(run, claimed)
-        for node in startable(run, now):
-            if self._start_at(node) <= now:
-                self._start_node(paper, node)
+        for node in self._starts.due(now):
+            self._start_node(paper, node)
 
     def _start_node(self, paper: Paper, node: NodeId) -> None:
         run, now = self.run, self.now
         event = start_attempt(run, node, epoch=run.epoch, now_ms=now)
         key = (node, run.generation, event.number)
-        nth = self._begun.get(key, 0)
-        self._begun[key] = nth + 1
+        nth = self._starts.begin(node, key)
         paper.append_run(run, event)
-        self._ready.pop(node, None)
         tried = self._script.outcome(key, nth)
         again = event.lifetime > 1
         self.course.started.append(Started(key, nth, tried is not None, now, again))

@@ -18,6 +18,7 @@ from redrive.domain.run import wait_events as w
 from redrive.domain.run.state import Run
 from redrive.forensics.decided_again.commits import decisions
 from redrive.forensics.decided_again.streams import FlowOf, Stream, blank
+from redrive.forensics.what_if.readiness import Changed
 
 Key = tuple[NodeId, int, int]
 """A node, a generation, and the number of the attempt in it."""
@@ -107,11 +108,15 @@ class _Reading:
         self._ready: dict[NodeId, int] = {}
         self._news: dict[str, tuple[int, int]] = {}
         self._stopped = False
+        self._parted = False
+        self._changed = Changed()
 
     def read(self, together: Sequence[Recorded]) -> None:
         """Read one decision."""
         first = together[0]
         parted = first.position >= self._parts_at
+        if parted and not self._parted:
+            self._part()
         if parted and not (self._drops and any(recorded.event_id in self._dropped for recorded in together)):
             self._ask(together)
         for recorded in together:
@@ -120,7 +125,12 @@ class _Reading:
         run = self._streams.get(first.correlation)
         if run is not None and isinstance(run.state, Run):
             self.script.run = run.state
-            self._note_ready(run.state, first.occurred_at_ms, parted)
+            self._note_ready(run.state, first.occurred_at_ms)
+
+    def _part(self) -> None:
+        """From here on the histories part."""
+        self._parted = True
+        self.script.ready_ms = dict(self._ready)
 
     def _fold(self, recorded: Recorded) -> None:
         if recorded.version == 1:
@@ -129,6 +139,8 @@ class _Reading:
                 self._streams[recorded.stream] = Stream(recorded.stream, state, recorded.position)
         if (stream := self._streams.get(recorded.stream)) is not None:
             stream.fold(recorded.event, recorded.event_id)
+            if isinstance(stream.state, Run):
+                self._changed.by(recorded.event, stream.state)
 
     def _ask(self, together: Sequence[Recorded]) -> None:
         first, last = together[0], together[-1]
@@ -206,18 +218,17 @@ class _Reading:
             return next((tried for (node, _), tried in self._open.items() if node == effect.node), None)
         return self._open.get((effect.node, effect.lifetime))
 
-    def _note_ready(self, run: Run, now_ms: int, parted: bool) -> None:
+    def _note_ready(self, run: Run, now_ms: int) -> None:
         if run.pause_requested or run.stopped_by is not None:
             self._stopped = True
         elif self._stopped:  # what waited meanwhile could not have started before now
             self._stopped = False
             self._ready = dict.fromkeys(run.ready, now_ms)
-        for node in run.ready:
-            self._ready.setdefault(node, now_ms)
-        for node, due in run.waiting.items():
-            self._ready[node] = due
-        if not parted:
-            self.script.ready_ms = dict(self._ready)
+        for node in self._changed.look(run):
+            if node in run.waiting:
+                self._ready[node] = run.waiting[node]
+            elif node in run.ready:
+                self._ready.setdefault(node, now_ms)
 
 
 def news_of(stream: str, event: object) -> str:

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 _OF_ALL = frozenset((LIMITS_STREAM, SHARDS_STREAM))  # what every decision rests on
 CONTENDED_S = 2.0
 PAUSES_S = (0.002, 0.004, 0.008, 0.016, 0.032)
-TURN_PAUSES_S = (0.01, 0.02, 0.03, *[0.04] * 47, 0.06)
+TURN_PAUSES_S = (0.01, *[0.02] * 99, 0.01)
 STALE_S = 0.02  # what is older is asked again before it is used: that is cheaper than to decide in vain
 
 

@@ -1,7 +1,6 @@
 """The replay check: every decision of the log is made again by the code of today; a difference is drift."""
 
 from collections import Counter
-from collections.abc import Callable
 from operator import eq
 from typing import TYPE_CHECKING, Any
 
@@ -15,12 +14,11 @@ from redrive.forensics.decided_again.retrial import Differs, Retrial, take, unre
 from redrive.forensics.decided_again.streams import Streams, recorded_flows
 from redrive.forensics.footing import Footing, footing
 from redrive.forensics.positions import Asked, position_of
+from redrive.forensics.prefix import Progress
 from redrive.projections.batch import collector_paused
 
 if TYPE_CHECKING:
     from redrive.engine import Engine
-
-Progress = Callable[[int, int], None]
 
 
 class Difference(BaseModel):

@@ -4,8 +4,6 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from pydantic import BaseModel, ConfigDict
-
 from redrive.domain.errors import NotFound
 from redrive.domain.event import Recorded, UnknownEvent
 from redrive.domain.identity import Tenant
@@ -17,6 +15,7 @@ from redrive.forensics.footing import Footing
 from redrive.forensics.subjects import whole
 from redrive.history import HistoryEntry, entry_of
 from redrive.ledger.mentions import mentions
+from redrive.projections.models import Model
 
 if TYPE_CHECKING:
     from redrive.ledger.ledger import LogLedger
@@ -25,11 +24,9 @@ MOST_GOVERNED = 10_000
 CHUNK = 500
 
 
-class BlastEvent(BaseModel):
+class BlastEvent(Model):
     """An event that followed: from the one at *parent*, *how* (caused, followed, governed), *depth* steps from the
     first. *stream* is the id of what it is about: its run, or a dead letter, an effect, a compensation."""
-
-    model_config = ConfigDict(frozen=True)
 
     position: int
     parent: int
@@ -44,14 +41,12 @@ class BlastEvent(BaseModel):
     event_id: str
 
 
-class Blast(BaseModel):
+class Blast(Model):
     """What followed from *event*, in log order: a tree by *parent*. *by_topic* counts it, *runs* are those it reached.
 
     *governed*: how many were decided under the policy, limit or flow that *event* set; what followed from those in
     turn is not among them. *complete* is false when there were more of these than are told.
     """
-
-    model_config = ConfigDict(frozen=True)
 
     event: HistoryEntry
     events: tuple[BlastEvent, ...]

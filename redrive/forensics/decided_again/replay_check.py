@@ -4,7 +4,7 @@ from collections import Counter
 from operator import eq
 from typing import TYPE_CHECKING, Any
 
-from pydantic import BaseModel, ConfigDict, JsonValue
+from pydantic import JsonValue
 
 from redrive.domain.errors import InvalidValue
 from redrive.domain.event import Event, Recorded, UnknownEvent
@@ -16,16 +16,15 @@ from redrive.forensics.footing import Footing, footing
 from redrive.forensics.positions import Asked, position_of
 from redrive.forensics.prefix import Progress
 from redrive.projections.batch import collector_paused
+from redrive.projections.models import Model
 
 if TYPE_CHECKING:
     from redrive.engine import Engine
 
 
-class Difference(BaseModel):
+class Difference(Model):
     """A decision that the code of today would make otherwise. *fields* are the paths that differ, each with what was
     *recorded* and what was *recomputed*; *inputs* is what the rule was asked with."""
-
-    model_config = ConfigDict(frozen=True)
 
     position: int
     stream: str
@@ -42,11 +41,9 @@ class Difference(BaseModel):
     why: str
 
 
-class ReplayReport(BaseModel):
+class ReplayReport(Model):
     """What a replay check found. *checked* counts the decisions that were made again, by rule; *given* what was taken
     as recorded, by why; *first* is the first difference, *differences* counts all, by rule."""
-
-    model_config = ConfigDict(frozen=True)
 
     from_position: int
     to_position: int

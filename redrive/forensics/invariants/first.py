@@ -195,6 +195,3 @@ def _flip(now: Now, start: int) -> Flip:
 
 def _called(predicate: Callable[..., object]) -> str:
     return str(getattr(predicate, "__qualname__", type(predicate).__qualname__))
-
-
-__all__ = ["Flip", "How", "InvariantReport", "Look", "Predicate", "first"]

@@ -67,18 +67,14 @@ def _row(way: str, found: dict[str, Any]) -> tuple[str, ...]:
     return way, f"{events:,}", *rates, f"{found['peak_mb']:.0f}", f"{found['bundle_mb']:,.0f}"
 
 
-def report(*, folder: str | None, sizes: Sequence[int]) -> str:
+def report(options: Namespace, sizes: Sequence[int]) -> str:
     """The table of all sizes."""
-    return table(HEAD, [row for size in sizes for row in measure(size, folder)])
+    return table(HEAD, [row for size in sizes for row in measure(size, options.dir)])
 
 
 def main() -> None:
     """Print the table, or, in a process started by this one, one measurement."""
-
-    def told(options: Namespace, sizes: Sequence[int]) -> str:
-        return report(folder=options.dir, sizes=sizes)
-
-    print_by_size("evidence bundles", WAYS, measure_here, told)
+    print_by_size("evidence bundles", WAYS, measure_here, report)
 
 
 if __name__ == "__main__":

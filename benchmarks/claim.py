@@ -3,12 +3,13 @@
 ``python -m benchmarks.claim [--quick] [--sizes 1000,100000,1000000] [--dir FOLDER]``
 """
 
+from argparse import Namespace
 from collections.abc import Sequence
 
 import redrive
 from benchmarks.failing_job import FLOW, INPUT, Acme, tenant_of
 from benchmarks.logs import copy, original_of, waiting_run
-from benchmarks.measure import SetClock, Stopwatch, arguments, machine, open_log, scratch, spread, table
+from benchmarks.measure import SetClock, Stopwatch, open_log, print_among, scratch, spread, table
 from benchmarks.steps import counted
 
 DUE = 100
@@ -62,19 +63,14 @@ def measure(others: int, rounds: int, folder: str | None) -> list[str]:
     return [f"{others:,}", spread(warm, 1), spread(cold, 1), spread(cpu, 1), f"{steps.count:,}", f"{events:,}"]
 
 
-def report(*, rounds: int, folder: str | None, sizes: Sequence[int]) -> str:
+def report(options: Namespace, sizes: Sequence[int]) -> str:
     """The table of all sizes."""
-    return table(HEAD, [measure(size, max(rounds, 3) * 2, folder) for size in sizes])
+    return table(HEAD, [measure(size, max(options.rounds, 3) * 2, options.dir) for size in sizes])
 
 
 def main() -> None:
     """Print the table."""
-    parser = arguments("claiming among many that wait")
-    parser.add_argument("--sizes", help="how many others, with commas (default 1000,100000,1000000)")
-    options = parser.parse_args()
-    sizes = options.sizes or ("1000,20000" if options.quick else "1000,100000,1000000")
-    print(f"{machine(options.dir)}\n")
-    print(report(rounds=options.rounds, folder=options.dir, sizes=[int(size) for size in sizes.split(",")]))
+    print_among("claiming among many that wait", "how many others", report)
 
 
 if __name__ == "__main__":

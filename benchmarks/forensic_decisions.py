@@ -100,17 +100,18 @@ def _rates(results: Sequence[dict[str, Any]]) -> str:
     return " · ".join(spread([result[name] for result in results]) for name in ("rate", "cpu_rate"))
 
 
+def report(options: Namespace, sizes: Sequence[int]) -> str:
+    """The table of all sizes, and of the logs in which some of the runs go another way."""
+    shares = of_shares(options.rounds, options.dir, options.size or (20_000 if options.quick else SHARED))
+    if options.shares:
+        return shares
+    return table(HEAD, [measure(size, options.rounds, options.dir) for size in sizes]) + "\n\n" + shares
+
+
 def main() -> None:
-    """Print the table, or, in a process started by this one, one measurement."""
-
-    def told(options: Namespace, sizes: Sequence[int]) -> str:
-        shares = of_shares(options.rounds, options.dir, options.size or (20_000 if options.quick else SHARED))
-        if options.shares:
-            return shares
-        return table(HEAD, [measure(size, options.rounds, options.dir) for size in sizes]) + "\n\n" + shares
-
+    """Print the tables, or, in a process started by this one, one measurement."""
     flags = {"--shares": "only the table of logs in which some of the runs differ"}
-    print_by_size("deciding recorded history again", WAYS, measure_here, told, flags)
+    print_by_size("deciding recorded history again", WAYS, measure_here, report, flags)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,5 @@
 """What every benchmark needs: a place, a clock that never waits, medians with their spread, a table."""
 
-import argparse
 import itertools
 import logging
 import os
@@ -10,7 +9,8 @@ import statistics
 import tempfile
 import time
 import timeit
-from collections.abc import Callable, Iterator, Sequence
+from argparse import ArgumentParser, Namespace
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -122,11 +122,29 @@ def machine(folder: str | None) -> str:
     )
 
 
-def arguments(what: str) -> argparse.ArgumentParser:
+def arguments(what: str) -> ArgumentParser:
     """The options that all benchmarks share; decisions are not logged, as in a host that logs warnings only."""
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING))
-    parser = argparse.ArgumentParser(description=what)
+    parser = ArgumentParser(description=what)
     parser.add_argument("--dir", help="where the logs are written (default: the system's temporary folder)")
     parser.add_argument("--rounds", type=int, default=3, help="rounds per measurement (default 3)")
     parser.add_argument("--quick", action="store_true", help="small sizes: seconds instead of minutes")
     return parser
+
+
+def print_among(what: str, others: str, report: Callable[[Namespace, Sequence[int]], str]) -> None:
+    """Print what is reported of something small among many *others*, for several numbers of these."""
+    parser = arguments(what)
+    parser.add_argument("--sizes", help=f"{others}, with commas (default 1000,100000,1000000)")
+    options = parser.parse_args()
+    sizes = options.sizes or ("1000,20000" if options.quick else "1000,100000,1000000")
+    print(f"{machine(options.dir)}\n")
+    print(report(options, [int(size) for size in sizes.split(",")]))
+
+
+def print_rows(head: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
+    """Print a table, each line as soon as it is known: they take minutes."""
+    print(table(head, []), flush=True)
+    for each in rows:
+        print(table(head, [each]).splitlines()[-1], flush=True)
+    print()

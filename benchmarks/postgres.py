@@ -24,9 +24,9 @@ import redrive
 from benchmarks import postgres_floor as floor
 from benchmarks.failing_job import one_by_one
 from benchmarks.lifecycle import HEAD, WAYS, Rounds, Work
-from benchmarks.measure import Cost, Stopwatch, arguments, machine, median, scratch, spread
+from benchmarks.measure import Cost, Stopwatch, arguments, machine, median, print_rows, scratch, spread
 from benchmarks.peers.postgres import Server, running
-from benchmarks.processes import Share, each, told
+from benchmarks.processes import Share, each
 from benchmarks.signs import ready
 
 ONLY = "one,batch,1,4,8"
@@ -187,7 +187,7 @@ def main() -> None:
     with running(options.url, options.dir) as server:
         print(f"{server.settings}\n")
         runs = options.runs or (40 if options.quick else 200)
-        told([*HEAD, *MORE], report(server, rounds=options.rounds, runs=runs, only=options.only.split(",")))
+        print_rows([*HEAD, *MORE], report(server, rounds=options.rounds, runs=runs, only=options.only.split(",")))
 
 
 if __name__ == "__main__":

@@ -20,7 +20,7 @@ from unittest import mock
 import redrive
 from benchmarks import floor
 from benchmarks.failing_job import batches, carry_on, one_by_one, submit, tenant_of
-from benchmarks.measure import arguments, machine, median, open_log, scratch, spread, table
+from benchmarks.measure import arguments, machine, median, open_log, print_rows, scratch, spread
 from benchmarks.signs import begin, ready
 from redrive.ledger.schema import connect
 from redrive.projections.view import View
@@ -270,14 +270,6 @@ def one_of_them(words: list[str]) -> Share | None:
     return None
 
 
-def told(head: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
-    """Print a table, each line as soon as it is known: they take minutes."""
-    print(table(head, []), flush=True)
-    for each in rows:
-        print(table(head, [each]).splitlines()[-1], flush=True)
-    print()
-
-
 def main() -> None:
     """Print the tables; or be one of the processes."""
     if (share := one_of_them(sys.argv[1:])) is not None:
@@ -293,10 +285,10 @@ def main() -> None:
     print(f"{machine(options.dir)}\n")
     counts = [int(count) for count in options.processes.split(",")]
     ways = [(count, int(queries)) for queries in options.queries.split(",") for count in counts]
-    told(HEAD, (measure(count, runs, queries, options) for count, queries in ways))
+    print_rows(HEAD, (measure(count, runs, queries, options) for count, queries in ways))
     if options.url is None:
         lifecycles = 100 if options.quick else 1_500
-        told(OPENING, (measure_opening(count, lifecycles, options) for count in counts))
+        print_rows(OPENING, (measure_opening(count, lifecycles, options) for count in counts))
 
 
 if __name__ == "__main__":

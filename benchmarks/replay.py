@@ -70,18 +70,14 @@ def _rate(results: Sequence[dict[str, Any]], name: str) -> str:
     return spread([result[name] for result in results])
 
 
-def report(*, rounds: int, folder: str | None, sizes: Sequence[int]) -> str:
+def report(options: Namespace, sizes: Sequence[int]) -> str:
     """The table of all sizes."""
-    return table(HEAD, [measure(size, rounds, folder) for size in sizes])
+    return table(HEAD, [measure(size, options.rounds, options.dir) for size in sizes])
 
 
 def main() -> None:
     """Print the table, or, in a process started by this one, one measurement."""
-
-    def told(options: Namespace, sizes: Sequence[int]) -> str:
-        return report(rounds=options.rounds, folder=options.dir, sizes=sizes)
-
-    print_by_size("reading the log back", WAYS, measure_here, told)
+    print_by_size("reading the log back", WAYS, measure_here, report)
 
 
 if __name__ == "__main__":

@@ -10,23 +10,17 @@ from benchmarks.measure import arguments, machine
 
 def main() -> None:
     """Print the report, table by table as they come."""
-    parser = arguments("all benchmarks")
-    options = parser.parse_args()
+    options = arguments("all benchmarks").parse_args()
     rounds, folder, quick = options.rounds, options.dir, options.quick
     among = [1_000, 20_000] if quick else [1_000, 100_000, 1_000_000]
+    whole = [20_000] if quick else [100_000, 1_000_000]
     parts: list[tuple[str, Callable[[], str]]] = [
         ("Lifecycles", lambda: lifecycle.report(rounds=rounds, folder=folder, runs=100 if quick else 400, only=[])),
-        ("Claims", lambda: claim.report(rounds=rounds, folder=folder, sizes=among)),
-        ("Sweeps", lambda: sweep.report(rounds=rounds, folder=folder, sizes=among)),
+        ("Claims", lambda: claim.report(options, among)),
+        ("Sweeps", lambda: sweep.report(options, among)),
         ("Long runs", lambda: long_run.report(folder=folder, quick=quick)),
-        (
-            "Replay",
-            lambda: replay.report(rounds=rounds, folder=folder, sizes=[20_000] if quick else [100_000, 1_000_000]),
-        ),
-        (
-            "Evidence",
-            lambda: seal.report(rounds=rounds, folder=folder, sizes=[20_000] if quick else [100_000, 1_000_000]),
-        ),
+        ("Replay", lambda: replay.report(options, whole)),
+        ("Evidence", lambda: seal.report(options, whole)),
     ]
     print(f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC, medians of {rounds} rounds (smallest–largest)\n")
     for title, part in parts:

@@ -87,18 +87,14 @@ def of_log(path: Path, rounds: int) -> list[str]:
     return [f"{found['scan'][0]['events']:,}", *costs, rates, *peaks, f"{before / 1e6:,.0f}", f"{grown / 1e6:,.0f}"]
 
 
-def report(*, rounds: int, folder: str | None, sizes: Sequence[int]) -> str:
+def report(options: Namespace, sizes: Sequence[int]) -> str:
     """The table of all sizes."""
-    return table(HEAD, [measure(size, rounds, folder) for size in sizes])
+    return table(HEAD, [measure(size, options.rounds, options.dir) for size in sizes])
 
 
 def main() -> None:
     """Print the table, or, in a process started by this one, one measurement."""
-
-    def told(options: Namespace, sizes: Sequence[int]) -> str:
-        return report(rounds=options.rounds, folder=options.dir, sizes=sizes)
-
-    print_by_size("sealing and verifying", WAYS, measure_here, told)
+    print_by_size("sealing and verifying", WAYS, measure_here, report)
 
 
 if __name__ == "__main__":

@@ -3,12 +3,13 @@
 ``python -m benchmarks.sweep [--quick] [--sizes 1000,100000,1000000] [--dir FOLDER]``
 """
 
+from argparse import Namespace
 from collections.abc import Sequence
 
 from benchmarks.claim import DUE, claim_all, complete_all
 from benchmarks.failing_job import FAILURE, Acme, retry, tenant_of
 from benchmarks.logs import LETTERS_PER_RUN, copy, one_attempt_flow, original_of, settled_run
-from benchmarks.measure import SetClock, Stopwatch, arguments, machine, open_log, scratch, spread, table
+from benchmarks.measure import SetClock, Stopwatch, open_log, print_among, scratch, spread, table
 from benchmarks.steps import counted
 
 HEAD = ("sweep 100 due among settled", "ms", "CPU ms", "commits", "SQLite steps", "events in the log")
@@ -57,19 +58,14 @@ def measure(others: int, rounds: int, folder: str | None) -> list[str]:
     return [f"{others:,}", spread(wall, 1), spread(cpu, 1), str(commits), f"{steps.count:,}", f"{events:,}"]
 
 
-def report(*, rounds: int, folder: str | None, sizes: Sequence[int]) -> str:
+def report(options: Namespace, sizes: Sequence[int]) -> str:
     """The table of all sizes."""
-    return table(HEAD, [measure(size, rounds, folder) for size in sizes])
+    return table(HEAD, [measure(size, options.rounds, options.dir) for size in sizes])
 
 
 def main() -> None:
     """Print the table."""
-    parser = arguments("a sweep among many settled dead letters")
-    parser.add_argument("--sizes", help="how many settled, with commas (default 1000,100000,1000000)")
-    options = parser.parse_args()
-    sizes = options.sizes or ("1000,20000" if options.quick else "1000,100000,1000000")
-    print(f"{machine(options.dir)}\n")
-    print(report(rounds=options.rounds, folder=options.dir, sizes=[int(size) for size in sizes.split(",")]))
+    print_among("a sweep among many settled dead letters", "how many settled", report)
 
 
 if __name__ == "__main__":

@@ -5,7 +5,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from redrive.domain.errors import InvalidValue
-from redrive.domain.values import clean_integer
+from redrive.domain.values import JsonValue, clean_integer
 
 
 class Document(BaseModel):
@@ -18,6 +18,11 @@ class Document(BaseModel):
             super().__init__(**data)
         except ValidationError as error:
             raise _refusal(error, type(self).__name__) from None
+
+    def document(self) -> JsonValue:
+        """As JSON, the same for what is equal."""
+        body: JsonValue = self.model_dump(mode="json")
+        return body
 
 
 def _refusal(error: ValidationError, model: str) -> InvalidValue:

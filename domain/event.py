@@ -30,6 +30,8 @@ class Event(BaseModel):
 
     TOPIC: ClassVar[str]
     VERSION: ClassVar[int] = 1
+    ADDED: ClassVar[dict[int, dict[str, JsonValue]]] = {}
+    """The fields that a version added, by version, each with what it is in events of the versions before."""
 
     @classmethod
     def __pydantic_init_subclass__(cls, **kwargs: Any) -> None:
@@ -45,7 +47,11 @@ class Event(BaseModel):
     @classmethod
     def upcast(cls, body: dict[str, JsonValue], version: int) -> dict[str, JsonValue]:
         """The *body* that an older *version* wrote, as this version would have written it."""
-        raise TypeError(f"{cls.TOPIC} has no upcaster from version {version}")
+        for later in range(version + 1, cls.VERSION + 1):
+            if later not in cls.ADDED:
+                raise TypeError(f"{cls.TOPIC} has no upcaster from version {version}")
+            body = {**body, **cls.ADDED[later]}
+        return body
 
 
 @final

@@ -37,8 +37,6 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from redrive.domain.values import JsonValue
 
-__all__ = ["DEFAULT", "REDACTED", "Redactor", "redact_text"]
-
 REDACTED = "[redacted]"
 
 _NAMES = ("token", "secret", "password", "authorization", "apikey", "privatekey")

@@ -7,7 +7,7 @@ from pydantic import StrictBool, field_validator
 from redrive.domain.document import Document, within
 from redrive.domain.failure import MAX_DELAY_MS
 from redrive.domain.identity import PolicyId
-from redrive.domain.values import JsonValue, digest
+from redrive.domain.values import digest
 
 
 class RedrivePolicy(Document):
@@ -26,11 +26,6 @@ class RedrivePolicy(Document):
     def id(self) -> PolicyId:
         """``redrive-policy-v1-`` and the digest of the policy."""
         return PolicyId(f"redrive-policy-v1-{digest(self.document())}")
-
-    def document(self) -> JsonValue:
-        """The policy as JSON, the same for equal policies."""
-        body: JsonValue = self.model_dump(mode="json")
-        return body
 
     def delay_ms(self, count: int) -> int:
         """How long the next dispatch waits after *count* dispatches."""

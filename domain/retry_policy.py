@@ -207,11 +207,6 @@ class RetryPolicy(Document):
         """``retry-policy-v1-`` and the digest of the policy."""
         return PolicyId(f"retry-policy-v1-{digest(self.document())}")
 
-    def document(self) -> JsonValue:
-        """The policy as JSON, the same for equal policies."""
-        body: JsonValue = self.model_dump(mode="json")
-        return body
-
     @property
     def mode(self) -> Mode:
         """What a final failure does to the run."""

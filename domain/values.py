@@ -19,18 +19,6 @@ from pydantic_core import core_schema
 
 from redrive.domain.errors import InvalidValue
 
-__all__ = [
-    "CleanJson",
-    "JsonValue",
-    "canonical_json",
-    "clean_integer",
-    "clean_json",
-    "clean_name",
-    "clean_text",
-    "cut_text",
-    "digest",
-]
-
 MAX_INTEGER = 2**53 - 1
 MAX_NAME_BYTES = 512
 MAX_TEXT_BYTES = 16_384

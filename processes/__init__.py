@@ -16,5 +16,5 @@ than once. ``services`` is what all of them share.
 - The worker: ``worker`` makes ``turns``, one commit each, over what is ``held``; ``places`` says how many attempts it
   may start, ``slots`` run them, ``told`` reads what ``handlers`` say, ``given`` checks what a host gives. A ``crew``
   of workers serves several logs in a ``shared_room``. ``command_handler`` runs ``commands``, each under a
-  ``supervisor``.
+  ``supervisor``, and keeps some of the ``output``.
 """

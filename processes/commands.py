@@ -3,12 +3,10 @@
 Each command runs under a supervisor process of its own, which kills it when redrive dies; see supervisor.py.
 """
 
-import codecs
 import contextlib
 import fcntl
 import math
 import os
-import re
 import selectors
 import signal
 import socket
@@ -18,12 +16,12 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import IO, NamedTuple
 
 from redrive.domain.redaction import redact_text
-
-__all__ = ["CommandResult", "run_command"]
+from redrive.processes.output import Output
 
 SUPERVISOR = Path(__file__).with_name("supervisor.py")
 
@@ -31,9 +29,6 @@ CHUNK = 1 << 16
 CANCEL_POLL_S = 0.05  # how soon a cancellation is noticed
 DRAIN_S = 1.0  # how long to read on when the command is gone and something unreachable holds its output open
 LAST_WORD_S = 15.0  # how long to wait for the report of a kill; the supervisor itself gives up after ten seconds
-
-_LINE_CUT = 4_096  # how far the tail of the output may be shortened to begin at the start of a line
-_WORD = re.compile(rb"[\s\"'&,;]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,17 +73,10 @@ def run_command(
     if output_limit < 0:
         raise ValueError(f"output_limit must be 0 bytes or more, not {output_limit}")
     begun = time.monotonic()
-    stdout, stderr = _Output(output_limit), _Output(output_limit)
+    stdout, stderr = Output(output_limit), Output(output_limit)
     stop = _Stop(cancelled, math.inf if timeout_ms is None else begun + timeout_ms / 1000, grace_ms)
-    ending = _Ending()
-    if not stop.order():
-        with contextlib.ExitStack() as stack:
-            try:
-                running = stack.enter_context(_supervised(_request(argv, cwd, env), input_text))
-            except (OSError, ValueError) as problem:
-                ending = _Ending(start_error=f"cannot start the command: {problem}")
-            else:
-                ending = running.watch(stdout, stderr, stop)
+    request = partial(_request, argv, cwd, env)
+    ending = _Ending() if stop.order() else _watched(request, input_text, stdout, stderr, stop)
     return CommandResult(
         exit_status=ending.exit_status,
         signal=ending.signal,
@@ -102,43 +90,16 @@ def run_command(
     )
 
 
-class _Output:
-    """The beginning and the end of a stream, whatever its length."""
-
-    def __init__(self, limit: int) -> None:
-        self.head_limit = limit - limit // 2
-        self.tail_limit = limit // 2
-        self.head = bytearray()
-        self.tail = bytearray()
-        self.omitted = 0  # bytes
-
-    def feed(self, data: bytes) -> None:
-        room = self.head_limit - len(self.head)
-        self.head += data[:room]
-        self.tail += data[room:]
-        if len(self.tail) > self.tail_limit + CHUNK:  # seldom, for it moves the whole tail
-            self._cut(len(self.tail) - self.tail_limit)
-
-    def _cut(self, count: int) -> None:
-        del self.tail[:count]
-        self.omitted += count
-
-    def text(self) -> str:
-        """What was kept, redacted, with a mark where something is missing."""
-        self._cut(max(0, len(self.tail) - self.tail_limit))
-        if not self.omitted:
-            return redact_text((self.head + self.tail).decode("utf-8", "replace"))
-        # A tail that began within a secret would show the rest of it.
-        self._cut(_start_of_line(self.tail))
-        head = codecs.getincrementaldecoder("utf-8")("replace").decode(bytes(self.head))
-        tail = self.tail.decode("utf-8", "replace")
-        return f"{redact_text(head)}\n… {self.omitted} bytes omitted …\n{redact_text(tail)}"
-
-
-def _start_of_line(data: bytearray) -> int:
-    """Where the first whole line begins, or the first word when that is far."""
-    word = _WORD.search(data, 0, _LINE_CUT)
-    return data.find(b"\n", 0, _LINE_CUT) + 1 or (word.start() if word else min(len(data), _LINE_CUT))
+def _watched(
+    request: Callable[[], bytes], input_text: str | None, stdout: Output, stderr: Output, stop: "_Stop"
+) -> "_Ending":
+    """Start the command, if it can be started, and watch it to its end."""
+    with contextlib.ExitStack() as stack:
+        try:
+            running = stack.enter_context(_supervised(request(), input_text))
+        except (OSError, ValueError) as problem:
+            return _Ending(start_error=f"cannot start the command: {problem}")
+        return running.watch(stdout, stderr, stop)
 
 
 class _Stop:
@@ -191,7 +152,7 @@ class _Running:
     process: subprocess.Popen[bytes]
     control: socket.socket
 
-    def watch(self, stdout: _Output, stderr: _Output, stop: _Stop) -> _Ending:
+    def watch(self, stdout: Output, stderr: Output, stop: _Stop) -> _Ending:
         """Read until the command is reported dead and its output is at its end."""
         said, ending = bytearray(), _Ending()
         assert self.process.stdout is not None

@@ -110,9 +110,10 @@ class Compensator:
         """Run it; the command that records what came of it, and what was raised to end more than this."""
         try:
             return self._tried(handed), None
-        except BaseException as leaves:  # noqa: BLE001 - what was begun is told before anybody leaves
-            why = cut_text(self._services.redactor.text(shown(leaves)), MAX_WHY_BYTES)
-            return compensations.failing(handed, Failure(OUTCOME_UNKNOWN, why), outcome_unknown=True), leaves
+        except BaseException as error:  # noqa: BLE001 - what was begun is told before anybody leaves
+            why = cut_text(self._services.redactor.text(shown(error)), MAX_WHY_BYTES)
+            unknown = compensations.failing(handed, Failure(OUTCOME_UNKNOWN, why), outcome_unknown=True)
+            return unknown, None if isinstance(error, Exception) else error
 
     def _tried(self, handed: CompensationTry) -> compensations.Command:
         services = self._services
@@ -122,9 +123,6 @@ class Compensator:
             answer = finished(self._compensators[handed.operation](handed))
         except (NotSent, Rejected) as error:
             return compensations.failing(handed, services.failure_told(error), outcome_unknown=False)
-        except Exception as error:  # noqa: BLE001 - the host's function may raise anything
-            why = cut_text(services.redactor.text(shown(error)), MAX_WHY_BYTES)
-            return compensations.failing(handed, Failure(OUTCOME_UNKNOWN, why), outcome_unknown=True)
         return compensations.completing(handed, receipt_of(answer, services.redactor))
 
     def _report(self, handed: CompensationTry, caller: Caller, command: compensations.Command) -> None:

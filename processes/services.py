@@ -11,7 +11,7 @@ from redrive.domain.classifier import Classifier
 from redrive.domain.errors import InvalidValue
 from redrive.domain.failure import EXECUTION_ERROR, MAX_REASON_BYTES, Failure
 from redrive.domain.identity import Principal, Tenant
-from redrive.domain.ports import Caller, Ledger
+from redrive.domain.ports import PAGE, START, Caller, Due, FallsDue, Ledger
 from redrive.domain.redaction import Redactor
 from redrive.domain.run.holder import Holder
 from redrive.domain.values import clean_name, cut_text
@@ -43,6 +43,13 @@ class Services:
     begin_work: Callable[[], None] = _nothing
     at_tick: list[Callable[[], None]] = field(default_factory=list)
     claims: Iterator[int] = field(default_factory=count)
+
+    def due(self, kind: FallsDue, tenant: Tenant | None) -> Iterator[Sequence[Due]]:
+        """What is due, page by page: what nothing can be done about stays, so that each page lies beyond the last."""
+        after = START
+        while page := self.ledger.due(kind, tenant, PAGE, after):
+            yield page
+            after = page[-1].place
 
     def failure(self, failure: Failure | BaseException) -> Failure:
         """*failure* as it is recorded: classified when it is an exception, and redacted."""

@@ -8,7 +8,7 @@ from typing import Self
 
 from redrive.domain.errors import Conflict, EngineClosed, StorageError, StreamUnreadable
 from redrive.domain.identity import CompensationId, EffectId, RunId, Tenant
-from redrive.domain.ports import PAGE, START, Caller, DueKey, FallsDue, Outcome, Transaction
+from redrive.domain.ports import START, Caller, DueKey, FallsDue, Outcome, Transaction
 from redrive.domain.run.holder import Holder
 from redrive.domain.values import clean_integer
 from redrive.processes.compensations import expiring as expiring_compensation
@@ -56,12 +56,8 @@ def tick(services: Services, tenant: Tenant | None, *, pages: int | None = None,
 
 def reclaim_expired(services: Services, tenant: Tenant | None) -> list[RunId]:
     """Take every run whose lease has expired."""
-    reclaimed: list[RunId] = []
-    after = START
-    while page := services.ledger.due("lease", tenant, PAGE, after):  # what cannot be read stays: go on beyond it
-        after = page[-1].place
-        reclaimed += [due.run for due in page if _reclaim(services, tenant, due.run, None)]
-    return reclaimed
+    expired = (due.run for page in services.due("lease", tenant) for due in page)
+    return [run for run in expired if _reclaim(services, tenant, run, None)]
 
 
 def reclaim_from_the_dead(services: Services, tenant: Tenant | None) -> list[RunId]:
@@ -92,9 +88,8 @@ def _expire(
 ) -> list[str]:
     """Give up on what has outlived its lease, page by page."""
     expired: list[str] = []
-    caller, after = Caller(tenant, cause=TIMER), START
-    while page := services.ledger.due(kind, tenant, PAGE, after):
-        after = page[-1].place
+    caller = Caller(tenant, cause=TIMER)
+    for page in services.due(kind, tenant):
         subjects = [due.subject for due in page]
         outcomes = services.ledger.transact_together([(caller, command(id_)) for id_ in subjects])
         expired += _took_place(NOUNS[kind], subjects, outcomes, "lease_expired")

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from redrive.domain.errors import StreamUnreadable
 from redrive.domain.event import Cause
 from redrive.domain.identity import NodeId, RunId, Tenant
-from redrive.domain.ports import PAGE, START, Caller, FallsDue, Outcome, Transaction
+from redrive.domain.ports import Caller, FallsDue, Outcome, Transaction
 from redrive.domain.run.stateful_waits import end_due
 from redrive.domain.run.wait_events import ApprovalExpired, WaitEnded
 from redrive.processes.letters import PolicyOf, dead_letter_final_failures
@@ -47,12 +47,10 @@ def end_timers(services: Services, tenant: Tenant | None, *, pages: int | None =
 def _end_kind(
     services: Services, tenant: Tenant | None, kind: FallsDue, pages: int | None, seen: set[RunId], report: TimerReport
 ) -> None:
-    after = START
-    while page := services.ledger.due(kind, tenant, PAGE, after):
+    for page in services.due(kind, tenant):
         if pages is not None and pages <= 0:
             report.more = True
             return
-        after = page[-1].place
         runs = list(dict.fromkeys(row.run for row in page if row.run not in seen))
         seen.update(runs)
         caller = Caller(tenant, cause=TIMER)

@@ -13,7 +13,7 @@ from redrive.projections.graphs import Graph, Graphs
 from redrive.projections.tables import Row
 
 E = TypeVar("E", bound=Event)
-C = TypeVar("C")
+T = TypeVar("T", int, Recorded)
 
 
 @contextlib.contextmanager
@@ -66,45 +66,20 @@ class Batch:
             self.flows.append(row)
 
 
-class _Registry(Generic[C]):
-    """Functions by exact event class; a second one for a class is a TypeError, at import."""
+class Folds(Generic[T]):
+    """How events change the row of their stream, by exact event class. A fold is told of a run's event its position,
+    of any other's its envelope (*T*): who and why."""
 
     def __init__(self) -> None:
-        self.by_class: dict[type[Event], C] = {}
+        self.by_class: dict[type[Event], Callable[[Batch, Row, Any, T], None]] = {}
 
-    def add(self, cls: type[Event], function: C) -> None:
-        """Register the function of *cls*."""
-        if cls in self.by_class:
-            raise TypeError(f"{cls.__name__} is folded already")
-        self.by_class[cls] = function
+    def on(self, cls: type[E]) -> Callable[[Callable[[Batch, Row, E, T], None]], Callable[[Batch, Row, E, T], None]]:
+        """Register the fold of *cls*; a second one is a TypeError, at import."""
 
-
-class Folds(_Registry[Callable[[Batch, Row, Any, int], None]]):
-    """How events of a run's stream change its row, given their position."""
-
-    def on(
-        self, cls: type[E]
-    ) -> Callable[[Callable[[Batch, Row, E, int], None]], Callable[[Batch, Row, E, int], None]]:
-        """Register the fold of *cls*."""
-
-        def register(fold: Callable[[Batch, Row, E, int], None]) -> Callable[[Batch, Row, E, int], None]:
-            self.add(cls, fold)
-            return fold
-
-        return register
-
-
-class LetterFolds(_Registry[Callable[[Batch, Row, Any, Recorded], None]]):
-    """How events of the stream of a dead letter, effect or compensation change its row; who and why is in their
-    envelope."""
-
-    def on(
-        self, cls: type[E]
-    ) -> Callable[[Callable[[Batch, Row, E, Recorded], None]], Callable[[Batch, Row, E, Recorded], None]]:
-        """Register the fold of *cls*."""
-
-        def register(fold: Callable[[Batch, Row, E, Recorded], None]) -> Callable[[Batch, Row, E, Recorded], None]:
-            self.add(cls, fold)
+        def register(fold: Callable[[Batch, Row, E, T], None]) -> Callable[[Batch, Row, E, T], None]:
+            if cls in self.by_class:
+                raise TypeError(f"{cls.__name__} is folded already")
+            self.by_class[cls] = fold
             return fold
 
         return register

@@ -2,7 +2,7 @@
 
 from redrive.domain.compensation import events as e
 from redrive.domain.event import Recorded
-from redrive.projections.batch import Batch, LetterFolds
+from redrive.projections.batch import Batch, Folds
 from redrive.projections.tables import Row, Table
 
 COMPENSATIONS = Table(
@@ -44,7 +44,7 @@ COMPENSATIONS = Table(
     indexes=("created", "run_id, created", "effect_id", "tenant, created", "tenant, status, created"),
 )
 
-folds = LetterFolds()
+folds = Folds[Recorded]()
 
 
 def begun(recorded: Recorded) -> Row | None:

@@ -3,7 +3,7 @@
 from redrive.domain.dead_letter import events as e
 from redrive.domain.dead_letter.state import REDRIVING, SETTLED, Disposition
 from redrive.domain.event import Recorded
-from redrive.projections.batch import Batch, LetterFolds
+from redrive.projections.batch import Batch, Folds
 from redrive.projections.tables import Row, Table
 
 DEAD_LETTERS = Table(
@@ -60,7 +60,7 @@ DEAD_LETTERS = Table(
     ),
 )
 
-folds = LetterFolds()
+folds = Folds[Recorded]()
 
 
 def opened(tenant: str, event: e.DeadLetterOpened, position: int) -> Row:

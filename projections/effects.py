@@ -3,7 +3,7 @@
 from redrive.domain.effect import events as e
 from redrive.domain.event import Recorded
 from redrive.domain.failure import Failure
-from redrive.projections.batch import Batch, LetterFolds
+from redrive.projections.batch import Batch, Folds
 from redrive.projections.tables import Row, Table
 
 EFFECTS = Table(
@@ -45,7 +45,7 @@ EFFECTS = Table(
     indexes=("created", "run_id, created", "tenant, created", "tenant, status, created", "tenant, operation, created"),
 )
 
-folds = LetterFolds()
+folds = Folds[Recorded]()
 
 
 def begun(recorded: Recorded) -> Row | None:

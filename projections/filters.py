@@ -12,26 +12,28 @@ class PageOf(TypedDict, total=False):
     cursor: str | None
 
 
-class RunFilters(PageOf, total=False):
-    """Filters of runs: by when they were submitted, *since_ms* included, *until_ms* not."""
+class ListFilters(PageOf, total=False):
+    """By status, and by when it began: *since_ms* included, *until_ms* not."""
 
     status: str | Sequence[str] | None
+    since_ms: int | None
+    until_ms: int | None
+
+
+class RunFilters(ListFilters, total=False):
+    """Filters of runs: by when they were submitted."""
+
     flow: str | None
     key: str | None
     needs_review: bool | None
     text: str | None
-    since_ms: int | None
-    until_ms: int | None
 
 
-class GroupFilters(PageOf, total=False):
+class GroupFilters(ListFilters, total=False):
     """Filters of groups of dead letters."""
 
-    status: str | Sequence[str] | None
     source: str | Sequence[str] | None
     failure_class: str | None
-    since_ms: int | None
-    until_ms: int | None
     active_only: bool
 
 
@@ -45,10 +47,9 @@ class DeadLetterFilters(GroupFilters, total=False):
     text: str | None
 
 
-class EffectFilters(PageOf, total=False):
-    """Filters of effects: by when their first try began, *since_ms* included, *until_ms* not. *key* is exact."""
+class EffectFilters(ListFilters, total=False):
+    """Filters of effects: by when their first try began. *key* is exact."""
 
-    status: str | Sequence[str] | None
     run: str | None
     node: str | None
     key: str | None
@@ -56,18 +57,13 @@ class EffectFilters(PageOf, total=False):
     target: str | None
     failure_class: str | None
     text: str | None
-    since_ms: int | None
-    until_ms: int | None
 
 
-class CompensationFilters(PageOf, total=False):
+class CompensationFilters(ListFilters, total=False):
     """Filters of compensations: by when they were proposed."""
 
-    status: str | Sequence[str] | None
     run: str | None
     node: str | None
     effect: str | None
     operation: str | None
     text: str | None
-    since_ms: int | None
-    until_ms: int | None

@@ -8,7 +8,6 @@ from typing import Any, TypeVar
 
 from redrive.domain.errors import InvalidValue
 from redrive.domain.values import clean_integer, clean_text
-from redrive.projections.models import Page
 
 DEFAULT_LIMIT = 250
 MAX_LIMIT = 1_000
@@ -115,6 +114,3 @@ def page_of(
 def checked_limit(limit: int | None) -> int:
     """*limit*, 250 when it is None. Raises InvalidValue beyond 1,000."""
     return DEFAULT_LIMIT if limit is None else clean_integer(limit, "limit", 1, MAX_LIMIT)
-
-
-__all__ = ["Page", "Selection", "checked_limit", "decode_cursor", "encode_cursor", "page_of", "word", "words"]

@@ -80,7 +80,7 @@ BACKOFFS = Table(
     indexes=("tenant, due_ms, created",),
 )
 
-folds = Folds()
+folds = Folds[int]()
 
 
 def submitted(tenant: str, event: e.RunSubmitted, position: int) -> Row:

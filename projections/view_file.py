@@ -45,6 +45,15 @@ def is_damage(error: sqlite3.Error) -> bool:
     return (getattr(error, "sqlite_errorcode", 0) & 0xFF) in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 
 
+def sync(path: str | Path) -> None:
+    """Wait until the file or folder at *path* is on the disk as it is. Raises OSError."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
 @contextlib.contextmanager
 def transaction(connection: sqlite3.Connection) -> Iterator[None]:
     """A write transaction; the lock is taken before anything is read in it."""
@@ -216,7 +225,7 @@ class ViewFile:
     def _replace_by(self, fresh: str) -> None:
         """Put *fresh* in place. The old name goes first: a crash in between leaves no file, never a wrong pair."""
         assert self.path is not None
-        _sync(fresh)
+        sync(fresh)
         with _locked(self.path, fcntl.LOCK_EX):
             _remove(self.path, f"{self.path}-wal", f"{self.path}-shm")
             Path(fresh).rename(self.path)
@@ -273,14 +282,6 @@ def _folded_to(connection: sqlite3.Connection) -> int:
         for (position,) in connection.execute("SELECT position FROM view"):
             return int(position)
     return -1
-
-
-def _sync(path: str) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _remove(*paths: str) -> None:

@@ -177,6 +177,3 @@ def open_async(opened: Callable[[], Engine], url: str) -> Opening:
     engine``. The options are those of ``open``; *clock*, *dice*, *listeners* and a function as *redrive_policy* are
     called in the engine's threads. Raises InvalidValue, also for several URLs, and StorageError."""
     return Opening(opened, url)
-
-
-__all__ = ["AsyncBatch", "AsyncEngine", "open_async"]

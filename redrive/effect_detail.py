@@ -2,22 +2,18 @@
 
 from collections.abc import Iterable
 
-from pydantic import BaseModel, ConfigDict
-
 from redrive.domain.compensation import events as ce
 from redrive.domain.effect import events as e
 from redrive.domain.effect.state import withheld_failure
 from redrive.domain.event import Recorded
 from redrive.domain.failure import Failure
 from redrive.domain.values import CleanJson
-from redrive.projections.models import CompensationSummary, DeadLetterSummary, EffectSummary
+from redrive.projections.models import CompensationSummary, DeadLetterSummary, EffectSummary, Model
 
 
-class EffectOutcome(BaseModel):
+class EffectOutcome(Model):
     """What was said of a try: succeeded, failed, unknown, withheld, did_not_happen or still_unknown. *by*: who said
     it, the sender, the host's reconciler or an operator. *receipt* is redacted. Times are UTC milliseconds."""
-
-    model_config = ConfigDict(frozen=True)
 
     outcome: str
     by: str
@@ -30,10 +26,8 @@ class EffectOutcome(BaseModel):
     receipt_digest: str | None = None
 
 
-class EffectTry(BaseModel):
+class EffectTry(Model):
     """One sending of an effect, and what was said of it; *number* is None when the gate withheld it."""
-
-    model_config = ConfigDict(frozen=True)
 
     number: int | None
     run_id: str | None

@@ -156,6 +156,3 @@ class Batch:
         self._open = False
         if error_type is None:
             self._ledger.committer.commit_together(self._jobs)
-
-
-__all__ = ["Batch", "Engine"]

@@ -3,16 +3,13 @@ ready to be read."""
 
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict
-
 from redrive.domain.event import Recorded, UnknownEvent
 from redrive.domain.values import CleanJson
+from redrive.projections.models import Model
 
 
-class HistoryEntry(BaseModel):
+class HistoryEntry(Model):
     """One event: where and when, what, who and why, what led to it, and its body. Times are UTC milliseconds."""
-
-    model_config = ConfigDict(frozen=True)
 
     position: int
     recorded_at_ms: int

@@ -1,18 +1,15 @@
 """A run in full: what ``show`` prints. Folded from the log itself, not from a view."""
 
-from pydantic import BaseModel, ConfigDict
-
 from redrive.domain.identity import NodeId
 from redrive.domain.run.state import NodeState, NodeStatus, Run
 from redrive.domain.values import CleanJson
+from redrive.projections.models import Model
 
 
-class NodeDetail(BaseModel):
+class NodeDetail(Model):
     """A node of a run. *status* is ``blocked`` when an ancestor failed for good; *handler* is empty for an approval and
     for a timed wait. Of an approval, *prompt* is what is asked, *due_ms* when it expires, *decided_by* who gave or
     denied it. Times are UTC milliseconds."""
-
-    model_config = ConfigDict(frozen=True)
 
     node: str
     status: str
@@ -30,10 +27,8 @@ class NodeDetail(BaseModel):
     decided_by: str | None
 
 
-class RunDetail(BaseModel):
+class RunDetail(Model):
     """A run: its standing, its claim, the limits that hold it back, and every node. Times are UTC milliseconds."""
-
-    model_config = ConfigDict(frozen=True)
 
     run_id: str
     tenant: str

@@ -45,6 +45,7 @@ class CompensationStarted(Event):
 
     TOPIC: ClassVar[str] = "compensation.started"
     VERSION: ClassVar[int] = 2
+    ADDED: ClassVar[dict[int, dict[str, JsonValue]]] = {2: {"holder": None}}
 
     epoch: int
     worker: str
@@ -52,11 +53,6 @@ class CompensationStarted(Event):
     lease_ms: int
     started_at_ms: int
     expires_at_ms: int
-
-    @classmethod
-    def upcast(cls, body: dict[str, JsonValue], version: int) -> dict[str, JsonValue]:
-        """Version 1 did not know the process."""
-        return {**body, "holder": None} if version == 1 else super().upcast(body, version)
 
 
 class CompensationCompleted(Event):

@@ -16,6 +16,7 @@ class DeadLetterOpened(Event):
 
     TOPIC: ClassVar[str] = "dead-letter.opened"
     VERSION: ClassVar[int] = 2
+    ADDED: ClassVar[dict[int, dict[str, JsonValue]]] = {2: {"effect": None, "effect_key": ""}}
 
     dead_letter: DeadLetterId
     run: RunId
@@ -33,11 +34,6 @@ class DeadLetterOpened(Event):
     generation: int
     opened_at_ms: int
 
-    @classmethod
-    def upcast(cls, body: dict[str, JsonValue], version: int) -> dict[str, JsonValue]:
-        """Version 1 knew failures of nodes only."""
-        return super().upcast(body, version) if version != 1 else {**body, "effect": None, "effect_key": ""}
-
 
 class DeadLetterRecurred(Event):
     """The failure came again. *status* is where the dead letter stands now; *renewed*: with a fresh budget. *policy*
@@ -45,6 +41,7 @@ class DeadLetterRecurred(Event):
 
     TOPIC: ClassVar[str] = "dead-letter.recurred"
     VERSION: ClassVar[int] = 2
+    ADDED: ClassVar[dict[int, dict[str, JsonValue]]] = {2: {"policy": None}}
 
     failure: Failure
     fingerprint: str
@@ -56,11 +53,6 @@ class DeadLetterRecurred(Event):
     status: str
     renewed: bool
     policy: PolicyId | None = None
-
-    @classmethod
-    def upcast(cls, body: dict[str, JsonValue], version: int) -> dict[str, JsonValue]:
-        """Version 1 did not name the policy."""
-        return super().upcast(body, version) if version != 1 else {**body, "policy": None}
 
 
 class DeadLetterRetryRequested(Event):

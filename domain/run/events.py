@@ -37,6 +37,7 @@ class RunClaimed(Event):
 
     TOPIC: ClassVar[str] = "run.claimed"
     VERSION: ClassVar[int] = 2
+    ADDED: ClassVar[dict[int, dict[str, JsonValue]]] = {2: {"limits": []}}
 
     epoch: int
     generation: int
@@ -45,11 +46,6 @@ class RunClaimed(Event):
     lease_ms: int
     expires_at_ms: int
     limits: tuple[LimitUse, ...] = ()
-
-    @classmethod
-    def upcast(cls, body: dict[str, JsonValue], version: int) -> dict[str, JsonValue]:
-        """Version 1 knew no limits."""
-        return {**body, "limits": []} if version == 1 else super().upcast(body, version)
 
 
 class LeaseRenewed(Event):
@@ -87,6 +83,7 @@ class AttemptStarted(Event):
 
     TOPIC: ClassVar[str] = "run.attempt-started"
     VERSION: ClassVar[int] = 2
+    ADDED: ClassVar[dict[int, dict[str, JsonValue]]] = {2: {"limits": []}}
 
     node: NodeId
     number: int
@@ -95,11 +92,6 @@ class AttemptStarted(Event):
     started_at_ms: int
     deadline_ms: int | None
     limits: tuple[LimitUse, ...] = ()
-
-    @classmethod
-    def upcast(cls, body: dict[str, JsonValue], version: int) -> dict[str, JsonValue]:
-        """Version 1 knew no limits."""
-        return {**body, "limits": []} if version == 1 else super().upcast(body, version)
 
 
 class AttemptSucceeded(Event):
@@ -180,16 +172,12 @@ class RunQueued(Event):
 
     TOPIC: ClassVar[str] = "run.queued"
     VERSION: ClassVar[int] = 2  # the first knew fewer reasons, and no limits
+    ADDED: ClassVar[dict[int, dict[str, JsonValue]]] = {2: {"limits": [], "since_ms": None}}
 
     reason: QueueReason
     due_ms: int | None
     limits: tuple[LimitUse, ...] = ()
     since_ms: int | None = None
-
-    @classmethod
-    def upcast(cls, body: dict[str, JsonValue], version: int) -> dict[str, JsonValue]:
-        """Version 1 knew no limits."""
-        return {**body, "limits": [], "since_ms": None} if version == 1 else super().upcast(body, version)
 
 
 class RunRequeued(Event):
@@ -240,15 +228,11 @@ class DeadLetterLinked(Event):
 
     TOPIC: ClassVar[str] = "run.dead-letter-linked"
     VERSION: ClassVar[int] = 2
+    ADDED: ClassVar[dict[int, dict[str, JsonValue]]] = {2: {"effect": None}}
 
     node: NodeId
     dead_letter: DeadLetterId
     effect: EffectId | None
-
-    @classmethod
-    def upcast(cls, body: dict[str, JsonValue], version: int) -> dict[str, JsonValue]:
-        """Version 1 knew the dead letters of nodes only."""
-        return super().upcast(body, version) if version != 1 else {**body, "effect": None}
 
 
 class RunCompleted(Event):

@@ -1,6 +1,6 @@
 """What is decided about dead letters: retry, ignore, abandon, resolve, compensate, grant, reopen, note."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import click
@@ -11,60 +11,50 @@ from redrive.cli.letter_filters import letter_filters
 from redrive.cli.options import Command, acted, reasoned
 
 
-def _of_many(decides: Callable[..., int]) -> click.Command:
-    """A command about the dead letters that are named, or all that the filters leave."""
+def _of_many(decision: Decision, told: str) -> click.Command:
+    """A command about the dead letters that are named, or all that the filters leave; *told* is its help."""
+
+    def decides(session: Session, /, ids: Sequence[str], all_: bool, actor: str, reason: str, **filters: Any) -> int:
+        return decide(session, decision, ids, all_, filters, actor=actor, reason=reason)
+
     named = click.argument("ids", nargs=-1, metavar="[ID]…")
     all_ = click.option("--all", "all_", is_flag=True, help="All that the filters leave: look with `list` first.")
-    return click.command(cls=Command)(named(all_(letter_filters(reasoned(pass_session(decides))))))
+    command = click.command(decision.verb, cls=Command, help=told)
+    return command(named(all_(letter_filters(reasoned(pass_session(decides))))))
 
 
-@_of_many
-def retry(session: Session, /, ids: Sequence[str], all_: bool, actor: str, reason: str, **filters: Any) -> int:
+retry = _of_many(
+    Decision("retry", "request_retry", "open"),
     """Do the work of dead letters again.
 
     Those named, or --all that the filters leave (open ones, unless --status says otherwise). Their runs are queued
     again, from the failed nodes on; what succeeded before is kept.
-    """
-    return decide(session, Decision("retry", "request_retry", "open"), ids, all_, filters, actor=actor, reason=reason)
-
-
-@_of_many
-def ignore(session: Session, /, ids: Sequence[str], all_: bool, actor: str, reason: str, **filters: Any) -> int:
-    """Decide that dead letters do not matter. `reopen` takes it back."""
-    return decide(session, Decision("ignore", "ignore", "open"), ids, all_, filters, actor=actor, reason=reason)
-
-
-@_of_many
-def abandon(session: Session, /, ids: Sequence[str], all_: bool, actor: str, reason: str, **filters: Any) -> int:
-    """Give the work of dead letters up. `reopen` takes it back."""
-    return decide(session, Decision("abandon", "abandon", "open"), ids, all_, filters, actor=actor, reason=reason)
-
-
-@_of_many
-def resolve(session: Session, /, ids: Sequence[str], all_: bool, actor: str, reason: str, **filters: Any) -> int:
-    """Say that the work of dead letters was done otherwise. `reopen` takes it back."""
-    return decide(session, Decision("resolve", "resolve", "open"), ids, all_, filters, actor=actor, reason=reason)
-
-
-@_of_many
-def compensate(session: Session, /, ids: Sequence[str], all_: bool, actor: str, reason: str, **filters: Any) -> int:
+    """,
+)
+ignore = _of_many(
+    Decision("ignore", "ignore", "open"), "Decide that dead letters do not matter. `reopen` takes it back."
+)
+abandon = _of_many(Decision("abandon", "abandon", "open"), "Give the work of dead letters up. `reopen` takes it back.")
+resolve = _of_many(
+    Decision("resolve", "resolve", "open"),
+    "Say that the work of dead letters was done otherwise. `reopen` takes it back.",
+)
+compensate = _of_many(
+    Decision("compensate", "compensate", "open"),
     """Make good for effects instead of doing them.
 
     Each dead letter is settled by the compensation that its effect described. One that needs approval waits for
     `compensations approve`; the others are run by the next worker of a program that has a compensator for
     their operation.
-    """
-    decision = Decision("compensate", "compensate", "open")
-    return decide(session, decision, ids, all_, filters, actor=actor, reason=reason)
-
-
-@_of_many
-def reopen(session: Session, /, ids: Sequence[str], all_: bool, actor: str, reason: str, **filters: Any) -> int:
+    """,
+)
+reopen = _of_many(
+    Decision("reopen", "reopen", "ignored"),
     """Put settled dead letters back.
 
     Those named, or --all that the filters leave (ignored ones, unless --status says otherwise).
-    """
-    return decide(session, Decision("reopen", "reopen", "ignored"), ids, all_, filters, actor=actor, reason=reason)
+    """,
+)
 
 
 @click.command(cls=Command)

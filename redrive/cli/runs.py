@@ -1,11 +1,12 @@
 """``redrive runs``: the runs of a tenant, newest first."""
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from redrive.cli.context import Session, pass_session
 from redrive.cli.ids import shortener
+from redrive.cli.letter_filters import given
 from redrive.cli.options import Command, paged
 from redrive.cli.past import past_too
 from redrive.cli.tables import Column
@@ -28,8 +29,6 @@ COLUMNS = (
     Column("submitted at", wide=True),
     Column("last failure", wide=True, elastic=True),
 )
-
-
 _STANDING = f"Only {', '.join(RUN_STATUSES)}; may be repeated."
 
 
@@ -38,34 +37,15 @@ _STANDING = f"Only {', '.join(RUN_STATUSES)}; may be repeated."
 @click.option("--automation", help="Only runs of this automation.")
 @click.option("--needs-review", is_flag=True, help="Only runs that nothing but an operator will move.")
 @click.option("--text", help="Only runs in whose history these words stand.")
-@click.option("--since", type=Moment(), help="Submitted since then: 2h (ago), or 2026-11-22T05:44Z.")
-@click.option("--until", type=Moment(), help="Submitted before then.")
+@click.option("--since", "since_ms", type=Moment(), help="Submitted since then: 2h (ago), or 2026-11-22T05:44Z.")
+@click.option("--until", "until_ms", type=Moment(), help="Submitted before then.")
 @paged
 @past_too
 @pass_session
-def runs(
-    session: Session,
-    status: tuple[str, ...],
-    automation: str | None,
-    needs_review: bool,
-    text: str | None,
-    since: int | None,
-    until: int | None,
-    limit: int,
-    cursor: str | None,
-) -> None:
+def runs(session: Session, /, limit: int, cursor: str | None, **filters: Any) -> None:
     """List runs, the newest first."""
     acme, out = session.asked(), session.output
-    page = acme.runs(
-        status=status or None,
-        automation=automation,
-        needs_review=needs_review or None,
-        text=text,
-        since_ms=since,
-        until_ms=until,
-        limit=limit,
-        cursor=cursor,
-    )
+    page = acme.runs(**given(filters), limit=limit, cursor=cursor)
     if out.json:
         out.items("runs", page.items, page.cursor)
         return

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Protocol
 
 from redrive.demo.facts import Facts, Line
-from redrive.demo.order import INPUT, NODES, ORDER, PATIENCE_S, Shop
+from redrive.demo.order import INPUT, ORDER, PATIENCE_S, Shop
 from redrive.demo.promises import Promise, promises
 from redrive.demo.service import Service
 from redrive.domain.identity import RunId
@@ -191,6 +191,3 @@ class _Story:
 
 def _times(count: int) -> str:
     return {1: "once", 2: "twice"}.get(count, f"{count} times")
-
-
-__all__ = ["NODES", "Ending", "Teller", "Unmet", "play"]

@@ -4,6 +4,8 @@ import os
 from pathlib import Path
 from secrets import token_hex
 
+from redrive.projections.view_file import sync
+
 
 def write_durably(path: Path, text: str, *, mode: int = 0o644, new: bool = False) -> None:
     """Put *text* at *path* at once, or leave what is there. With *new*, raises FileExistsError for what is there."""
@@ -21,8 +23,4 @@ def write_durably(path: Path, text: str, *, mode: int = 0o644, new: bool = False
             beside.replace(path)
     finally:
         beside.unlink(missing_ok=True)
-    folder = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
+    sync(path.parent)

@@ -2,9 +2,8 @@
 
 from enum import StrEnum
 
-from pydantic import BaseModel, ConfigDict
-
 from redrive.forensics.footing import Footing
+from redrive.projections.models import Model
 
 
 class VerifyResult(StrEnum):
@@ -22,11 +21,7 @@ class VerifyResult(StrEnum):
         return list(VerifyResult).index(self)
 
 
-class _Model(BaseModel):
-    model_config = ConfigDict(frozen=True)
-
-
-class Finding(_Model):
+class Finding(Model):
     """Something that is not as it was written. *kind*: row, column, archive, tile, checkpoint, anchor, view, agenda or
     database. Which leaf, position, stream and version it concerns, as far as that can be told; *exact*: the tree proves
     that it is this one."""
@@ -40,7 +35,7 @@ class Finding(_Model):
     exact: bool = False
 
 
-class AnchorCheck(_Model):
+class AnchorCheck(Model):
     """What somebody outside of the database says. *kind*: pin, checkpoint (kept by whoever verifies), key, witness,
     timestamp or command; *agrees*: None when nothing that is trusted follows from it; *size* is how many leaves it
     vouches for, *at_ms* the time that it states."""
@@ -53,14 +48,14 @@ class AnchorCheck(_Model):
     at_ms: int | None = None
 
 
-class Compared(_Model):
+class Compared(Model):
     """What was built anew and compared: *state* is equal, different or skipped."""
 
     state: str
     detail: str = ""
 
 
-class VerifyReport(_Model):
+class VerifyReport(Model):
     """What verifying a log found.
 
     *size* is the size of its last checkpoint, *matched* how many of those leaves are the rows of the log,

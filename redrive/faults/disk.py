@@ -5,13 +5,12 @@ import random
 import sqlite3
 import tempfile
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
 
 from redrive.faults.connection import through, untouched
 from redrive.faults.kinds import IN_FILES
-from redrive.faults.seam import Faulty, Seam
 from redrive.ledger.ledger import LogLedger
 from redrive.projections.view import View
 
@@ -49,6 +48,7 @@ class Disk:
     database, which SQLite would take as the occasion to tidy up."""
 
     kinds, writers, busy_timeout_ms = IN_FILES, 64, 0
+    through, untouched = staticmethod(through), staticmethod(untouched)
 
     def __init__(self, folder: Path, dice: random.Random) -> None:
         self.log, self.view, self.rebuilt = folder / LOG, folder / VIEW, folder / REBUILT
@@ -65,14 +65,6 @@ class Disk:
     def location(self) -> str:
         """The path of the log."""
         return str(self.log)
-
-    def through(self, seam: Seam, opened: list[Faulty]) -> AbstractContextManager[None]:
-        """Connections that are opened meanwhile pass the seam, and are noted in *opened*."""
-        return through(seam, opened)
-
-    def untouched(self) -> AbstractContextManager[None]:
-        """Nothing happens to connections that are opened meanwhile."""
-        return untouched()
 
     def snapshot(self) -> tuple[bytes, bytes]:
         """The bytes of the log file and of its write-ahead log."""

@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -10,7 +10,6 @@ import psycopg
 
 from redrive.faults.disk import LEDGER_ID, REBUILT, VIEW, blank
 from redrive.faults.kinds import ON_SERVERS
-from redrive.faults.seam import Faulty, Seam
 from redrive.faults.server import through, untouched
 from redrive.ledger.postgres.address import address_of
 from redrive.ledger.postgres.connection import PostgresConnection
@@ -53,6 +52,7 @@ class SchemaPlace:
     """A log in a schema; views lie in *folder*."""
 
     kinds, writers, busy_timeout_ms = ON_SERVERS, MOST_WRITERS, WAIT_MS
+    through, untouched = staticmethod(through), staticmethod(untouched)
 
     def __init__(self, schema: Schema, folder: Path) -> None:
         self._schema, self.location = schema, schema.location
@@ -60,14 +60,6 @@ class SchemaPlace:
         schema.renew()
         for path in (self.view, self.rebuilt):
             path.write_bytes(blank()[1])
-
-    def through(self, seam: Seam, opened: list[Faulty]) -> AbstractContextManager[None]:
-        """Connections that are opened meanwhile pass the seam, and are noted in *opened*."""
-        return through(seam, opened)
-
-    def untouched(self) -> AbstractContextManager[None]:
-        """Nothing happens to connections that are opened meanwhile."""
-        return untouched()
 
     def connect(self) -> PostgresConnection:
         """A connection without faults, for what another program does to the log."""

@@ -4,19 +4,18 @@ import shlex
 from collections import Counter
 from collections.abc import Sequence
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
 
 from redrive.faults.kinds import IN_FILES, ON_SERVERS, Kind
 from redrive.faults.simulator import Simulated
 from redrive.ledger.urls import hidden
+from redrive.projections.models import Model
 
 LOST = "acknowledged_exactly_once"
 
 
-class FailedSeed(BaseModel):
+class FailedSeed(Model):
     """A simulation in which something did not hold. *command* repeats it; *trace* are its last steps."""
-
-    model_config = ConfigDict(frozen=True)
 
     seed: int
     problems: tuple[str, ...]

@@ -21,16 +21,15 @@ class FlowFile:
     """A workflow file, read and checked.
 
     *automation* is the name its runs go by. *ignored* lists the keys without a meaning here (of imported files; in
-    the own format an unknown key is an error). *runs_commands* tells whether a node has an argv to execute, *imports*
-    which ``module:function`` handlers its nodes name, *effects* to which origins they send, sorted. *runtimes_ms* are
-    the run times that a WfFormat file recorded; nodes without one are absent.
+    the own format an unknown key is an error). *imports* tells which ``module:function`` handlers its nodes name,
+    *effects* to which origins they send, sorted. *runtimes_ms* are the run times that a WfFormat file recorded; nodes
+    without one are absent.
     """
 
     automation: str
     flow: Flow
     kind: Literal["redrive", "wfformat", "tandem"]
     ignored: tuple[str, ...] = ()
-    runs_commands: bool = False
     imports: tuple[str, ...] = ()
     effects: tuple[str, ...] = ()
     runtimes_ms: Mapping[NodeId, int] = field(default_factory=dict)

@@ -32,7 +32,6 @@ def own_flow(document: dict[str, Any]) -> FlowFile:
         automation=described.automation,
         flow=flow,
         kind="redrive",
-        runs_commands=any(node.run is not None for node in described.nodes),
         imports=tuple(sorted({node.handler for node in described.nodes if node.handler is not None})),
         effects=tuple(sorted({origin_of(node.effect.target) for node in described.nodes if node.effect is not None})),
     )

@@ -36,6 +36,12 @@ class Strict(BaseModel):
         return document
 
 
+class Part(BaseModel):
+    """Part of a file of another program, strict about what has a meaning here; the rest is ignored and listed."""
+
+    model_config = ConfigDict(strict=True, frozen=True, extra="ignore")
+
+
 def validated(model: type[Model], document: object) -> Model:
     """*document* as a *model*. Raises InvalidValue for the first thing in it that cannot be accepted."""
     try:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from itertools import chain
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, FailFast, Field
+from pydantic import FailFast, Field
 
 from redrive.domain.errors import InvalidValue
 from redrive.domain.flow import DEFAULT_RETRY, Flow, Node
@@ -19,47 +19,41 @@ from redrive.flow_files.fields import Name, Names, TimeoutMs, UntilMs, WaitMs, W
 from redrive.flow_files.flow_file import SIMULATE_HANDLER, FlowFile
 from redrive.flow_files.graph import checked_ids, require_known, require_size
 from redrive.flow_files.ignored import at, listed, others
-from redrive.flow_files.strict import brief, validated
+from redrive.flow_files.strict import Part, brief, validated
 
 NODES = "flow.nodes"
 
 
-class _Part(BaseModel):
-    """Strict about what has a meaning here; the rest is ignored and listed."""
-
-    model_config = ConfigDict(strict=True, frozen=True, extra="ignore")
-
-
-class _Expiry(_Part):
+class _Expiry(Part):
     expires_after_ms: WaitTimeoutMs | None = None
 
 
-class _Gate(_Part):
+class _Gate(Part):
     required: bool = False
     instructions: str | None = None
     expiry_policy: _Expiry | None = None
 
 
-class _Moment(_Part):
+class _Moment(Part):
     source: Literal["literal"]
     value: UntilMs
 
 
-class _Timer(_Part):
+class _Timer(Part):
     kind: Literal["timer"]
     delay_ms: WaitMs | None = None
     wake_at: _Moment | None = None
 
 
-class _Asked(_Part):
+class _Asked(Part):
     kind: Literal["approval"]
     expires_after_ms: WaitTimeoutMs | None = None
     timeout: _Expiry | None = None
 
 
-class _Node(_Part):
+class _Node(Part):
     node_id: Name
-    depends_on: Names = []
+    depends_on: Names = Field(default_factory=list)
     objective: str | None = None
     retry_policy: Any = None
     timeout_ms: TimeoutMs | None = None
@@ -68,11 +62,11 @@ class _Node(_Part):
     wait: Any = None
 
 
-class _Flow(_Part):
+class _Flow(Part):
     nodes: Annotated[list[_Node], FailFast()]
 
 
-class _Document(_Part):
+class _Document(Part):
     flow: _Flow
     automation_id: str | None = Field(default=None)
     name: str | None = Field(default=None)

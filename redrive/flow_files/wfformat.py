@@ -5,7 +5,7 @@ The format: https://wfcommons.org/format. Tasks are simulated; their commands ar
 
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, FailFast, Field
+from pydantic import FailFast, Field
 
 from redrive.domain.errors import InvalidValue
 from redrive.domain.flow import Flow, Node
@@ -15,7 +15,7 @@ from redrive.flow_files.fields import Name, Names, Seconds
 from redrive.flow_files.flow_file import SIMULATE_HANDLER, FlowFile
 from redrive.flow_files.graph import checked_ids, require_known, require_size
 from redrive.flow_files.ignored import at, listed, others
-from redrive.flow_files.strict import brief, validated
+from redrive.flow_files.strict import Part, brief, validated
 from redrive.simulation import SIMULATED_RETRY
 
 TASKS = "workflow.specification.tasks"
@@ -25,38 +25,32 @@ _MAX_ARGUMENTS = 50
 _MAX_ARGUMENT_BYTES = 200
 
 
-class _Part(BaseModel):
-    """Strict about what has a meaning here; the rest is ignored and listed."""
-
-    model_config = ConfigDict(strict=True, frozen=True, extra="ignore")
-
-
-class _Task(_Part):
+class _Task(Part):
     id: Name
     parents: Names | None = None
     children: Names | None = None
 
 
-class _Record(_Part):
+class _Record(Part):
     id: Name
     runtime: Seconds | None = Field(default=None, alias="runtimeInSeconds")
     command: Any = None
 
 
-class _Specification(_Part):
+class _Specification(Part):
     tasks: Annotated[list[_Task], FailFast()]
 
 
-class _Execution(_Part):
-    tasks: Annotated[list[_Record], FailFast()] = []
+class _Execution(Part):
+    tasks: Annotated[list[_Record], FailFast()] = Field(default_factory=list)
 
 
-class _Workflow(_Part):
+class _Workflow(Part):
     specification: _Specification
     execution: _Execution | None = None
 
 
-class _Document(_Part):
+class _Document(Part):
     workflow: _Workflow
 
 

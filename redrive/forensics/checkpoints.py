@@ -20,6 +20,7 @@ from redrive.domain.values import clean_integer
 from redrive.ledger.ledger import LogLedger
 from redrive.projections.logs import log
 from redrive.projections.view import View
+from redrive.projections.view_file import sync
 from redrive.projections.view_state import ViewState
 
 EVERY = 50_000
@@ -81,7 +82,7 @@ class ViewCheckpoints:
         try:
             self.folder.mkdir(exist_ok=True)
             view.copy_to(str(fresh))
-            _sync(fresh)
+            sync(fresh)
             fresh.rename(self._path(position))
             if self._erasures is None or self._erasures_now() != self._erasures:
                 self._path(position).unlink(missing_ok=True)
@@ -164,11 +165,3 @@ class ViewCheckpoints:
 
 def _is_named(name: str) -> bool:
     return name.startswith("pos-") and name.endswith(".db") and name[4:-3].isascii() and name[4:-3].isdigit()
-
-
-def _sync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

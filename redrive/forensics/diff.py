@@ -11,8 +11,6 @@ import sqlite3
 from collections.abc import Collection, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
-from pydantic import BaseModel, ConfigDict
-
 from redrive.domain.errors import InvalidValue
 from redrive.domain.identity import Tenant
 from redrive.domain.values import clean_integer, clean_text
@@ -22,6 +20,7 @@ from redrive.forensics.prefix import Progress
 from redrive.forensics.steps import Steps
 from redrive.history import HistoryEntry, entry_of
 from redrive.projections.fold import TABLES
+from redrive.projections.models import Model
 from redrive.projections.paging import word
 from redrive.projections.tables import Table
 
@@ -34,10 +33,8 @@ NAMES = tuple(table.name for table in TABLES)
 _CHUNK = 500
 
 
-class Responsible(BaseModel):
+class Responsible(Model):
     """The event that changed a row last, and who was behind it."""
-
-    model_config = ConfigDict(frozen=True)
 
     position: int
     event_id: str
@@ -53,21 +50,17 @@ class Responsible(BaseModel):
         return cls(**{name: getattr(entry, name) for name in cls.model_fields})
 
 
-class ColumnChange(BaseModel):
+class ColumnChange(Model):
     """A column of a row, as it was and as it became."""
-
-    model_config = ConfigDict(frozen=True)
 
     column: str
     old: Value
     new: Value
 
 
-class RowChange(BaseModel):
+class RowChange(Model):
     """A row that was added, removed or changed. *key* names it; *columns* are those that differ: all of them, with an
     *old* or *new* of None, for a row that was not there. *tenant* is None for what belongs to none."""
-
-    model_config = ConfigDict(frozen=True)
 
     table: str
     key: tuple[Value, ...]
@@ -77,10 +70,8 @@ class RowChange(BaseModel):
     event: Responsible
 
 
-class ViewDiff(BaseModel):
+class ViewDiff(Model):
     """What differs between two positions: the first *changes*, by table and by the event responsible, of *total*."""
-
-    model_config = ConfigDict(frozen=True)
 
     start: Position
     end: Position

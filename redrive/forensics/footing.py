@@ -2,21 +2,18 @@
 
 from typing import TYPE_CHECKING
 
-from pydantic import BaseModel, ConfigDict
-
 from redrive import __version__
 from redrive.evidence.notes import names_of
 from redrive.projections.fold import fingerprint
+from redrive.projections.models import Model
 
 if TYPE_CHECKING:
     from redrive.engine import Engine
 
 
-class Footing(BaseModel):
+class Footing(Model):
     """The last line of every forensic report. *origin* is the id of the log, *position* the last position that was
     read, *seal* whether it is covered by a checkpoint, *code* the version of redrive and of its projections."""
-
-    model_config = ConfigDict(frozen=True)
 
     origin: str
     position: int

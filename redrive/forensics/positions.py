@@ -11,13 +11,12 @@ from collections.abc import Callable, Iterable
 from datetime import datetime
 from typing import NoReturn
 
-from pydantic import BaseModel, ConfigDict
-
 from redrive.domain.errors import InvalidValue
 from redrive.domain.identity import Tenant
 from redrive.domain.values import MAX_INTEGER
 from redrive.ledger.ledger import LogLedger
 from redrive.ledger.moments import at_or_before, covered_by, position_of_event, recorded_by, times, times_at
+from redrive.projections.models import Model
 
 ACCEPTED = (
     "pos:N, time:T (ISO 8601 with a zone, such as 2026-11-22T05:44:00Z, or milliseconds since 1970), "
@@ -36,24 +35,20 @@ CheckpointLookup = Callable[[str], Iterable[int]]
 """The positions that the checkpoints cover whose root begins with this text, in hex or in base64."""
 
 
-class ClockRegression(BaseModel):
+class ClockRegression(Model):
     """Where a clock stepped back: at *position* an event happened, by the clock of whoever wrote it, *back_ms* before
     one that stands earlier in the log."""
-
-    model_config = ConfigDict(frozen=True)
 
     position: int
     occurred_at_ms: int
     back_ms: int
 
 
-class Position(BaseModel):
+class Position(Model):
     """A moment of the log: the prefix that ends with *position* (0: nothing yet). *recorded_at_ms* is the latest time
     at which anything of it was recorded, *occurred_at_ms* when its last event happened. *regressions*: where clocks
     stepped back within ten thousand events before it and after it, at most 20, told when the moment was named by
     time."""
-
-    model_config = ConfigDict(frozen=True)
 
     asked: str
     position: int

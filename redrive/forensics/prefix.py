@@ -10,7 +10,7 @@ from redrive.ledger.capacity import Capacity
 from redrive.ledger.ledger import LogLedger
 
 Progress = Callable[[int, int], None]
-"""Called now and then during a long fold: how many of how many events are folded."""
+"""Called now and then, in what takes long: how many of how many events are done."""
 
 
 class LogPrefix:

@@ -14,6 +14,7 @@ from struct import Struct
 from typing import NamedTuple
 
 from redrive.domain.errors import ArchiveUnreadable, StorageError
+from redrive.projections.view_file import sync
 
 MAGIC = b"redrive-archive/v1\n"
 _HEAD = Struct(">QQ32s")
@@ -44,7 +45,7 @@ class ArchiveWriter:
             fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             if os.fstat(self._file).st_size == 0:
                 self._write(MAGIC + secrets.token_bytes(_ID_BYTES) + log.encode())
-                _sync_folder(path)
+                sync(path.absolute().parent)
             self.id, of = _ids_in(self._file, path)
             _require_same(path, of, log)
         except BlockingIOError:
@@ -123,11 +124,3 @@ def _ids_in(file: int, path: Path) -> tuple[str, str]:
 def _require_same(path: Path, of: str, log: str) -> None:
     if of != log:
         raise StorageError(f"{path}: this is the archive of another log ({of})")
-
-
-def _sync_folder(path: Path) -> None:
-    folder = os.open(path.absolute().parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)

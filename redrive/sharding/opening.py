@@ -78,5 +78,3 @@ def _require_own_views(engines: Sequence[Engine]) -> None:
 
 
 open = _or_several(open_one, open_one)  # noqa: A001
-
-__all__ = ["Open", "open"]

@@ -52,6 +52,3 @@ class ShardedBatch:
                     trouble = trouble or error
         if trouble is not None:
             raise trouble
-
-
-__all__ = ["ShardedBatch"]

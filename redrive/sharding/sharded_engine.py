@@ -228,6 +228,3 @@ class ShardedEngine:
 def _add(report: SweepReport, more: SweepReport) -> None:
     report.acted += more.acted
     report.skipped += more.skipped
-
-
-__all__ = ["ShardedEngine"]

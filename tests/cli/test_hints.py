@@ -55,7 +55,7 @@ def test_a_key_that_came_late_is_told_how_to_sign(world: World, monkeypatch: pyt
     assert "— ana" in world.run("seal").stdout
 
 
-def test_a_bundle_says_nothing_of_keys_that_nobody_has(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_bundle_says_nothing_of_keys_that_nobody_has(world: World) -> None:
     """Encrypted payloads are shown as such; that is no error of the reader's."""
     tenant = redrive.Tenant("acme", "billing", "prod")
     with redrive.open("sqlite:///sealed.db", privacy=redrive.Privacy("keys.db")) as engine:

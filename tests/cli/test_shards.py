@@ -74,7 +74,7 @@ def test_what_concerns_one_log_needs_one_url() -> None:
     assert run("--db", A, "replay", "--check").exit_code == 0
 
 
-def test_a_missing_log_is_named(tmp_path: Path) -> None:
+def test_a_missing_log_is_named() -> None:
     """Not created by a query, and not done without."""
     assert run("--db", f"{A},{B}", "runs").exit_code == 4
     assert run("--db", f"{A},{B}", "submit", str(HELLO)).exit_code == 0

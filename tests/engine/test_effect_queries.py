@@ -10,12 +10,6 @@ from tests.processes.workshop import ANA, Shop, beside, policy
 PLAN = Compensation("refund", "bank", {"why": "twice", "password": "hunter2"})
 
 
-@pytest.fixture
-def shop(tmp_path: Path) -> Shop:
-    """An engine without runs."""
-    return Shop(tmp_path / "log.db")
-
-
 def declined() -> None:
     """A send that was refused by the other side."""
     raise Rejected("card declined", {"code": 402})

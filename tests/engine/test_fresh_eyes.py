@@ -16,7 +16,6 @@ from redrive.processes.held import Held
 from redrive.processes.intake import submission
 from tests.stores import in_postgres, log_url, outside
 
-MINUTE = 60_000
 NOW = 1_000_000
 
 

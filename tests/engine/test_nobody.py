@@ -1,8 +1,6 @@
 """Whoever decides has a name: a host that authenticated nobody, and passes that on, is told so."""
 
 import inspect
-from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
@@ -16,14 +14,6 @@ DECISIONS = [
     and (actor := inspect.signature(method).parameters.get("actor"))
     and actor.default is actor.empty
 ]
-
-
-@pytest.fixture
-def shop(tmp_path: Path) -> Iterator[Shop]:
-    """A log with one run in it."""
-    shop = Shop(tmp_path / "log.db")
-    yield shop
-    shop.engine.close()
 
 
 def test_nobody_decides_nothing(shop: Shop) -> None:

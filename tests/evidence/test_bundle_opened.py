@@ -112,6 +112,9 @@ def test_nothing_can_be_done_in_a_bundle(sealed: Sealed, tmp_path: Path) -> None
             opened.seal,
             opened.await_sealed,
             opened.verify,
+            lambda: opened.anchor(redrive.PinAnchor(tmp_path / "pin"), actor="ana", reason="r"),
+            lambda: opened.archive(older_than_ms=0, to=tmp_path / "old.archive", actor="ana", reason="r"),
+            lambda: opened.destroy_key("ana", actor="ana", reason="r"),
             lambda: opened.export(tmp_path / "b.tar", run=run),
             lambda: opened.set_limit(redrive.Limit("total", "", concurrency=1), actor="ana", reason="r"),
         ):

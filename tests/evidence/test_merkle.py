@@ -152,3 +152,11 @@ def test_a_tile_that_lacks_hashes_is_named() -> None:
     with pytest.raises(TreeDamaged) as told:
         tiles.tree().root(300)
     assert (told.value.level, told.value.tile) == (0, 1)
+
+
+def test_frontiers_do_not_share_nodes() -> None:
+    """A copy goes on by itself."""
+    one = Frontier()
+    other = one.copy()
+    other.extend([b"x" * 32])
+    assert (one.size, other.size) == (0, 1)

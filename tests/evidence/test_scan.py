@@ -133,7 +133,7 @@ def test_events_that_were_dated_back_are_found_by_a_witness(sealed: Sealed) -> N
     assert results == ["VERIFIED", "TAMPERED", "TAMPERED"]
 
 
-def test_a_checkpoint_of_another_log_is_told_apart(sealed: Sealed) -> None:
+def test_a_checkpoint_of_another_log_is_told_apart() -> None:
     """A pin that was mixed up vouches for nothing."""
     claim = Claim("pin", "p", Checkpoint("redrive/other", 1, b"r" * 32), trusted=True)
     check = claim.check("redrive/this", 5, {1: b"r" * 32})

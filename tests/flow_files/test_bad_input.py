@@ -37,7 +37,7 @@ def test_an_endless_file_is_bounded() -> None:
         read_flow_file("/dev/zero", max_bytes=1_000)
 
 
-def test_a_pipe_can_be_read(tmp_path: Path) -> None:
+def test_a_pipe_can_be_read() -> None:
     """``redrive run <(generate)`` hands over a pipe."""
     reader, writer = os.pipe()
     os.write(writer, one().encode())

@@ -31,7 +31,7 @@ def test_a_handler_is_named_and_not_imported() -> None:
     file = parse_flow(own({"id": "b", "handler": "no.such:b"}, {"id": "a", "handler": "no.such:a"}), name="x")
     assert [node.handler for node in file.flow.nodes.values()] == ["python:no.such:b", "python:no.such:a"]
     assert file.imports == ("no.such:a", "no.such:b")
-    assert (file.runs_commands, file.kind, file.automation, file.ignored) == (False, "redrive", "demo", ())
+    assert (file.kind, file.automation, file.ignored) == ("redrive", "demo", ())
 
 
 def test_yaml_and_json_of_the_same_nodes_have_the_same_digest() -> None:
@@ -40,7 +40,6 @@ def test_yaml_and_json_of_the_same_nodes_have_the_same_digest() -> None:
     document = own({"id": "a", "run": ["ls"]}, {"id": "b", "after": ["a"], "run": ["ls", "-l"]})
     file = parse_flow(text, name="demo.yaml")
     assert file.digest == parse_flow(document, name="demo.json").digest == file.flow.digest
-    assert file.runs_commands
 
 
 def test_defaults_hold_where_a_node_says_nothing() -> None:

@@ -29,7 +29,7 @@ def test_a_graph_is_read_and_nothing_in_it_is_executed() -> None:
         {"node_id": "a", "agent_id": "x", "objective": "think", "timeout_ms": 9},
         {"node_id": "b", "depends_on": ["a"]},
     )
-    assert (file.kind, file.automation, file.runs_commands, file.imports) == ("tandem", "auto-1", False, ())
+    assert (file.kind, file.automation, file.imports) == ("tandem", "auto-1", ())
     a, b = file.flow.nodes.values()
     assert (a.handler, a.timeout_ms, a.retry, b.after) == ("redrive.simulate", 9, DEFAULT_RETRY, ("a",))
 

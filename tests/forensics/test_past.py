@@ -49,7 +49,7 @@ def test_folding_on_from_a_checkpoint_gives_the_same(engine: redrive.Engine) -> 
 
 
 @pytest.mark.usefixtures("on_disk")
-def test_a_checkpoint_of_another_log_is_passed_over(engine: redrive.Engine, tmp_path: Path) -> None:
+def test_a_checkpoint_of_another_log_is_passed_over(engine: redrive.Engine) -> None:
     """Its ledger, its event or its code do not match; it is written anew."""
     engine.at(25, checkpoint_events=10).close()
     found = checkpoints.ViewCheckpoints(engine.ledger, engine.views, 10)

@@ -1,5 +1,6 @@
 """What a user installs: a wheel with every file of the tree, or no wheel at all, and an import that costs little."""
 
+import ast
 import shutil
 import subprocess
 import sys
@@ -7,6 +8,8 @@ import zipfile
 from pathlib import Path
 
 import pytest
+
+import redrive
 
 ROOT = Path(__file__).resolve().parents[2]
 ROOMS = ("domain", "projections", "processes")
@@ -100,3 +103,11 @@ def test_importing_redrive_loads_neither_database_tools_nor_the_command_line() -
     """They are heavy, and needed only when an engine is opened or a command is run."""
     _, modules = import_in_a_fresh_process()
     assert not modules & {"sqlite_utils", "click"}
+
+
+def test_type_checkers_are_told_of_every_public_name() -> None:
+    """What they are not told of is Any to them, without a word: nothing that a host does with it is checked."""
+    tree = ast.parse((ROOT / "redrive" / "__init__.py").read_text("utf-8"))
+    blocks = [node.body for node in tree.body if isinstance(node, ast.If)]
+    imports = [node for body in blocks for node in body if isinstance(node, ast.ImportFrom)]
+    assert {name.asname: node.module for node in imports for name in node.names} == redrive._HOME

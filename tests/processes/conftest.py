@@ -5,9 +5,12 @@ from pathlib import Path
 
 import pytest
 
+import redrive
+from tests.engine.model import check_log, check_views
 from tests.processes.driven import AsyncShop, on_each_face
 from tests.processes.driven import face as face  # noqa: PLC0414
 from tests.processes.workshop import BatchShop, Shop
+from tests.stores import log_url
 from tests.stores import store as store  # noqa: PLC0414
 
 ON_BOTH = frozenset(
@@ -51,6 +54,15 @@ def shop(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Shop]:
     yield shop
     shop.check()
     shop.engine.close()
+
+
+@pytest.fixture
+def engine(tmp_path: Path) -> Iterator[redrive.Engine]:
+    """An engine on the real clock; log and views are sound at the end."""
+    with redrive.open(log_url(tmp_path / "log.db")) as engine:
+        yield engine
+        check_log(engine)
+        check_views(engine)
 
 
 @pytest.fixture(autouse=True)

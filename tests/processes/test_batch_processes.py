@@ -10,28 +10,18 @@ from pathlib import Path
 
 import pytest
 
-import redrive
 from redrive import Engine, RunId, Worker
 from redrive.domain.run import events as e
-from tests.engine.model import check_log, check_views
 from tests.processes.test_worker_processes import ROOT, facts
 from tests.processes.workshop import beside, policy, until
-
-
-@pytest.fixture
-def engine(tmp_path: Path) -> Iterator[Engine]:
-    """An engine on the real clock; log and views are sound at the end."""
-    with redrive.open(f"sqlite:///{tmp_path / 'log.db'}") as engine:
-        yield engine
-        check_log(engine)
-        check_views(engine)
+from tests.stores import log_url
 
 
 @contextmanager
 def batch_process(folder: Path, concurrency: int = 2) -> Iterator[subprocess.Popen[bytes]]:
     """A worker in a process of its own, which is gone when the block is left."""
     command = [sys.executable, "-m", "tests.processes.batch_process"]
-    arguments = [f"sqlite:///{folder / 'log.db'}", str(concurrency), str(folder)]
+    arguments = [log_url(folder / "log.db"), str(concurrency), str(folder)]
     process = subprocess.Popen([*command, *arguments], cwd=ROOT, env={**os.environ, "PYTHONPATH": str(ROOT)})
     try:
         yield process

@@ -1,7 +1,5 @@
 """One structured log line for each decision, by the process that committed it."""
 
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,14 +10,6 @@ from redrive.ledger.transaction import LedgerTransaction
 from redrive.processes.decision_lines import FACTS
 from tests.ledger.samples import SAMPLES
 from tests.processes.workshop import ANA, TIMEOUT, Shop, beside, logged, policy
-
-
-@pytest.fixture
-def shop(tmp_path: Path) -> Iterator[Shop]:
-    """An engine with a fake clock."""
-    shop = Shop(tmp_path / "log.db")
-    yield shop
-    shop.engine.close()
 
 
 def line(lines: list[Any], name: str) -> Any:

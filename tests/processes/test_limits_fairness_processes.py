@@ -3,28 +3,16 @@
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-import redrive
 from redrive import Engine, Flow, Limit, Node
-from tests.engine.model import check_log, check_views
 from tests.processes.test_worker_processes import ROOT
 from tests.processes.workshop import ANA, until
 from tests.stores import log_url
 
 YOUNGER = 400
-
-
-@pytest.fixture
-def engine(tmp_path: Path) -> Iterator[Engine]:
-    """An engine on the real clock; log and views are sound at the end."""
-    with redrive.open(log_url(tmp_path / "log.db")) as engine:
-        yield engine
-        check_log(engine)
-        check_views(engine)
 
 
 def serving(folder: Path, handler: str) -> subprocess.Popen[bytes]:

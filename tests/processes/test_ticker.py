@@ -11,6 +11,7 @@ from redrive import Conflict, InvalidValue, StorageError, Tenant, Ticker
 from redrive.domain.dead_letter.judge import Act
 from redrive.domain.run import events as e
 from redrive.domain.run.holder import Holder
+from redrive.processes import services
 from redrive.processes import ticker as ticker_module
 from redrive.processes.host import is_gone, this_process
 from tests.ledger.world import put_raw
@@ -79,7 +80,7 @@ def test_a_tenants_tick_serves_that_tenant(shop: Shop) -> None:
 
 def test_more_than_a_page_is_reclaimed(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
     """In one tick."""
-    monkeypatch.setattr(ticker_module, "PAGE", 2)
+    monkeypatch.setattr(services, "PAGE", 2)
     for _ in range(5):
         shop.submit()
     shop.acme.claim_many(5, worker="w", start=True)
@@ -96,7 +97,7 @@ def test_what_cannot_be_read_keeps_no_other_from_being_reclaimed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """More than a page of expired claims that a newer version wrote to: the tick goes on beyond them."""
-    monkeypatch.setattr(ticker_module, "PAGE", 2)
+    monkeypatch.setattr(services, "PAGE", 2)
     shop = Shop(tmp_path / "log.db")
     for claim in [shop.begin() for _ in range(5)]:
         teleported(shop, claim.run_id)
@@ -108,7 +109,7 @@ def test_what_cannot_be_read_keeps_no_other_from_being_reclaimed(
 
 def test_what_cannot_be_read_keeps_no_effect_from_expiring(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """More than a page of them: the tick goes on beyond them."""
-    monkeypatch.setattr(ticker_module, "PAGE", 2)
+    monkeypatch.setattr(services, "PAGE", 2)
     shop = Shop(tmp_path / "log.db")
     for n in range(6):
         shop.acme.begin_effect(None, str(n), operation="pay")

@@ -90,7 +90,6 @@ def test_no_more_handlers_run_than_are_allowed(shop: Shop, concurrency: int) -> 
     assert (most[0], len(shop.facts(e.AttemptSucceeded))) == (concurrency, 12)
 
 
-GIVEN = Failure("contract_miss", "x", kind="given", final=True)
 ENDS: dict[str, tuple[Handler, str, str | None, str | None, int | None]] = {
     "retry": (raising(Retry("busy")), "waiting", "provider_transient", "retry", 2_000),
     "retry, delay": (raising(Retry("busy", 70)), "waiting", "provider_transient", "retry", 70),

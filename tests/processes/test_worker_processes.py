@@ -9,26 +9,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import pytest
-
 import redrive
 from redrive import Engine, RunId, Worker
 from redrive.domain.event import Event
 from redrive.domain.run import events as e
-from tests.engine.model import check_log, check_views
 from tests.processes.workshop import ANA, beside, chain, policy, until
 from tests.stores import log_url
 
 ROOT = Path(__file__).parents[2]
-
-
-@pytest.fixture
-def engine(tmp_path: Path) -> Iterator[Engine]:
-    """An engine on the real clock; log and views are sound at the end."""
-    with redrive.open(log_url(tmp_path / "log.db")) as engine:
-        yield engine
-        check_log(engine)
-        check_views(engine)
 
 
 @contextmanager

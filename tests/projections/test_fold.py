@@ -117,7 +117,7 @@ def test_events_that_come_twice_change_nothing(plant: Plant, view: View) -> None
     assert contents(view) == once
 
 
-def test_runs_that_begin_in_a_batch_are_not_looked_for(plant: Plant, view: View) -> None:
+def test_runs_that_begin_in_a_batch_are_not_looked_for(plant: Plant) -> None:
     """Their rows, and what they wait for, can only be in memory; what began before the batch is looked for."""
     plant.live(150)
     asked: list[str] = []

@@ -81,7 +81,7 @@ def test_pages_of_every_queue_fit_together(plant: Plant, view: View, limit: int)
 
 
 @pytest.mark.parametrize("cursor", ["", "x", "AAAA", "é", "W10", "eyJhIjoxfQ", "\ud800", "WyJmIiwxXQ=="])
-def test_a_cursor_of_nobody_is_refused(plant: Plant, queries: Queries, cursor: str) -> None:
+def test_a_cursor_of_nobody_is_refused(queries: Queries, cursor: str) -> None:
     """Whatever it is made of."""
     with pytest.raises(InvalidValue, match="cursor"):
         queries.runs(cursor=cursor)

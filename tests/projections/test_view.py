@@ -84,7 +84,7 @@ def test_processes_that_share_a_file_fold_each_event_once(plant: Plant, tmp_path
         assert contents(view) == _fresh(plant)
 
 
-def test_readers_go_on_while_the_file_is_replaced(plant: Plant, view: View, tmp_path: Path) -> None:
+def test_readers_go_on_while_the_file_is_replaced(plant: Plant, view: View) -> None:
     """Another view on the same file is rebuilt again and again: every answer is whole, and so is the file after it."""
     plant.live(100)
     right, wrong = contents(view), []
@@ -282,7 +282,7 @@ def test_other_code_folds_anew(plant: Plant, view: View) -> None:
         assert Queries(again, ACME).runs().items[0].automation == "nightly"
 
 
-def test_a_closed_view_says_so(plant: Plant, view: View) -> None:
+def test_a_closed_view_says_so(view: View) -> None:
     """Not with the driver's words."""
     view.close()
     with pytest.raises(StorageError):

@@ -4,23 +4,20 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict
-
 from redrive.domain.errors import InvalidValue, StorageError
 from redrive.domain.values import canonical_json
 from redrive.evidence.bundle.reading import Found, read_bundle, signed_by
 from redrive.evidence.notes import COSIGNATURE, Checkpoint, Verifier, parse_checkpoint, parse_note
+from redrive.projections.models import Model
 
 Result = Literal["VERIFIED", "TAMPERED", "SELF-CONSISTENT", "STALE", "INCOMPLETE"]
 EXITS: dict[Result, int] = {"VERIFIED": 0, "TAMPERED": 1, "SELF-CONSISTENT": 2, "STALE": 3, "INCOMPLETE": 4}
 _WORST: tuple[Result, ...] = ("VERIFIED", "SELF-CONSISTENT", "STALE", "INCOMPLETE", "TAMPERED")
 
 
-class BundleReport(BaseModel):
+class BundleReport(Model):
     """What came of verifying a bundle. *agreed* are the keys and pins that agree, *why* says what keeps the result from
     being VERIFIED. Times are UTC milliseconds; what is 0 or empty was not found out."""
-
-    model_config = ConfigDict(frozen=True)
 
     result: Result
     why: tuple[str, ...] = ()

@@ -9,24 +9,21 @@ from pathlib import Path
 from secrets import token_hex
 from typing import TYPE_CHECKING, BinaryIO, cast
 
-from pydantic import BaseModel, ConfigDict
-
 from redrive.domain.errors import InvalidValue, StorageError
 from redrive.evidence.bundle.export import HashedFile, Order, Since, parse_since, write_bundle
 from redrive.evidence.bundle.selection import SealedRows, Selection, select_positions, select_run, select_since
 from redrive.evidence.notes import parse_note
 from redrive.evidence.store import StoredCheckpoint
 from redrive.forensics.footing import Footing, footing
+from redrive.projections.models import Model
 
 if TYPE_CHECKING:
     from redrive.engine import Engine
 
 
-class ExportReport(BaseModel):
+class ExportReport(Model):
     """What was handed over. *path* is None for a file object; *sha256* is of the whole file. *size*, *root* and *note*
     are those of the checkpoint that it is proven against, *since* the leaves of the earlier one."""
-
-    model_config = ConfigDict(frozen=True)
 
     path: str | None
     bytes: int

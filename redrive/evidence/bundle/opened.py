@@ -8,7 +8,7 @@ temporary folder and goes when the engine is closed.
 import random
 import sqlite3
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -38,13 +38,11 @@ class BundleLedger(LogLedger):
 
     bundle = ""
 
-    def transact(self, *_given: Any) -> NoReturn:
+    def transact(self, *_given: Any, **_named: Any) -> NoReturn:
         """Refuse: evidence does not change. Raises ReadOnlyLog."""
         raise ReadOnlyLog(self.bundle)
 
-    def transact_together(self, *_given: Any) -> NoReturn:
-        """Refuse, as ``transact`` does."""
-        raise ReadOnlyLog(self.bundle)
+    transact_together = transact
 
     def run_state(self, tenant: Tenant | None, id_: RunId, until: int | None = None) -> Run:
         """The run as the bundle tells it. Raises NotFound, also for a run whose beginning is not in the bundle."""
@@ -73,33 +71,11 @@ class BundleEngine(Engine):
         self.path = path
         self._folder = folder
 
-    def tick(self) -> NoReturn:
-        """Refuse, as every command is. Raises ReadOnlyLog."""
+    def _refuse(self, *_given: Any, **_named: Any) -> NoReturn:
+        """Refuse: a bundle was sealed where it was written, and ``verify_bundle`` verifies it. Raises ReadOnlyLog."""
         raise ReadOnlyLog(self.path)
 
-    def sweep(self) -> NoReturn:
-        """Refuse, as ``tick`` does."""
-        raise ReadOnlyLog(self.path)
-
-    def seal(self) -> NoReturn:
-        """Refuse: it was sealed where it was written. Raises ReadOnlyLog."""
-        raise ReadOnlyLog(self.path)
-
-    def verify(self, *_given: Any, **_named: Any) -> NoReturn:
-        """Refuse: ``verify_bundle`` does that for a bundle. Raises ReadOnlyLog."""
-        raise ReadOnlyLog(self.path)
-
-    def anchor(self, *_given: Any, **_named: Any) -> NoReturn:
-        """Refuse, as ``seal`` does."""
-        raise ReadOnlyLog(self.path)
-
-    def await_sealed(self, *_given: Any, **_named: Any) -> NoReturn:
-        """Refuse, as ``seal`` does."""
-        raise ReadOnlyLog(self.path)
-
-    def export(self, *_given: Any, **_named: Any) -> NoReturn:
-        """Refuse: the whole tree is where the log is. Raises ReadOnlyLog."""
-        raise ReadOnlyLog(self.path)
+    tick = sweep = seal = verify = anchor = await_sealed = export = archive = destroy_key = _refuse
 
     def close(self) -> None:
         """Close the log, and throw its copy away."""
@@ -189,6 +165,3 @@ def _read_into(path: str, connection: sqlite3.Connection) -> Found:
 def _write(connection: sqlite3.Connection, rows: list[Row]) -> None:
     connection.executemany(_INSERT, rows)
     rows.clear()
-
-
-__all__: Sequence[str] = ("BundleEngine", "BundleLedger", "open_bundle")

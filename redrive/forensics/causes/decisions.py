@@ -2,21 +2,20 @@
 
 from typing import TYPE_CHECKING
 
-from pydantic import BaseModel, ConfigDict, JsonValue
+from pydantic import JsonValue
 
 from redrive.domain.event import Event, UnknownEvent
 from redrive.domain.identity import PolicyId, Tenant, policy_stream_of
 from redrive.domain.records import PolicyRegistered
+from redrive.projections.models import Model
 
 if TYPE_CHECKING:
     from redrive.ledger.ledger import LogLedger
 
 
-class PolicyUsed(BaseModel):
+class PolicyUsed(Model):
     """A policy that a decision was made by: its *id*, its *kind* and its *body*, as the log keeps it. No body: the
     event that registered it is not in this log."""
-
-    model_config = ConfigDict(frozen=True)
 
     id: str
     kind: str | None

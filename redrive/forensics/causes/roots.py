@@ -2,20 +2,19 @@
 
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, computed_field
+from pydantic import computed_field
 
 from redrive.domain.event import Recorded
 from redrive.domain.run.events import RunClaimed, RunQueued
+from redrive.projections.models import Model
 
 RootKind = Literal["person", "timer", "worker", "external", "host", "unseen"]
 
 
-class Root(BaseModel):
+class Root(Model):
     """What no event caused. *kind*: a person, a timer, a worker's report or claim, something external, the host
     program, or ``unseen``: the log names an event that is not in it, or not yours to see. *who* is the actor, *reason*
     what was given, *id* the command's or timer's name in the log. *sentence* says it in words."""
-
-    model_config = ConfigDict(frozen=True)
 
     kind: RootKind
     who: str

@@ -3,7 +3,7 @@
 from collections import deque
 from typing import TYPE_CHECKING, Any
 
-from pydantic import BaseModel, ConfigDict, JsonValue
+from pydantic import JsonValue
 from pydantic_core import to_jsonable_python
 
 from redrive.domain.dead_letter.events import DeadLetterNoted
@@ -19,6 +19,7 @@ from redrive.forensics.causes.roots import Root, root_of
 from redrive.forensics.footing import Footing
 from redrive.forensics.subjects import found, own_events, whole
 from redrive.history import HistoryEntry, entry_of
+from redrive.projections.models import Model
 
 if TYPE_CHECKING:
     from redrive.ledger.ledger import LogLedger
@@ -26,12 +27,10 @@ if TYPE_CHECKING:
 _NOTES = (NoteAdded, DeadLetterNoted)
 
 
-class WhyStep(BaseModel):
+class WhyStep(Model):
     """A step back. *how* it leads to the step before it: ``changed`` (the first), ``caused`` (the log stores it) or
     ``followed`` (the facts say it). *inputs* are those of the decision that the event holds, *policy* is what it was
     decided by, *root* what the stored cause is when it is no event."""
-
-    model_config = ConfigDict(frozen=True)
 
     how: str
     event: HistoryEntry
@@ -40,11 +39,9 @@ class WhyStep(BaseModel):
     root: Root | None
 
 
-class Why(BaseModel):
+class Why(Model):
     """Why *field* of *key* (None: anything of it) is as it is at the footing's position: *before* and *after* are its
     values around the event that changed it last. *steps* go back to a root: the last one has it."""
-
-    model_config = ConfigDict(frozen=True)
 
     key: str
     subject: str

@@ -1,11 +1,10 @@
 """The replay check: every decision of the log is made again by the code of today; a difference is drift."""
 
 from collections import Counter
-from collections.abc import Callable
 from operator import eq
 from typing import TYPE_CHECKING, Any
 
-from pydantic import BaseModel, ConfigDict, JsonValue
+from pydantic import JsonValue
 
 from redrive.domain.errors import InvalidValue
 from redrive.domain.event import Event, Recorded, UnknownEvent
@@ -15,19 +14,17 @@ from redrive.forensics.decided_again.retrial import Differs, Retrial, take, unre
 from redrive.forensics.decided_again.streams import Streams, recorded_flows
 from redrive.forensics.footing import Footing, footing
 from redrive.forensics.positions import Asked, position_of
+from redrive.forensics.prefix import Progress
 from redrive.projections.batch import collector_paused
+from redrive.projections.models import Model
 
 if TYPE_CHECKING:
     from redrive.engine import Engine
 
-Progress = Callable[[int, int], None]
 
-
-class Difference(BaseModel):
+class Difference(Model):
     """A decision that the code of today would make otherwise. *fields* are the paths that differ, each with what was
     *recorded* and what was *recomputed*; *inputs* is what the rule was asked with."""
-
-    model_config = ConfigDict(frozen=True)
 
     position: int
     stream: str
@@ -44,11 +41,9 @@ class Difference(BaseModel):
     why: str
 
 
-class ReplayReport(BaseModel):
+class ReplayReport(Model):
     """What a replay check found. *checked* counts the decisions that were made again, by rule; *given* what was taken
     as recorded, by why; *first* is the first difference, *differences* counts all, by rule."""
-
-    model_config = ConfigDict(frozen=True)
 
     from_position: int
     to_position: int

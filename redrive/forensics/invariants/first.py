@@ -22,8 +22,6 @@ from collections.abc import Callable, Iterator
 from itertools import groupby
 from typing import TYPE_CHECKING, Any, Protocol
 
-from pydantic import BaseModel, ConfigDict
-
 from redrive.domain.errors import InvalidValue
 from redrive.domain.event import Recorded
 from redrive.domain.identity import COUNTED
@@ -40,6 +38,7 @@ from redrive.forensics.positions import Asked, Position, position_of
 from redrive.forensics.prefix import Progress
 from redrive.forensics.steps import Steps
 from redrive.history import entry_of
+from redrive.projections.models import Model
 
 if TYPE_CHECKING:
     from redrive.engine import Engine
@@ -55,11 +54,9 @@ class Predicate(Protocol):
         """Whether it holds."""
 
 
-class Flip(BaseModel):
+class Flip(Model):
     """Where the invariant began to be *violated*, or began to hold again. *event* is what did it, None where the fold
     began. *rows*: some of what violates it."""
-
-    model_config = ConfigDict(frozen=True)
 
     position: int
     violated: bool
@@ -67,14 +64,12 @@ class Flip(BaseModel):
     rows: tuple[dict[str, Any], ...] = ()
 
 
-class InvariantReport(BaseModel):
+class InvariantReport(Model):
     """What became of an invariant after *start*, up to *end*. *first* is the first violation, None when it held
     throughout; *flips* are all of them and every return, the first 1,000 of *total*. *how* it was watched: by_row,
     by_query or by_predicate; *settled*: only where the events of a command end; *asked* counts how often SQLite or the
     predicate was. Not *exact*: it was asked only every *every* events, what happened in between is not known, and an
     event is the last of those."""
-
-    model_config = ConfigDict(frozen=True)
 
     invariant: str
     name: str | None
@@ -200,6 +195,3 @@ def _flip(now: Now, start: int) -> Flip:
 
 def _called(predicate: Callable[..., object]) -> str:
     return str(getattr(predicate, "__qualname__", type(predicate).__qualname__))
-
-
-__all__ = ["Flip", "How", "InvariantReport", "Look", "Predicate", "first"]

@@ -256,6 +256,3 @@ class AskedAgain:
         self.asked += 1
         violated = self._guard.is_violated()
         return Now(event, violated, self._guard.sample() if violated else ())
-
-
-__all__ = ["AskedAgain", "How", "Now", "RowByRow", "Wants", "Watch"]

@@ -2,9 +2,10 @@
 
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, computed_field
+from pydantic import computed_field
 
 from redrive.forensics.footing import Footing
+from redrive.projections.models import Model
 
 Kind = Literal[
     "attempt", "effect", "compensation", "claim",
@@ -17,7 +18,7 @@ Kind = Literal[
 Subject = Literal["run", "dead letter", "effect", "compensation"]
 
 
-class TimelineEntry(BaseModel):
+class TimelineEntry(Model):
     """A span from *begin_ms* to *end_ms* (None: not over at the timeline's position), or a moment, where both are the
     same. Times are UTC milliseconds as recorded, so that they never go backwards.
 
@@ -27,8 +28,6 @@ class TimelineEntry(BaseModel):
     dead letter or compensation. *what* is for people; so is *cause*. *duration_ms* is how long it
     took, null while it is not over.
     """
-
-    model_config = ConfigDict(frozen=True)
 
     kind: Kind
     lane: str
@@ -62,12 +61,10 @@ MOMENTS = frozenset({"operator", "note", "status", "decision", "other", "unknown
 WAITS = frozenset({"queue", "limit", "backoff", "snooze", "wait", "approval", "pause"})
 
 
-class TimelineLane(BaseModel):
+class TimelineLane(Model):
     """A lane: a node, the run itself (empty *name*) or an effect outside runs, with sums over its
     spans, up to the end of the timeline for those that are not over. *standing*
     is how its last attempt ended, or ``running``."""
-
-    model_config = ConfigDict(frozen=True)
 
     name: str
     attempts: int
@@ -78,15 +75,13 @@ class TimelineLane(BaseModel):
     dead_letter_ms: int
 
 
-class Timeline(BaseModel):
+class Timeline(Model):
     """What happened to *key*, a *subject*: *entries* in the order of the positions where they began.
 
     *correlated*: with everything else of the same run. *begin_ms* and *end_ms* are the times of the first and last of
     *events* events; *events_by_topic* counts them all, those without an entry as well. *clock_regressions* counts
     the events whose own clock stood before that of an earlier one.
     """
-
-    model_config = ConfigDict(frozen=True)
 
     key: str
     subject: Subject

@@ -4,12 +4,11 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
-from pydantic import BaseModel, ConfigDict
-
 from redrive.domain.dead_letter.events import DeadLetterOpened, DeadLetterRetryDispatched
 from redrive.domain.event import Recorded
 from redrive.domain.run.events import AttemptStarted, RunBlocked, RunCompleted, RunFailed
 from redrive.forensics.what_if.paper import FAILS, SUCCEEDS, Choose, Course
+from redrive.projections.models import Model
 
 MOST_COURSES = 32
 MOST_CHOICES = 6
@@ -18,10 +17,8 @@ MOST_EVENTS = 20_000
 """Of one run, over all its courses that are played."""
 
 
-class Bounds(BaseModel):
+class Bounds(Model):
     """At least *low*, at most *high*: with equal numbers, it is known."""
-
-    model_config = ConfigDict(frozen=True)
 
     low: int
     high: int

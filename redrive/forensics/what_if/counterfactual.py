@@ -15,8 +15,8 @@ from redrive.projections.batch import collector_paused
 
 if TYPE_CHECKING:
     from redrive.engine import Engine
-    from redrive.forensics.decided_again.replay_check import Progress
     from redrive.forensics.positions import Asked
+    from redrive.forensics.prefix import Progress
 
 
 class WhatIf:

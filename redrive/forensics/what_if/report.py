@@ -1,10 +1,9 @@
 """What a what-if found. Every number that is not known is told as bounds."""
 
-from pydantic import BaseModel, ConfigDict
-
 from redrive.forensics.decided_again.replay_check import Difference
 from redrive.forensics.footing import Footing
 from redrive.forensics.what_if.bounds import Bounds, exactly
+from redrive.projections.models import Model
 
 BANNER = "COUNTERFACTUAL: none of this happened. Recorded history was decided again under another policy."
 ASSUMPTIONS = (
@@ -19,10 +18,8 @@ ASSUMPTIONS = (
 )
 
 
-class Compared(BaseModel):
+class Compared(Model):
     """A number as it was *recorded*, as it would have been, and the *change*."""
-
-    model_config = ConfigDict(frozen=True)
 
     recorded: int
     counterfactual: Bounds
@@ -34,12 +31,10 @@ def compared(recorded: int, counterfactual: Bounds) -> Compared:
     return Compared(recorded=recorded, counterfactual=counterfactual, change=counterfactual.minus(recorded))
 
 
-class Recoveries(BaseModel):
+class Recoveries(Model):
     """Of the runs that differ: how many complete *earlier*, *later* or *undecided* (it depends on what is unknown),
     *gained* that completed only counterfactually, *lost* that completed only as recorded; *later_ms* in all, negative
     when earlier."""
-
-    model_config = ConfigDict(frozen=True)
 
     earlier: int = 0
     later: int = 0
@@ -50,13 +45,11 @@ class Recoveries(BaseModel):
     later_ms: Bounds = exactly(0)
 
 
-class RunDifference(BaseModel):
+class RunDifference(Model):
     """A run that would have gone another way: from which *position* on, the *first* decision that differs (None: an
     event was dropped), what changes, which recorded attempts were *saved*, which are *unknown* because they never
     happened, and which requests of operators were *unused*. *status* is where it ends if everything unknown fails,
     and if everything succeeds; *later_ms* how much later it completes, when it completes anyway."""
-
-    model_config = ConfigDict(frozen=True)
 
     run: str
     automation: str
@@ -74,10 +67,8 @@ class RunDifference(BaseModel):
     exact: bool
 
 
-class LoadPoint(BaseModel):
+class LoadPoint(Model):
     """One bucket of time: retry attempts that began in it, and dead letters opened up to its end."""
-
-    model_config = ConfigDict(frozen=True)
 
     at_ms: int
     retries_recorded: int
@@ -86,11 +77,9 @@ class LoadPoint(BaseModel):
     dead_letters: Bounds
 
 
-class WhatIfReport(BaseModel):
+class WhatIfReport(Model):
     """What would have been. *runs* tells of the first 200 of the *runs_that_differ*. Of *inexact_runs* only some
     courses were played, because there are too many: their bounds are wide."""
-
-    model_config = ConfigDict(frozen=True)
 
     COUNTERFACTUAL: str = BANNER
     from_position: int

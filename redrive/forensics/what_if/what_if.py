@@ -8,11 +8,12 @@ from redrive.domain.redrive_policy import RedrivePolicy
 from redrive.domain.run.events import RunSubmitted
 from redrive.domain.run.state import Run
 from redrive.forensics.decided_again.recorded_policies import RecordedPolicies
-from redrive.forensics.decided_again.replay_check import Difference, Progress, difference_of
+from redrive.forensics.decided_again.replay_check import Difference, difference_of
 from redrive.forensics.decided_again.retrial import Differs, Retrial, take, unreadable
 from redrive.forensics.decided_again.row_decisions import row_decisions
 from redrive.forensics.decided_again.streams import Streams
 from redrive.forensics.footing import footing
+from redrive.forensics.prefix import Progress
 from redrive.forensics.what_if.bounds import Amounts, Bounds, Named, amounts_of, exactly
 from redrive.forensics.what_if.certain import goes_otherwise
 from redrive.forensics.what_if.counterfactual_log import CounterfactualLogs

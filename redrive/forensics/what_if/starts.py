@@ -1,7 +1,7 @@
 """When the nodes of a course may start: kept in order of time, and brought up to what its events change."""
 
 from heapq import heappop, heappush
-from itertools import count
+from itertools import chain, count
 
 from redrive.domain.event import Event
 from redrive.domain.identity import NodeId
@@ -51,13 +51,20 @@ class Starts:
         return line[0][0] if line else None
 
     def due(self, now_ms: int) -> list[NodeId]:
-        """The nodes that may start now, in the order in which they may."""
+        """The nodes that may start now, in the order in which the run lists them."""
         found: list[tuple[int, int, NodeId]] = []
         while (at := self.soonest()) is not None and at <= now_ms:
             found.append(heappop(self._line))
         for entry in found:  # until they are started
             heappush(self._line, entry)
-        return list(dict.fromkeys(node for _, _, node in found))
+        left = {node for _, _, node in found}
+        ordered: list[NodeId] = []
+        for node in chain(self._run.ready, self._run.waiting) if len(left) > 1 else left:
+            if node in left:
+                ordered.append(node)
+                if len(ordered) == len(left):
+                    break
+        return ordered
 
     def begin(self, node: NodeId, key: Key) -> int:
         """Note that *node* was started; how often *key* was tried before."""

@@ -1,7 +1,7 @@
 """When the nodes of a course may start: kept in order of time, and brought up to what its events change."""
 
 from heapq import heappop, heappush
-from itertools import chain, count
+from itertools import chain
 
 from redrive.domain.event import Event
 from redrive.domain.identity import NodeId
@@ -19,8 +19,7 @@ class Starts:
         self._ready = dict(script.ready_ms)
         self._begun = dict(script.begun)
         self._at: dict[NodeId, int] = {}
-        self._line: list[tuple[int, int, NodeId]] = []
-        self._number = count()
+        self._line: list[tuple[int, NodeId]] = []
         self._changed = Changed()
 
     def changed_by(self, event: Event) -> None:
@@ -41,23 +40,23 @@ class Starts:
             at = self._start_at(node)
             if self._at.get(node) != at:
                 self._at[node] = at
-                heappush(self._line, (at, next(self._number), node))
+                heappush(self._line, (at, node))
 
     def soonest(self) -> int | None:
         """When the next node may start; None: there is none."""
         line = self._line
-        while line and self._at.get(line[0][2]) != line[0][0]:
+        while line and self._at.get(line[0][1]) != line[0][0]:
             heappop(line)
         return line[0][0] if line else None
 
     def due(self, now_ms: int) -> list[NodeId]:
         """The nodes that may start now, in the order in which the run lists them."""
-        found: list[tuple[int, int, NodeId]] = []
+        found: list[tuple[int, NodeId]] = []
         while (at := self.soonest()) is not None and at <= now_ms:
             found.append(heappop(self._line))
         for entry in found:  # until they are started
             heappush(self._line, entry)
-        left = {node for _, _, node in found}
+        left = {node for _, node in found}
         ordered: list[NodeId] = []
         for node in chain(self._run.ready, self._run.waiting) if len(left) > 1 else left:
             if node in left:

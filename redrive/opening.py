@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 from redrive import __version__
 from redrive.domain.classifier import Classifier
@@ -37,7 +37,8 @@ from redrive.projections.view import View, view_path
 if TYPE_CHECKING:
     from redrive.privacy.options import Privacy
 
-Listener = Callable[[Recorded], object]
+Listener: TypeAlias = Callable[[Recorded], object]
+"""Told of each event that this process commits, after the commit and in its thread: not a coroutine function."""
 RedrivePolicies = RedrivePolicy | Callable[[Tenant, str], RedrivePolicy]
 MAX_BUSY_TIMEOUT_MS = 2**31 - 1  # what SQLite and libpq take
 SettingLimits = list[tuple[Limit, Callable[[Transaction], Limit]]]

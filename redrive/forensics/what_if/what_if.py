@@ -228,7 +228,8 @@ def _of_nobody(engine: "Engine", policy: WhatIfPolicy) -> list[str]:
     """A sentence for each automation that the policy names and no run has: a name misspelled changes nothing."""
     asked = "SELECT 1 FROM runs WHERE automation = ? LIMIT 1"
     unknown = [name for name in policy.automations if not engine.views.rows(asked, (name,))]
-    return [f"no run of automation {name!r} is recorded: what the policy says of it changes nothing" for name in unknown]
+    why = "is recorded: what the policy says of it changes nothing"
+    return [f"no run of automation {name!r} {why}" for name in unknown]
 
 
 def _named(attempts: set[Named]) -> tuple[str, ...]:

@@ -51,6 +51,10 @@ CASES: list[tuple[str, Wrong]] = [
     ("dice: 5", lambda _e, u: redrive.open(u, dice=BAD)),
     ("listeners: 5", lambda _e, u: redrive.open(u, listeners=BAD)),
     ("redactor: 5", lambda _e, u: redrive.open(u, redactor=BAD)),
+    ("seal: 5", lambda _e, u: redrive.open(u, seal=BAD)),
+    ("key_file: 5", lambda _e, u: redrive.open(u, key_file=BAD)),
+    ("pin_file: 5", lambda _e, u: redrive.open(u, pin_file=BAD)),
+    ("privacy: 5", lambda _e, u: redrive.open(u, privacy=BAD)),
     ("views: 5", lambda _e, u: redrive.open(u, views=BAD)),
     ("limits: 5", lambda _e, u: redrive.open(u, limits=BAD)),
     ("limits: ", lambda _e, u: redrive.open(u, limits=Limit("total", "", 1))),  # type: ignore[call-overload]
@@ -126,6 +130,15 @@ def test_threads_do_not_take_an_async_engine(url: str, made: Callable[[Any], obj
             made(of(engine).sync)
 
     asyncio.run(main())
+
+
+@pytest.mark.parametrize("part", ["seal", "key_file", "pin_file", "privacy", "listeners", "gate", "limits", "clock"])
+def test_no_log_is_made_for_what_is_refused(tmp_path: Path, part: str) -> None:
+    """An empty one would be found later, and nobody would know whose it is."""
+    given: Any = {part: BAD}
+    with pytest.raises(InvalidValue, match=part):
+        redrive.open(f"sqlite:///{tmp_path}/log.db", **given)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_opening_for_asyncio_takes_async_with(url: str) -> None:

@@ -87,6 +87,10 @@ class TenantQueries:
             return page
         return page.model_copy(update={"items": tuple(_held_back(entry) for entry in page.items)})
 
+    def queue_counts(self, *, automation: str | None = None) -> dict[str, int]:
+        """How many are in each queue now, by its name."""
+        return self._queries.queue_counts(now_ms=self._ledger.now_ms(), automation=automation)
+
     def dead_letters(self, **filters: Unpack[DeadLetterFilters]) -> Page[DeadLetterSummary]:
         """Dead letters, newest first. Filters: status, source, run, node, automation, failure_class, fingerprint,
         effect, text, since_ms, until_ms, active_only, limit, cursor."""

@@ -110,7 +110,7 @@ _STATUS = (
     r"[ :='\"]{1,4}"
 )
 _SERVER = (
-    _STATUS + r"(?:5\d\d|429)\b|\b5\d\d server error\b|\b(?:internal )?server error\b|\bbad gateway\b"
+    _STATUS + r"(?:5\d\d|408|425|429)\b|\b5\d\d server error\b|\b(?:internal )?server error\b|\bbad gateway\b"
     r"|\bservice (?:is )?(?:temporarily )?unavailable\b|\btoo many requests\b|\brate limit(?:ed|s)?\b|\boverloaded\b"
 )
 _AUTHENTICATION = (
@@ -131,6 +131,7 @@ DEFAULT_RULES = (
         exceptions=(
             *("ConnectionError", "TimeoutError", "gaierror", "herror"),  # the standard library; also requests, redis
             *("TimeoutException", "NetworkError", "Timeout", "ConnectTimeout", "ReadTimeout"),  # httpx, requests
+            "RemoteProtocolError",  # httpx, of a server that disconnected without an answer
             *("NewConnectionError", "NameResolutionError", "ConnectTimeoutError", "ReadTimeoutError"),  # urllib3
             *("ClientConnectionError", "EndpointConnectionError"),  # aiohttp, botocore
             *("APIConnectionError", "APITimeoutError", "DeadlineExceeded"),  # clients of model providers, Google

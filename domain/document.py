@@ -1,5 +1,7 @@
 """Policies as documents: checked when they are made, and refused by naming field and accepted range."""
 
+from collections.abc import Iterable
+from difflib import get_close_matches
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -17,7 +19,7 @@ class Document(BaseModel):
         try:
             super().__init__(**data)
         except ValidationError as error:
-            raise _refusal(error, type(self).__name__) from None
+            raise _refusal(error, type(self)) from None
 
     def document(self) -> JsonValue:
         """As JSON, the same for what is equal."""
@@ -25,21 +27,23 @@ class Document(BaseModel):
         return body
 
 
-def _refusal(error: ValidationError, model: str) -> InvalidValue:
+def _refusal(error: ValidationError, model: type[BaseModel]) -> InvalidValue:
     first = error.errors()[0]
     path = [str(part) for part in first["loc"] if "[" not in str(part)]  # the branches of a union are no fields
     cause = first.get("ctx", {}).get("error")
     if not isinstance(cause, InvalidValue):
-        return InvalidValue(".".join(path) or model, first["input"], accepted_by(first))
+        known = model.model_fields if len(path) == 1 else ()
+        return InvalidValue(".".join(path) or model.__name__, first["input"], accepted_by(first, known))
     if path[-1:] != [cause.field]:
         path.append(cause.field)
     return InvalidValue(".".join(path), cause.value, cause.accepted)
 
 
-def accepted_by(error: Any) -> str:
-    """What would have been accepted, in words, by one of pydantic's errors."""
+def accepted_by(error: Any, known: Iterable[str] = ()) -> str:
+    """What would have been accepted, in words, by one of pydantic's errors; *known* are the names of fields."""
     if error["type"] == "extra_forbidden":
-        return "one of the known names"
+        near = get_close_matches(str(error["loc"][-1]), known, n=1)
+        return "one of the known names" + (f" (did you mean {near[0]!r}?)" if near else "")
     message: str = error["msg"]
     return message.removeprefix("Value error, ").removeprefix("Input should be ")
 

@@ -63,7 +63,7 @@ class Node:
                 raise InvalidValue(f"node.{field}", getattr(self, field), f"{cls.__name__}(…)")
         if self.approval is not None and self.wait is not None:
             raise InvalidValue("node.wait", self.wait, f"nothing beside the approval of node {self.id!r}")
-        for field in ("handler", "resource", "timeout_ms", "input", "params"):
+        for field in ("handler", "resource", "provider", "timeout_ms", "input", "params"):
             if (value := getattr(self, field)) is not None:
                 raise InvalidValue(f"node.{field}", value, f"nothing: the engine itself executes node {self.id!r}")
 
@@ -162,7 +162,7 @@ class Flow:
         policies = {id_: RetryPolicy(**body) for id_, body in document["policies"].items()}
         policies[DEFAULT_RETRY.id] = DEFAULT_RETRY
         bodies = ({**body, "retry": policies[body.get("retry", DEFAULT_RETRY.id)]} for body in document["nodes"])
-        return cls(Node(**{**body, **_stateful_wait(body)}) for body in bodies)
+        return cls(_recorded(body) for body in bodies)
 
 
 def dependants(children: Mapping[NodeId, Sequence[NodeId]], roots: Iterable[NodeId]) -> list[NodeId]:
@@ -200,9 +200,13 @@ def find_cycle(nodes: Mapping[NodeId, Node], children: Mapping[NodeId, Sequence[
     return [*reversed(circle), circle[-1]]
 
 
-def _stateful_wait(body: Mapping[str, Any]) -> dict[str, Approval | Wait]:
+def _recorded(body: Mapping[str, Any]) -> Node:
+    """A node as a flow records it. A provider beside an approval, which was let pass once, is a part of its digest."""
     parts: dict[str, Callable[..., Approval | Wait]] = {"approval": Approval, "wait": Wait}
-    return {name: part(**body[name]) for name, part in parts.items() if name in body}
+    waits = {name: part(**body[name]) for name, part in parts.items() if name in body}
+    node = Node(**{**body, **waits, "provider": None if waits else body.get("provider")})
+    object.__setattr__(node, "provider", body.get("provider"))
+    return node
 
 
 def _known(name: str, nodes: Mapping[NodeId, Node]) -> str:

@@ -1,7 +1,7 @@
 """What a host gives to the engine, checked where it is given."""
 
 from collections.abc import Callable, Mapping, Sequence
-from inspect import Parameter, Signature, signature
+from inspect import Parameter, Signature, iscoroutinefunction, signature
 from typing import Any, TypeVar
 
 from redrive.domain.errors import InvalidValue
@@ -24,10 +24,20 @@ def function_given(function: F, field: str, of: str) -> F:
 
 
 def listeners_given(listeners: Sequence[F]) -> tuple[F, ...]:
-    """*listeners* as they are. Raises InvalidValue for one function that is in no list, and for what is no function."""
+    """*listeners* as they are. Raises InvalidValue for one function that is in no list, for what is no function, and
+    for an asynchronous one: nobody would await it."""
     if not isinstance(listeners, (list, tuple)):
         raise InvalidValue("listeners", listeners, "a list of functions of a Recorded")
+    for number, one in enumerate(listeners):
+        if is_asynchronous(one):
+            handing = "one that is not async: it is told in the thread that committed, and may hand over to a loop"
+            raise InvalidValue(f"listeners[{number}]", one, handing)
     return tuple(function_given(one, f"listeners[{n}]", "a Recorded") for n, one in enumerate(listeners))
+
+
+def is_asynchronous(function: object) -> bool:
+    """Whether calling *function* gives a coroutine, as far as can be told without doing it."""
+    return iscoroutinefunction(function) or iscoroutinefunction(getattr(function, "__call__", None))  # noqa: B004
 
 
 def send_given(send: F) -> F:

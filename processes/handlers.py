@@ -92,8 +92,15 @@ class AttemptError(Exception):
 def failure_raised(error: Failure | BaseException) -> Failure | BaseException:
     """The failure that a handler meant by raising *error*; the error itself when the classifier must tell.
 
-    Raises InvalidValue, or whatever a handler's own values raise, when what was meant cannot be recorded.
+    Of a group, as a TaskGroup raises it, what hopes least for another attempt. Raises InvalidValue, or whatever a
+    handler's own values raise, when what was meant cannot be recorded.
     """
+    if isinstance(error, BaseExceptionGroup):
+        return min(map(failure_raised, error.exceptions), key=_hope)
+    return _raised_alone(error)
+
+
+def _raised_alone(error: Failure | BaseException) -> Failure | BaseException:
     match error:
         case Failure():
             return error
@@ -116,6 +123,13 @@ def failure_raised(error: Failure | BaseException) -> Failure | BaseException:
             return Failure(INTERRUPTED, "the handler was cancelled", kind="cancelled")
         case _:
             return error
+
+
+def _hope(meant: Failure | BaseException) -> int:
+    """How much a failure hopes for another attempt."""
+    if not isinstance(meant, Failure):
+        return 2  # the classifier tells
+    return 0 if meant.final else 3 if meant.failure_class == PROVIDER_TRANSIENT else 1
 
 
 def _said(reason: object) -> str:

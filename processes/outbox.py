@@ -4,7 +4,7 @@ import asyncio
 import inspect
 from collections.abc import Awaitable, Callable, Generator, Mapping
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import Any, NoReturn, TypeAlias
 
 from redrive.domain.effect.request import Receipt
 from redrive.domain.effect.state import EffectStatus, withheld_failure
@@ -77,6 +77,11 @@ class Outbox:
     def __init__(self, services: Services, reconcilers: Mapping[str, Reconciler]) -> None:
         self._services = services
         self._reconcilers = reconcilers
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError(
+            "an Attempt stays in the process that has its log open: pass on what it holds, as its run_input"
+        )
 
     def perform(self, wanted: WantedEffect, holder: str, send: Send, caller: Caller | None = None) -> Any:
         """Send *wanted* unless it was done; the stored receipt. For what it raises see ``Attempt.effect``."""

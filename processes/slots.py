@@ -9,6 +9,7 @@ from queue import SimpleQueue
 from typing import Any
 
 from redrive.domain.run.attempts import AttemptId
+from redrive.processes.given import is_asynchronous
 from redrive.processes.handlers import Handler
 from redrive.processes.handout import Attempt
 from redrive.processes.steps import awaited
@@ -67,7 +68,7 @@ class Slots:
     def _begin(self, attempt: Attempt) -> None:
         try:
             handler = self._handlers[attempt.handler]
-            if inspect.iscoroutinefunction(handler) or inspect.iscoroutinefunction(getattr(handler, "__call__", None)):  # noqa: B004
+            if is_asynchronous(handler):
                 self._run_async(handler, attempt)
             else:
                 self._run_in_thread(handler, attempt)

@@ -22,7 +22,7 @@ from redrive.projections.models import (
     RunSummary,
 )
 from redrive.projections.paging import Selection, checked_limit, decode_cursor, page_of, words
-from redrive.projections.queue_queries import entries
+from redrive.projections.queue_queries import entries, lengths
 from redrive.projections.queues import RUNS
 from redrive.projections.view import View
 
@@ -103,6 +103,11 @@ class Queries:
             limit=checked_limit(limit),
             cursor=cursor,
         )
+
+    def queue_counts(self, *, now_ms: int, automation: str | None = None) -> dict[str, int]:
+        """How many are in each queue as of *now_ms*."""
+        self._view.catch_up()
+        return lengths(self._view, tenant=self._tenant, automation=automation, now_ms=now_ms)
 
     def dead_letters(  # noqa: PLR0913 - one for each filter
         self,

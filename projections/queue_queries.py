@@ -11,6 +11,9 @@ BY_STATUS = ("running", "paused", "blocked", "failed")
 QUEUES = ("ready", "scheduled", "retry_backoff", "limited", "awaiting_approval", *BY_STATUS, "needs_review")
 HELD_BACK = ("no_handler", "resource_lock", "rate_limit")
 
+Shape = tuple[str, Sequence[str], Sequence[str]]
+"""A SELECT, the names of its columns, and what it is ordered by."""
+
 _RUN = (
     "run_id",
     "tenant",
@@ -50,6 +53,21 @@ def entries(
 ) -> Page[QueueEntry]:
     """A page of the queue called *name*. Raises InvalidValue for an unknown name."""
     queue = word(name, "queue", QUEUES)
+    chosen, shape = _chosen(view, queue, tenant, automation, now_ms)
+    return _page(view, queue, shape, chosen, now_ms, limit, cursor)
+
+
+def lengths(view: View, *, tenant: str | None, automation: str | None, now_ms: int) -> dict[str, int]:
+    """How many are in each queue."""
+    found = {}
+    for queue in QUEUES:
+        chosen, (select, _, _) = _chosen(view, queue, tenant, automation, now_ms)
+        ((found[queue],),) = view.rows(f"SELECT count(*) FROM ({select}{chosen.sql()})", chosen.values)
+    return found
+
+
+def _chosen(view: View, queue: str, tenant: str | None, automation: str | None, now_ms: int) -> tuple[Selection, Shape]:
+    """Which rows are in a *queue*, and how they are read."""
     names: tuple[str, ...] = (*_RUN, "due_ms", "reason")
     select, order = _RUNS, ["r.created"]
     chosen = Selection(view.id, f"queue {queue}").equal("r.automation", automation)
@@ -69,13 +87,13 @@ def entries(
         chosen.where("r.needs_review = 1")
     else:
         chosen.where("r.status = ?", queue)
-    return _page(view, queue, (select, names, order), chosen, now_ms, limit, cursor)
+    return chosen, (select, names, order)
 
 
 def _page(
     view: View,
     queue: str,
-    shape: tuple[str, Sequence[str], Sequence[str]],
+    shape: Shape,
     chosen: Selection,
     now_ms: int,
     limit: int,

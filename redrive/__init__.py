@@ -80,6 +80,7 @@ _PUBLIC = {
     "redrive.processes.sweep": ("SweepAct", "SweepReport"),
     "redrive.processes.ticker": ("TickReport", "Ticker"),
     "redrive.processes.timers": ("TimerAct", "TimerReport"),
+    "redrive.opening": ("Listener",),
     "redrive.processes.worker": ("Worker",),
     "redrive.projections.models": (
         "CompensationSummary", "Counts", "DeadLetterGroup", "DeadLetterSummary", "EffectSummary", "Page", "QueueEntry",
@@ -232,6 +233,7 @@ if TYPE_CHECKING:
     from redrive.http_effects import http_send as http_send
     from redrive.ledger.limit_status import LimitStatus as LimitStatus
     from redrive.ledger.pending import Pending as Pending
+    from redrive.opening import Listener as Listener
     from redrive.privacy.models import KeyDestruction as KeyDestruction
     from redrive.privacy.models import PrivacyStatus as PrivacyStatus
     from redrive.privacy.options import Privacy as Privacy
@@ -287,13 +289,15 @@ if TYPE_CHECKING:
     from redrive.tenant_engine import TenantEngine as TenantEngine
 
 
-def __getattr__(name: str) -> Any:
-    """Import a public name when it is first used: ``import redrive`` stays fast."""
-    if name not in _HOME:
-        raise AttributeError(f"module 'redrive' has no attribute {name!r}")
-    value = getattr(import_module(_HOME[name]), name)
-    globals()[name] = value
-    return value
+if not TYPE_CHECKING:  # a type checker that saw it would take every name for a public one
+
+    def __getattr__(name: str) -> Any:
+        """Import a public name when it is first used: ``import redrive`` stays fast."""
+        if name not in _HOME:
+            raise AttributeError(f"module 'redrive' has no attribute {name!r}")
+        value = getattr(import_module(_HOME[name]), name)
+        globals()[name] = value
+        return value
 
 
 def __dir__() -> list[str]:

@@ -5,7 +5,7 @@ import inspect
 from collections.abc import Callable, Coroutine, Generator
 from functools import partial, wraps
 from types import TracebackType
-from typing import Any, NoReturn, ParamSpec, Self, TypeVar
+from typing import TYPE_CHECKING, Any, NoReturn, ParamSpec, Self, TypeVar
 
 from redrive.async_tenant import AsyncTenantEngine, AsyncView
 from redrive.asynchronous import Asynchronous, Threads, awaited, command_of
@@ -117,11 +117,13 @@ class Opening:
     def __await__(self) -> Generator[Any, None, AsyncEngine]:
         return self._open().__await__()
 
-    def __enter__(self) -> NoReturn:
-        raise InvalidValue("open_async", "with", "async with, or await: it opens an engine for asyncio")
+    if not TYPE_CHECKING:  # a type checker that saw it would take what follows for never reached, and say nothing
 
-    def __exit__(self, *_error: object) -> None:
-        """Never reached: it cannot be entered."""
+        def __enter__(self) -> NoReturn:
+            raise InvalidValue("open_async", "with", "async with, or await: it opens an engine for asyncio")
+
+        def __exit__(self, *_error: object) -> None:
+            """Never reached: it cannot be entered."""
 
     async def __aenter__(self) -> AsyncEngine:
         self._engine = await self._open()

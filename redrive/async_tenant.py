@@ -32,6 +32,7 @@ class AsyncTenantEngine(Asynchronous[TenantEngine]):
     run = awaited(TenantEngine.run)
     show = awaited(TenantEngine.show)
     queue = awaited(TenantEngine.queue)
+    queue_counts = awaited(TenantEngine.queue_counts)
     dead_letters = awaited(TenantEngine.dead_letters)
     dead_letter = awaited(TenantEngine.dead_letter)
     groups = awaited(TenantEngine.groups)

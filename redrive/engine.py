@@ -1,7 +1,7 @@
 """The engine: one log, its views, and everything that acts on them."""
 
 from collections.abc import Callable, Container
-from typing import Any, ParamSpec, Self, TypeVar
+from typing import Any, NoReturn, ParamSpec, Self, TypeVar
 
 from redrive.archiving_engine import ArchivingEngine
 from redrive.domain.errors import InvalidValue
@@ -46,6 +46,9 @@ class Engine(EvidenceEngine, ForensicEngine, PrivateEngine, ArchivingEngine):
         self.services = services
         self.views = views
         self.evidence = evidence or Custody(ledger)
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError("an Engine stays in the process that opened it: open the log in the other one, too")
 
     @property
     def local(self) -> TenantEngine:

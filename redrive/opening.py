@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 from redrive import __version__
 from redrive.domain.classifier import Classifier
@@ -21,7 +21,7 @@ from redrive.domain.redrive_policy import RedrivePolicy
 from redrive.domain.run.state import Run
 from redrive.domain.values import MAX_INTEGER, clean_integer
 from redrive.engine import Engine
-from redrive.evidence.custody import Custody
+from redrive.evidence.custody import Custody, path_given
 from redrive.ledger.ledger import LogLedger
 from redrive.ledger.urls import location_of
 from redrive.privacy.wiring import attach
@@ -37,7 +37,8 @@ from redrive.projections.view import View, view_path
 if TYPE_CHECKING:
     from redrive.privacy.options import Privacy
 
-Listener = Callable[[Recorded], object]
+Listener: TypeAlias = Callable[[Recorded], object]
+"""Told of each event that this process commits, after the commit and in its thread: not a coroutine function."""
 RedrivePolicies = RedrivePolicy | Callable[[Tenant, str], RedrivePolicy]
 MAX_BUSY_TIMEOUT_MS = 2**31 - 1  # what SQLite and libpq take
 SettingLimits = list[tuple[Limit, Callable[[Transaction], Limit]]]
@@ -85,6 +86,7 @@ def open(  # noqa: A001, PLR0913  (redrive.open reads well; all have defaults)
     clean_integer(cache_bytes, "cache_bytes", 0, MAX_INTEGER)
     telling = [_one_by_one(listener) for listener in listeners_given(listeners)]
     _require_parts(views, gate, classifier, redactor)
+    _require_evidence(seal, key_file, pin_file, privacy)
     asked = functions_given(reconcilers, "reconcilers", "an EffectCall")
     with ExitStack() as opened:
         ledger = LogLedger(
@@ -128,6 +130,19 @@ def _require_parts(views: object, gate: Gate | None, classifier: object, redacto
         instance_given(classifier, Classifier, "classifier", "a Classifier, such as redrive.Classifier()")
     if redactor is not None:
         instance_given(redactor, Redactor, "redactor", "a Redactor, such as redrive.Redactor()")
+
+
+def _require_evidence(seal: object, key_file: str | Path | None, pin_file: str | Path | None, privacy: object) -> None:
+    """As above: before a log is made that nobody opens."""
+    if seal is not None and not isinstance(seal, bool):
+        raise InvalidValue("seal", seal, "True, False, or None: while a worker works")
+    for file, field in ((key_file, "key_file"), (pin_file, "pin_file")):
+        if file is not None:
+            path_given(file, field)
+    if privacy is not None:
+        from redrive.privacy.options import Privacy
+
+        instance_given(privacy, Privacy, "privacy", "a Privacy, such as redrive.Privacy(keys='ops.keys.db')")
 
 
 def _setting(limits: Sequence[Limit]) -> SettingLimits:

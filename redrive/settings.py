@@ -1,7 +1,6 @@
 """Settings: argument > ``REDRIVE_*`` > ``redrive.toml`` > default; one frozen model, every field with its unit."""
 
 import os
-import re
 import tomllib
 from difflib import get_close_matches
 from pathlib import Path
@@ -11,9 +10,9 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from redrive.domain.document import accepted_by
 from redrive.domain.errors import InvalidValue
+from redrive.ledger.urls import urls_in
 
 FILE = "redrive.toml"
-_BETWEEN = re.compile(r"(?<![\s,])[\s,]+(?=[a-z][a-z0-9+.-]*:/)")
 
 
 class Settings(BaseModel):
@@ -75,12 +74,6 @@ class Settings(BaseModel):
                 near = get_close_matches(field, cls.model_fields, n=1)
                 accepted = f"a setting that exists (did you mean {near[0]}?)" if near else "a setting that exists"
             raise InvalidValue(f"setting {field}", first["input"], accepted) from None
-
-
-def urls_in(text: str) -> tuple[str, ...]:
-    """The URLs in *text*, between which commas or blanks stand. Only what looks like the beginning of a URL ends the
-    one before: a file name may have blanks and commas in it."""
-    return tuple(_BETWEEN.split(text.strip()))
 
 
 def _here() -> Path:

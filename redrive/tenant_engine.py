@@ -1,7 +1,7 @@
 """Commands and queries of one tenant: each command is one transaction, and says so in the log."""
 
 from collections.abc import Callable, Container, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from redrive.domain.failure import Failure
 from redrive.domain.flow import Flow
@@ -39,6 +39,9 @@ class TenantEngine(TenantEffects):
     with a key that is not here, PayloadDestroyed when it would have work done with a payload whose key is gone, and
     WrongShard for the first write of a tenant to one of several logs that were not all opened.
     """
+
+    def __reduce__(self) -> NoReturn:
+        self.engine.__reduce__()
 
     def submit(
         self,

@@ -80,11 +80,16 @@ class TenantQueries:
 
     def queue(self, name: str, **filters: Unpack[PageOf]) -> Page[QueueEntry]:
         """A queue: ready, scheduled, retry_backoff, limited, awaiting_approval (every approval that is pending,
-        wherever its run stands), running, paused, blocked, failed or needs_review."""
+        wherever its run stands), running, paused, blocked, failed or needs_review. Filters: automation, limit,
+        cursor."""
         page = self._queries.queue(name, now_ms=self._ledger.now_ms(), **filters)
         if not runs_are_full(self._ledger, self.tenant):
             return page
         return page.model_copy(update={"items": tuple(_held_back(entry) for entry in page.items)})
+
+    def queue_counts(self, *, automation: str | None = None) -> dict[str, int]:
+        """How many are in each queue now, by its name."""
+        return self._queries.queue_counts(now_ms=self._ledger.now_ms(), automation=automation)
 
     def dead_letters(self, **filters: Unpack[DeadLetterFilters]) -> Page[DeadLetterSummary]:
         """Dead letters, newest first. Filters: status, source, run, node, automation, failure_class, fingerprint,
@@ -119,7 +124,8 @@ class TenantQueries:
         return compensation_detail_of(summary, self._ledger.stream(compensation_id))
 
     def groups(self, **filters: Unpack[GroupFilters]) -> Page[DeadLetterGroup]:
-        """Dead letters grouped by the fingerprint of their failure."""
+        """Dead letters grouped by the fingerprint of their failure. Filters: status, source, automation, failure_class,
+        since_ms, until_ms, active_only, limit, cursor."""
         return self._queries.groups(**filters)
 
     def limits(self) -> tuple[LimitStatus, ...]:

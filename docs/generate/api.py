@@ -17,6 +17,7 @@ GROUPS: dict[str, tuple[str, ...]] = {
         "Batch",
         "Pending",
         "Settings",
+        "Listener",
     ),
     "The engine for asyncio": (
         "open_async",

@@ -188,7 +188,8 @@ class Session:
     def _is_set_too(self) -> bool:
         """Whether the same log would be found without the argument."""
         from redrive.domain.errors import InvalidValue
-        from redrive.settings import Settings, urls_in
+        from redrive.ledger.urls import urls_in
+        from redrive.settings import Settings
 
         try:
             return Settings.load().urls == urls_in(self.given["db"])

@@ -77,7 +77,7 @@ def _ways(session: Session, name: str, first: "QueueEntry") -> list[tuple[str, s
 
 def _print_counts(session: Session, acme: "TenantQueries", automation: str | None) -> None:
     out = session.output
-    counts = queue_counts(acme, automation)
+    counts = acme.queue_counts(automation=automation)
     if out.json:
         out.items("queues", [{"queue": queue, "count": n} for queue, n in counts.items()])
         return
@@ -90,31 +90,6 @@ def _print_counts(session: Session, acme: "TenantQueries", automation: str | Non
         ways.append((session.command("dead-letters", "groups", "--active"), "what fails, by cause"))
     if ways:
         out.next(*ways)
-
-
-def queue_counts(acme: "TenantQueries", automation: str | None = None) -> dict[str, int]:
-    """How many there are in each queue now."""
-    acme.engine.views.catch_up()
-    now = acme.engine.now_ms()
-    mine = "r.tenant = ?" if automation is None else "r.tenant = ? AND r.automation = ?"
-    values = (str(acme.tenant),) if automation is None else (str(acme.tenant), automation)
-
-    def count(condition: str, *more: object, source: str = "runs r") -> int:
-        query = f"SELECT count(*) FROM {source} WHERE {mine} AND {condition}"
-        return int(acme.engine.views.rows(query, (*values, *more))[0][0])
-
-    special = {
-        "ready": count("r.status = 'queued' AND r.due_ms <= ?", now),
-        "scheduled": count("r.status = 'queued' AND r.due_ms > ?", now),
-        "retry_backoff": count(
-            "r.status IN ('queued', 'running', 'paused')",
-            source="backoffs b JOIN runs r ON r.run_id = b.run_id",
-        ),
-        "awaiting_approval": count("1", source="approvals a JOIN runs r ON r.run_id = a.run_id"),
-        "limited": count("r.status = 'queued' AND r.queue_reason IN ('resource_lock', 'rate_limit')"),
-        "needs_review": count("r.needs_review = 1"),
-    }
-    return {name: special[name] if name in special else count("r.status = ?", name) for name in QUEUES}
 
 
 def _print_entries(session: Session, acme: "TenantQueries", name: str, entries: "Sequence[QueueEntry]") -> None:

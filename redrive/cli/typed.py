@@ -45,7 +45,6 @@ def _plain(word: str) -> str:
 
 
 def _shown(urls: str) -> list[tuple[str, str]]:
-    from redrive.ledger.urls import hidden
-    from redrive.settings import urls_in
+    from redrive.ledger.urls import hidden, urls_in
 
     return [(url, str(hidden(url))) for url in urls_in(urls)]

@@ -28,14 +28,12 @@ class Custody:
         key_file: str | Path | None = None,
         pin_file: str | Path | None = None,
     ) -> None:
-        if seal is not None and not isinstance(seal, bool):
-            raise InvalidValue("seal", seal, "True, False, or None: while a worker works")
         self._ledger = ledger
         self._seal = seal
         self.origin = origin_of(ledger.id)
         self.store = SqliteEvidence(ledger) if isinstance(ledger.recorder, SqliteRecorder) else PostgresEvidence(ledger)
-        self.keys = KeyFile(_path(key_file, "key_file") if key_file is not None else default_key_file())
-        self.pin = None if pin_file is None else PinFile(_path(pin_file, "pin_file"))
+        self.keys = KeyFile(path_given(key_file, "key_file") if key_file is not None else default_key_file())
+        self.pin = None if pin_file is None else PinFile(path_given(pin_file, "pin_file"))
         if key_file is not None and not self.keys.read():
             raise InvalidValue("key_file", key_file, "a file with a key; redrive keys init creates it")
         clock = ledger.now_ms
@@ -83,7 +81,8 @@ class Custody:
         self._sealer.close()
 
 
-def _path(given: str | Path, field: str) -> Path:
+def path_given(given: str | Path, field: str) -> Path:
+    """The file that *given* names. Raises InvalidValue for what names none."""
     if not isinstance(given, (str, Path)) or not str(given) or "\x00" in str(given):
         raise InvalidValue(field, given, "the path of a file")
     return Path(given).expanduser()

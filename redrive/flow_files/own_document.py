@@ -157,7 +157,7 @@ class NodeDocument(Strict):
             raise InvalidValue("", self.id, f"one of {', '.join(ways)} in this node, not several")
         self._require_none(("env", "cwd") if self.run is None else (), "it goes with run only")
         if ways[0] in ("approval", "wait"):
-            self._require_none(("input", "resource", "timeout_ms"), "redrive itself executes this node")
+            self._require_none(("input", "resource", "provider", "timeout_ms"), "redrive itself executes this node")
         return self
 
     def _require_none(self, fields: tuple[str, ...], why: str) -> None:

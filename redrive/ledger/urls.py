@@ -8,6 +8,7 @@ from redrive.domain.errors import InvalidValue
 _COLON = re.compile(r":(?!//)")
 _NO_PORT = re.compile(r"(://[^:@/?#]*):(?!\d*(?:[/?#]|$))[^@/?#]*(?=[/?#]|$)")
 _SERVER = re.compile(r"postgres(?:ql)?(?:\+\w+)?://.*", re.DOTALL | re.IGNORECASE)
+_BETWEEN = re.compile(r"(?<![\s,])[\s,]+(?=[a-z][a-z0-9+.-]*:/)")
 _SECRET = re.compile(r"(password=)[^&#]*", re.IGNORECASE)
 
 
@@ -16,8 +17,16 @@ def is_server(location: str) -> bool:
     return location.startswith(("postgresql://", "postgres://"))
 
 
+def urls_in(text: str) -> tuple[str, ...]:
+    """The URLs in *text*, between which commas or blanks stand. Only what looks like the beginning of a URL ends the
+    one before: a file name may have blanks and commas in it."""
+    return tuple(_BETWEEN.split(text.strip()))
+
+
 def location_of(url: str) -> str:
     """What the ledger opens: the file that a ``sqlite:///`` URL names, or the URL of a server. Raises InvalidValue."""
+    if isinstance(url, str) and len(urls_in(url)) > 1:
+        raise InvalidValue("db", hidden(url), "one URL in a text; several are given as a list")
     if isinstance(url, str) and is_server(url):
         try:
             from redrive.ledger.postgres.address import address_of

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from redrive.domain.errors import InvalidValue, StorageError
+from redrive.domain.errors import StorageError
 from redrive.domain.identity import Tenant
 from redrive.ledger.ledger import LogLedger
 from redrive.ledger.storage_errors import storage_errors
@@ -38,10 +38,7 @@ def attach(ledger: LogLedger, privacy: "Privacy | None") -> "Encryption | None":
         return None
     from redrive.privacy.encryption import Encryption
     from redrive.privacy.key_store import KeyStore
-    from redrive.privacy.options import Privacy
 
-    if not isinstance(privacy, Privacy):
-        raise InvalidValue("privacy", privacy, "a Privacy, such as redrive.Privacy(keys='ops.keys.db')")
     if known is not None and not Path(privacy.keys).exists():
         raise StorageError(
             f"{privacy.keys}: the key store of this log is missing; without it nothing encrypted is readable"

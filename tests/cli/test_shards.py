@@ -6,7 +6,8 @@ import pytest
 from click.testing import CliRunner, Result
 
 from redrive.cli.root import cli
-from redrive.settings import Settings, urls_in
+from redrive.ledger.urls import urls_in
+from redrive.settings import Settings
 
 A, B = "sqlite:///a.db", "sqlite:///b.db"
 HELLO = Path(__file__).resolve().parents[2] / "examples" / "hello.yaml"

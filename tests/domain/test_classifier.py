@@ -26,6 +26,10 @@ class RateLimitError(Exception):
     """Named like that of a model provider's client."""
 
 
+class RemoteProtocolError(Exception):
+    """Named like that of httpx."""
+
+
 class Unprintable(Exception):
     """Its message cannot be had."""
 
@@ -39,6 +43,7 @@ EXCEPTIONS = [
     (socket.gaierror(-2, "unknown"), "provider_transient", CONNECT),
     (SlowHost("x"), "provider_transient", CONNECT),
     (RateLimitError("x"), "provider_transient", SERVER),
+    (RemoteProtocolError("Server disconnected without sending a response."), "provider_transient", CONNECT),
     (urllib.error.HTTPError("http://x", 503, "Busy", Message(), None), "provider_transient", SERVER),
     (RuntimeError("Server error '502 Bad Gateway' for url 'https://x'"), "provider_transient", SERVER),
     (RuntimeError("Client error '401 Unauthorized' for url 'https://x'"), "provider_auth", AUTH),
@@ -68,6 +73,8 @@ TEXTS = [
     ("requests.exceptions.ReadTimeout: x", CONNECT),
     ("HTTP/1.1 500", SERVER),
     ("status code: 429", SERVER),
+    ("HTTP 425 Too Early", SERVER),
+    ("status: 408", SERVER),
     ("Service Unavailable", SERVER),
     ("curl: (22) The requested URL returned error: 503", SERVER),
     ("Error code: 401 - {'error': {}}", AUTH),

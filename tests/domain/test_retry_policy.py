@@ -251,7 +251,8 @@ def test_the_constructors_validate(make: type[RetryPolicy], values: dict[str, An
         ({"base_delay_ms": -1}, "^base_delay_ms: -1 .* from 0 to 86400000$"),
         ({"max_delay_ms": 1.5}, "^max_delay_ms: 1.5"),
         ({"continue_after_recurrence": "no"}, "^continue_after_recurrence: 'no'"),
-        ({"budget": 5}, "^budget: 5"),
+        ({"budget": 5}, "^budget: 5 .* one of the known names$"),
+        ({"max_dispatch": 5}, r"^max_dispatch: 5 .* \(did you mean 'max_dispatches'\?\)$"),
     ],
 )
 def test_redrive_policies_validate_in_the_same_way(values: dict[str, Any], says: str) -> None:

@@ -25,6 +25,7 @@ from tests.domain.waiting import ASK, ask, begun, rest, yes
         {"approval": ASK, "handler": "h"},
         {"wait": Wait(delay_ms=1), "timeout_ms": 5},
         {"wait": Wait(delay_ms=1), "resource": "r"},
+        {"approval": ASK, "provider": "p"},
         {"approval": ASK, "params": {}},
         {"approval": "go on?"},
         {"wait": 50},
@@ -53,6 +54,12 @@ def test_approvals_and_waits_are_checked_at_the_boundary(cls: type, values: dict
     """A wait of the wrong unit is found before the night, not in it."""
     with pytest.raises(InvalidValue):
         cls(**values)
+
+
+def test_a_recorded_provider_beside_an_approval_is_read_as_it_was() -> None:
+    """It was let pass once, and said nothing; without it the flow would have another name."""
+    recorded = {"version": 1, "nodes": [{**ask("b").document(), "provider": "p"}], "policies": {}}
+    assert Flow.from_document(recorded).document() == recorded
 
 
 def test_flows_with_stateful_waits_read_back_and_others_keep_their_digest() -> None:

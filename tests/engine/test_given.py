@@ -15,6 +15,19 @@ from tests.stores import log_url
 BAD: Any = 5
 """No type checker sees through it."""
 Wrong = Callable[[redrive.Engine, str], object]
+
+
+async def listens(_event: redrive.Recorded) -> None:
+    """Nobody would await it."""
+
+
+class Listens:
+    """The same, as an object."""
+
+    async def __call__(self, event: redrive.Recorded) -> None:
+        await listens(event)
+
+
 CASES: list[tuple[str, Wrong]] = [
     ("db: 5", lambda _e, _u: redrive.open(BAD)),
     ("flow: ", lambda e, _u: e.local.submit(BAD, automation="a")),
@@ -38,11 +51,17 @@ CASES: list[tuple[str, Wrong]] = [
     ("dice: 5", lambda _e, u: redrive.open(u, dice=BAD)),
     ("listeners: 5", lambda _e, u: redrive.open(u, listeners=BAD)),
     ("redactor: 5", lambda _e, u: redrive.open(u, redactor=BAD)),
+    ("seal: 5", lambda _e, u: redrive.open(u, seal=BAD)),
+    ("key_file: 5", lambda _e, u: redrive.open(u, key_file=BAD)),
+    ("pin_file: 5", lambda _e, u: redrive.open(u, pin_file=BAD)),
+    ("privacy: 5", lambda _e, u: redrive.open(u, privacy=BAD)),
     ("views: 5", lambda _e, u: redrive.open(u, views=BAD)),
     ("limits: 5", lambda _e, u: redrive.open(u, limits=BAD)),
     ("limits: ", lambda _e, u: redrive.open(u, limits=Limit("total", "", 1))),  # type: ignore[call-overload]
     ("listeners: ", lambda _e, u: redrive.open(u, listeners=print)),  # type: ignore[call-overload]
     ("listeners[0]: 5", lambda _e, u: redrive.open(u, listeners=[BAD])),
+    ("listeners[1]: <", lambda _e, u: redrive.open(u, listeners=[print, listens])),
+    ("listeners[0]: <", lambda _e, u: redrive.open(u, listeners=[Listens()])),
     ("clock: 5", lambda _e, u: redrive.open(u, clock=BAD)),
     ("dice: 5", lambda _e, u: redrive.open(u, dice=BAD)),
     ("redrive_policy: 5", lambda _e, u: redrive.open(u, redrive_policy=BAD)),
@@ -113,9 +132,18 @@ def test_threads_do_not_take_an_async_engine(url: str, made: Callable[[Any], obj
     asyncio.run(main())
 
 
+@pytest.mark.parametrize("part", ["seal", "key_file", "pin_file", "privacy", "listeners", "gate", "limits", "clock"])
+def test_no_log_is_made_for_what_is_refused(tmp_path: Path, part: str) -> None:
+    """An empty one would be found later, and nobody would know whose it is."""
+    given: Any = {part: BAD}
+    with pytest.raises(InvalidValue, match=part):
+        redrive.open(f"sqlite:///{tmp_path}/log.db", **given)
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_opening_for_asyncio_takes_async_with(url: str) -> None:
     """Instead of a TypeError about protocols."""
-    with pytest.raises(InvalidValue, match="async with"), redrive.open_async(url):
+    with pytest.raises(InvalidValue, match="async with"), redrive.open_async(url):  # type: ignore[attr-defined]
         pass
 
 
@@ -179,3 +207,8 @@ def test_a_closed_engine_says_so_of_questions_too(url: str) -> None:
     for ask in (engine.local.counts, lambda: engine.local.show(run), engine.limits, engine.tick):
         with pytest.raises(redrive.EngineClosed, match="the engine is closed"):
             ask()
+
+
+def misspelled_names_that_users_see() -> None:
+    """Checked by mypy, never called: the names that are imported when they are first used hide no others."""
+    redrive.Wroker  # type: ignore[attr-defined]  # noqa: B018

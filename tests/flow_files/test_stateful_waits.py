@@ -31,6 +31,7 @@ def test_approvals_and_waits_are_read() -> None:
         ({"run": None, "approval": {"prompt": " "}}, "nodes[0].approval.prompt", "not blank"),
         ({"run": None, "approval": {}}, "nodes[0].approval", "the key 'prompt'"),
         ({"run": None, "approval": {"prompt": "x", "timeout": 5}}, "nodes[0].approval.timeout", "timeout_ms"),
+        ({"run": None, "approval": {"prompt": "x"}, "provider": "p"}, "nodes[0].provider", "none, because"),
         ({"run": None, "approval": {"prompt": "x", "timeout_ms": 0}}, "nodes[0].approval.timeout_ms", "an integer"),
         ({"run": None, "wait": {}}, "nodes[0].wait", "either delay_ms or until_ms"),
         ({"run": None, "wait": {"delay_ms": 1, "until_ms": 2}}, "nodes[0].wait", "either delay_ms or until_ms"),

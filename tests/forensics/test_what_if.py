@@ -47,6 +47,16 @@ def asked(shop: Shop, retry: dict[str, Any] | None = None, **more: Any) -> WhatI
         return answer.report
 
 
+def test_a_policy_of_an_automation_that_nobody_runs_is_told(shop: Shop) -> None:
+    """A name misspelled changes nothing, and "nothing changes" would be read as an answer about the other one."""
+    (run,) = shop.acme.runs().items
+    once = {"retry": {"max_attempts": 1}}
+    with shop.engine.what_if({"version": 1, "automations": {run.automation: once, "nigthly": once}}) as answer:
+        assert [note for note in answer.report.notes if "nigthly" in note and "changes nothing" in note]
+        assert not [note for note in answer.report.notes if repr(run.automation) in note]
+        assert answer.report.runs_that_differ == 1
+
+
 def test_it_says_first_what_it_is(shop: Shop) -> None:
     """Nobody takes it for history: the first word of the text, the first key of the document."""
     report = asked(shop)

@@ -2,8 +2,9 @@
 
 import pytest
 
-from redrive.ledger.urls import hidden
-from redrive.settings import urls_in
+import redrive
+from redrive import InvalidValue
+from redrive.ledger.urls import hidden, urls_in
 
 
 @pytest.mark.parametrize(
@@ -32,3 +33,11 @@ def test_what_is_far_too_long_is_told_at_once(part: str) -> None:
     text = part * 100_000
     assert hidden(text)
     assert urls_in(text)
+
+
+@pytest.mark.parametrize("text", ["sqlite:///a.db,sqlite:///b.db", "sqlite:///a.db postgresql://u:hunter2@h/x"])
+def test_several_urls_for_one_are_told_apart(text: str) -> None:
+    """The command line takes them; a program was told of a folder that is missing."""
+    with pytest.raises(InvalidValue, match="several are given as a list") as refused:
+        redrive.open(text)
+    assert "hunter2" not in str(refused.value)

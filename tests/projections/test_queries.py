@@ -80,6 +80,21 @@ def test_pages_of_every_queue_fit_together(plant: Plant, view: View, limit: int)
         assert tuple(pieces) == whole
 
 
+@pytest.mark.parametrize("automation", [None, "nightly"])
+def test_each_queue_is_as_long_as_its_list(plant: Plant, view: View, automation: str | None) -> None:
+    """Of every tenant or of one, of every automation or of one."""
+    plant.live(150)
+    plant.submit(Flow([Node("a")]), "rare")
+    total = {}
+    for tenant in (None, ACME, GLOBEX):
+        queries = Queries(view, tenant)
+        counts = queries.queue_counts(now_ms=plant.now, automation=automation)
+        lists = {name: queries.queue(name, now_ms=plant.now, automation=automation, limit=1_000) for name in counts}
+        assert counts == {name: len(page.items) for name, page in lists.items()}
+        total[tenant] = sum(counts.values())
+    assert total[None] == total[ACME] + total[GLOBEX] > total[ACME] > 1
+
+
 @pytest.mark.parametrize("cursor", ["", "x", "AAAA", "é", "W10", "eyJhIjoxfQ", "\ud800", "WyJmIiwxXQ=="])
 def test_a_cursor_of_nobody_is_refused(queries: Queries, cursor: str) -> None:
     """Whatever it is made of."""

@@ -185,4 +185,5 @@ def types_that_users_see() -> None:
     assert_type(redrive.open(["sqlite:///a.db"], cache_bytes=1), ShardedEngine)
     assert_type(redrive.open(tuple(urls), seal=True), ShardedEngine)  # type: ignore[arg-type]
     redrive.open(["sqlite:///a.db"], cache=1)  # type: ignore[call-overload]
+    redrive.open(["sqlite:///a.db"]).verify()  # type: ignore[attr-defined]
     redrive.Worker(redrive.open(["sqlite:///a.db"]), {})

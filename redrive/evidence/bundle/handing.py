@@ -146,7 +146,7 @@ def _place(beside: Path, path: Path, *, force: bool) -> None:
 
 def _require_free(path: Path, *, force: bool) -> None:
     if path.is_dir() or (not force and (path.exists() or path.is_symlink())):
-        raise InvalidValue("to", str(path), "a path where there is nothing yet; --force replaces a file")
+        raise InvalidValue("to", str(path), "a path where there is nothing yet; force=True (--force) replaces a file")
 
 
 @contextlib.contextmanager

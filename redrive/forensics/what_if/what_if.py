@@ -63,7 +63,7 @@ class Inquiry:
         self._runs: list[RunDifference] = []
         kept = kept_as_recorded(self._ledger, drop)
         self._gone = self._dropped_at - kept.keys()
-        self._notes = list(kept.values())
+        self._notes = [*_of_nobody(engine, policy), *kept.values()]
 
     def make(self, progress: Progress | None) -> WhatIfReport:
         """Read the log and report."""
@@ -223,6 +223,14 @@ class Inquiry:
             notes=tuple(self._notes),
             footing=footing(self._engine, self._until),
         )
+
+
+def _of_nobody(engine: "Engine", policy: WhatIfPolicy) -> list[str]:
+    """A sentence for each automation that the policy names and no run has: a name misspelled changes nothing."""
+    asked = "SELECT 1 FROM runs WHERE automation = ? LIMIT 1"
+    unknown = [name for name in policy.automations if not engine.views.rows(asked, (name,))]
+    why = "is recorded: what the policy says of it changes nothing"
+    return [f"no run of automation {name!r} {why}" for name in unknown]
 
 
 def _named(attempts: set[Named]) -> tuple[str, ...]:

@@ -12,6 +12,7 @@ from redrive.ledger.urls import hidden
 
 SCHEMA = "redrive"
 ACCEPTED = "postgresql://user@host:port/database?schema=name (the schema, redrive by default, holds one log)"
+NAMED = "at most 63 small letters, digits and _, not beginning with a digit or pg_"
 _NAME = re.compile(r"[a-z_][a-z0-9_]{0,62}")
 
 
@@ -28,7 +29,7 @@ def address_of(url: str) -> Address:
     """What *url* says. Raises InvalidValue."""
     try:
         parts = urlsplit(url)
-        port, query = parts.port, dict(_query(parts.query))
+        port, query = parts.port, _query(parts.query)
     except ValueError:
         raise InvalidValue("db", hidden(url), ACCEPTED) from None
     schema = query.pop("schema", SCHEMA)
@@ -38,7 +39,7 @@ def address_of(url: str) -> Address:
     if parts.netloc.count("@") > 1:  # libpq would take what follows the first one for the host, and quote it
         raise InvalidValue("db", hidden(url), "a URL with `@` in user or password written as %40")
     if not _NAME.fullmatch(schema) or schema.startswith("pg_"):
-        raise InvalidValue("db", schema, "a schema's name of small letters, digits and _, not beginning with pg_")
+        raise InvalidValue("db", schema, f"one schema's name: {NAMED}")
     query_text = urlencode(query, quote_via=quote)
     conninfo = f"postgresql://{parts.netloc}{parts.path}{'?' if query else ''}{query_text}"
     try:
@@ -50,6 +51,11 @@ def address_of(url: str) -> Address:
     return Address(conninfo, schema, f"postgresql://{where}/{database}?schema={schema}", database)
 
 
-def _query(text: str) -> list[tuple[str, str]]:
-    """As the driver reads it: a plus is a plus. Raises ValueError."""
-    return parse_qsl(text.replace("+", "%2B"), strict_parsing=bool(text))
+def _query(text: str) -> dict[str, str]:
+    """As the driver reads it: a plus is a plus. Of a schema, all that is said: none, or two, is not the default one.
+    Raises ValueError."""
+    said = parse_qsl(text.replace("+", "%2B"), keep_blank_values=True, strict_parsing=bool(text))
+    query = {name: value for name, value in said if value}
+    if schemas := [value for name, value in said if name == "schema"]:
+        query["schema"] = ", ".join(schemas)
+    return query

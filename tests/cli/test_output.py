@@ -29,6 +29,7 @@ def test_elastic_columns_give_way_first_and_ids_never() -> None:
     assert fitted(COLUMNS[:3], [8, 16, 90], 80) == [8, 16, 52]
     assert fitted(COLUMNS[:3], [8, 60, 90], 40) == [8, 16, 12]
     assert fitted((Column("id", whole=True),), [36], 20) == [20]
+    assert fitted((*COLUMNS, Column("used", right=True)), [8, 16, 90, 20, 4], 40) == [8, 6, 7, 7, 4]
 
 
 @pytest.mark.parametrize(("width", "told"), [(9, "fetch_all"), (8, "fe…h_all"), (4, "f…ll"), (2, "…l")])
@@ -39,7 +40,9 @@ def test_names_that_begin_alike_are_cut_in_the_middle(width: int, told: str) -> 
 
 @pytest.mark.parametrize("width", [40, 80, 119])
 def test_a_table_fits_the_terminal(width: int, capsys: pytest.CaptureFixture[str]) -> None:
-    """And the id in it is whole."""
+    """And the id in it is whole, however many columns there are."""
+    Output(json=False, terminal=True, width=width).table((*COLUMNS, *COLUMNS[1:3]), [(*ROW, *ROW[1:3])])
+    assert "a1b2c3d4 " in capsys.readouterr().out
     Output(json=False, terminal=True, width=width).table(COLUMNS, [ROW])
     lines = capsys.readouterr().out.splitlines()
     assert max(map(len, lines)) <= width

@@ -26,9 +26,9 @@ def group_ways(session: Session, acme: "TenantQueries", fingerprint: str) -> lis
     elif asked := next((letter for letter in open_ if letter.source == "stateful_wait"), None):
         again = ("recover", asked.run_id[:8], "--reason", "WHY")
         steps.append((session.command(*again), "have the newest asked again"))
-    if not open_ and (parked := acme.dead_letters(fingerprint=fingerprint, status="parked", limit=1).items):
-        grant = ("dead-letters", "grant", parked[0].id[:8], "1", "--reason", "WHY")
-        steps.append((session.command(*grant), "allow the newest one more"))
+    if acme.dead_letters(fingerprint=fingerprint, status="parked", limit=1).items:
+        grant = ("dead-letters", "grant", "--all", *same, "1", "--reason", "WHY")
+        steps.append((session.command(*grant), "allow each that is parked one more"))
     return steps
 
 

@@ -48,6 +48,8 @@ def verify(
         out.item("verification", report)
     else:
         _tell(out, report)
+        if report.findings and all(one.kind in ("view", "agenda") for one in report.findings):
+            out.next((session.command("views", "rebuild"), "the log itself is sound: make views and agenda anew of it"))
     return report.result.exit_code
 
 

@@ -48,6 +48,23 @@ def test_each_answer_has_its_exit_code(kept: World) -> None:
     assert "leaf 6, position 7" in told.stdout
 
 
+def test_views_that_were_changed_are_to_be_made_anew(world: World) -> None:
+    """The log is sound, and the way on is named; it leads back. Where the log was changed no way is offered."""
+    world.run("seal")
+    world.run("queues")
+    (views,) = Path(world.url.removeprefix("sqlite:///")).parent.glob("*.views-????????.db")
+    with closing(sqlite3.connect(views)) as connection:
+        connection.execute("UPDATE dead_letters SET status = 'resolved'")
+        connection.commit()
+    changed = world.run("verify")
+    assert changed.exit_code == 1
+    assert "views rebuild  # the log itself is sound" in changed.stderr
+    world.run("views", "rebuild")
+    assert world.run("verify").exit_code == 2
+    tamper(world)
+    assert "rebuild" not in world.run("verify").stderr
+
+
 def test_without_an_anchor_it_is_only_self_consistent(world: World, tmp_path: Path) -> None:
     """Exit 2; with a checkpoint that was kept, 0; too much unsealed, 3."""
     (tmp_path / "kept.txt").write_text(world.run("seal").stdout)

@@ -48,7 +48,7 @@ class EventLines:
             if day != self._day:
                 self._out.say(f"{' ' * len(place)}{day} UTC")
                 self._day = day
-            self._out.say(f"{place}{time}  {sentence}")
+            self._out.say(f"{place}{time}  {sentence}", hang=len(place) + len(time) + 2)
         else:
             self._out.say(f"{place}{day}T{time}Z  {printable(entry.topic)}  {sentence}")
 

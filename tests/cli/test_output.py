@@ -4,8 +4,11 @@ import json
 
 import pytest
 
+from redrive.cli.events import EventLines
 from redrive.cli.output import Output, folded, printable
 from redrive.cli.tables import Column, fitted, plain_lines, shortened
+from redrive.domain.redaction import Redactor
+from redrive.history import HistoryEntry
 
 COLUMNS = (Column("id", whole=True), Column("status"), Column("why", elastic=True), Column("at", wide=True))
 ROW = ("a1b2c3d4", "open", "a reason that is rather long, longer than what a narrow terminal has room for", "now")
@@ -96,3 +99,18 @@ def test_long_lines_go_on_below_their_beginning() -> None:
     assert all(line.startswith(" " * 23) and len(line) <= 60 for line in lines[1:])
     assert "".join(text.split()) == "".join("".join(lines).split())
     assert folded("short", 60, 70) == "short"
+
+
+def test_events_that_are_longer_than_the_terminal_go_on_below_their_words(capsys: pytest.CaptureFixture[str]) -> None:
+    """So that the times stand alone in their column; in a pipe an event is one line."""
+    entry = HistoryEntry.model_construct(
+        position=7, recorded_at_ms=0, topic="x.y", run="", node=None, actor="human:ana", on_behalf_of=None,
+        reason="the bank was down " * 8, data={},
+    )  # fmt: skip
+    for terminal in (True, False):
+        EventLines(Output(json=False, terminal=terminal, width=60), Redactor()).print(entry)
+    _, first, *others, piped = capsys.readouterr().out.splitlines()
+    assert first.startswith("     7  00:00:00.000  x.y (by ana: the bank")
+    assert len(others) == 3
+    assert all(len(line) <= 60 and line.startswith(" " * 22) for line in others)
+    assert piped.count("the bank was down") == 8

@@ -165,7 +165,7 @@ def _sum_up(session: Session, tenant: "TenantEngine", summary: "Summary") -> Non
         return
     output.say(
         f"{run.status}: {run.succeeded} of {run.nodes} nodes succeeded, {counted(run.attempts, 'attempt')}, "
-        f"{counted(run.retries, 'retry', 'retries')}, {counted(len(letters), 'dead letter')} open, "
+        f"{counted(run.retries, 'retry', 'retries')}, {counted(run.open_letters, 'dead letter')} open, "
         f"{duration(round(summary.seconds * 1000))}"
     )
     if run.status == "running":
@@ -200,9 +200,9 @@ def _next(
     if any(letter.status == "open" and letter.source != "stateful_wait" for letter in letters):
         retry = session.command("dead-letters", "retry", "--run", run_id, "--all", "--reason", "WHY")
         found.append((retry, "do it again; then give the run command again"))
-    for letter in [letter for letter in letters if letter.status == "parked"][:1]:
-        grant = session.command("dead-letters", "grant", letter.id, "3", "--reason", "WHY")
-        found.append((grant, "allow more dispatches of a parked one; then run again"))
+    if any(letter.status == "parked" for letter in letters):
+        grant = session.command("dead-letters", "grant", "--run", run_id, "--all", "3", "--reason", "WHY")
+        found.append((grant, "allow more dispatches of what is parked; then give the run command again"))
     if status == "paused":
         found.append((session.command("resume", run_id, "--reason", "checked"), "lift the pause"))
     found.append((session.command("history", run_id), "everything that happened"))

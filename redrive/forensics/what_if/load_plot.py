@@ -77,7 +77,7 @@ def _title(report: WhatIfReport) -> str:
 def _note(report: WhatIfReport) -> str:
     differ = f"{report.runs_that_differ:,} run{'' if report.runs_that_differ == 1 else 's'} would have gone another way"
     drawn = f" Of {report.inexact_runs:,}, only some courses are drawn." if report.inexact_runs else ""
-    return f"Recorded history decided again: {differ}. A band spans what cannot be known.{drawn}"
+    return f"Decided again: {differ}. A band spans what cannot be known.{drawn}"
 
 
 def _legend() -> list[str]:

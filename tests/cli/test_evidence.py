@@ -104,6 +104,33 @@ def test_keys_are_shown_without_their_private_half(kept: World, tmp_path: Path) 
     assert private not in kept.run("--json", "keys", "show").stdout
 
 
+def test_a_bundle_of_today_is_verified_by_the_key_that_signs(kept: World) -> None:
+    """An older key beside it did not sign, and the answer says who did; a file that is not there is no answer."""
+    kept.run("seal")
+    kept.run("keys", "rotate")
+    for text in ("sealed by both", "sealed by the new key"):
+        assert kept.run("note", kept.ids.blocked, text, "--reason", "x").exit_code == 0
+    assert kept.run("export", "--run", kept.ids.blocked, "-o", "case.tar").exit_code == 0
+    Path("one.key").write_text(kept.run("keys", "show", "--signing").stdout)
+    Path("all.key").write_text(kept.run("keys", "show").stdout)
+    assert kept.run("bundle", "verify", "case.tar", "--key", "one.key").exit_code == 0
+    old = kept.run("bundle", "verify", "case.tar", "--key", "all.key")
+    signer = "+".join(Path("one.key").read_text().split("+")[:2])
+    assert (old.exit_code, f"did not sign the checkpoint; signed by {signer}" in old.stdout) == (4, True)
+    for option in ("--key", "--pin"):
+        missing = kept.run("bundle", "verify", "case.tar", option, "nofile")
+        assert (missing.exit_code, missing.stdout) == (64, "")
+        assert f"{option[2:]}: 'nofile' is not accepted; expected " in missing.stderr
+
+
+def test_a_policy_that_makes_no_sense_is_refused_in_a_sentence(world: World) -> None:
+    """Which key, and what is accepted."""
+    Path("policy.yaml").write_text("trusted: x\n")
+    told = world.run("verify", "--policy", "policy.yaml")
+    assert (told.exit_code, told.stdout) == (64, "")
+    assert "policy trusted: 'x' is not accepted; expected one of the known names" in told.stderr
+
+
 def test_the_schemas_of_evidence_stay(kept: World) -> None:
     """As the others do."""
     assert set(FROZEN["redrive.keys/1"]) <= set(kept.json("keys", "show")["items"][0])

@@ -14,6 +14,8 @@ from redrive.domain.run import wait_events as w
 from redrive.domain.run.settle import Standing, settle, standing_of, stop, wait_until, waits
 from redrive.domain.run.state import FINAL, NodeStatus, Run
 
+MOST_NAMED = 5
+
 
 def follow(
     run: Run,
@@ -147,7 +149,9 @@ def _pending(run: Run, node: str, command: str, now_ms: int) -> NodeId:
     subject = f"node {node!r} of run {run.id}"
     state = run.nodes.get(NodeId(node))
     if state is None:
-        raise InvalidValue("node", node, "the id of an approval of this run's flow")
+        asked = [id_ for id_, status in run.nodes.items() if status.status is NodeStatus.AWAITING_APPROVAL]
+        pending = f"pending: {', '.join(map(repr, asked[:MOST_NAMED]))}" if asked else "none is pending"
+        raise InvalidValue("node", node, f"the id of an approval of this run's flow; {pending}")
     if run.status in FINAL:
         raise NotAllowed(command, subject, f"the run is {run.status}")
     if run.flow.nodes[NodeId(node)].approval is None:

@@ -56,7 +56,8 @@ def _decide(session: Session, command: str, text: str, node: str, actor: str, re
         out.item("run-operation", {"command": command, **run.model_dump(mode="json")})
         return
     name, short = printable(run.automation, 60), id_[:8]
-    out.say(f"Node {printable(node, 60)} of run {short} ({name}) is {_DONE[command]}; the run is {run.status}.")
+    status = run.status.replace("_", " ")
+    out.say(f"Node {printable(node, 60)} of run {short} ({name}) is {_DONE[command]}; the run is {status}.")
     shown = (session.command("show", short), "how it stands")
     if run.status in ("failed", "blocked"):
         out.next((session.command("recover", short, "--reason", "WHY"), "have it asked again"), shown)

@@ -9,6 +9,7 @@ from redrive.cli.context import Session, pass_session
 from redrive.cli.options import Answering, Group
 from redrive.cli.output import Output, printable
 from redrive.cli.times import absolute
+from redrive.domain.errors import InvalidValue
 
 if TYPE_CHECKING:
     from redrive.engine import Engine
@@ -43,7 +44,7 @@ def verify(session: Session, file: str, keys: tuple[str, ...], pins: tuple[Path,
     report = verify_bundle(
         file,
         keys=[line for text in keys for line in _lines(text)],
-        pins=[pin.read_bytes() for pin in pins],
+        pins=[_read("pin", pin) for pin in pins],
     )
     if out.json:
         out.item("bundle", report)
@@ -82,5 +83,14 @@ def _facts(report: "BundleReport") -> list[tuple[str, object]]:
 
 
 def _lines(text: str) -> list[str]:
-    lines = [text] if "+" in text else Path(text).read_text(encoding="utf-8").splitlines()
+    lines = [text] if "+" in text else _read("key", Path(text)).decode("utf-8", "replace").splitlines()
     return [line for line in lines if line.strip()]
+
+
+def _read(field: str, path: Path) -> bytes:
+    """What is trusted, from a file. Raises InvalidValue."""
+    try:
+        return path.read_bytes()
+    except (OSError, ValueError) as error:
+        also = "name+id+key, or " if field == "key" else ""
+        raise InvalidValue(field, str(path), f"{also}a file that can be read ({error})") from None

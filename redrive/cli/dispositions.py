@@ -1,6 +1,7 @@
 """What is decided about dead letters: retry, ignore, abandon, resolve, compensate, grant, reopen, note."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 import click
@@ -10,17 +11,24 @@ from redrive.cli.decide import Decision, decide
 from redrive.cli.letter_filters import letter_filters
 from redrive.cli.options import Command, acted, reasoned
 
+_Option = Callable[[Callable[..., int]], Callable[..., int]]
+_WHO_AND_WHY = MappingProxyType({"actor": "actor", "reason": "reason"})
 
-def _of_many(decision: Decision, told: str) -> click.Command:
-    """A command about the dead letters that are named, or all that the filters leave; *told* is its help."""
 
-    def decides(session: Session, /, ids: Sequence[str], all_: bool, actor: str, reason: str, **filters: Any) -> int:
-        return decide(session, decision, ids, all_, filters, actor=actor, reason=reason)
+def _of_many(decision: Decision, told: str, *options: _Option, says: Mapping[str, str] = _WHO_AND_WHY) -> click.Command:
+    """A command about the dead letters that are named, or all that the filters leave; *told* is its help. What else it
+    asks for, by *options*, the engine is told by the names that *says* gives."""
+
+    def decides(session: Session, /, ids: Sequence[str], all_: bool, **asked: Any) -> int:
+        said = {name: asked.pop(option) for option, name in says.items()}
+        return decide(session, decision, ids, all_, asked, **said)
 
     named = click.argument("ids", nargs=-1, metavar="[ID]…")
     all_ = click.option("--all", "all_", is_flag=True, help="All that the filters leave: look with `list` first.")
-    command = click.command(decision.verb, cls=Command, help=told)
-    return command(named(all_(letter_filters(reasoned(pass_session(decides))))))
+    asks: Callable[..., int] = pass_session(decides)
+    for option in options or (reasoned,):
+        asks = option(asks)
+    return click.command(decision.verb, cls=Command, help=told)(named(all_(letter_filters(asks))))
 
 
 retry = _of_many(
@@ -55,30 +63,27 @@ reopen = _of_many(
     Those named, or --all that the filters leave (ignored ones, unless --status says otherwise).
     """,
 )
+grant = _of_many(
+    Decision("grant", "grant_retries", "parked"),
+    """Allow N more dispatches of dead letters, and retry them.
 
+    Those named, or --all that the filters leave (parked ones, unless --status says otherwise). N is from 1 to 100, for
+    each of them. This is the way on for parked ones, whose dispatches are used up.
+    """,
+    reasoned,
+    click.argument("n", type=int),
+    says={**_WHO_AND_WHY, "n": "n"},
+)
+note = _of_many(
+    Decision("note", "note_dead_letter", "open"),
+    """Write something down about dead letters.
 
-@click.command(cls=Command)
-@click.argument("id_", metavar="ID")
-@click.argument("n", type=int)
-@reasoned
-@pass_session
-def grant(session: Session, id_: str, n: int, actor: str, reason: str) -> int:
-    """Allow N more dispatches of a dead letter, and retry it.
-
-    N is from 1 to 100. This is the way on for a parked one, whose dispatches are used up.
-    """
-    decision = Decision("grant", "grant_retries", "parked")
-    return decide(session, decision, [id_], False, {}, n=n, actor=actor, reason=reason)
-
-
-@click.command(cls=Command)
-@click.argument("id_", metavar="ID")
-@click.argument("text")
-@acted
-@pass_session
-def note(session: Session, id_: str, text: str, actor: str) -> int:
-    """Write something down about a dead letter."""
-    return decide(session, Decision("note", "note_dead_letter", "open"), [id_], False, {}, text=text, actor=actor)
+    About those named, or --all that the filters leave (open ones, unless --status says otherwise).
+    """,
+    acted,
+    click.argument("note_", metavar="TEXT"),
+    says={"actor": "actor", "note_": "text"},
+)
 
 
 DISPOSITIONS = (retry, ignore, abandon, resolve, compensate, grant, reopen, note)

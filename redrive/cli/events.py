@@ -12,15 +12,19 @@ if TYPE_CHECKING:
     from redrive.history import HistoryEntry
     from redrive.tenant_queries import TenantQueries
 
+_OF_RUNS = ("run.", "dead-letter.", "effect.", "compensation.")
+
 
 class EventLines:
     """Prints events one by one: JSON, or a line for people. On a terminal the day stands on a line of its own.
 
-    Inputs and outputs are stored exactly; nobody is shown the secrets in them.
+    Inputs and outputs are stored exactly; nobody is shown the secrets in them. *runs*: each line begins with the run
+    it is about, where the events of many stand together.
     """
 
-    def __init__(self, out: Output, redactor: "Redactor", *, positions: bool = True) -> None:
+    def __init__(self, out: Output, redactor: "Redactor", *, positions: bool = True, runs: bool = False) -> None:
         self._out = out
+        self._runs = runs
         self._redactor = redactor
         self._positions = positions
         self._day = ""
@@ -38,11 +42,13 @@ class EventLines:
         time = f"{clock(entry.recorded_at_ms, '%H:%M:%S')}.{entry.recorded_at_ms % 1_000:03}"
         day = clock(entry.recorded_at_ms, "%Y-%m-%d")
         place = f"{entry.position:>6}  " if self._positions else ""
+        if self._runs and entry.topic.startswith(_OF_RUNS) and entry.run:
+            sentence = f"{printable(entry.run[:8])} {sentence}"
         if self._out.terminal:
             if day != self._day:
                 self._out.say(f"{' ' * len(place)}{day} UTC")
                 self._day = day
-            self._out.say(f"{place}{time}  {sentence}")
+            self._out.say(f"{place}{time}  {sentence}", hang=len(place) + len(time) + 2)
         else:
             self._out.say(f"{place}{day}T{time}Z  {printable(entry.topic)}  {sentence}")
 

@@ -48,14 +48,15 @@ def rotate(session: Session) -> None:
 
 
 @keys.command(cls=Command)
+@click.option("--signing", is_flag=True, help="Only the one that signs: for who is to verify bundles of today.")
 @pass_session
-def show(session: Session) -> None:
+def show(session: Session, signing: bool) -> None:
     """Show the public keys, the newest first."""
-    _tell(session, _file(session), "")
+    _tell(session, _file(session), "", most=1 if signing else None)
 
 
-def _tell(session: Session, file: "KeyFile", done: str) -> None:
-    out, found = session.output, file.read()
+def _tell(session: Session, file: "KeyFile", done: str, most: int | None = None) -> None:
+    out, found = session.output, file.read()[:most]
     rows: list[dict[str, Any]] = [
         {"verifier": str(key.verifier), "created_ms": key.created_ms, "signs": n == 0} for n, key in enumerate(found)
     ]

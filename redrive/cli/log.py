@@ -39,7 +39,7 @@ def tail(session: Session, lines: int, follow: bool, topics: tuple[str, ...]) ->
     acme, out = session.tenant_engine(), session.output
     last = acme.engine.ledger.last_position()
     found = _last(acme, last, lines, topics)
-    printer = EventLines(out, acme.services.redactor)
+    printer = EventLines(out, acme.services.redactor, runs=True)
     for event in found:
         printer.print(entry_of(event))
     if not found and lines and not out.json and not follow:

@@ -28,7 +28,7 @@ _MEANINGS = {
     "paused": "until an operator resumes them",
     "blocked": "cannot go on: dead letters",
     "failed": "a node failed for good",
-    "needs_review": "nothing but an operator will move them",
+    "needs_review": "stopped, and no dead letter will move them",
 }
 
 _STUCK = ("paused", "blocked", "failed", "needs_review")

@@ -10,6 +10,7 @@ import click
 from redrive.cli.approvals import MOST_SHOWN, deciding
 from redrive.cli.context import Session, pass_session
 from redrive.cli.counted import counted
+from redrive.cli.group_ways import LOOKED_AT, is_doubtful
 from redrive.cli.json_input import document
 from redrive.cli.options import Command, acted
 from redrive.cli.output import Output, printable
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from redrive.cli.progress import Bar, Lines
     from redrive.executors import Allowed
     from redrive.flow_files import FlowFile
-    from redrive.projections.models import DeadLetterSummary
+    from redrive.projections.models import DeadLetterSummary, RunSummary
     from redrive.run_detail import NodeDetail
     from redrive.runner import Choice, Chosen, Summary
     from redrive.simulation import Simulation
@@ -165,7 +166,7 @@ def _sum_up(session: Session, tenant: "TenantEngine", summary: "Summary") -> Non
         return
     output.say(
         f"{run.status}: {run.succeeded} of {run.nodes} nodes succeeded, {counted(run.attempts, 'attempt')}, "
-        f"{counted(run.retries, 'retry', 'retries')}, {counted(len(letters), 'dead letter')} open, "
+        f"{counted(run.retries, 'retry', 'retries')}, {counted(run.open_letters, 'dead letter')} open, "
         f"{duration(round(summary.seconds * 1000))}"
     )
     if run.status == "running":
@@ -182,28 +183,33 @@ def _sum_up(session: Session, tenant: "TenantEngine", summary: "Summary") -> Non
         output.say("once it is decided, the same run command goes on")
     elif run.status == "queued":
         output.say("the same run command goes on")
-    output.next(*_next(session, run.run_id, run.status, letters, asked))
+    output.next(*_next(session, tenant, run, letters, asked))
 
 
 def _next(
     session: Session,
-    run_id: str,
-    status: str,
+    tenant: "TenantEngine",
+    run: "RunSummary",
     letters: Sequence["DeadLetterSummary"],
     nodes: Sequence["NodeDetail"],
 ) -> list[tuple[str, str]]:
+    run_id, open_ = run.run_id, [letter for letter in letters if letter.status == "open"]
+    doubtful = [letter for letter in open_[:LOOKED_AT] if is_doubtful(tenant, letter)]
     found = deciding(session, run_id, nodes)
     if letters:
         found.append((session.command("dead-letters", "list", "--run", run_id), "what failed"))
-    if any(letter.status == "open" and letter.source == "stateful_wait" for letter in letters):
+    if doubtful:
+        line = ("reconcile", str(doubtful[0].effect_id)[:8], "--outcome", "OUTCOME", "--reason", "WHY")
+        found.append((session.command(*line), "look at the other side, then say what became of it"))
+    if any(letter.source == "stateful_wait" for letter in open_):
         found.append((session.command("recover", run_id, "--reason", "WHY"), "have an expired approval asked again"))
-    if any(letter.status == "open" and letter.source != "stateful_wait" for letter in letters):
+    if any(letter.source != "stateful_wait" and letter not in doubtful for letter in open_):
         retry = session.command("dead-letters", "retry", "--run", run_id, "--all", "--reason", "WHY")
         found.append((retry, "do it again; then give the run command again"))
-    for letter in [letter for letter in letters if letter.status == "parked"][:1]:
-        grant = session.command("dead-letters", "grant", letter.id, "3", "--reason", "WHY")
-        found.append((grant, "allow more dispatches of a parked one; then run again"))
-    if status == "paused":
+    if any(letter.status == "parked" for letter in letters):
+        grant = session.command("dead-letters", "grant", "--run", run_id, "--all", "3", "--reason", "WHY")
+        found.append((grant, "allow more dispatches of what is parked; then give the run command again"))
+    if run.status == "paused":
         found.append((session.command("resume", run_id, "--reason", "checked"), "lift the pause"))
     found.append((session.command("history", run_id), "everything that happened"))
     return [*found, (session.command("show", run_id), "the run, node by node")]

@@ -73,7 +73,8 @@ def _operate(session: Session, command: str, text: str, **said: Any) -> None:
         out.item("run-operation", {"command": command, **run.model_dump(mode="json")})
         return
     name = printable(run.automation, 60)
-    out.say(_DONE[command].format(run=id_[:8], automation=name, status=run.status, generation=run.generation))
+    status = run.status.replace("_", " ")
+    out.say(_DONE[command].format(run=id_[:8], automation=name, status=status, generation=run.generation))
     out.next(*_next(session, acme, command, id_))
 
 

@@ -187,10 +187,16 @@ WORDS: dict[str, Callable[[Data], str]] = {
     "dead-letter.retry-requested": lambda _: "retry requested",
     "dead-letter.retry-dispatched": _dispatched,
     "dead-letter.retry-exhausted": lambda data: f"parked: {data['dispatches']} of {data['budget']} dispatches are used",
-    "dead-letter.retry-budget-granted": lambda data: f"{data['granted']} more dispatch(es) granted",
+    "dead-letter.retry-budget-granted": lambda data: (
+        f"{counted(data['granted'], 'more dispatch', 'more dispatches')} granted"
+    ),
     "dead-letter.held": lambda data: f"held: {data['why']}",
     "dead-letter.superseded": lambda _: "superseded by a later success",
-    "dead-letter.resolved": lambda data: f"resolved: {_plain(data['disposition'])}",
+    "dead-letter.resolved": lambda data: (
+        "resolved: done otherwise"
+        if data["disposition"] == "resolved_by_operator"
+        else f"resolved: {_plain(data['disposition'])}"
+    ),
     "dead-letter.ignored": lambda _: "ignored",
     "dead-letter.abandoned": lambda _: "abandoned",
     "dead-letter.reopened": lambda data: "reopened" + (" with a fresh budget" if data["renewed"] else ""),

@@ -94,7 +94,7 @@ def _print_facts(session: Session, run: "RunDetail", given: str, now: int) -> No
             ("nodes", f"{len(run.nodes)}: {nodes}"),
             ("queued", run.queue_reason and queued(run, now)),
             ("worker", None if run.worker is None else f"{run.worker}{lease}"),
-            ("generation", f"{run.generation} (epoch {run.epoch}, {run.events} events)"),
+            ("generation", f"{run.generation} (epoch {run.epoch}, {run.events:,} events of its own)"),
             ("submitted", moment(run.submitted_at_ms, now)),
             ("finished", moment(run.finished_at_ms, now)),
             ("input", None if given == "null" else printable(given, 400)),

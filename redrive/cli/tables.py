@@ -60,10 +60,11 @@ def plain_lines(columns: Sequence[Column], cells: Sequence[Sequence[str]]) -> It
 
 
 def fitted(columns: Sequence[Column], natural: Sequence[int], width: int) -> list[int]:
-    """The widths of the columns within *width*: elastic ones give way first, always the widest of them."""
+    """The widths of the columns within *width*: elastic ones give way first, always the widest of them. Where that is
+    not enough, all but whole ones become narrower than can be read: an id that is cut can not be typed."""
     widths = [min(wanted, width) for wanted in natural]
-    for elastic, least in ((True, LEAST_ELASTIC), (False, LEAST_OTHER)):
-        giving = [n for n, column in enumerate(columns) if column.elastic is elastic and not column.whole]
+    for elastic, least in ((True, LEAST_ELASTIC), (False, LEAST_OTHER), (None, 1)):
+        giving = [n for n, column in enumerate(columns) if elastic in (column.elastic, None) and not column.whole]
         while giving and sum(widths) + GAP * (len(widths) - 1) > width:
             widest = max(giving, key=widths.__getitem__)
             if widths[widest] <= least:

@@ -48,29 +48,31 @@ def verify(
         out.item("verification", report)
     else:
         _tell(out, report)
+        if report.findings and all(one.kind in ("view", "agenda") for one in report.findings):
+            out.next((session.command("views", "rebuild"), "the log itself is sound: make views and agenda anew of it"))
     return report.result.exit_code
 
 
 def _tell(out: Output, report: "VerifyReport") -> None:
-    kept, plain = f"{report.archived} states, compared as they lie in archives", report.uncompared
+    kept, plain = f"{report.archived:,} states, compared as they lie in archives", report.uncompared
     facts: list[tuple[str, object]] = [
         ("origin", report.origin),
         ("sealed", f"{counted(report.size, 'event')} in {counted(report.checkpoints, 'checkpoint')}"),
         ("signed by", ", ".join(report.signed_by) or None),
-        ("matched", f"{report.matched} of {report.size} leaves"),
+        ("matched", f"{report.matched:,} of {report.size:,} leaves"),
         ("views", f"{report.views.state} ({report.views.detail})"),
         ("agenda", f"{report.agenda.state} ({report.agenda.detail})"),
         ("archived", kept if report.archived else None),
-        ("no envelope", f"{plain} events, whose columns were not compared" if plain else None),
+        ("no envelope", f"{plain:,} events, whose columns were not compared" if plain else None),
         ("unsealed", _unsealed(report)),
         ("clock", _clock(report)),
         *((anchor.kind, _anchor(anchor)) for anchor in report.anchors),
     ]
     if report.anchors and report.unanchored:
-        facts.append(("unanchored", f"{report.unanchored} sealed events: nothing outside vouches for them"))
+        facts.append(("unanchored", f"{report.unanchored:,} sealed events: nothing outside vouches for them"))
     facts += [("tampered", _finding(finding)) for finding in report.findings[:MOST_SHOWN]]
     if report.finding_count > MOST_SHOWN:
-        facts.append(("tampered", f"and {report.finding_count - MOST_SHOWN} findings more"))
+        facts.append(("tampered", f"and {report.finding_count - MOST_SHOWN:,} findings more"))
     if report.findings:
         facts.append(("last good", f"checkpoint {report.last_good_size}" if report.last_good_size else "none"))
     if report.result == "SELF-CONSISTENT":
@@ -82,9 +84,11 @@ def _tell(out: Output, report: "VerifyReport") -> None:
 
 def _unsealed(report: "VerifyReport") -> str:
     if not report.unsealed or report.unsealed_since_ms is None:
-        return f"{report.unsealed} events"
+        return f"{report.unsealed:,} events"
     since = absolute(report.unsealed_since_ms)
-    return f"{report.unsealed} events, since {since} ({duration(report.unsealed_for_ms)}): a change there is not found"
+    return (
+        f"{report.unsealed:,} events, since {since} ({duration(report.unsealed_for_ms)}): a change there is not found"
+    )
 
 
 def _clock(report: "VerifyReport") -> str | None:
@@ -98,7 +102,7 @@ def _anchor(anchor: "AnchorCheck") -> str:
     says = {True: "agrees", False: "DISAGREES", None: "not judged"}[anchor.agrees]
     when = f", {absolute(anchor.at_ms)}" if anchor.at_ms is not None else ""
     more = f" ({anchor.detail})" if anchor.detail else ""
-    return f"{says}: {printable(anchor.name, 80)}, {anchor.size} leaves{when}{more}"
+    return f"{says}: {printable(anchor.name, 80)}, {anchor.size:,} leaves{when}{more}"
 
 
 def _finding(finding: "Finding") -> str:

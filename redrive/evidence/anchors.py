@@ -76,7 +76,7 @@ class CommandAnchor:
             raise AnchorFailed(f"the command {words[0]} could not be run: {error}") from None
         if done.returncode != 0:
             told = done.stderr[-500:].decode("utf-8", "replace").strip()
-            raise AnchorFailed(f"the command {words[0]} ended with {done.returncode}: {told}")
+            raise AnchorFailed(f"the command {words[0]} ended with {done.returncode}{told and f': {told}'}")
         printed = done.stdout[:MAX_EVIDENCE_BYTES].decode("utf-8", "replace").replace("\x00", "\ufffd")
         return _record("command", self.command, point, printed, None)
 

@@ -6,6 +6,7 @@ from typing import Annotated, Any
 import yaml
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
+from redrive.domain.document import accepted_by
 from redrive.domain.errors import InvalidValue
 from redrive.evidence.notes import COSIGNATURE, ED25519, Verifier
 
@@ -84,4 +85,4 @@ def verify_policy_given(document: object) -> VerifyPolicy:
     except ValidationError as error:
         first = error.errors()[0]
         field = ".".join(map(str, first["loc"]))
-        raise InvalidValue(f"policy {field}".rstrip(), first["input"], first["msg"]) from None
+        raise InvalidValue(f"policy {field}".rstrip(), first["input"], accepted_by(first)) from None

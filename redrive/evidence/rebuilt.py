@@ -43,7 +43,7 @@ def views_compared(ledger: LogLedger, live: View) -> Compared:
     if difference is not None:
         return Compared(state=DIFFERENT, detail=difference)
     more = f", {moments} view checkpoint(s) on the way" if moments else ""
-    return Compared(state=EQUAL, detail=f"{position} events folded anew{more}; full-text indexes checked")
+    return Compared(state=EQUAL, detail=f"{position:,} events folded anew{more}; full-text indexes checked")
 
 
 def _erasures(ledger: LogLedger) -> int | None:

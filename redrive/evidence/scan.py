@@ -47,7 +47,7 @@ class Scan:
         self.findings: list[Finding] = []
         self.finding_count = 0
         self.first_bad: int | None = None
-        self.last_good_size = 0
+        self._good = [0]
         self.matched = self.checkpoints = self.archived = self.uncompared = self.unsealed = 0
         self.unread = ""
         self.clocks = Clocks(floors)
@@ -56,12 +56,18 @@ class Scan:
         self._points = self._each_checkpoint()
         self._point = next(self._points, None)
 
+    @property
+    def last_good_size(self) -> int:
+        """The size of the last checkpoint that lies before everything that was found."""
+        return max((size for size in self._good if self.first_bad is None or size <= self.first_bad), default=0)
+
     def run(self) -> None:
         """Read the log once, from its beginning to its end."""
         self._look_before_the_first()
         self._reach(0)
         after = 0
         for start, count in stretches(self.size):
+            del self._good[:-1]  # columns are compared after the checkpoints of their stretch
             sound = self._ahead(start)
             if sound is not None and self._takes(sound, after, count):
                 self.matched += count
@@ -232,7 +238,7 @@ class Scan:
         if self._frontier.root() != point.root:
             self._find("checkpoint", f"the log does not lead to the root of checkpoint {point.size}")
         elif self.first_bad is None:
-            self.last_good_size = point.size
+            self._good.append(point.size)
 
     def _look_at_columns(self, start: int, rows: Sequence[StoredRow | None]) -> None:
         for n, floor in self.clocks.look(rows):

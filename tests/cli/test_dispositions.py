@@ -62,6 +62,28 @@ def test_a_grant_renews_and_retries(world: World) -> None:
     assert "dispatched, its run is queued again; 1 of 7 dispatches used" in result.stdout
 
 
+def test_a_grant_to_many(world: World) -> None:
+    """What was parked alike is granted alike; open ones only when a status says so."""
+    before = world.events()
+    none = world.run("dead-letters", "grant", "--all", "1", *WHY)
+    assert (none.exit_code, world.events(), "nothing to grant" in none.stderr) == (0, before, True)
+    done = world.run("dead-letters", "grant", "--all", "--automation", "pair", "--status", "open", "2", *WHY)
+    assert done.stdout.count("1 of 7 dispatches used") == 2
+    assert "grant: 2 done, 0 refused." in done.stdout
+    assert standing(world, "letter")["status"] == "open"
+
+
+def test_a_note_on_many(world: World) -> None:
+    """One text, an event for each; without a choice nothing is written."""
+    done = world.run("dead-letters", "note", world.ids.left, world.ids.right, "bank was down", "--actor", "ana")
+    assert "note: 2 done, 0 refused." in done.stdout
+    assert world.run("history", world.ids.pair).stdout.count("note: bank was down (by ana)") == 2
+    before = world.events()
+    for words in (["text"], [world.ids.left, "--all", "text"], [world.ids.left, "nothing", "text"]):
+        assert world.run("dead-letters", "note", *words).exit_code in (2, 4)
+    assert world.events() == before
+
+
 def test_a_retry_that_has_to_wait_says_why(world: World) -> None:
     """The run is paused: the request stands, and is dispatched later."""
     world.run("pause", world.ids.blocked, *WHY)
@@ -157,6 +179,8 @@ def test_every_decision_demands_a_reason(world: World, command: str, reason: lis
         ["ignore", "ID", "--status", "open"],
         ["grant", "ID", "0"],
         ["grant", "ID", "x"],
+        ["grant", "1"],
+        ["grant", "ID"],
     ],
 )
 def test_a_choice_that_makes_no_sense_is_a_usage_error(world: World, words: list[str]) -> None:

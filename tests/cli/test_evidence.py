@@ -48,6 +48,23 @@ def test_each_answer_has_its_exit_code(kept: World) -> None:
     assert "leaf 6, position 7" in told.stdout
 
 
+def test_views_that_were_changed_are_to_be_made_anew(world: World) -> None:
+    """The log is sound, and the way on is named; it leads back. Where the log was changed no way is offered."""
+    world.run("seal")
+    world.run("queues")
+    (views,) = Path(world.url.removeprefix("sqlite:///")).parent.glob("*.views-????????.db")
+    with closing(sqlite3.connect(views)) as connection:
+        connection.execute("UPDATE dead_letters SET status = 'resolved'")
+        connection.commit()
+    changed = world.run("verify")
+    assert changed.exit_code == 1
+    assert "views rebuild  # the log itself is sound" in changed.stderr
+    world.run("views", "rebuild")
+    assert world.run("verify").exit_code == 2
+    tamper(world)
+    assert "rebuild" not in world.run("verify").stderr
+
+
 def test_without_an_anchor_it_is_only_self_consistent(world: World, tmp_path: Path) -> None:
     """Exit 2; with a checkpoint that was kept, 0; too much unsealed, 3."""
     (tmp_path / "kept.txt").write_text(world.run("seal").stdout)
@@ -85,6 +102,33 @@ def test_keys_are_shown_without_their_private_half(kept: World, tmp_path: Path) 
     assert kept.run("keys", "show").stdout.splitlines() == [key["verifier"] for key in after]
     private = json.loads((tmp_path / "keys.json").read_text())["keys"][0]["private"]
     assert private not in kept.run("--json", "keys", "show").stdout
+
+
+def test_a_bundle_of_today_is_verified_by_the_key_that_signs(kept: World) -> None:
+    """An older key beside it did not sign, and the answer says who did; a file that is not there is no answer."""
+    kept.run("seal")
+    kept.run("keys", "rotate")
+    for text in ("sealed by both", "sealed by the new key"):
+        assert kept.run("note", kept.ids.blocked, text, "--reason", "x").exit_code == 0
+    assert kept.run("export", "--run", kept.ids.blocked, "-o", "case.tar").exit_code == 0
+    Path("one.key").write_text(kept.run("keys", "show", "--signing").stdout)
+    Path("all.key").write_text(kept.run("keys", "show").stdout)
+    assert kept.run("bundle", "verify", "case.tar", "--key", "one.key").exit_code == 0
+    old = kept.run("bundle", "verify", "case.tar", "--key", "all.key")
+    signer = "+".join(Path("one.key").read_text().split("+")[:2])
+    assert (old.exit_code, f"did not sign the checkpoint; signed by {signer}" in old.stdout) == (4, True)
+    for option in ("--key", "--pin"):
+        missing = kept.run("bundle", "verify", "case.tar", option, "nofile")
+        assert (missing.exit_code, missing.stdout) == (64, "")
+        assert f"{option[2:]}: 'nofile' is not accepted; expected " in missing.stderr
+
+
+def test_a_policy_that_makes_no_sense_is_refused_in_a_sentence(world: World) -> None:
+    """Which key, and what is accepted."""
+    Path("policy.yaml").write_text("trusted: x\n")
+    told = world.run("verify", "--policy", "policy.yaml")
+    assert (told.exit_code, told.stdout) == (64, "")
+    assert "policy trusted: 'x' is not accepted; expected one of the known names" in told.stderr
 
 
 def test_the_schemas_of_evidence_stay(kept: World) -> None:

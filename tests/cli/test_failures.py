@@ -168,3 +168,15 @@ def test_storage_that_fails_midway_tells_what_was_done(world: World, monkeypatch
     assert result.exit_code == 5
     assert result.stdout.count(": ignored") == 1
     assert result.stderr.endswith("Error: the disk is full\n")
+
+
+@pytest.mark.parametrize(
+    ("word", "said"),
+    [("dead-letter", " Did you mean 'dead-letters'?"), ("qeues", " Did you mean 'queues'?"), ("\x1b[31mzz", "")],
+)
+def test_a_command_that_is_not_there_names_the_nearest(world: World, word: str, said: str) -> None:
+    """Exit 2; what is typed does nothing to the terminal."""
+    result = world.run(word, "list")
+    assert result.exit_code == 2
+    assert result.stderr.rstrip().endswith(f".{said}")
+    assert "\x1b" not in result.stderr

@@ -60,6 +60,7 @@ def test_the_log_ends_with_the_last_event(world: World) -> None:
     everything = world.run("log", "tail", "-n", "1000").stdout
     assert len(everything.splitlines()) < world.events()
     assert world.run("log", "tail", "-n", "0").output == ""
+    assert f"run.blocked  {world.ids.blocked[:8]} the run is blocked" in everything
 
 
 @pytest.mark.parametrize(

@@ -4,8 +4,11 @@ import json
 
 import pytest
 
+from redrive.cli.events import EventLines
 from redrive.cli.output import Output, folded, printable
 from redrive.cli.tables import Column, fitted, plain_lines, shortened
+from redrive.domain.redaction import Redactor
+from redrive.history import HistoryEntry
 
 COLUMNS = (Column("id", whole=True), Column("status"), Column("why", elastic=True), Column("at", wide=True))
 ROW = ("a1b2c3d4", "open", "a reason that is rather long, longer than what a narrow terminal has room for", "now")
@@ -29,6 +32,7 @@ def test_elastic_columns_give_way_first_and_ids_never() -> None:
     assert fitted(COLUMNS[:3], [8, 16, 90], 80) == [8, 16, 52]
     assert fitted(COLUMNS[:3], [8, 60, 90], 40) == [8, 16, 12]
     assert fitted((Column("id", whole=True),), [36], 20) == [20]
+    assert fitted((*COLUMNS, Column("used", right=True)), [8, 16, 90, 20, 4], 40) == [8, 6, 7, 7, 4]
 
 
 @pytest.mark.parametrize(("width", "told"), [(9, "fetch_all"), (8, "fe…h_all"), (4, "f…ll"), (2, "…l")])
@@ -39,7 +43,9 @@ def test_names_that_begin_alike_are_cut_in_the_middle(width: int, told: str) -> 
 
 @pytest.mark.parametrize("width", [40, 80, 119])
 def test_a_table_fits_the_terminal(width: int, capsys: pytest.CaptureFixture[str]) -> None:
-    """And the id in it is whole."""
+    """And the id in it is whole, however many columns there are."""
+    Output(json=False, terminal=True, width=width).table((*COLUMNS, *COLUMNS[1:3]), [(*ROW, *ROW[1:3])])
+    assert "a1b2c3d4 " in capsys.readouterr().out
     Output(json=False, terminal=True, width=width).table(COLUMNS, [ROW])
     lines = capsys.readouterr().out.splitlines()
     assert max(map(len, lines)) <= width
@@ -93,3 +99,18 @@ def test_long_lines_go_on_below_their_beginning() -> None:
     assert all(line.startswith(" " * 23) and len(line) <= 60 for line in lines[1:])
     assert "".join(text.split()) == "".join("".join(lines).split())
     assert folded("short", 60, 70) == "short"
+
+
+def test_events_that_are_longer_than_the_terminal_go_on_below_their_words(capsys: pytest.CaptureFixture[str]) -> None:
+    """So that the times stand alone in their column; in a pipe an event is one line."""
+    entry = HistoryEntry.model_construct(
+        position=7, recorded_at_ms=0, topic="x.y", run="", node=None, actor="human:ana", on_behalf_of=None,
+        reason="the bank was down " * 8, data={},
+    )  # fmt: skip
+    for terminal in (True, False):
+        EventLines(Output(json=False, terminal=terminal, width=60), Redactor()).print(entry)
+    _, first, *others, piped = capsys.readouterr().out.splitlines()
+    assert first.startswith("     7  00:00:00.000  x.y (by ana: the bank")
+    assert len(others) == 3
+    assert all(len(line) <= 60 and line.startswith(" " * 22) for line in others)
+    assert piped.count("the bank was down") == 8

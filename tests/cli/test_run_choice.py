@@ -158,3 +158,10 @@ def test_a_run_that_limits_hold_back_says_so() -> None:
     assert CliRunner().invoke(cli, stop).exit_code == 0
     result = CliRunner().invoke(cli, ["run", "flow.yaml"])
     assert (result.exit_code, "waits for resource:bank" in result.output) == (1, True), result.output
+
+
+def test_dead_letters_are_counted_however_many_there_are() -> None:
+    """More than a page of them."""
+    nodes = [{"id": f"n{i}", "run": ["false"], "retry": ONCE} for i in range(1_001)]
+    Path("flow.json").write_text(json.dumps({"automation": "wide", "version": 1, "nodes": nodes}))
+    assert ", 1,001 dead letters open, " in run("--simulate", "--failure-rate", "1", code=1).stdout

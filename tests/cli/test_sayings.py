@@ -18,12 +18,14 @@ def test_every_event_of_a_log_is_told_on_one_line(world: World) -> None:
     ids = world.ids
     for command in (["retry", ids.letter], ["ignore", ids.left], ["reopen", ids.left], ["grant", ids.right, "2"]):
         assert world.run("dead-letters", *command, "--reason", "why\x1b").exit_code == 0
+    assert world.run("dead-letters", "resolve", ids.left, "--reason", "by hand", "--actor", "ana").exit_code == 0
     assert world.run("cancel", ids.queued, "--reason", "why").exit_code == 0
     with redrive.open(world.url) as engine:
         told = [saying.sentence_of(entry_of(event)) for event in engine.ledger.read(0, 1_000)]
     assert all(line.isprintable() for line in told)
     assert any("retry requested (by " in line and ": why\\x1b)" in line for line in told)
     assert "publish: succeeded" in told
+    assert "resolved: done otherwise (by ana: by hand)" in told
 
 
 def test_an_unknown_event_is_told_as_such() -> None:

@@ -158,7 +158,7 @@ def test_a_denial_ends_the_run_as_the_nodes_policy_says(mode: str, ends: type[Ev
 @pytest.mark.parametrize(
     ("history", "node", "error", "saying"),
     [
-        ((), "nobody", InvalidValue, "approval of this run's flow"),
+        ((), "nobody", InvalidValue, "approval of this run's flow; pending: 'ask'"),
         ((), "a", NotAllowed, "it is no approval"),
         ((), "later", NotAllowed, "it is pending"),
         ((yes(),), "ask", NotAllowed, "it is succeeded"),

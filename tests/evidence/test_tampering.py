@@ -90,6 +90,14 @@ def test_what_was_changed_is_named_with_the_last_good_checkpoint(sealed: Sealed)
     assert (first.kind, first.leaf, first.position, first.version, first.exact) == ("row", 300, 301, 1, True)
 
 
+def test_a_checkpoint_beyond_a_changed_column_is_not_good(sealed: Sealed) -> None:
+    """Columns are no part of a leaf: the root of the checkpoint agrees, the rows before it do not."""
+    sealed.sql("UPDATE events SET tenant = 'x/y/z' WHERE position = 11")
+    report = report_of(sealed)
+    assert (report.result, report.last_good_size, report.matched) == ("TAMPERED", 0, report.size)
+    assert (report.findings[0].kind, report.findings[0].leaf) == ("column", 10)
+
+
 def test_an_edited_tile_is_not_blamed_on_the_row(sealed: Sealed) -> None:
     """The other tiles prove that the row is what was sealed."""
     with sealed.tampering() as connection:

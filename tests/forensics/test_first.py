@@ -279,3 +279,10 @@ def test_what_is_not_decoded_cannot_touch_the_table() -> None:
         assert wanted(stored(topic)), topic
     for topic in ("run.claimed/1", "run.claimed/2", "flow.registered/1", "effect.intended/1"):
         assert not wanted(stored(topic)), topic
+
+
+def test_a_name_that_is_none_is_told_those_that_are(engine: redrive.Engine) -> None:
+    """It is no SQL either: there is nothing that it could be subtracted from."""
+    with pytest.raises(redrive.InvalidValue, match="or one of no-stuck-run, "):
+        engine.first("no-stuck-runs")
+    assert engine.first("no-stuck-run").name == "no-stuck-run"

@@ -96,6 +96,17 @@ def test_a_picture_does_not_grow_with_the_log(attempts: int, nodes: int, most: i
     assert ("other lanes" in svg) == (nodes > 40)
 
 
+def test_lanes_without_room_tell_how_many_attempts_ran_at_a_time() -> None:
+    """As it was, one after the other; many of them share a place of the picture."""
+    timeline = big(5_000, 100)
+    entries = [
+        one.model_copy(update={"begin_ms": BEGIN_MS + n, "end_ms": BEGIN_MS + n + 1})
+        for n, one in enumerate(timeline.entries)
+    ]
+    svg = svg_of(timeline.model_copy(update={"entries": tuple(entries), "end_ms": BEGIN_MS + 5_000}))
+    assert "60 other lanes, 3,000 attempts, at most 1 at a time" in svg
+
+
 def test_an_empty_timeline_is_a_picture_too() -> None:
     """Nothing happened: that can be drawn."""
     assert parsed(svg_of(timeline_of([], key="<&>"))).tag == f"{SVG}svg"

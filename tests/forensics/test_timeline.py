@@ -5,6 +5,7 @@ import pytest
 import redrive
 from redrive.domain.event import Recorded, UnknownEvent
 from redrive.domain.identity import EventId, StreamId, Tenant
+from redrive.forensics.timelines.picture import description
 from redrive.forensics.timelines.spans import timeline_of
 from redrive.forensics.timelines.timeline import Timeline
 from tests.forensics.incidents import BEGIN_MS, HOUR_MS, Incident, opened
@@ -138,3 +139,13 @@ def test_a_clock_that_goes_back_is_told(tmp_path_factory: pytest.TempPathFactory
         told = it.acme.timeline(it.run)
     assert told.clock_regressions == 1
     assert all((one.duration_ms or 0) >= 0 for one in told.entries)
+
+
+def test_what_was_written_down_later_does_not_make_a_run_last_longer(incident: Incident) -> None:
+    """It is over since it completed; a note of the next day is no part of it."""
+    before = description(incident.acme.timeline(incident.run))
+    assert ": completed after 3 h 1 min; " in before
+    incident.now[0] += 24 * HOUR_MS
+    incident.acme.note(incident.run, "asked the bank", actor="ana")
+    after = description(incident.acme.timeline(incident.run))
+    assert after.partition(";")[0] == before.partition(";")[0]

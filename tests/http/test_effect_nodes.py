@@ -89,10 +89,13 @@ def test_an_idempotent_effect_is_sent_again_with_its_key(desk: Path) -> None:
 
 
 def test_an_unknown_outcome_that_nobody_can_reconcile_is_not_sent_again(desk: Path) -> None:
-    """It is a dead letter for an operator, at once."""
+    """It is a dead letter for an operator, at once, who is told to look; a retry would be refused."""
     with shop(Behaviour(lost=True)) as service:
-        assert executed(desk, service).exit_code == 1
+        ended = executed(desk, service)
+        assert ended.exit_code == 1
         assert len(service.calls()) == 1
+    assert " --outcome OUTCOME --reason WHY " in ended.stderr
+    assert "dead-letters retry" not in ended.stderr
     with redrive.open(f"sqlite:///{desk / 'redrive.db'}") as engine:
         (letter,) = engine.local.dead_letters().items
         assert (letter.source, letter.failure_class) == ("tool_effect", "outcome_unknown")

@@ -86,7 +86,9 @@ def _judge_keys(judged: _Judgement, found: Found, keys: Sequence[Verifier]) -> N
                 judged.vouched = found.checkpoint.size
                 judged.agreed.append(f"{kind} {key.name}+{key.key_id.hex()}")
             else:
-                judged.lower("INCOMPLETE", f"{kind} {key.name}+{key.key_id.hex()} did not sign the checkpoint")
+                signers = ", ".join(f"{one.name}+{one.key_id.hex()}" for one in found.note.signatures) or "nobody"
+                told = f"{kind} {key.name}+{key.key_id.hex()} did not sign the checkpoint; signed by {signers}"
+                judged.lower("INCOMPLETE", told)
         except InvalidValue as error:
             judged.lower("TAMPERED", str(error.value))
 

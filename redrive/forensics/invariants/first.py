@@ -18,6 +18,7 @@ asked after every so many events, and flips in between are not seen.
 """
 
 import contextlib
+import re
 from collections.abc import Callable, Iterator
 from itertools import groupby
 from typing import TYPE_CHECKING, Any, Protocol
@@ -45,6 +46,7 @@ if TYPE_CHECKING:
 
 MOST_FLIPS = 1_000
 MOST_EVERY = 1_000_000
+_NAME = re.compile(r"[a-z]+(-[a-z]+)+")
 
 
 class Predicate(Protocol):
@@ -142,7 +144,10 @@ def _flips(verdicts: Iterator[Now], since: int) -> tuple[list[Flip], int, bool]:
 
 def _wanted(invariant: "str | Invariant | Predicate") -> "Invariant | Predicate":
     if isinstance(invariant, str):
-        return NAMED.get(invariant.strip()) or Invariant(checked(invariant))
+        name = invariant.strip()
+        if name not in NAMED and _NAME.fullmatch(name):
+            raise InvalidValue("invariant", name, f"SQL over the views, or one of {', '.join(NAMED)}")
+        return NAMED.get(name) or Invariant(checked(invariant))
     if isinstance(invariant, Invariant):
         return Invariant(checked(invariant.sql), invariant.name, invariant.meaning)
     if callable(invariant):

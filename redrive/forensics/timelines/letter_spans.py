@@ -59,7 +59,7 @@ _ON_LETTER: dict[type[Event], Callable[[Any], str]] = {
     letter.DeadLetterRetryRequested: lambda _: "retry requested",
     letter.DeadLetterRetryDispatched: lambda e: f"redriven, dispatch {e.count} of {e.budget}",
     letter.RetryExhausted: lambda e: f"parked: {e.dispatches} of {e.budget} dispatches are used",
-    letter.RetryBudgetGranted: lambda e: f"{e.granted} more dispatch(es) granted",
+    letter.RetryBudgetGranted: lambda e: f"{e.granted} more {'dispatch' if e.granted == 1 else 'dispatches'} granted",
     letter.DeadLetterHeld: lambda e: f"held: {e.why}",
     letter.DeadLetterSuperseded: lambda _: "superseded by a later success",
     compensation.CompensationProposed: lambda _: "compensation proposed",

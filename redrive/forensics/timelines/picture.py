@@ -1,7 +1,8 @@
 """A timeline as a picture: SVG without anything from outside, the same bytes for the same timeline."""
 
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from itertools import accumulate
 
 from redrive.domain.errors import InvalidValue
 from redrive.forensics.timelines.axis import axis_of, lasting
@@ -35,6 +36,7 @@ from redrive.forensics.timelines.timeline import WAITS, Timeline, TimelineEntry,
 
 MOST_LANES = 40
 LEAST_NAME = 40
+AT_REST = ("completed", "failed", "blocked", "cancelled")
 _WAIT = {"backoff": "backoff", "queue": "queue", "limit": "limit", "pause": "pause"}
 
 
@@ -93,14 +95,22 @@ def description(timeline: Timeline) -> str:
     """The picture in a sentence, for who cannot see it."""
     attempts, failed = sum(one.attempts for one in timeline.lanes), sum(one.failed for one in timeline.lanes)
     nodes = sum(1 for lane in timeline.lanes if lane.name)
-    lasted = lasting(timeline.end_ms - timeline.begin_ms)
+    lasted = lasting(_stood_still_ms(timeline) - timeline.begin_ms)
     letters = sum(1 for one in timeline.entries if one.kind == "dead_letter")
     people = sum(1 for one in timeline.entries if one.kind in ("operator", "note"))
     return (
         f"{timeline.title or timeline.key}: {timeline.status or timeline.subject} after {lasted}; "
-        f"{_n(timeline.events, 'event')}, {_n(nodes, 'node')}, {_n(attempts, 'attempt')} of which {failed:,} failed, "
-        f"{_n(letters, 'dead letter')}, {_n(people, 'operator action')}."
+        f"{_n(timeline.events, 'event')}, {_n(nodes, 'node')} reached, {_n(attempts, 'attempt')} "
+        f"of which {failed:,} failed, {_n(letters, 'dead letter')}, {_n(people, 'operator action')}."
     )
+
+
+def _stood_still_ms(timeline: Timeline) -> int:
+    """When it came to stand as it does, whatever was written down later; the end of what goes on."""
+    if timeline.status not in AT_REST:
+        return timeline.end_ms
+    told = (one for one in reversed(timeline.entries) if one.is_moment and one.lane == "")
+    return next((one.begin_ms for one in told if one.outcome == timeline.status), timeline.end_ms)
 
 
 def _n(count: int, noun: str) -> str:
@@ -234,13 +244,23 @@ def _others(canvas: Canvas, entries: list[TimelineEntry], lanes: int) -> None:
     for place, before, after in levels:
         points += [f"{LEFT + place:.1f} {floor - 48 * n / most:.1f}" for n in (before, after)]
     attempts = sum(1 for one in entries if one.kind == "attempt")
-    title = safe(f"{lanes:,} other lanes, {attempts:,} attempts, at most {most:,} at a time")
+    at_once = max(accumulate(change for _, change in sorted(_begun_and_ended(entries))), default=0)
+    title = safe(f"{lanes:,} other lanes, {attempts:,} attempts, at most {at_once:,} at a time")
     canvas.parts.append(label(24, top + 24, f"{lanes:,} other lanes"))
     canvas.parts.append(label(24, top + 39, f"{attempts:,} attempts,", "muted small"))
-    canvas.parts.append(label(24, top + 53, f"at most {most:,} at a time", "muted small"))
+    canvas.parts.append(label(24, top + 53, f"at most {at_once:,} at a time", "muted small"))
     if points:
         canvas.parts.append(
             f'<path class="crowd" d="M{LEFT + levels[0][0]:.1f} {floor:g}L{"L".join(points)}'
             f'L{LEFT + levels[-1][0]:.1f} {floor:g}z"><title>{title}</title></path>'
         )
     canvas.top += height
+
+
+def _begun_and_ended(entries: list[TimelineEntry]) -> Iterator[tuple[int, int]]:
+    """Where attempts began and ended: by positions, because a place in the picture is wider than many attempts."""
+    for one in entries:
+        if one.kind == "attempt":
+            yield one.position, 1
+            if one.end_position is not None:
+                yield one.end_position, -1

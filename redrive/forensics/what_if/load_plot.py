@@ -77,7 +77,7 @@ def _title(report: WhatIfReport) -> str:
 def _note(report: WhatIfReport) -> str:
     differ = f"{report.runs_that_differ:,} run{'' if report.runs_that_differ == 1 else 's'} would have gone another way"
     drawn = f" Of {report.inexact_runs:,}, only some courses are drawn." if report.inexact_runs else ""
-    return f"Recorded history decided again: {differ}. A band spans what cannot be known.{drawn}"
+    return f"Decided again: {differ}. A band spans what cannot be known.{drawn}"
 
 
 def _legend() -> list[str]:
@@ -166,14 +166,14 @@ def _ticks(most: int) -> tuple[int, list[int]]:
 
 
 def _times(points: Sequence[LoadPoint], x: Callable[[float], float], bottom: float, bucket_ms: int) -> list[str]:
-    """Times along the bottom, in UTC; the date where it begins."""
+    """Times along the bottom, in UTC, where a bucket begins: at most seven."""
     first, last = points[0].at_ms, points[-1].at_ms + bucket_ms
+    step = bucket_ms * -(-(last - first) // (6 * bucket_ms))
     form = "%m-%d %H:%M" if last - first > 86_400_000 else "%H:%M" if last - first >= 3_600_000 else "%H:%M:%S"
     parts = []
-    for nth in range(7):
-        at = first + (last - first) * nth // 6
+    for at in range(first, last + 1, step):
         text = clock_of(at, form)
-        anchor = "start" if nth == 0 else "end" if nth == 6 else "middle"
+        anchor = "start" if at == first else "end" if at == last else "middle"
         parts.append(f'<path d="M{x(at):.1f} {bottom}v5" class="axis"/>')
         parts.append(f'<text x="{x(at):.1f}" y="{bottom + 19}" text-anchor="{anchor}" class="soft tick">{text}</text>')
     return parts

@@ -59,6 +59,7 @@ class Committer(GroupCommit, Alone):
         self.recorded_at_ms = 0
         self._after_commit = after_commit
         self._owner = 0
+        self._begun = False  # whether something may have to be undone
         self._pid = os.getpid()
         self._keys_seen = 0
         self._heard_at = -math.inf
@@ -107,24 +108,31 @@ class Committer(GroupCommit, Alone):
     def _commit_some(self) -> None:
         jobs: list[Pending[Any]] = []
         transactions: list[LedgerTransaction] = []
-        queue = self._queue
+        queue, committed, failure = self._queue, False, None
         try:
             self._owner = threading.get_ident()
             while queue and len(jobs) < MOST_PER_COMMIT:
                 jobs.append(queue.popleft())
             self._require_open()
+            if self._begun:  # whoever committed last was interrupted while it undid that
+                self.states.forget_all()
+                self._undo(())
+            self._begun = True
             self._commit_jobs(jobs, transactions)
+            self._begun, committed = False, True
         except BaseException as error:
-            self._undo(transactions)
             failure = self._failure(error)
-            for job in jobs:
-                job.settle(None, failure)
+            self._undo(transactions)
             if not isinstance(error, Exception):
                 raise
         else:
             self._after_commit(transactions)
         finally:
             self._owner = 0
+            if not committed:  # whatever the commands have returned
+                failure = failure or self._failure(KeyboardInterrupt())
+                for job in jobs:
+                    job.settle(None, failure)
             for job in jobs:
                 job.release()
 
@@ -246,7 +254,7 @@ class Committer(GroupCommit, Alone):
             return int(rows[0][0]) if rows and event_id.encode() in rows[0][4] else 0
         return None
 
-    def _undo(self, transactions: list[LedgerTransaction]) -> None:
+    def _undo(self, transactions: Sequence[LedgerTransaction]) -> None:
         self.recorder.rollback()
         self.recorder.heads.clear()
         self.recorder.distrust()
@@ -255,3 +263,4 @@ class Committer(GroupCommit, Alone):
             encryption.forget_begun()
         for transaction in transactions:
             transaction.discard()
+        self._begun = False

@@ -58,9 +58,9 @@ class GroupCommit(ABC):
         if not mine:
             return
         self._require_usable()
-        self._queue.extend(mine)
         last = mine[-1]
         try:
+            self._queue.extend(mine)
             while not last._done:
                 if self._next is None or not last.wait(LOOK_AGAIN_S):
                     self._next = last

@@ -1,16 +1,18 @@
 """Threads that share commits: one of them waits for the writer's lock, the others for what they asked for."""
 
+import sqlite3
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import pytest
 
+from redrive.domain.errors import StorageError
 from redrive.domain.ports import Caller
 from redrive.ledger import committer as committing
 from redrive.ledger import group_commit
 from redrive.ledger.pending import Pending
-from tests.ledger.world import World, submission
+from tests.ledger.world import World, outcome_of, submission
 from tests.processes.workshop import until
 
 
@@ -114,4 +116,32 @@ def test_who_waits_and_is_interrupted_takes_its_command_back(world: World, monke
         pass
     assert len(given_up) == 1
     assert str(world.submit("a")) in {e.stream for e in world.log() if e.topic == "run.submitted"}
+    world.check()
+
+
+@pytest.mark.parametrize("moment", ["rollback", "distrust"])
+def test_an_interrupt_while_a_commit_is_undone_tells_nobody_that_it_took_place(
+    world: World, monkeypatch: pytest.MonkeyPatch, moment: str
+) -> None:
+    """Ctrl-C when the disk is full: what the commands have returned is no outcome, and what was left of the
+    transaction goes with the next one."""
+
+    def full() -> None:
+        raise sqlite3.OperationalError("database or disk is full")
+
+    def interrupted() -> None:
+        raise KeyboardInterrupt
+
+    run = world.submit("a")
+    before = world.log()
+    jobs = [world.ledger.collect(lambda: world.note(run)) for _ in range(2)]
+    with monkeypatch.context() as patch:
+        patch.setattr(world.ledger.recorder, "commit", full)
+        patch.setattr(world.ledger.recorder, moment, interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            world.ledger.committer.commit_together(jobs)
+    assert [type(outcome_of(job)) for job in jobs] == [StorageError, StorageError]
+    assert world.log() == before
+    world.note(run)
+    assert (len(world.log()), world.in_memory(run).version) == (len(before) + 1, 2)
     world.check()

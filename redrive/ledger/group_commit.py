@@ -69,8 +69,9 @@ class GroupCommit(ABC):
                         self._next = None
                         if self._queue:
                             self._commit_queued()
-                        elif not last._done:
-                            tell_lost(mine, self._failure(KeyboardInterrupt()))
+                    break
+            if not all(job._done for job in mine):
+                tell_lost(mine, self._failure(KeyboardInterrupt()))
         except BaseException:
             if self._next is last:
                 self._next = None

@@ -145,3 +145,26 @@ def test_an_interrupt_while_a_commit_is_undone_tells_nobody_that_it_took_place(
     world.note(run)
     assert (len(world.log()), world.in_memory(run).version) == (len(before) + 1, 2)
     world.check()
+
+
+@pytest.mark.parametrize("lost", [0, 2])
+def test_what_an_interrupted_thread_took_off_the_queue_is_told_as_lost(
+    world: World, monkeypatch: pytest.MonkeyPatch, lost: int
+) -> None:
+    """The first of a batch, or the last; the others take place, and more that came meanwhile."""
+    committer = world.ledger.committer
+    commit_some = committer._commit_some
+    jobs = [Pending[object](Caller(None), submission(f"run {n}")) for n in range(3)]
+    later = Pending[object](Caller(None), submission("later"))
+
+    def forgetful() -> None:
+        if jobs[lost] in committer._queue:
+            committer._queue.remove(jobs[lost])
+            committer._queue.append(later)
+        commit_some()
+
+    monkeypatch.setattr(committer, "_commit_some", forgetful)
+    committer.commit_together(jobs)
+    told = [outcome_of(job) for job in (*jobs, later)]
+    assert [isinstance(one, StorageError) for one in told] == [n == lost for n in range(4)]
+    world.check()

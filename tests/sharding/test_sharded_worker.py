@@ -115,6 +115,38 @@ def test_a_log_that_cannot_be_read_stops_no_other(engine: ShardedEngine, monkeyp
         worker.stop()
 
 
+@pytest.mark.parametrize("concurrency", [1, 3])
+def test_a_log_that_cannot_be_written_now_keeps_no_slot(engine: ShardedEngine, concurrency: int) -> None:
+    """Its turn waits for the writer's lock without any: another process has it for long, say."""
+    committer = engine.shards[0].ledger.committer
+    others = [tenant for tenant in TENANTS if home(engine, tenant) != "a"][:6]
+    submit(engine, next(tenant for tenant in TENANTS if home(engine, tenant) == "a"))
+    worker = Worker(engine, {"a": lambda _: None}, concurrency=concurrency, poll_ms=20, tick_ms=None)
+    lock = committer.under_lock()
+    lock.acquire()
+    with running(worker.run):
+        try:
+            until(lambda: len(committer._queue) == 1)
+            for tenant in others:
+                submit(engine, tenant)
+            until(lambda: _all_done(engine, others), 60)
+        finally:
+            worker.stop()
+            lock.release()
+
+
+def test_a_turn_takes_what_is_left_when_it_comes_to_it(engine: ShardedEngine) -> None:
+    """Another log's turn took it meanwhile; who got none stands in line, and loses nothing."""
+    offered: list[int] = []
+    room = Room(2, 2, offered.append)
+    assert (room.look(0, 0), room.look(1, 0)) == (2, 2)
+    assert (room.take(0, 0), room.take(1, 0)) == (2, 0)
+    room.settle(1, 0)
+    assert (room.look(1, 0), offered) == (0, [])
+    room.settle(0, 1)
+    assert (offered, room.look(0, 1), room.take(1, 0)) == ([1], 1, 1)
+
+
 def _all_done(engine: ShardedEngine, tenants: list[redrive.Tenant]) -> bool:
     return {engine.for_tenant(tenant).runs().items[0].status for tenant in tenants} == {"completed"}
 

@@ -2,18 +2,20 @@
 
 import threading
 from collections import Counter
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 import redrive
-from redrive import Attempt, InvalidValue, ShardedEngine, StorageError, Worker
+from redrive import Attempt, Engine, EngineClosed, InvalidValue, ShardedEngine, StorageError, Worker
 from redrive.processes import shared_room
 from redrive.processes.crew import Crew
+from redrive.processes.services import Services
 from redrive.processes.shared_room import Room
 from redrive.processes.turns import Turns
 from tests.processes.workshop import ONE, running, until
-from tests.sharding.shards import TENANTS, home, homes, submit
+from tests.sharding.shards import TENANTS, home, homes, submit, urls
 
 QUICK: dict[str, Any] = {"poll_ms": 20, "tick_ms": 20}
 
@@ -195,6 +197,25 @@ def test_a_ticker_ticks_every_log(engine: ShardedEngine) -> None:
     assert len(held) == 9
     with redrive.Ticker(engine, interval_ms=20):
         until(lambda: not any(shard.ledger.holders(None) for shard in engine.shards))
+
+
+def test_a_ticker_goes_on_without_an_engine_that_was_closed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It ticks the others, and ends when none is left."""
+    engine, ticked = redrive.open(urls(tmp_path)), list[Engine]()
+    shards = {id(shard.services): shard for shard in engine.shards}
+
+    def ticking(services: Services, *_tenant: object) -> None:
+        if (shard := shards[id(services)]).ledger.committer.closed:
+            raise EngineClosed("closed")
+        ticked.append(shard)
+        shard.close()
+
+    monkeypatch.setattr("redrive.processes.ticker.tick", ticking)
+    engine.shards[0].close()
+    with redrive.Ticker(engine, interval_ms=1) as ticker:
+        ticker._thread.join(60)
+        assert not ticker._thread.is_alive()
+    assert ticked == [*engine.shards[1:]]
 
 
 def test_who_stands_in_line_is_served_first(patient: float) -> None:

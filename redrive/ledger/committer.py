@@ -78,6 +78,7 @@ class Committer(GroupCommit, Alone):
         self._require_usable()
         with self._lock, storage_errors(self.recorder.path):
             self._require_open()
+            self._undo_what_was_left()
             self.recorder.begin()
             try:
                 yield self._connection
@@ -114,9 +115,7 @@ class Committer(GroupCommit, Alone):
             while queue and len(jobs) < MOST_PER_COMMIT:
                 jobs.append(queue.popleft())
             self._require_open()
-            if self._begun:  # whoever committed last was interrupted while it undid that
-                self.states.forget_all()
-                self._undo(())
+            self._undo_what_was_left()
             self._begun = True
             self._commit_jobs(jobs, transactions)
             self._begun, committed = False, True
@@ -253,6 +252,12 @@ class Committer(GroupCommit, Alone):
             rows = self.recorder.rows_for_sure(stream, version - 1)
             return int(rows[0][0]) if rows and event_id.encode() in rows[0][4] else 0
         return None
+
+    def _undo_what_was_left(self) -> None:
+        """Whoever committed last may have been interrupted while it undid that."""
+        if self._begun:
+            self.states.forget_all()
+            self._undo(())
 
     def _undo(self, transactions: Sequence[LedgerTransaction]) -> None:
         self.recorder.rollback()

@@ -119,12 +119,13 @@ def test_who_waits_and_is_interrupted_takes_its_command_back(world: World, monke
     world.check()
 
 
+@pytest.mark.parametrize("sealed", [False, True])
 @pytest.mark.parametrize("moment", ["rollback", "distrust"])
 def test_an_interrupt_while_a_commit_is_undone_tells_nobody_that_it_took_place(
-    world: World, monkeypatch: pytest.MonkeyPatch, moment: str
+    world: World, monkeypatch: pytest.MonkeyPatch, moment: str, sealed: bool
 ) -> None:
     """Ctrl-C when the disk is full: what the commands have returned is no outcome, and what was left of the
-    transaction goes with the next one."""
+    transaction goes with the next one, or before something else is written."""
 
     def full() -> None:
         raise sqlite3.OperationalError("database or disk is full")
@@ -141,6 +142,9 @@ def test_an_interrupt_while_a_commit_is_undone_tells_nobody_that_it_took_place(
         with pytest.raises(KeyboardInterrupt):
             world.ledger.committer.commit_together(jobs)
     assert [type(outcome_of(job)) for job in jobs] == [StorageError, StorageError]
+    if sealed:
+        with world.ledger.committer.writing():
+            pass
     assert world.log() == before
     world.note(run)
     assert (len(world.log()), world.in_memory(run).version) == (len(before) + 1, 2)

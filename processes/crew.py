@@ -8,7 +8,7 @@ from redrive.domain.errors import EngineClosed, InvalidValue
 from redrive.domain.event import Recorded
 from redrive.domain.values import clean_integer
 from redrive.processes.handlers import Handler
-from redrive.processes.places import Places
+from redrive.processes.places import Free, Places
 from redrive.processes.services import Embedded, Served, engines_given, own_name
 from redrive.processes.shared_room import Room
 from redrive.processes.slots import Slots
@@ -17,21 +17,32 @@ from redrive.processes.worker import WAKING, Worker
 
 
 class LogTurns(Turns):
-    """The turns of one log, within the room that all share."""
+    """The turns of one log, within the room that all share. Slots are taken when the log can be written, so that none
+    waits with it for the writer's lock."""
 
     number: int
     room: Room
     denied = False  # whether the last turn had no room for anything new: what is due then only waits for its turn
+    _going_on = 0
 
     def turn(self, ended: list[Ended], slots: Slots, *, claim: bool) -> bool:
         """Commit one turn, as ``Turns.turn``."""
         if not claim:
             self._places = Places(len(self.running()))
             return self._settled(super().turn, ended, slots, claim=False)
-        going_on = len(self.running()) - sum(1 for attempt, *_ in ended if self._runs(attempt))
-        places = self.room.take(self.number, going_on)
-        self._places, self.denied = Places(places), places == going_on
+        self._going_on = len(self.running()) - sum(1 for attempt, *_ in ended if self._runs(attempt))
+        self._given(self.room.look(self.number, self._going_on))
         return self._settled(super().turn, ended, slots, claim=True)
+
+    def _free(self, ended: int) -> Free:
+        def take() -> Places:
+            self._given(self.room.take(self.number, self._going_on))
+            return self.places(ended)
+
+        return Free(self.places(ended), take)
+
+    def _given(self, places: int) -> None:
+        self._places, self.denied = Places(places), places == self._going_on
 
     def _settled(self, turn: Callable[..., bool], *args: Any, **options: Any) -> bool:
         try:

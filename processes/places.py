@@ -1,6 +1,6 @@
 """Places: how many attempts a worker may start, beside those that it has in hand."""
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -41,14 +41,17 @@ class Places(NamedTuple):
 @dataclass(slots=True)
 class Free:
     """The places that are left while a turn's commands start attempts one after the other. A ledger may run a command
-    again: what it took the first time is then free again."""
+    again: what it took the first time is then free again. *ask*, if any, tells them when the first command asks."""
 
     places: Places
+    ask: Callable[[], Places] | None = None
     taken: dict[Hashable, int] = field(default_factory=dict)
     used: int = 0
 
     def left(self, key: Hashable) -> Places:
         """What is left for the command *key*, which begins, perhaps anew."""
+        if self.ask is not None:
+            self.places, self.ask = self.ask(), None
         self.used -= self.taken.pop(key, 0)
         return self.places.after(self.used)
 

@@ -22,14 +22,15 @@ class Room:
         """How many attempts *worker* may have running after its turn; *running* go on. Until ``settle`` nobody else is
         given these slots."""
         with self._lock:
-            free = self._slots - sum(self._held) + self._held[worker] - running
-            usable = free - self._ahead_of(worker)
-            if usable > 0:
+            if (usable := self._usable(worker, running)) > 0:
                 self._line.pop(worker, None)
                 self._held[worker] = max(self._held[worker], running + usable)
-                return running + usable
-            self._line.setdefault(worker, None)
-            return running
+            return running + usable
+
+    def look(self, worker: int, running: int) -> int:
+        """What ``take`` would give now; nothing is taken."""
+        with self._lock:
+            return running + self._usable(worker, running)
 
     def settle(self, worker: int, running: int) -> None:
         """The turn is over: what *worker* did not use is offered to those in line."""
@@ -48,6 +49,14 @@ class Room:
         with self._lock:
             self._line.pop(worker, None)
         self.settle(worker, 0)
+
+    def _usable(self, worker: int, running: int) -> int:
+        """How many slots *worker* may take; it stands in line when there is none."""
+        free = self._slots - sum(self._held) + self._held[worker] - running
+        usable = max(0, free - self._ahead_of(worker))
+        if not usable:
+            self._line.setdefault(worker, None)
+        return usable
 
     def _ahead_of(self, worker: int) -> int:
         """How many stand in line before *worker*, without those that did not come when they were called."""

@@ -136,15 +136,16 @@ class Ticker:
         """Tick until ``stop()``; a storage error is logged, and the next tick tries again."""
         for engine in self._engines:
             engine.services.begin_work()
+        left = list(self._engines)
         while True:
-            for engine in self._engines:
+            for engine in [*left]:
                 try:
                     tick(engine.services, engine.tenant)
                 except EngineClosed:
-                    return
+                    left.remove(engine)
                 except (StorageError, Conflict) as error:
                     log.error("ticker.storage", error=str(error))
-            if self._stop.wait(self._interval_s):
+            if not left or self._stop.wait(self._interval_s):
                 return
 
     def start(self) -> None:

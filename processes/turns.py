@@ -66,6 +66,10 @@ class Turns:
         """What may be started, when *ended* of those in hand have ended."""
         return self._places.after(self.in_hand() - ended)
 
+    def _free(self, ended: int) -> Free:
+        """The places of a turn, in which *ended* are reported."""
+        return Free(self.places(ended))
+
     def turn(self, ended: list[Ended], slots: Slots, *, claim: bool) -> bool:
         """Commit one turn; whether it did anything. With *claim* false nothing new is started or claimed.
 
@@ -80,7 +84,7 @@ class Turns:
                 jobs.append((self._report(attempt, result, error), self._after_report(held, attempt, slots)))
         for held in self.held.values() if jobs else ():
             held.look_again_ms = 0 if held.limited else held.look_again_ms
-        free = Free(self.places(len(jobs)))
+        free = self._free(len(jobs))
         if claim and not free.places.taken:
             looking = [held for held in self.held.values() if held.look_again_ms <= now]
             jobs += [(self._go_on(held, free), self._after_start(held, slots)) for held in looking]

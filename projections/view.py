@@ -107,6 +107,7 @@ class View:
                 self._bring()
                 return do()
             except sqlite3.DatabaseError as error:
+                self._file.require_open()  # else somebody closed it meanwhile
                 if damaged := is_damage(error):
                     log.warning("view.damaged", path=self.path, error=str(error))
                 elif not isinstance(error, Replaced):
@@ -183,9 +184,8 @@ class View:
         return state.mismatch(self._source, self._target())
 
     def _catch_up(self) -> int:
-        moved = self._file.moved()
         position = self._position
-        if moved or self._target() != position:
+        if self._file.moved() or self._target() != position:
             with self._lock:
                 if self._moved():
                     self._bring()

@@ -173,6 +173,11 @@ class ViewFile:
         self.writer.close()
         self._close_idle()
 
+    def require_open(self) -> None:
+        """Raises EngineClosed."""
+        if self._closed:
+            raise EngineClosed(f"{self.path or 'memory'}: the engine is closed")
+
     def size(self) -> int:
         """Bytes on disk, or in memory."""
         pages = self.writer.execute("PRAGMA page_count").fetchone()[0]
@@ -204,8 +209,7 @@ class ViewFile:
                     return turn, connection
                 connection.close()
         assert self.path is not None
-        if self._closed:
-            raise EngineClosed(f"{self.path}: the engine is closed")
+        self.require_open()
         with _locked(self.path, fcntl.LOCK_SH):
             turn = self._turn
             if self.moved():

@@ -3,6 +3,7 @@
 import json
 import time
 from collections.abc import Iterable, Mapping
+from datetime import UTC
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, quote_plus
@@ -91,7 +92,8 @@ def retry_after_ms(value: str | None, now_s: float) -> int | None:
     if text.isdecimal() and text.isascii():
         return min(int(text[:9]) * 1000, MAX_DELAY_MS)
     try:
-        seconds = parsedate_to_datetime(text).timestamp() - now_s
+        at = parsedate_to_datetime(text)
+        seconds = (at if at.tzinfo else at.replace(tzinfo=UTC)).timestamp() - now_s  # some forms name no zone
     except (ValueError, TypeError, OverflowError):
         return None
     return min(max(round(seconds * 1000), 0), MAX_DELAY_MS)

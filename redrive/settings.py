@@ -4,6 +4,7 @@ import os
 import tomllib
 from difflib import get_close_matches
 from pathlib import Path
+from stat import S_ISFIFO
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -13,6 +14,7 @@ from redrive.domain.errors import InvalidValue
 from redrive.ledger.urls import urls_in
 
 FILE = "redrive.toml"
+MAX_FILE_BYTES = 1_048_576
 
 
 class Settings(BaseModel):
@@ -86,11 +88,22 @@ def _here() -> Path:
 
 def _from_file(path: Path) -> dict[str, Any]:
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
+        return tomllib.loads(_text_of(path))
     except FileNotFoundError:
         return {}
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise InvalidValue(str(path), str(error), "a readable TOML file") from None
+
+
+def _text_of(path: Path) -> str:
+    """Nobody named this file: what lies there may be a pipe, or a device without end. Raises OSError, ValueError."""
+    with open(os.open(path, os.O_RDONLY | os.O_NONBLOCK), "rb") as file:  # noqa: PTH123 - it has been opened
+        if S_ISFIFO(os.fstat(file.fileno()).st_mode):
+            raise ValueError("a pipe")
+        raw = file.read(MAX_FILE_BYTES + 1)
+    if len(raw) > MAX_FILE_BYTES:
+        raise ValueError(f"more than {MAX_FILE_BYTES} bytes")
+    return raw.decode("utf-8")
 
 
 def _from_environment(cls: type[Settings]) -> dict[str, str]:

@@ -3,7 +3,7 @@ are just that."""
 
 from collections.abc import Iterator, Sequence
 from struct import Struct
-from typing import IO, NamedTuple, Protocol
+from typing import NamedTuple, Protocol
 
 from redrive.evidence.merkle import HASH_BYTES, TILE_WIDTH
 
@@ -19,6 +19,13 @@ class Leaves(Protocol):
 
     def tile(self, level: int, tile: int) -> bytes:
         """The hashes of a tile, none when it is not there."""
+
+
+class Pipe(Protocol):
+    """Where one process hears another."""
+
+    def read(self, size: int, /) -> bytes:
+        """So many bytes; fewer when there are no more."""
 
 
 class Expected(NamedTuple):
@@ -67,7 +74,7 @@ def told(sound: Sound | None) -> bytes:
     return _SOUND.pack(len(hashes), after, last, first_ms, last_ms) + b"".join(hashes)
 
 
-def heard(pipe: IO[bytes]) -> Sound | None:
+def heard(pipe: Pipe) -> Sound | None:
     """The next stretch that is told. Raises EOFError when there is no more."""
     count, after, last, first_ms, last_ms = _SOUND.unpack(_exactly(pipe, _SOUND.size))
     if count > CHUNK:
@@ -75,7 +82,7 @@ def heard(pipe: IO[bytes]) -> Sound | None:
     return Sound(after, last, first_ms, last_ms, _hashes(_exactly(pipe, count * HASH_BYTES), count)) if count else None
 
 
-def _exactly(pipe: IO[bytes], size: int) -> bytes:
+def _exactly(pipe: Pipe, size: int) -> bytes:
     read = pipe.read(size)
     if len(read) < size:
         raise EOFError("nothing more is told")

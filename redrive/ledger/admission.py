@@ -25,11 +25,14 @@ class Admission:
     """Places the tenants that write to a log for the first time; in a log that stands alone, nobody needs a place.
 
     *router* is the set of logs by which tenants are routed here, to the log with the id *shard*; None when it was
-    opened by itself: then tenants that have no place yet in a log with others are refused.
+    opened by itself: then tenants that have no place yet in a log with others are refused. *leads_here*: whether the
+    router sends a tenant here; a host can ask a log for any tenant, past it.
     """
 
-    def __init__(self, shard: str = "", router: ShardSet | None = None) -> None:
-        self.shard, self.router = shard, router
+    def __init__(
+        self, shard: str = "", router: ShardSet | None = None, leads_here: "Callable[[Tenant], bool]" = lambda _: True
+    ) -> None:
+        self.shard, self.router, self._leads_here = shard, router, leads_here
 
     def decide(self, tx: "LedgerTransaction", command: Command[T]) -> T:
         """What *command* returns, with the tenant's place beside what it wrote. Raises WrongShard."""
@@ -43,8 +46,12 @@ class Admission:
         return value
 
     def _require_home(self, tenant: "Tenant", recorded: ShardSet) -> None:
-        """Raises WrongShard unless tenants are routed here by the set that is on record: all of it, or this log."""
-        if self.router == recorded or (self.router is None and len(recorded) == 1):
+        """Raises WrongShard unless *tenant* is routed here by the set that is on record: all of it, or this log."""
+        if self.router == recorded:
+            if not self._leads_here(tenant):
+                raise WrongShard(str(tenant), "it is, or will be, in another: ask for_tenant of the ShardedEngine")
+            return
+        if self.router is None and len(recorded) == 1:
             return
         known = "only this one was" if self.router is None else f"{len(self.router)} of them were"
         raise WrongShard(str(tenant), f"{len(recorded)} logs share the tenants, and {known} opened: open all of them")

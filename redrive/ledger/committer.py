@@ -59,6 +59,7 @@ class Committer(GroupCommit, Alone):
         self.recorded_at_ms = 0
         self._after_commit = after_commit
         self._owner = 0
+        self._begun = False  # whether something may have to be undone
         self._pid = os.getpid()
         self._keys_seen = 0
         self._heard_at = -math.inf
@@ -80,6 +81,7 @@ class Committer(GroupCommit, Alone):
         self._require_usable()
         with self._lock, storage_errors(self.recorder.path):
             self._require_open()
+            self._undo_what_was_left()
             self.recorder.begin()
             try:
                 yield self._connection
@@ -110,24 +112,29 @@ class Committer(GroupCommit, Alone):
     def _commit_some(self) -> None:
         jobs: list[Pending[Any]] = []
         transactions: list[LedgerTransaction] = []
-        queue = self._queue
+        queue, committed, failure = self._queue, False, None
         try:
             self._owner = threading.get_ident()
             while queue and len(jobs) < MOST_PER_COMMIT:
                 jobs.append(queue.popleft())
             self._require_open()
+            self._undo_what_was_left()
+            self._begun = True
             self._commit_jobs(jobs, transactions)
+            self._begun, committed = False, True
         except BaseException as error:
-            self._undo(transactions)
             failure = self._failure(error)
-            for job in jobs:
-                job.settle(None, failure)
+            self._undo(transactions)
             if not isinstance(error, Exception):
                 raise
         else:
             self._after_commit(transactions)
         finally:
             self._owner = 0
+            if not committed:  # whatever the commands have returned
+                failure = failure or self._failure(KeyboardInterrupt())
+                for job in jobs:
+                    job.settle(None, failure)
             for job in jobs:
                 job.release()
 
@@ -249,7 +256,13 @@ class Committer(GroupCommit, Alone):
             return int(rows[0][0]) if rows and event_id.encode() in rows[0][4] else 0
         return None
 
-    def _undo(self, transactions: list[LedgerTransaction]) -> None:
+    def _undo_what_was_left(self) -> None:
+        """Whoever committed last may have been interrupted while it undid that."""
+        if self._begun:
+            self.states.forget_all()
+            self._undo(())
+
+    def _undo(self, transactions: Sequence[LedgerTransaction]) -> None:
         self.recorder.rollback()
         self.recorder.heads.clear()
         self.recorder.distrust()
@@ -258,3 +271,4 @@ class Committer(GroupCommit, Alone):
             encryption.forget_begun()
         for transaction in transactions:
             transaction.discard()
+        self._begun = False

@@ -58,9 +58,9 @@ class GroupCommit(ABC):
         if not mine:
             return
         self._require_usable()
-        self._queue.extend(mine)
         last = mine[-1]
         try:
+            self._queue.extend(mine)
             while not last._done:
                 if self._next is None or not last.wait(LOOK_AGAIN_S):
                     self._next = last
@@ -69,8 +69,9 @@ class GroupCommit(ABC):
                         self._next = None
                         if self._queue:
                             self._commit_queued()
-                        elif not last._done:
-                            tell_lost(mine, self._failure(KeyboardInterrupt()))
+                    break
+            if not all(job._done for job in mine):
+                tell_lost(mine, self._failure(KeyboardInterrupt()))
         except BaseException:
             if self._next is last:
                 self._next = None

@@ -1,6 +1,7 @@
 """Several logs as one engine: each tenant has its home in one of them, and commands and queries go there."""
 
 from collections.abc import Callable, Container, Sequence
+from functools import partial
 from itertools import count
 from typing import TYPE_CHECKING, Any, NoReturn, ParamSpec, Self, TypeVar
 
@@ -53,8 +54,9 @@ class ShardedEngine:
         self._by_id = {shard.ledger.id: shard for shard in self.shards}
         together = agree(self._by_id)
         for shard in self.shards:
-            shard.ledger.committer.admission = Admission(shard.ledger.id, together)
+            shard.ledger.committer.admission = Admission(shard.ledger.id, together, partial(self._leads_to, shard))
         self._homes: dict[Tenant, Engine] = {}
+        self._to_come: dict[Tenant, Engine] = {}
         self._turn = count()
 
     @property
@@ -77,11 +79,9 @@ class ShardedEngine:
         order = [self._by_id[id_] for id_ in by_weight(tenant, self._by_id)]
         for shard in order:
             if is_placed(shard, tenant):
-                if len(self._homes) >= MOST_HOMES:
-                    self._homes.clear()
-                self._homes[tenant] = shard
-                return shard
-        return order[0]
+                self._to_come.pop(tenant, None)
+                return _remembered(self._homes, tenant, shard)
+        return _remembered(self._to_come, tenant, order[0])
 
     def shard_with(self, key: str) -> Engine:
         """The log that has a run, dead letter, effect or compensation, given its id. Raises NotFound, StorageError."""
@@ -180,6 +180,11 @@ class ShardedEngine:
     def __exit__(self, *_error: object) -> None:
         self.close()
 
+    def _leads_to(self, shard: Engine, tenant: Tenant) -> bool:
+        """Whether a tenant that has no place in *shard* may get one: none of the others has it, and none will. That
+        nobody had it when it was asked for is enough, as long as *shard* has on record the set that is known here."""
+        return self._to_come.get(tenant) is shard or self.shard_of(tenant) is shard
+
     def _in_turn(self) -> tuple[Engine, ...]:
         """The shards, each time another one first."""
         first = next(self._turn) % len(self.shards)
@@ -224,6 +229,13 @@ class ShardedEngine:
         def views(self) -> NoReturn:
             """Views are folded from one log: ask ``shards[i].views``. Raises OneShardOnly."""
             raise OneShardOnly("views", len(self.shards))
+
+
+def _remembered(known: dict[Tenant, Engine], tenant: Tenant, shard: Engine) -> Engine:
+    if len(known) >= MOST_HOMES:
+        known.clear()
+    known[tenant] = shard
+    return shard
 
 
 def _add(report: SweepReport, more: SweepReport) -> None:

@@ -1,5 +1,7 @@
 """Settings: argument > REDRIVE_* > redrive.toml > default, for each of them."""
 
+import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +42,41 @@ def test_no_log_at_all_is_no_setting(tmp_path: Path) -> None:
     """An empty list of URLs was a bug in redrive."""
     (tmp_path / "redrive.toml").write_text("db = []\n")
     with pytest.raises(InvalidValue, match="setting db"):
+        Settings.load(tmp_path)
+
+
+def fifo(path: Path) -> None:
+    """A pipe to which nobody writes."""
+    os.mkfifo(path)
+
+
+def endless(path: Path) -> None:
+    """A device without an end."""
+    path.symlink_to("/dev/zero")
+
+
+def large(path: Path) -> None:
+    """More than settings need."""
+    path.write_text("#" * 2_000_000)
+
+
+def deep(path: Path) -> None:
+    """More brackets than the parser goes down."""
+    path.write_text("db = " + "[" * 100_000)
+
+
+def long_number(path: Path) -> None:
+    """More digits than Python reads."""
+    path.write_text("lease_ms = " + "9" * 5_000)
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no pipes with names")
+@pytest.mark.parametrize("made", [fifo, endless, large, deep, long_number])
+def test_what_is_no_settings_file_is_refused(made: Callable[[Path], None], tmp_path: Path) -> None:
+    """It lies where redrive happens to be started: it was waited for without end, filled the memory, or was called a
+    bug in redrive."""
+    made(tmp_path / "redrive.toml")
+    with pytest.raises(InvalidValue, match="a readable TOML file"):
         Settings.load(tmp_path)
 
 

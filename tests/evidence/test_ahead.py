@@ -175,13 +175,28 @@ def is_no_python(_: pytest.MonkeyPatch) -> str:
     return "print('usage: not what you think' * 100_000)"
 
 
+def is_stopped(patch: pytest.MonkeyPatch) -> str:
+    """A process that tells a little and is stopped, so that its end of the pipe stays open."""
+    patch.setattr(ahead, "PATIENCE_MS", 100)
+    return "import os, signal, sys; os.write(1, bytes(40)); os.kill(os.getpid(), signal.SIGSTOP)"
+
+
+def is_no_program(patch: pytest.MonkeyPatch) -> str:
+    """Python is embedded, and does not know where it is."""
+    patch.setattr(sys, "executable", None)
+    return ""
+
+
 def cannot_be_started(patch: pytest.MonkeyPatch) -> str:
     """No Python where this one says that it is."""
     patch.setattr(sys, "executable", "/nowhere/python")
     return ""
 
 
-@pytest.mark.parametrize("how", [ends_at_once, ends_within_a_stretch, is_no_python, cannot_be_started])
+HOW = [ends_at_once, ends_within_a_stretch, is_stopped, is_no_python, is_no_program, cannot_be_started]
+
+
+@pytest.mark.parametrize("how", HOW)
 @pytest.mark.parametrize("tampered", [False, True])
 def test_the_process_fails(
     how: Callable[[pytest.MonkeyPatch], str],
@@ -197,6 +212,15 @@ def test_the_process_fails(
     monkeypatch.setattr(ahead, "_BEGIN", how(monkeypatch))
     assert report_of(wide) == expected
     assert (expected.result == "TAMPERED") == tampered
+
+
+def test_a_program_that_is_frozen_is_not_started_again(
+    wide: Sealed, started: Started, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its executable is the program itself, which might verify a log, and so on."""
+    monkeypatch.setattr(sys, "frozen", True, raising=False)
+    assert report_of(wide).result == "SELF-CONSISTENT"
+    assert started == []
 
 
 def test_a_small_log_starts_no_process(sealed: Sealed) -> None:

@@ -3,6 +3,7 @@
 import json
 import socket
 import threading
+import time
 from dataclasses import replace
 from typing import Any
 
@@ -234,6 +235,18 @@ def test_what_is_idempotent_does_not_answer_for_another_request() -> None:
 def test_retry_after_is_seconds_or_a_date(value: str | None, delay_ms: int | None) -> None:
     """RFC 9110, 10.2.3; anything else is no wish."""
     assert retry_after_ms(value, 10.0) == delay_ms
+
+
+@pytest.mark.skipif(not hasattr(time, "tzset"), reason="no time zones to set")
+def test_a_retry_after_that_names_no_zone_is_utc(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The dates of RFC 9110, 5.6.7, are all UTC, and one of its three forms does not say so."""
+    monkeypatch.setenv("TZ", "America/New_York")
+    time.tzset()
+    try:
+        assert retry_after_ms("Thu Jan  1 00:00:12 1970", 10.0) == 2_000
+    finally:
+        monkeypatch.undo()
+        time.tzset()
 
 
 def test_the_receipt_is_json() -> None:

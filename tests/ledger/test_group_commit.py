@@ -1,16 +1,18 @@
 """Threads that share commits: one of them waits for the writer's lock, the others for what they asked for."""
 
+import sqlite3
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import pytest
 
+from redrive.domain.errors import StorageError
 from redrive.domain.ports import Caller
 from redrive.ledger import committer as committing
 from redrive.ledger import group_commit
 from redrive.ledger.pending import Pending
-from tests.ledger.world import World, submission
+from tests.ledger.world import World, outcome_of, submission
 from tests.processes.workshop import until
 
 
@@ -114,4 +116,59 @@ def test_who_waits_and_is_interrupted_takes_its_command_back(world: World, monke
         pass
     assert len(given_up) == 1
     assert str(world.submit("a")) in {e.stream for e in world.log() if e.topic == "run.submitted"}
+    world.check()
+
+
+@pytest.mark.parametrize("sealed", [False, True])
+@pytest.mark.parametrize("moment", ["rollback", "distrust"])
+def test_an_interrupt_while_a_commit_is_undone_tells_nobody_that_it_took_place(
+    world: World, monkeypatch: pytest.MonkeyPatch, moment: str, sealed: bool
+) -> None:
+    """Ctrl-C when the disk is full: what the commands have returned is no outcome, and what was left of the
+    transaction goes with the next one, or before something else is written."""
+
+    def full() -> None:
+        raise sqlite3.OperationalError("database or disk is full")
+
+    def interrupted() -> None:
+        raise KeyboardInterrupt
+
+    run = world.submit("a")
+    before = world.log()
+    jobs = [world.ledger.collect(lambda: world.note(run)) for _ in range(2)]
+    with monkeypatch.context() as patch:
+        patch.setattr(world.ledger.recorder, "commit", full)
+        patch.setattr(world.ledger.recorder, moment, interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            world.ledger.committer.commit_together(jobs)
+    assert [type(outcome_of(job)) for job in jobs] == [StorageError, StorageError]
+    if sealed:
+        with world.ledger.committer.writing():
+            pass
+    assert world.log() == before
+    world.note(run)
+    assert (len(world.log()), world.in_memory(run).version) == (len(before) + 1, 2)
+    world.check()
+
+
+@pytest.mark.parametrize("lost", [0, 2])
+def test_what_an_interrupted_thread_took_off_the_queue_is_told_as_lost(
+    world: World, monkeypatch: pytest.MonkeyPatch, lost: int
+) -> None:
+    """The first of a batch, or the last; the others take place, and more that came meanwhile."""
+    committer = world.ledger.committer
+    commit_some = committer._commit_some
+    jobs = [Pending[object](Caller(None), submission(f"run {n}")) for n in range(3)]
+    later = Pending[object](Caller(None), submission("later"))
+
+    def forgetful() -> None:
+        if jobs[lost] in committer._queue:
+            committer._queue.remove(jobs[lost])
+            committer._queue.append(later)
+        commit_some()
+
+    monkeypatch.setattr(committer, "_commit_some", forgetful)
+    committer.commit_together(jobs)
+    told = [outcome_of(job) for job in (*jobs, later)]
+    assert [isinstance(one, StorageError) for one in told] == [n == lost for n in range(4)]
     world.check()

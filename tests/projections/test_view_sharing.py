@@ -8,6 +8,8 @@ from typing import Any
 
 import pytest
 
+from redrive.domain.errors import EngineClosed
+from redrive.domain.flow import Flow, Node
 from redrive.projections import view as views
 from redrive.projections.view import View
 from tests.projections.plant import Plant, contents
@@ -139,3 +141,19 @@ def test_a_file_that_is_not_as_far_as_what_was_answered_is_not_read(plant: Plant
     first._file.reopen()
     assert first.rows("SELECT position FROM view") == [(plant.ledger.last_position(),)]
     close(shared)
+
+
+def test_a_view_that_is_closed_while_it_folds_says_so(
+    plant: Plant, view: View, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What was asked when another thread closed the engine did not find the database refusing."""
+    plant.submit(Flow([Node("a")]))
+    fold_some = view._fold_some
+
+    def closed() -> bool:
+        view.close()
+        return fold_some()
+
+    monkeypatch.setattr(view, "_fold_some", closed)
+    with pytest.raises(EngineClosed):
+        view.catch_up()

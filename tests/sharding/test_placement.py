@@ -73,6 +73,33 @@ def test_routers_that_know_different_sets_never_split_a_tenant(tmp_path: Path) -
             assert home(new, TENANTS[0]) == home(old, TENANTS[0])
 
 
+def test_a_log_of_several_takes_in_only_whom_the_router_sends(engine: ShardedEngine) -> None:
+    """A tenant that was asked of the wrong log of them had two homes, and its run of one key ran twice."""
+    placed, new = stranger(engine, "a"), stranger(engine, "b")
+    submit(engine, placed)
+    before = [shard.ledger.last_position() for shard in engine.shards]
+    for tenant, shards in ((placed, engine.shards[1:]), (new, (engine.shards[0], engine.shards[2]))):
+        for shard in shards:
+            with pytest.raises(WrongShard, match="ask for_tenant of the ShardedEngine"):
+                submit(shard, tenant)
+    assert [shard.ledger.last_position() for shard in engine.shards] == before
+    assert submit(engine.shards[0], placed) == submit(engine, placed)
+    assert submit(engine.shards[1], new) == submit(engine, new)
+
+
+def test_a_tenant_from_before_a_log_was_added_is_not_taken_in_by_it(tmp_path: Path) -> None:
+    """The new log would be its home, had it not written before."""
+    with redrive.open(urls(tmp_path)) as engine:
+        for tenant in TENANTS:
+            submit(engine, tenant)
+    with redrive.open(urls(tmp_path, "abcd")) as engine:
+        added = engine.shards[3]
+        for tenant in TENANTS:
+            with pytest.raises(WrongShard):
+                submit(added, tenant)
+        assert facts(added, TenantPlaced) == []
+
+
 def test_two_routers_place_the_same_tenants_at_once(tmp_path: Path) -> None:
     """While a log is added, in threads that know nothing of each other: whatever is acknowledged lies in one log."""
     with redrive.open(urls(tmp_path)) as old, redrive.open(urls(tmp_path)) as other:

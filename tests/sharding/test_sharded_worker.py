@@ -2,18 +2,20 @@
 
 import threading
 from collections import Counter
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 import redrive
-from redrive import Attempt, InvalidValue, ShardedEngine, StorageError, Worker
+from redrive import Attempt, Engine, EngineClosed, InvalidValue, ShardedEngine, StorageError, Worker
 from redrive.processes import shared_room
 from redrive.processes.crew import Crew
+from redrive.processes.services import Services
 from redrive.processes.shared_room import Room
 from redrive.processes.turns import Turns
 from tests.processes.workshop import ONE, running, until
-from tests.sharding.shards import TENANTS, home, homes, submit
+from tests.sharding.shards import TENANTS, home, homes, submit, urls
 
 QUICK: dict[str, Any] = {"poll_ms": 20, "tick_ms": 20}
 
@@ -115,6 +117,38 @@ def test_a_log_that_cannot_be_read_stops_no_other(engine: ShardedEngine, monkeyp
         worker.stop()
 
 
+@pytest.mark.parametrize("concurrency", [1, 3])
+def test_a_log_that_cannot_be_written_now_keeps_no_slot(engine: ShardedEngine, concurrency: int) -> None:
+    """Its turn waits for the writer's lock without any: another process has it for long, say."""
+    committer = engine.shards[0].ledger.committer
+    others = [tenant for tenant in TENANTS if home(engine, tenant) != "a"][:6]
+    submit(engine, next(tenant for tenant in TENANTS if home(engine, tenant) == "a"))
+    worker = Worker(engine, {"a": lambda _: None}, concurrency=concurrency, poll_ms=20, tick_ms=None)
+    lock = committer.under_lock()
+    lock.acquire()
+    with running(worker.run):
+        try:
+            until(lambda: len(committer._queue) == 1)
+            for tenant in others:
+                submit(engine, tenant)
+            until(lambda: _all_done(engine, others), 60)
+        finally:
+            worker.stop()
+            lock.release()
+
+
+def test_a_turn_takes_what_is_left_when_it_comes_to_it(engine: ShardedEngine) -> None:
+    """Another log's turn took it meanwhile; who got none stands in line, and loses nothing."""
+    offered: list[int] = []
+    room = Room(2, 2, offered.append)
+    assert (room.look(0, 0), room.look(1, 0)) == (2, 2)
+    assert (room.take(0, 0), room.take(1, 0)) == (2, 0)
+    room.settle(1, 0)
+    assert (room.look(1, 0), offered) == (0, [])
+    room.settle(0, 1)
+    assert (offered, room.look(0, 1), room.take(1, 0)) == ([1], 1, 1)
+
+
 def _all_done(engine: ShardedEngine, tenants: list[redrive.Tenant]) -> bool:
     return {engine.for_tenant(tenant).runs().items[0].status for tenant in tenants} == {"completed"}
 
@@ -163,6 +197,25 @@ def test_a_ticker_ticks_every_log(engine: ShardedEngine) -> None:
     assert len(held) == 9
     with redrive.Ticker(engine, interval_ms=20):
         until(lambda: not any(shard.ledger.holders(None) for shard in engine.shards))
+
+
+def test_a_ticker_goes_on_without_an_engine_that_was_closed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It ticks the others, and ends when none is left."""
+    engine, ticked = redrive.open(urls(tmp_path)), list[Engine]()
+    shards = {id(shard.services): shard for shard in engine.shards}
+
+    def ticking(services: Services, *_tenant: object) -> None:
+        if (shard := shards[id(services)]).ledger.committer.closed:
+            raise EngineClosed("closed")
+        ticked.append(shard)
+        shard.close()
+
+    monkeypatch.setattr("redrive.processes.ticker.tick", ticking)
+    engine.shards[0].close()
+    with redrive.Ticker(engine, interval_ms=1) as ticker:
+        ticker._thread.join(60)
+        assert not ticker._thread.is_alive()
+    assert ticked == [*engine.shards[1:]]
 
 
 def test_who_stands_in_line_is_served_first(patient: float) -> None:

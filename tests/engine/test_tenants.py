@@ -82,6 +82,7 @@ CALLS: dict[str, Callable[[TenantEngine, Ours], Any]] = {
     "run": lambda t, o: t.run(o.run),
     "show": lambda t, o: t.show(o.run),
     "queue": lambda t, o: [t.queue(name) for name in QUEUES],
+    "queue_counts": lambda t, o: t.queue_counts(),
     "dead_letters": lambda t, o: [t.dead_letters(), t.dead_letters(run=o.run), t.dead_letters(text="broke")],
     "dead_letter": lambda t, o: t.dead_letter(o.letter),
     "groups": lambda t, o: t.groups(),

@@ -158,7 +158,7 @@ def test_a_process_ends_with_its_engine_open_or_closed(tmp_path: Path, close: st
     """Nothing that runs in the background keeps it."""
     argv = [sys.executable, "-c", LEAVING, log_url(tmp_path / "log.db"), close]
     done = subprocess.run(argv, cwd=ROOT, check=True, capture_output=True, text=True, timeout=240)
-    assert done.stdout.endswith("left\n")
+    assert "left\n" in done.stdout  # what was heard may be told after it
     assert "Traceback" not in done.stderr
 
 

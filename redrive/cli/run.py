@@ -128,7 +128,7 @@ def _run(
             summary = execute(tenant, chosen.run_id, handlers, session.settings, output.remark)
         finally:
             leave()
-    _sum_up(session, tenant, summary)
+    _sum_up(session, tenant, summary, before=chosen.finished)
     return summary.exit_code
 
 
@@ -156,7 +156,8 @@ def _progress(output: Output, tenant: "TenantEngine", run_id: str) -> "Bar | Lin
     return Lines(run_id, (lambda _line: None) if output.json else output.say)
 
 
-def _sum_up(session: Session, tenant: "TenantEngine", summary: "Summary") -> None:
+def _sum_up(session: Session, tenant: "TenantEngine", summary: "Summary", *, before: bool) -> None:
+    """Say where the run stands, and how long it took: this command, or all of a run that was finished *before*."""
     from redrive.cli.show_run import queued
 
     output, run = session.output, summary.run
@@ -164,10 +165,13 @@ def _sum_up(session: Session, tenant: "TenantEngine", summary: "Summary") -> Non
     if output.json:
         output.item("summary", {**run.model_dump(mode="json"), "seconds": round(summary.seconds, 3)})
         return
+    took_ms = round(summary.seconds * 1000)
+    if before and run.finished_at_ms is not None:
+        took_ms = run.finished_at_ms - run.submitted_at_ms
     output.say(
         f"{run.status}: {run.succeeded} of {run.nodes} nodes succeeded, {counted(run.attempts, 'attempt')}, "
         f"{counted(run.retries, 'retry', 'retries')}, {counted(run.open_letters, 'dead letter')} open, "
-        f"{duration(round(summary.seconds * 1000))}"
+        f"{duration(took_ms)}"
     )
     if run.status == "running":
         output.say(f"it is being executed by {printable(run.worker or '?')}")

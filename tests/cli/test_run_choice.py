@@ -8,6 +8,7 @@ from click.testing import CliRunner, Result
 
 import redrive
 from redrive.cli.root import cli
+from redrive.cli.times import duration
 
 FAILS_ONCE = "test -e ok && echo done >> done.txt"
 ONCE = {"max_attempts": 1, "terminal_behavior": {"mode": "dead_letter"}}
@@ -61,10 +62,15 @@ def test_the_same_command_goes_on_and_after_completion_starts_another() -> None:
 
 
 def test_a_key_names_one_run_also_after_completion() -> None:
-    """Nothing is done twice."""
+    """Nothing is done twice, and the time that is told is the run's."""
     Path("ok").touch()
     run("--key", "monday", code=0)
-    assert "completed before" in run("--key", "monday", code=0).output
+    again = run("--key", "monday", code=0).output
+    with redrive.open(seal=False) as engine:
+        (done,) = engine.local.runs().items
+    assert done.finished_at_ms is not None
+    assert "completed before" in again
+    assert f"0 dead letters open, {duration(done.finished_at_ms - done.submitted_at_ms)}\n" in again
     assert (runs(), Path("done.txt").read_text()) == (["completed"], "done\n")
 
 

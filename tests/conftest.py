@@ -23,6 +23,7 @@ if "TMPDIR" not in os.environ and (in_memory := memory()):  # a disk makes ten t
 _STATE = tempfile.TemporaryDirectory(prefix="redrive-state-")
 os.environ["XDG_STATE_HOME"] = _STATE.name
 os.environ["XDG_CONFIG_HOME"] = f"{_STATE.name}/settings"  # a key of who runs the tests signs nothing
+os.environ.pop("PYTHONUNBUFFERED", None)  # what tests start writes as it does for everybody
 settings.register_profile("any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("any machine")
 if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:  # in the background of a script: so would all that tests start

@@ -117,6 +117,14 @@ def _to_stderr(line: str) -> None:
         sys.stderr.flush()
 
 
+def let_go_of_stdout() -> None:
+    """What could not be written was told; the interpreter must not try, and tell it, again."""
+    try:
+        sys.stdout.flush()
+    except (OSError, ValueError):
+        _close_stdout()
+
+
 def _close_stdout() -> None:
     """Nobody reads any more: let the interpreter's last flush go nowhere."""
     with contextlib.suppress(OSError, ValueError):

@@ -1,7 +1,6 @@
 """``redrive log``: the events themselves, as they came."""
 
 import json
-import sys
 import time
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
@@ -105,5 +104,4 @@ def _following(acme: "TenantEngine", after: int, poll_ms: int) -> "Iterator[Reco
         for event in ledger.read(after, WINDOW):
             after = event.position
             yield event
-        sys.stdout.flush()
         time.sleep(poll_ms / 1_000)

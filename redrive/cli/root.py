@@ -102,8 +102,11 @@ class Root(Group):
         given = list(sys.argv[1:] if args is None else args)
         for stream in (sys.stdout, sys.stderr):
             if isinstance(stream, io.TextIOWrapper):
-                stream.reconfigure(errors="backslashreplace")
-        sys.exit(self._run(given, prog_name or "redrive"))
+                # Line by line, in a pipe too: whoever reads it sees progress, and beside errors in their order.
+                stream.reconfigure(errors="backslashreplace", line_buffering=True)
+        code = self._run(given, prog_name or "redrive")
+        failures.let_go_of_stdout()
+        sys.exit(code)
 
     def _run(self, given: list[str], prog_name: str) -> int:
         try:

@@ -47,6 +47,13 @@ def test_an_output_that_is_full_is_a_storage_error(world: World) -> None:
     assert done.stderr.count("\n") == 1
 
 
+def test_answers_and_remarks_come_in_their_order(world: World) -> None:
+    """In one pipe, as whoever keeps a protocol wants them."""
+    done = shell(f"exec 2>&1; $R show {world.ids.letter}", world)
+    assert done.stdout.startswith("dead letter ")
+    assert "\nNext:\n" in done.stdout
+
+
 def test_following_the_log_ends_with_ctrl_c(world: World) -> None:
     """What came meanwhile was printed at once; exit 130."""
     command = [*REDRIVE, "--db", world.url, "log", "tail", "-n", "1", "--follow"]

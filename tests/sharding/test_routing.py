@@ -18,7 +18,7 @@ SHARDS = st.sets(st.uuids().map(str), min_size=1, max_size=8)
 
 def tenant_of(name: str) -> Tenant:
     """A tenant with a name that anybody may choose."""
-    return Tenant(name[:100], "w", "d")
+    return Tenant(name.encode()[:100].decode(errors="ignore"), "w", "d")
 
 
 @given(NAMES, SHARDS, st.randoms())

@@ -37,6 +37,13 @@ def test_whatever_fails_nothing_is_lost(folder: Path, first: int) -> None:
         assert done.problems == (), broken(done)
 
 
+@pytest.mark.parametrize("seed", [4_770, 5_105, 7_340, 28_113, 35_937, 72_954, 103_221])
+def test_what_was_broken_once_holds(folder: Path, seed: int) -> None:
+    """Seeds that led to a mistake, of redrive or of the simulator."""
+    done = simulate(seed, folder=folder)
+    assert done.problems == (), broken(done)
+
+
 @pytest.mark.long
 @pytest.mark.parametrize("first", range(1_000, 1_200, 50))
 def test_more_of_the_ten_thousand(first: int) -> None:

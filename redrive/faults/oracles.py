@@ -172,15 +172,19 @@ class _Tokens:
     """What a rate leaves, counted in the simplest way: starts since it was set, each for one token."""
 
     def __init__(self, rate: Rate | None, at_ms: int) -> None:
-        self.rate, self._at_ms = rate, at_ms
+        self._rate, self._at_ms = rate, at_ms
         self._left = Fraction(rate.burst if rate else 0)
+
+    def changed_to(self, rate: Rate | None, at_ms: int) -> "_Tokens":
+        """What another *rate* leaves; the same one goes on."""
+        return self if rate == self._rate else _Tokens(rate, at_ms)
 
     def take(self, at_ms: int) -> bool:
         """Whether there was a token at that time. A clock that went back brings none."""
-        if self.rate is None:
+        if self._rate is None:
             return True
-        gained = Fraction(max(0, at_ms - self._at_ms) * self.rate.tokens, self.rate.period_ms)
-        self._left = min(Fraction(self.rate.burst), self._left + gained) - 1
+        gained = Fraction(max(0, at_ms - self._at_ms) * self._rate.tokens, self._rate.period_ms)
+        self._left = min(Fraction(self._rate.burst), self._left + gained) - 1
         self._at_ms = max(self._at_ms, at_ms)
         return self._left >= 0
 
@@ -199,8 +203,7 @@ def within_limits(world: Observed, events: Sequence[Recorded]) -> Iterator[str]:
         match event:
             case LimitSet(limit=limit):
                 limits[limit.key] = limit.concurrency
-                if limit.key not in rates or rates[limit.key].rate != limit.rate:
-                    rates[limit.key] = _Tokens(limit.rate, recorded.occurred_at_ms)
+                rates[limit.key] = rates.get(limit.key, NO_RATE).changed_to(limit.rate, recorded.occurred_at_ms)
             case LimitRemoved(limit=key):
                 limits.pop(key, None)
                 rates.pop(key, None)

@@ -31,6 +31,17 @@ PolicyOf = Callable[[Run], RedrivePolicy]
 
 
 @dataclass(frozen=True, slots=True)
+class OnePolicy:
+    """The same *policy* for every run."""
+
+    policy: RedrivePolicy
+
+    def __call__(self, _run: Run) -> RedrivePolicy:
+        """The policy of a run."""
+        return self.policy
+
+
+@dataclass(frozen=True, slots=True)
 class LetterStanding:
     """Where a dead letter stands after a command: *dispatches* are used, *granted* were added to the policy's
     budget, the next dispatch comes at *not_before_ms* at the earliest."""

@@ -29,6 +29,7 @@ from redrive.processes.capacity import setting_limit
 from redrive.processes.decision_lines import DecisionLines
 from redrive.processes.given import function_given, functions_given, instance_given, listeners_given
 from redrive.processes.host import this_process
+from redrive.processes.letters import OnePolicy, PolicyOf
 from redrive.processes.outbox import Gate, Reconciler
 from redrive.processes.services import Services
 from redrive.projections.logs import log
@@ -198,11 +199,10 @@ def _one_by_one(listener: Listener) -> Callable[[Sequence[Recorded]], None]:
     return tell
 
 
-def _policy_of(policies: RedrivePolicies | None) -> Callable[[Run], RedrivePolicy]:
+def _policy_of(policies: RedrivePolicies | None) -> PolicyOf:
     """The policy for each run. Raises InvalidValue; what is returned for a run is looked at when it is."""
     if policies is None or isinstance(policies, RedrivePolicy):
-        one = policies or RedrivePolicy()
-        return lambda _run: one
+        return OnePolicy(policies or RedrivePolicy())
     function_given(policies, "redrive_policy", "tenant and automation, or a RedrivePolicy")
 
     def of(run: Run) -> RedrivePolicy:

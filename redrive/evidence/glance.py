@@ -93,7 +93,7 @@ class Glance:
 
 
 def main() -> None:
-    """What ``ahead`` starts; quietly, since what it cannot tell the scan finds by itself."""
+    """What ``ahead`` has started; quietly, since what it cannot tell the scan finds by itself."""
     path, size, busy_timeout_ms = sys.argv[1:]
     try:
         tell(path, int(size), int(busy_timeout_ms))

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 import redrive
+from redrive import second_process
 from redrive.evidence import ahead
 from redrive.evidence.glance import Glance, is_left
 from redrive.evidence.store import StoredRow
@@ -52,17 +53,17 @@ def wide(wide_template: Path, tmp_path: Path) -> Sealed:
 def started(monkeypatch: pytest.MonkeyPatch) -> Started:
     """The processes that are started from now on: for every log, on a machine with one processor too."""
     found: Started = []
-    start = ahead._started
+    start = second_process.started
 
-    def noting(file: tuple[str, int], size: int) -> "subprocess.Popen[bytes] | None":
-        process = start(file, size)
+    def noting(module: str, arguments: Sequence[str]) -> "subprocess.Popen[bytes] | None":
+        process = start(module, arguments)
         if process is not None:
             found.append(process)
         return process
 
     monkeypatch.setattr(ahead, "FROM_LEAVES", 0)
-    monkeypatch.setattr(ahead, "_processors", lambda: 2)
-    monkeypatch.setattr(ahead, "_started", noting)
+    monkeypatch.setattr(second_process, "processors", lambda: 2)
+    monkeypatch.setattr(second_process, "started", noting)
     return found
 
 
@@ -177,7 +178,7 @@ def is_no_python(_: pytest.MonkeyPatch) -> str:
 
 def is_stopped(patch: pytest.MonkeyPatch) -> str:
     """A process that tells a little and is stopped, so that its end of the pipe stays open."""
-    patch.setattr(ahead, "PATIENCE_MS", 100)
+    patch.setattr(second_process, "PATIENCE_MS", 100)
     return "import os, signal, sys; os.write(1, bytes(40)); os.kill(os.getpid(), signal.SIGSTOP)"
 
 
@@ -209,7 +210,7 @@ def test_the_process_fails(
     if tampered:
         wide.sql("UPDATE events SET state = X'7B7D' WHERE position = 3001")
     expected = alone(wide)
-    monkeypatch.setattr(ahead, "_BEGIN", how(monkeypatch))
+    monkeypatch.setattr(second_process, "_BEGIN", how(monkeypatch))
     assert report_of(wide) == expected
     assert (expected.result == "TAMPERED") == tampered
 
@@ -226,13 +227,13 @@ def test_a_program_that_is_frozen_is_not_started_again(
 def test_a_small_log_starts_no_process(sealed: Sealed) -> None:
     """By default."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(ahead, "_started", lambda *_: pytest.fail("a process was started"))
+        patch.setattr(second_process, "started", lambda *_: pytest.fail("a process was started"))
         assert report_of(sealed).result == "SELF-CONSISTENT"
 
 
 def test_one_processor_starts_no_process(wide: Sealed, started: Started, monkeypatch: pytest.MonkeyPatch) -> None:
     """It would only wait for this one."""
-    monkeypatch.setattr(ahead, "_processors", lambda: 1)
+    monkeypatch.setattr(second_process, "processors", lambda: 1)
     assert report_of(wide).result == "SELF-CONSISTENT"
     assert started == []
 

@@ -101,7 +101,7 @@ def test_the_recorded_policy_needs_no_decision_to_be_made_again(tmp_path: Path) 
     fate = Fate(seed=3, rate=0.6, graph={"a": (), "b": ("a",)}, runs=4)
     with Life(fate, tmp_path / "log.db").live() as engine:
         for section in ({}, {"retry": {"max_elapsed_ms": 86_400_000}}):
-            with mock.patch("redrive.forensics.what_if.what_if.Retrial", side_effect=AssertionError) as retrial:
+            with mock.patch("redrive.forensics.what_if.inquiry.Retrial", side_effect=AssertionError) as retrial:
                 with engine.what_if({"version": 1, "default": section}) as answer:
                     assert answer.report.runs_that_differ == 0
                 retrial.assert_not_called()

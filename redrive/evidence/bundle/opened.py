@@ -26,6 +26,7 @@ from redrive.ledger.ledger import LogLedger
 from redrive.ledger.recorder import COLUMNS
 from redrive.ledger.schema import connect, prepare
 from redrive.processes.host import this_process
+from redrive.processes.letters import OnePolicy
 from redrive.processes.services import Services
 from redrive.projections.view import View, view_path
 
@@ -111,7 +112,7 @@ def _opened(path: str, folder: Any, clock: Callable[[], int] | None) -> Engine:
         ledger.seal_off(path)
         services = Services(
             ledger=ledger,
-            policy_of=lambda _run: RedrivePolicy(),
+            policy_of=OnePolicy(RedrivePolicy()),
             classifier=Classifier(),
             redactor=Redactor(),
             engine=__version__,

@@ -88,6 +88,18 @@ class Amounts:
         elif cls is RunFailed or cls is RunBlocked:
             self.finished_ms = None
 
+    def add(self, other: "Amounts") -> None:
+        """Add what another history amounts to; when it ended is of each by itself."""
+        self.attempts += other.attempts
+        self.retries += other.retries
+        self.dead_letters += other.dead_letters
+        self.dispatches += other.dispatches
+        self.completed += other.completed
+        for bucket, number in other.load.items():
+            self.load[bucket] += number
+        for bucket, number in other.opened.items():
+            self.opened[bucket] += number
+
 
 def amounts_of(events: Iterable[Recorded], width_ms: int) -> Amounts:
     """What *events* amount to."""

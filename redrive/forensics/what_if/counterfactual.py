@@ -10,7 +10,7 @@ from redrive.forensics.what_if.counterfactual_log import CounterfactualLogs, Cou
 from redrive.forensics.what_if.extent import dropped_events
 from redrive.forensics.what_if.policy_file import policy_given
 from redrive.forensics.what_if.report import WhatIfReport
-from redrive.forensics.what_if.what_if import Inquiry
+from redrive.forensics.what_if.what_if import decided_again
 from redrive.projections.batch import collector_paused
 
 if TYPE_CHECKING:
@@ -72,9 +72,8 @@ def what_if(
     logs = CounterfactualLogs(engine)
     try:
         after = end_of_decision(engine.ledger, after)
-        inquiry = Inquiry(engine, wanted, after, engine.ledger.last_position(), dropped, logs)
         with collector_paused():
-            return WhatIf(engine, logs, inquiry.make(progress))
+            return WhatIf(engine, logs, decided_again(engine, wanted, after, dropped, logs, progress))
     except BaseException:
         logs.close()
         raise

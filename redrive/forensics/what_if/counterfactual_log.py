@@ -3,6 +3,7 @@ a database of their own that is thrown away. The ordinary views are folded from 
 
 import sqlite3
 from collections.abc import Callable, Iterator, Sequence
+from operator import itemgetter
 from typing import TYPE_CHECKING, Literal
 
 from redrive.domain.event import Recorded
@@ -22,47 +23,41 @@ CREATE TABLE written (
     number INTEGER PRIMARY KEY, side TEXT, at_ms INTEGER, stream TEXT, version INTEGER, topic TEXT, state BLOB,
     tenant TEXT, correlation TEXT
 );
-CREATE TABLE parted (number INTEGER PRIMARY KEY, run TEXT UNIQUE, position INTEGER, gone INTEGER);
 CREATE TABLE line (side TEXT, position INTEGER, recorded INTEGER, number INTEGER, PRIMARY KEY (side, position))
 WITHOUT ROWID;
 """
 
 
 class CounterfactualLogs:
-    """Two logs that never were: *lower*, in which everything unknown fails, and *upper*, in which it succeeds. *ends*
-    plays both courses of a run that parted at a position."""
+    """Two logs that never were: *lower*, in which everything unknown fails, and *upper*, in which it succeeds."""
 
     def __init__(self, engine: "Engine") -> None:
         self._engine = engine
-        self.ends: Callable[[str, int], Ends] | None = None
         self._written = False
-        self._parted: list[tuple[str, int, bool]] = []
+        self._parted: dict[str, int] = {}
+        self._gone: set[str] = set()
+        self._ends: Callable[[str, int], Ends] | None = None
         self._private = PrivateFolder(engine.views.path)
         self.folder = self._private.place
         self._db = sqlite3.connect(self.folder / "events.db", isolation_level=None, check_same_thread=False)
         self._db.executescript("PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF; " + _TABLES)
         self._db.execute("BEGIN")
 
-    def part(self, run: str, position: int, *, gone: bool = False) -> None:
-        """From *position* on, what was recorded of *run* does not hold; nothing else does of one that is *gone*."""
-        self._parted.append((run, position, gone))
-        if len(self._parted) >= CHUNK:
-            self._keep_parted()
-
-    def _keep_parted(self) -> None:
-        self._db.executemany("INSERT OR IGNORE INTO parted (run, position, gone) VALUES (?, ?, ?)", self._parted)
-        self._parted.clear()
+    def part(self, parted: dict[str, int], gone: set[str], ends: Callable[[str, int], Ends]) -> None:
+        """From its position on, what was recorded of each run in *parted* does not hold; nothing else does of those
+        that are *gone*. *ends* plays both courses of a run that parted at a position."""
+        self._parted, self._gone, self._ends = parted, gone, ends
 
     def _write(self) -> None:
         """Write what would have been recorded: once somebody asks for it, since a report needs none of it."""
         if self._written:
             return
         self._written = True
-        assert self.ends is not None
-        self._keep_parted()
-        parted = self._db.execute("SELECT run, position FROM parted WHERE NOT gone ORDER BY number").fetchall()
-        for run, position in parted:
-            lower, upper = self.ends(run, position)
+        assert self._ends is not None
+        for run, position in sorted(self._parted.items(), key=itemgetter(1)):
+            if run in self._gone:
+                continue
+            lower, upper = self._ends(run, position)
             self._keep(lower.events, upper.events)
 
     def _keep(self, lower: Sequence[Recorded], upper: Sequence[Recorded]) -> None:
@@ -80,14 +75,13 @@ class CounterfactualLogs:
         self._write()
         if self._db.execute("SELECT 1 FROM line WHERE side = ? LIMIT 1", (side,)).fetchone():
             return
-        parted: dict[str, int] = dict(self._db.execute("SELECT run, position FROM parted"))
         position = 0
         waiting = self._db.execute(
             "SELECT at_ms, number FROM written WHERE side = ? ORDER BY at_ms, number", (side,)
         ).fetchall()
         waiting.reverse()
         for at, recorded_ms, correlation in self._recorded(until):
-            if parted.get(correlation, at + 1) <= at:
+            if self._parted.get(correlation, at + 1) <= at:
                 continue
             while waiting and waiting[-1][0] < recorded_ms:
                 position += 1

@@ -1,6 +1,6 @@
 """Where the history of a run parts from what was recorded, and the courses that it may take from there."""
 
-from collections.abc import Callable, Collection
+from collections.abc import Collection
 from typing import TYPE_CHECKING
 
 from redrive.domain.event import Recorded
@@ -17,22 +17,22 @@ from redrive.forensics.what_if.policy_file import WhatIfPolicy
 from redrive.forensics.what_if.run_record import RunRecord
 from redrive.forensics.what_if.script import Script, script_of
 from redrive.forensics.what_if.widest import Widest, widest_of
+from redrive.processes.letters import PolicyOf
 
 if TYPE_CHECKING:
-    from redrive.engine import Engine
+    from redrive.ledger.ledger import LogLedger
 
 
 class Partings:
     """What all runs that part have in common: the policies, the flows with them, and what was *dropped*."""
 
     def __init__(
-        self, engine: "Engine", policy: WhatIfPolicy, flows: OtherFlows, policies: RecordedPolicies, until: int,
-        dropped: Collection[str],
+        self, ledger: "LogLedger", policy: WhatIfPolicy, flows: OtherFlows, policies: RecordedPolicies,
+        usual: PolicyOf, until: int, dropped: Collection[str],
     ) -> None:  # fmt: skip
-        self.ledger, self.policy, self.policies = engine.ledger, policy, policies
+        self.ledger, self.policy, self.policies, self.usual = ledger, policy, policies, usual
         self.flow_of: FlowOf = flows.flow
-        self.recorded_flow: FlowOf = recorded_flows(engine.ledger)
-        self.usual: Callable[[Run], RedrivePolicy] = engine.services.policy_of
+        self.recorded_flow: FlowOf = recorded_flows(ledger)
         self._until, self.dropped = until, dropped
 
     def record(self, run: str) -> RunRecord:

@@ -20,11 +20,19 @@ class Sums:
     inexact: int = 0
     recovered: Counter[str] = field(default_factory=Counter)
 
+    def add_all(self, other: "Sums") -> None:
+        """Add what other runs come to."""
+        self.low.add(other.low)
+        self.high.add(other.high)
+        self.inexact += other.inexact
+        self.recovered.update(other.recovered)
+
     def add(self, courses: Courses, widest: Callable[[], Widest], width_ms: int) -> Callable[[str], Bounds]:
         """Add what a run amounts to; the bounds of each number of it, for who wants to tell them."""
         if len(courses.amounts) == 1 and courses.exact:
             only = courses.amounts[0]
-            self._add_known(only)
+            self.low.add(only)
+            self.high.add(only)
             return lambda name: exactly(getattr(only, name))
         bounds = {name: spanning(getattr(a, name) for a in courses.amounts) for name in ADDED}
         if not courses.exact:
@@ -40,19 +48,6 @@ class Sums:
             self.high.load[bucket] += max(loads)
         self._add_opened([a.opened for a in courses.amounts])
         return bounds.__getitem__
-
-    def _add_known(self, only: Amounts) -> None:
-        """Add a run that can take one course only."""
-        for of in (self.low, self.high):
-            of.attempts += only.attempts
-            of.retries += only.retries
-            of.dead_letters += only.dead_letters
-            of.dispatches += only.dispatches
-            of.completed += only.completed
-            for bucket, number in only.load.items():
-                of.load[bucket] += number
-            for bucket, number in only.opened.items():
-                of.opened[bucket] += number
 
     def _add_opened(self, opened: Sequence[Counter[int]]) -> None:
         """Dead letters are counted up: of each course up to each bucket, and then the least and the most."""

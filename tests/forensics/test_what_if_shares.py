@@ -1,0 +1,223 @@
+"""Runs shared out among processes: what is found is what one process finds, whatever becomes of the others."""
+
+import subprocess
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import redrive
+from redrive import second_process
+from redrive.domain.values import MAX_INTEGER
+from redrive.forensics.what_if import shares, what_if
+from redrive.forensics.what_if.counterfactual_log import CounterfactualViews
+from tests.forensics.fate import Fate, Life
+from tests.forensics.what_if_worlds import WORLDS
+
+pytestmark = pytest.mark.sqlite_only
+Started = list["subprocess.Popen[bytes]"]
+ONCE: dict[str, Any] = {"version": 1, "default": {"retry": {"max_attempts": 1}}}
+MORE: dict[str, Any] = {"version": 1, "default": {"retry": {"max_attempts": 5}, "redrive": {"base_delay_ms": 7}}}
+TOLD = 2
+FATE = Fate(seed=3, rate=0.6, graph={"a": (), "b": ("a",)}, runs=14, retries=2)
+
+
+@pytest.fixture
+def started(monkeypatch: pytest.MonkeyPatch) -> Started:
+    """The processes that are started from now on: for few runs, on a machine with one processor too."""
+    found: Started = []
+    start = second_process.started
+
+    def noting(module: str, arguments: Sequence[str]) -> "subprocess.Popen[bytes] | None":
+        process = start(module, arguments)
+        if process is not None:
+            found.append(process)
+        return process
+
+    monkeypatch.setattr(what_if, "MOST_RUNS", TOLD)
+    monkeypatch.setattr(shares, "FROM_RUNS", 0)
+    monkeypatch.setattr(second_process, "processors", lambda: 3)
+    monkeypatch.setattr(second_process, "started", noting)
+    return found
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> Path:
+    """A log of some runs that fail and are redriven."""
+    path = tmp_path / "log.db"
+    Life(FATE, path).live().close()
+    return path
+
+
+def _opened(path: Path, **more: Any) -> redrive.Engine:
+    return redrive.open(f"sqlite:///{path}", clock=lambda: 1_900_000_000_000, dice=lambda: 0.5, **more)
+
+
+def _rows(views: CounterfactualViews) -> list[Any]:
+    return [row for page in (views.runs(), views.dead_letters()) for row in page.items]
+
+
+def _answer(path: Path, policy: dict[str, Any], **more: Any) -> list[Any]:
+    """The report but for its footing, and what both views hold."""
+    with _opened(path) as engine, engine.what_if(policy, **more) as answer:
+        report = answer.report.model_copy(update={"footing": None})
+        return [report, *_rows(answer.lower), *_rows(answer.upper)]
+
+
+def alone(path: Path, policy: dict[str, Any], **more: Any) -> list[Any]:
+    """What one process answers."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(second_process, "processors", lambda: 1)
+        return _answer(path, policy, **more)
+
+
+@pytest.mark.parametrize("policy", [ONCE, MORE], ids=["once", "more"])
+@pytest.mark.parametrize("name", ["effects", "fates, redriven"])
+def test_the_same_is_found(name: str, policy: dict[str, Any], tmp_path: Path, started: Started) -> None:
+    """Reports and views, of runs that fail in many ways; the processes have ended."""
+    path = tmp_path / "log.db"
+    WORLDS[name](path)
+    found = _answer(path, policy)
+    assert [process.poll() is not None for process in started] == [True, True]
+    assert found == alone(path, policy)
+    assert found[0].runs_that_differ > TOLD
+
+
+def test_from_a_position_on_and_without_an_event(world: Path, started: Started) -> None:
+    """What else was asked goes with the job."""
+    with _opened(world) as engine:
+        log = engine.ledger.read(limit=MAX_INTEGER)
+    submitted = [recorded.position for recorded in log if recorded.topic == "run.submitted"]
+    drop = [submitted[-1], next(r.position for r in reversed(log) if r.topic == "run.attempt-failed")]
+    found = _answer(world, ONCE, from_=submitted[2], drop=drop)
+    assert len(started) == 2
+    assert found == alone(world, ONCE, from_=submitted[2], drop=drop)
+    assert found[0].dropped == tuple(sorted(drop))
+
+
+def test_the_redrive_policy_of_the_engine_goes_with_the_job(tmp_path: Path, started: Started) -> None:
+    """Where the log names none: of runs whose dead letters nobody ever redrove."""
+    path, usual = tmp_path / "log.db", redrive.RedrivePolicy(max_dispatches=2, base_delay_ms=77)
+    Life(Fate(5, 0.7, {"a": (), "b": ("a",)}, retries=1, attempts=2, runs=10), path).live().close()
+
+    def found() -> Any:
+        with _opened(path, redrive_policy=usual) as engine, engine.what_if(MORE) as answer:
+            return answer.report.model_copy(update={"footing": None})
+
+    several = found()
+    assert len(started) == 2
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(second_process, "processors", lambda: 1)
+        assert several == found()
+
+
+def test_progress_is_told_to_the_end(world: Path, started: Started) -> None:
+    """By the process that was asked."""
+    told: list[tuple[int, int]] = []
+    with _opened(world) as engine, engine.what_if(ONCE, progress=lambda done, of: told.append((done, of))):
+        last = engine.ledger.last_position()
+    assert len(started) == 2
+    assert told[-1] == (last, last)
+
+
+def ends_at_once(_: pytest.MonkeyPatch) -> str:
+    """A process that cannot import what it needs."""
+    return "raise ImportError"
+
+
+def ends_while_it_tells(_: pytest.MonkeyPatch) -> str:
+    """A process that is killed before it has told all."""
+    return "import os; os.write(1, b'...{\"recorded\":'); os.kill(os.getpid(), 9)"
+
+
+def is_no_python(_: pytest.MonkeyPatch) -> str:
+    """Another program answers, in its own words."""
+    return "print('usage: not what you think' * 100_000)"
+
+
+def is_stopped(patch: pytest.MonkeyPatch) -> str:
+    """A process that is alive once and is stopped, so that its end of the pipe stays open."""
+    patch.setattr(second_process, "PATIENCE_MS", 100)
+    return "import os, signal; os.write(1, b'.'); os.kill(os.getpid(), signal.SIGSTOP)"
+
+
+def is_no_program(patch: pytest.MonkeyPatch) -> str:
+    """Python is embedded, and does not know where it is."""
+    patch.setattr(sys, "executable", None)
+    return ""
+
+
+def cannot_be_started(patch: pytest.MonkeyPatch) -> str:
+    """No Python where this one says that it is."""
+    patch.setattr(sys, "executable", "/nowhere/python")
+    return ""
+
+
+HOW = [ends_at_once, ends_while_it_tells, is_no_python, is_stopped, is_no_program, cannot_be_started]
+
+
+@pytest.mark.parametrize("how", HOW)
+def test_a_process_fails(
+    how: Callable[[pytest.MonkeyPatch], str], world: Path, started: Started, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The one that was asked finds out by itself."""
+    expected = alone(world, ONCE)
+    monkeypatch.setattr(second_process, "_BEGIN", how(monkeypatch))
+    assert _answer(world, ONCE) == expected
+    assert all(process.poll() is not None for process in started)
+
+
+def test_whose_answer_is_not_heard_any_more_ends(world: Path, started: Started) -> None:
+    """Whoever asked gives up, or is interrupted."""
+
+    def interrupt(_done: int, _of: int) -> None:
+        if started:
+            raise KeyboardInterrupt
+
+    with _opened(world) as engine, pytest.raises(KeyboardInterrupt):
+        engine.what_if(ONCE, progress=interrupt)
+    assert len(started) == 2
+    assert all(process.poll() is not None for process in started)
+
+
+def _nobody_starts(path: Path, **more: Any) -> None:
+    with _opened(path, **more) as engine, engine.what_if(ONCE) as answer:
+        assert answer.report.runs_that_differ > TOLD
+
+
+def test_one_processor_starts_no_process(world: Path, started: Started, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It would only wait for this one."""
+    monkeypatch.setattr(second_process, "processors", lambda: 1)
+    _nobody_starts(world)
+    assert started == []
+
+
+def test_few_runs_start_no_process(world: Path, started: Started, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By default."""
+    monkeypatch.setattr(shares, "FROM_RUNS", 1_000)
+    _nobody_starts(world)
+    assert started == []
+
+
+def test_a_function_of_the_host_is_not_handed_over(world: Path, started: Started) -> None:
+    """Nobody else has it."""
+    _nobody_starts(world, redrive_policy=lambda _tenant, _automation: redrive.RedrivePolicy())
+    assert started == []
+
+
+def test_keys_are_not_handed_over(world: Path, tmp_path: Path, started: Started) -> None:
+    """Nor is an encrypted log shared out among those who have none."""
+    _nobody_starts(world, privacy=redrive.Privacy(keys=str(tmp_path / "keys.db")))
+    _nobody_starts(world)
+    assert started == []
+
+
+def test_a_bundle_is_not_shared_out(world: Path, tmp_path: Path, started: Started) -> None:
+    """It is a copy that goes with who opened it."""
+    with _opened(world) as engine:
+        engine.export(tmp_path / "bundle", positions=(1, engine.ledger.last_position()))
+    with redrive.open_bundle(tmp_path / "bundle") as bundle, bundle.what_if(ONCE) as answer:
+        assert answer.report.runs_that_differ > TOLD
+    assert started == []

@@ -1,7 +1,8 @@
 """Capacity: which nodes limits allow to start, who is held back, and what an operator does to limits."""
 
-from collections.abc import Callable, Container, Sequence
+from collections.abc import Callable, Container, Iterable, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import NamedTuple
 
 from redrive.domain.errors import InvalidValue, LimitReached, NotFound
@@ -47,10 +48,10 @@ def room_for_run(tx: Transaction, tenant: Tenant, starter: Starter | None = None
     return tx.limits.room(keys, first) if any(map(any, first.values())) else room
 
 
-def admit(tx: Transaction, run: Run, nodes: Sequence[NodeId], most: int | None, starter: Starter) -> Starting:
+def admit(tx: Transaction, run: Run, nodes: Iterable[NodeId], most: int | None, starter: Starter) -> Starting:
     """Choose from *nodes*, in their order, at most *most* (None: all) that limits allow to start together."""
     if not tx.limited:
-        return Starting(dict.fromkeys(nodes[:most], ()), {}, bool(nodes))
+        return Starting(dict.fromkeys(islice(nodes, None if most is None else max(0, most)), ()), {}, bool(nodes))
     starting = Starting()
     full: dict[tuple[str, ...], Room] = {}
     first: dict[str, First] = {}

@@ -58,6 +58,23 @@ class Claimant:
         return self.handlers is None or run.flow.nodes[node].handled_by in self.handlers
 
 
+@dataclass(frozen=True, slots=True)
+class Executable:
+    """The nodes of *run* that may start now, and that *claimant* (None: anybody) can execute. It is asked node by node:
+    there may be thousands, and room for one."""
+
+    run: Run
+    now_ms: int
+    claimant: Claimant | None
+
+    def __iter__(self) -> Iterator[NodeId]:
+        nodes, claimant = startable(self.run, self.now_ms), self.claimant
+        return (node for node in nodes if claimant is None or claimant.can_execute(self.run, node))
+
+    def __bool__(self) -> bool:
+        return any(True for _ in self)
+
+
 def claiming(
     claimant: Claimant, limit: int, most: int | None = 0, ahead: int = 0
 ) -> Callable[[Transaction], list[Claim]]:
@@ -106,7 +123,7 @@ def _look_for(tx: Transaction, claimant: Claimant, waiting: Sequence[RunId]) -> 
         run = tx.find_run(id_) if tx.readable(id_) else None
         if run is None or run.status is not QUEUED:
             return False
-        return any(claimant.can_execute(run, node) for node in startable(run, tx.now_ms))
+        return bool(Executable(run, tx.now_ms, claimant))
 
     tx.limits.expect(id_ for id_ in tx.limits.unexpected(waiting) if could_start(id_))
 
@@ -147,7 +164,7 @@ def _claim_one(tx: Transaction, due: Due, claimant: Claimant, places: Places, st
     if run is None or run.status is not QUEUED:
         return False
     tx.afresh()
-    nodes = [node for node in startable(run, tx.now_ms) if claimant.can_execute(run, node)]
+    nodes = Executable(run, tx.now_ms, claimant)
     if claimant.handlers is not None and not nodes:
         return False
     admitted = admit_within(tx, run, nodes, places, starter)
@@ -217,7 +234,7 @@ def starting_all(
     def start(tx: Transaction) -> list[Attempt]:
         run = tx.run(claim.run_id)
         require_claim(run, claim.epoch)
-        nodes = [node for node in startable(run, tx.now_ms) if claimant is None or claimant.can_execute(run, node)]
+        nodes = Executable(run, tx.now_ms, claimant)
         handlers = claimant.handlers if claimant else None
         admitted = admit_within(tx, run, nodes, places, Starter(tx.caller.tenant, handlers))
         if nodes and not admitted.possible and not run.running:

@@ -1,6 +1,6 @@
 """Places: how many attempts a worker may start, beside those that it has in hand."""
 
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Hashable, Iterable
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -70,7 +70,7 @@ def concerned(tx: Transaction, run: Run, node: NodeId) -> bool:
     return any(tx.limits.known(key) is not None for key in keys)
 
 
-def admit_within(tx: Transaction, run: Run, nodes: Sequence[NodeId], places: Places, starter: Starter) -> Starting:
+def admit_within(tx: Transaction, run: Run, nodes: Iterable[NodeId], places: Places, starter: Starter) -> Starting:
     """Choose from *nodes*, in their order, what has a place and what limits allow to start together."""
     if places.now == 0 and places.ahead:  # nobody asks limits for what cannot begin
         admitted = Starting(possible=bool(nodes))
@@ -78,7 +78,9 @@ def admit_within(tx: Transaction, run: Run, nodes: Sequence[NodeId], places: Pla
         admitted = admit(tx, run, nodes, places.now, starter)
     spare = 0 if places.now is None else places.total - len(admitted.nodes)
     for node in nodes if places.ahead else ():
-        if spare > 0 and node not in admitted.nodes and may_wait(run, node) and not concerned(tx, run, node):
+        if spare <= 0:
+            break
+        if node not in admitted.nodes and may_wait(run, node) and not concerned(tx, run, node):
             admitted.nodes[node] = ()
             spare -= 1
     return admitted

@@ -8,8 +8,11 @@ from typing import Any
 import pytest
 
 from redrive import Attempt, AttemptError, Failure, Fatal, InvalidValue, Retry, Snooze, Worker
+from redrive.domain.identity import NodeId
 from redrive.domain.run import events as e
+from redrive.domain.run.state import Run
 from redrive.processes.handlers import Handler
+from redrive.processes.leases import Claimant
 from tests.processes.test_ticker import a_dead_process
 from tests.processes.workshop import (
     ANA,
@@ -296,3 +299,22 @@ def test_what_an_operator_wants_is_noticed_at_once(shop: Shop, monkeypatch: pyte
         until(waits.is_set)
         run = shop.submit()
         until(lambda: shop.run_status(run) == "completed")
+
+
+@pytest.mark.parametrize("batch", [1, 20])
+def test_of_many_nodes_only_those_are_asked_about_that_there_is_room_for(
+    shop: Shop, batch: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else a run of so many nodes that are ready at once would take as long as their square."""
+    nodes, asked = 200, list[str]()
+    can_execute = Claimant.can_execute
+
+    def noting(claimant: Claimant, run: Run, node: NodeId) -> bool:
+        asked.append(node)
+        return can_execute(claimant, run, node)
+
+    monkeypatch.setattr(Claimant, "can_execute", noting)
+    run = shop.submit(beside(*(f"n{number}" for number in range(nodes))))
+    work(shop, {f"n{number}": lambda _attempt: None for number in range(nodes)}, concurrency=2, batch=batch)
+    assert shop.run_status(run) == "completed"
+    assert len(asked) < 4 * nodes

@@ -3,8 +3,8 @@
 A use case is a function that makes a command; the command is given a transaction (``domain.ports``), and may run more
 than once. ``services`` is what all of them share.
 
-- Executors: ``intake`` (runs are submitted), ``leases`` (claimed, kept, given back), ``reports`` (attempts end);
-  ``handout`` is what they are handed.
+- Executors: ``intake`` (runs are submitted), ``leases`` (claimed by a ``claimant``, kept, given back), ``reports``
+  (attempts end); ``handout`` is what they are handed.
 - Effects: ``wanted`` (checked), ``effects`` (intents and outcomes), ``outbox`` (sent once, as ``steps`` of a thread or
   of asyncio), ``reconciliation`` (found out), ``admitted`` (what an attempt was let send), ``compensations`` and the
   ``compensator``.

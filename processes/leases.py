@@ -1,16 +1,14 @@
 """Leases: claiming runs, keeping them, giving them back, and taking them from holders that are gone."""
 
-from collections.abc import Callable, Collection, Container, Iterator, Sequence
-from dataclasses import dataclass, field
-from itertools import count, islice
+from collections.abc import Callable, Collection, Iterator, Sequence
+from itertools import islice
 
 from redrive.domain.errors import StreamUnreadable
 from redrive.domain.identity import NodeId, RunId, Tenant
 from redrive.domain.limits import TOTAL
 from redrive.domain.ports import START, Due, Transaction
-from redrive.domain.run.attempts import start_attempt, startable, started
+from redrive.domain.run.attempts import start_attempt, started
 from redrive.domain.run.claims import (
-    DEFAULT_LEASE_MS,
     MAX_LEASE_MS,
     MIN_LEASE_MS,
     abandon_claim,
@@ -23,9 +21,10 @@ from redrive.domain.run.events import AttemptStarted, RunClaimed
 from redrive.domain.run.holder import Holder
 from redrive.domain.run.state import QUEUED, RUNNING, Run, Status
 from redrive.domain.spread import rotated, turn_of
-from redrive.domain.values import clean_integer, clean_name
+from redrive.domain.values import clean_integer
 from redrive.processes.admitted import lose_intents
 from redrive.processes.capacity import Starter, hold_back, require_room, room_for_run
+from redrive.processes.claimant import Claimant, executable
 from redrive.processes.handout import Attempt, Claim, Lease, Signals, attempt_of
 from redrive.processes.letters import PolicyOf, dead_letter_final_failures
 from redrive.processes.outbox import Outbox
@@ -34,45 +33,6 @@ from redrive.processes.places import Places, admit_within
 MOST_CLAIMS = 1_000
 MOST_HELD = 2_000  # in one transaction
 ANY_PLACE = Places(None)
-
-
-@dataclass(slots=True)
-class Claimant:
-    """Who claims: a worker's name, its process, its lease, the handlers it has (None: any), the one run it is for.
-    *claims* counts what this process asks for, so that it takes turns in the line."""
-
-    worker: str
-    holder: Holder | None = None
-    lease_ms: int = DEFAULT_LEASE_MS
-    handlers: Container[str] | None = None
-    run: RunId | None = None
-    outbox: Outbox | None = None
-    claims: Iterator[int] = field(default_factory=count)
-
-    def __post_init__(self) -> None:
-        self.worker = clean_name(self.worker, "worker")
-        clean_integer(self.lease_ms, "lease_ms", MIN_LEASE_MS, MAX_LEASE_MS)
-
-    def can_execute(self, run: Run, node: NodeId) -> bool:
-        """Whether this claimant has the handler of *node*."""
-        return self.handlers is None or run.flow.nodes[node].handled_by in self.handlers
-
-
-@dataclass(frozen=True, slots=True)
-class Executable:
-    """The nodes of *run* that may start now, and that *claimant* (None: anybody) can execute. It is asked node by node:
-    there may be thousands, and room for one."""
-
-    run: Run
-    now_ms: int
-    claimant: Claimant | None
-
-    def __iter__(self) -> Iterator[NodeId]:
-        nodes, claimant = startable(self.run, self.now_ms), self.claimant
-        return (node for node in nodes if claimant is None or claimant.can_execute(self.run, node))
-
-    def __bool__(self) -> bool:
-        return any(True for _ in self)
 
 
 def claiming(
@@ -123,7 +83,7 @@ def _look_for(tx: Transaction, claimant: Claimant, waiting: Sequence[RunId]) -> 
         run = tx.find_run(id_) if tx.readable(id_) else None
         if run is None or run.status is not QUEUED:
             return False
-        return bool(Executable(run, tx.now_ms, claimant))
+        return bool(executable(run, tx.now_ms, claimant))
 
     tx.limits.expect(id_ for id_ in tx.limits.unexpected(waiting) if could_start(id_))
 
@@ -164,7 +124,7 @@ def _claim_one(tx: Transaction, due: Due, claimant: Claimant, places: Places, st
     if run is None or run.status is not QUEUED:
         return False
     tx.afresh()
-    nodes = Executable(run, tx.now_ms, claimant)
+    nodes = executable(run, tx.now_ms, claimant)
     if claimant.handlers is not None and not nodes:
         return False
     admitted = admit_within(tx, run, nodes, places, starter)
@@ -234,7 +194,7 @@ def starting_all(
     def start(tx: Transaction) -> list[Attempt]:
         run = tx.run(claim.run_id)
         require_claim(run, claim.epoch)
-        nodes = Executable(run, tx.now_ms, claimant)
+        nodes = executable(run, tx.now_ms, claimant)
         handlers = claimant.handlers if claimant else None
         admitted = admit_within(tx, run, nodes, places, Starter(tx.caller.tenant, handlers))
         if nodes and not admitted.possible and not run.running:

@@ -21,10 +21,11 @@ from redrive.domain.failure import EXECUTION_ERROR, INTERRUPTED, PROVIDER_TRANSI
 from redrive.domain.ports import Caller, Outcome, Transaction
 from redrive.domain.run.attempts import AttemptId
 from redrive.domain.run.state import Status
+from redrive.processes.claimant import Claimant
 from redrive.processes.handlers import AttemptError, Handler, Snooze, milliseconds
 from redrive.processes.handout import Attempt, Progress
 from redrive.processes.held import Held, next_look
-from redrive.processes.leases import MOST_CLAIMS, Claimant, claiming, releasing, renewing, starting_all
+from redrive.processes.leases import MOST_CLAIMS, claiming, releasing, renewing, starting_all
 from redrive.processes.places import Free, Places
 from redrive.processes.reports import completing_with, failing, snoozing
 from redrive.processes.services import Services

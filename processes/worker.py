@@ -15,10 +15,11 @@ from redrive.domain.identity import RunId
 from redrive.domain.ports import START
 from redrive.domain.run.claims import DEFAULT_LEASE_MS
 from redrive.domain.values import clean_integer
+from redrive.processes.claimant import Claimant
 from redrive.processes.compensator import Compensate, Compensator
 from redrive.processes.given import functions_given
 from redrive.processes.handlers import Handler
-from redrive.processes.leases import MOST_CLAIMS, Claimant
+from redrive.processes.leases import MOST_CLAIMS
 from redrive.processes.outbox import Outbox, Reconciler
 from redrive.processes.places import Places
 from redrive.processes.services import Served, engines_given, own_name, worker_caller

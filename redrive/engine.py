@@ -17,9 +17,10 @@ from redrive.ledger.limit_status import LimitStatus, statuses
 from redrive.ledger.pending import Pending
 from redrive.private_engine import PrivateEngine
 from redrive.processes.capacity import changing_limit, removing_limit, setting_limit
+from redrive.processes.claimant import Claimant
 from redrive.processes.given import tenant_given
 from redrive.processes.handout import Claim
-from redrive.processes.leases import Claimant, claiming
+from redrive.processes.leases import claiming
 from redrive.processes.outbox import Outbox
 from redrive.processes.services import Services, worker_caller
 from redrive.processes.sweep import SweepReport, sweep

@@ -12,10 +12,11 @@ from redrive.domain.run.claims import DEFAULT_LEASE_MS
 from redrive.domain.run.state import Status
 from redrive.ledger.ledger import collecting, refuse_in_batch
 from redrive.processes import operations
+from redrive.processes.claimant import Claimant
 from redrive.processes.handlers import failure_raised
 from redrive.processes.handout import Attempt, Claim, Lease, Progress, attempt_given, claim_given
 from redrive.processes.intake import submission
-from redrive.processes.leases import Claimant, claiming, releasing, renewing, starting, starting_all
+from redrive.processes.leases import claiming, releasing, renewing, starting, starting_all
 from redrive.processes.letters import LetterStanding
 from redrive.processes.reports import completing, failing, snoozing
 from redrive.processes.resume_plan import ResumePlan, planning

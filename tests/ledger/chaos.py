@@ -9,6 +9,7 @@ from typing import Any
 from redrive.domain.flow import Flow, Node
 from redrive.domain.identity import DeadLetterId, RunId
 from redrive.processes import leases, operations, reports
+from redrive.processes.claimant import Claimant
 from redrive.processes.handout import Attempt, Claim
 from tests.ledger.world import BROKEN, CHAIN, FINAL, LOCAL, ONE, World, policy, policy_of
 
@@ -133,7 +134,7 @@ class Chaos:
         """Several commands in one commit."""
         run = self.runs[n % len(self.runs)]
         commands: list[Any] = [operations.pausing(run), operations.resuming(run), operations.recovering(run, None)]
-        claimant = leases.Claimant("w", lease_ms=5_000)
+        claimant = Claimant("w", lease_ms=5_000)
         claimed = self.world.together(*commands[n % 3 :], leases.claiming(claimant, 2, None), *commands)
         self.claims += claimed[-4].result()
 

@@ -12,6 +12,7 @@ from redrive.domain.identity import RunId
 from redrive.domain.limits import Limit
 from redrive.processes import leases, operations
 from redrive.processes.capacity import setting_limit
+from redrive.processes.claimant import Claimant
 from tests.ledger.conftest import Open
 from tests.ledger.world import BROKEN, CHAIN, World, agenda_row, policy_of, put_raw
 from tests.stores import in_postgres, outside
@@ -172,10 +173,10 @@ def test_many_unreadable_runs_at_the_head_of_the_queue_hide_nobody(
     for run in lost:
         put_raw(world.path, run, "run.teleported/1", b"{}")
     runs = [world.submit("b"), world.submit("c"), world.submit("d")]
-    claimed = [world.do(leases.claiming(leases.Claimant("w"), 1))[0].run_id]
-    claimed.append(world.do(leases.claiming(leases.Claimant("w", handlers={"a", "h"}), 1))[0].run_id)
+    claimed = [world.do(leases.claiming(Claimant("w"), 1))[0].run_id]
+    claimed.append(world.do(leases.claiming(Claimant("w", handlers={"a", "h"}), 1))[0].run_id)
     world.do(setting_limit(Limit("provider", "mail", concurrency=1)))
-    claimed.append(world.do(leases.claiming(leases.Claimant("w"), 1))[0].run_id)
+    claimed.append(world.do(leases.claiming(Claimant("w"), 1))[0].run_id)
     assert claimed == runs
 
 

@@ -22,6 +22,7 @@ from redrive.ledger.pending import Pending
 from redrive.ledger.persistence import EventMapper
 from redrive.ledger.transaction import LedgerTransaction
 from redrive.processes import intake, leases, operations, reports
+from redrive.processes.claimant import Claimant
 from redrive.processes.handout import Attempt, Claim
 from redrive.processes.sweep import SweepReport, sweep
 from tests.stores import location_of, outside
@@ -86,7 +87,7 @@ class World:
         self, limit: int = 1, handlers: Container[str] | None = None, tenant: Tenant | None = None
     ) -> list[Claim]:
         """Claim due runs and start what can start."""
-        return self.do(leases.claiming(leases.Claimant("w", lease_ms=5_000, handlers=handlers), limit, None), tenant)
+        return self.do(leases.claiming(Claimant("w", lease_ms=5_000, handlers=handlers), limit, None), tenant)
 
     def fail(self, attempt: Attempt, failure: Failure = FINAL) -> None:
         """Report a failure."""
@@ -99,14 +100,14 @@ class World:
     def dead_letter(self, key: str, flow: Flow = ONE) -> tuple[RunId, DeadLetterId]:
         """A run whose first node has failed for good, and its dead letter."""
         run = self.submit(key, flow)
-        claim = self.do(leases.claiming(leases.Claimant("w", run=run), 1, None))[0]
+        claim = self.do(leases.claiming(Claimant("w", run=run), 1, None))[0]
         self.fail(claim.attempts[0])
         return run, next(iter(self.ledger.run_state(None, run).dead_letters.values()))
 
     def stuck_letter(self, key: str = "stuck") -> DeadLetterId:
         """A dead letter that the sweep cannot dispatch: the parent of its node was reset, and failed as well."""
         run = self.submit(key, Flow([Node("a", retry=policy(1)), Node("b", after=["a"], retry=policy(1))]))
-        claimant = leases.Claimant("w", run=run)
+        claimant = Claimant("w", run=run)
         claim = self.do(leases.claiming(claimant, 1, None))[0]
         self.complete(claim.attempts[0])
         self.fail(self.do(leases.starting(claim, "b")))

@@ -7,7 +7,8 @@ import pytest
 from redrive import Claim, Flow, Limit, Node, Rate
 from redrive.domain.ports import Caller
 from redrive.ledger.expected import EXPECTED_MS, expected_for_ms
-from redrive.processes.leases import Claimant, claiming
+from redrive.processes.claimant import Claimant
+from redrive.processes.leases import claiming
 from tests.engine.test_hard_cases_unknown import add_unknown
 from tests.processes.workshop import ACME, ANA, Shop, work
 from tests.stores import outside

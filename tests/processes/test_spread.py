@@ -8,7 +8,8 @@ import pytest
 from redrive import Limit, RunId
 from redrive.domain.ports import Caller
 from redrive.ledger.reading import Reading
-from redrive.processes.leases import Claimant, claiming
+from redrive.processes.claimant import Claimant
+from redrive.processes.leases import claiming
 from tests.processes.workshop import ANA, Shop, work
 
 

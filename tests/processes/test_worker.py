@@ -11,8 +11,8 @@ from redrive import Attempt, AttemptError, Failure, Fatal, InvalidValue, Retry, 
 from redrive.domain.identity import NodeId
 from redrive.domain.run import events as e
 from redrive.domain.run.state import Run
+from redrive.processes.claimant import Claimant
 from redrive.processes.handlers import Handler
-from redrive.processes.leases import Claimant
 from tests.processes.test_ticker import a_dead_process
 from tests.processes.workshop import (
     ANA,

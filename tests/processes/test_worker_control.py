@@ -10,7 +10,8 @@ import pytest
 from redrive import Attempt, Claim, RunId, Worker
 from redrive.domain.ports import Caller
 from redrive.domain.run import events as e
-from redrive.processes.leases import Claimant, claiming, reclaiming
+from redrive.processes.claimant import Claimant
+from redrive.processes.leases import claiming, reclaiming
 from tests.processes.workshop import ANA, PATIENCE_S, Shop, beside, chain, policy, running, until, worker_of, working
 
 

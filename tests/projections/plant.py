@@ -17,6 +17,7 @@ from redrive.domain.retry_policy import Backoff, Mode, RetryPolicy, Strategy, Te
 from redrive.domain.run.state import Run
 from redrive.ledger.ledger import LogLedger
 from redrive.processes import intake, leases, operations, reports, sweep
+from redrive.processes.claimant import Claimant
 from redrive.processes.handout import Attempt, Claim
 from redrive.projections.fold import TABLES
 from redrive.projections.view import View
@@ -67,7 +68,7 @@ class Plant:
 
     def claim(self, most: int = 1) -> list[Attempt]:
         """Claim runs and start what can start."""
-        claims = self.do(leases.claiming(leases.Claimant("w", lease_ms=60_000), most, None), None)
+        claims = self.do(leases.claiming(Claimant("w", lease_ms=60_000), most, None), None)
         self.claims += claims
         return self._keep([attempt for claim in claims for attempt in claim.attempts])
 

@@ -9,6 +9,7 @@ from redrive.domain.errors import StorageError
 from redrive.ledger.postgres.recorder import PostgresRecorder
 from redrive.ledger.transaction import LedgerTransaction
 from redrive.processes import leases
+from redrive.processes.claimant import Claimant
 from tests.ledger.child import MOUTH, SERVER, Child, say, wait
 from tests.ledger.world import World
 from tests.stores import SERVER as URL
@@ -75,7 +76,7 @@ def claiming_until_none(path: str, name: str) -> None:
     world = World(path, busy_timeout_ms=60_000)
     say("open")
     wait()
-    while claims := world.do(leases.claiming(leases.Claimant(name), 1)):
+    while claims := world.do(leases.claiming(Claimant(name), 1)):
         say(claims[0].run_id)
     world.ledger.close()
 
@@ -85,7 +86,7 @@ def stopping_while_it_claims(path: str) -> None:
     world = World(path)
 
     def stop(tx: LedgerTransaction) -> None:
-        say(leases.claiming(leases.Claimant("w"), 1)(tx)[0].run_id)
+        say(leases.claiming(Claimant("w"), 1)(tx)[0].run_id)
         wait()
 
     world.do(stop)

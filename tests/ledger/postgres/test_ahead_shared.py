@@ -9,6 +9,7 @@ from redrive import Limit, Node, RunId
 from redrive.domain.flow import Flow
 from redrive.ledger.transaction import LedgerTransaction
 from redrive.processes import leases, operations
+from redrive.processes.claimant import Claimant
 from tests.engine.outworld import Till
 from tests.ledger.postgres.test_ahead import in_between
 from tests.ledger.world import World, submission
@@ -108,7 +109,7 @@ def test_two_batches_that_register_the_same(tmp_path: Path, monkeypatch: pytest.
 def test_a_batch_that_reads_the_agenda_it_changed(tmp_path: Path) -> None:
     """It is decided under the lock, where the agenda shows what came before."""
     world = World(tmp_path / "log.db")
-    commands: list[Any] = [submission("a"), leases.claiming(leases.Claimant("w"), 1, None)]
+    commands: list[Any] = [submission("a"), leases.claiming(Claimant("w"), 1, None)]
     run, claims = (job.result() for job in world.together(*commands))
     assert [claim.run_id for claim in claims] == [run]
     world.check()

@@ -1,5 +1,6 @@
 """One pass over the log: each decision about a run is made again under another policy, where that may change it."""
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
@@ -118,7 +119,7 @@ class Inquiry:
         else:
             again = Retrial(self._streams, together, self._flows.flow, same_course)
             try:
-                again.try_again(self._policy_of(together), _nothing, _nothing)
+                again.try_again(self._policy_of(together), Counter(), Counter())  # nobody asks how many
             except Differs as differs:
                 if self._parts(run, together, f"{differs.rule} would go otherwise, but is"):
                     self._part(run, together, None if self.has_told else difference_of(differs, together))
@@ -217,7 +218,3 @@ def _named(attempts: set[Named]) -> tuple[str, ...]:
     """Attempts in words: node, generation and number."""
     found = sorted(attempts)[:MOST_NAMED]
     return tuple(f"{node} #{number}" + (f" of generation {g}" if g > 1 else "") for node, g, number, _ in found)
-
-
-def _nothing(_name: str) -> None:
-    """Nobody counts."""

@@ -52,22 +52,20 @@ class Job(Model):
     parted: dict[str, int]
 
 
-def shared_out(
-    inquiry: Inquiry, question: Question, engine: "Engine", folder: Path, after: int, progress: Progress | None
-) -> None:
+def shared_out(inquiry: Inquiry, engine: "Engine", folder: Path, after: int, progress: Progress | None) -> None:
     """Have the *inquiry* made beyond position *after*: by this process until all runs are told that are to be; then by
     several, if it is worth it. Jobs are written to the *folder*."""
-    most = _most_processes(engine)
+    most, until = _most_processes(engine), inquiry.question.until
 
     def enough(at: int) -> bool:
-        differ, ahead, done = len(inquiry.findings.parted), question.until - at, at - after
+        differ, ahead, done = len(inquiry.findings.parted), until - at, at - after
         return inquiry.has_told and differ * ahead >= FROM_RUNS * done
 
     at = inquiry.read(after, None, progress, enough if most > 1 else None)
-    if at >= question.until:
+    if at >= until:
         return
     with ExitStack() as started:
-        others = _started(started, _jobs(inquiry, question, engine, at, most), folder)
+        others = _started(started, _jobs(inquiry, engine, at, most), folder)
         inquiry.read(at, Share(number=0, of=most) if others else None, progress)
         for number, other in enumerate(others, 1):
             found = _heard(other)
@@ -88,15 +86,16 @@ def _most_processes(engine: "Engine") -> int:
     return min(other_process.processors(), MOST_PROCESSES) if isinstance(engine.services.policy_of, OnePolicy) else 1
 
 
-def _jobs(inquiry: Inquiry, question: Question, engine: "Engine", after: int, of: int) -> Iterator[Job]:
+def _jobs(inquiry: Inquiry, engine: "Engine", after: int, of: int) -> Iterator[Job]:
     """What each of the others has to do."""
     ledger, usual = engine.ledger, engine.services.policy_of
     assert isinstance(usual, OnePolicy)
     for number in range(1, of):
         share = Share(number=number, of=of)
         yield Job(
-            path=ledger.path, busy_timeout_ms=ledger.recorder.busy_timeout_ms, question=question, usual=usual.policy,
-            share=share, after=after, parted={run: at for run, at in inquiry.findings.parted.items() if share(run)},
+            path=ledger.path, busy_timeout_ms=ledger.recorder.busy_timeout_ms, question=inquiry.question,
+            usual=usual.policy, share=share, after=after,
+            parted={run: at for run, at in inquiry.findings.parted.items() if share(run)},
         )  # fmt: skip
 
 

@@ -34,13 +34,12 @@ def view_path(log_path: str, *, locked: bool = False) -> str:
 class View:
     """The projections of a log, in a file that threads and processes share, or in memory (*path* None).
 
-    *until* is the last position that is folded; without it the view follows the log. Every event is folded exactly
-    once, whoever does it. Raises StorageError when the view cannot be written; it then stays as it was.
+    Every event is folded exactly once, whoever does it. Raises StorageError when the view cannot be written; it then
+    stays as it was.
     """
 
-    def __init__(self, source: Source, path: str | None, *, until: int | None = None) -> None:
+    def __init__(self, source: Source, path: str | None) -> None:
         self._source = source
-        self._until = until
         self._lock = threading.RLock()
         self._graphs = Graphs()
         self._position, self._answered = 0, 0
@@ -143,7 +142,7 @@ class View:
             if writer.execute("PRAGMA application_id").fetchone()[0] != APPLICATION_ID:
                 raise StorageError(f"{self.path}: this SQLite database belongs to something else")
             self._wanted = self._mismatch()
-            if self._wanted is None and self._position == 0 and self._target() > REBUILD_FROM:
+            if self._wanted is None and self._position == 0 and self._source.last_position() > REBUILD_FROM:
                 self._wanted = EMPTY
 
     def _bring(self) -> None:
@@ -170,10 +169,6 @@ class View:
                 log.warning("view.rebuild", path=self.path, why=why)
             self._rebuild()
 
-    def _target(self) -> int:
-        last = self._source.last_position()
-        return last if self._until is None else min(last, self._until)
-
     def _mismatch(self) -> str | None:
         """Why the view as it stands is not one of this log; learns its position."""
         try:
@@ -181,11 +176,11 @@ class View:
         except (sqlite3.OperationalError, TypeError) as error:  # somebody dropped the table, or emptied it
             return f"its own state is missing ({error})"
         self._position = state.position
-        return state.mismatch(self._source, self._target())
+        return state.mismatch(self._source, self._source.last_position())
 
     def _catch_up(self) -> int:
         position = self._position
-        if self._file.moved() or self._target() != position:
+        if self._file.moved() or self._source.last_position() != position:
             with self._lock:
                 if self._moved():
                     self._bring()
@@ -198,13 +193,13 @@ class View:
     def _fold_some(self) -> bool:
         """Fold one transaction's worth; whether there may be more."""
         writer = self._file.writer
-        if self._learn_position() == self._target():  # by somebody else, meanwhile: no lock is waited for
+        if self._learn_position() == self._source.last_position():  # by somebody else, meanwhile: no lock is waited for
             return False
         try:
             with transaction(writer):
                 state = ViewState.of(writer)
                 position = self._position = state.position
-                if position == (target := self._target()):
+                if position == (target := self._source.last_position()):
                     return False
                 why = state.departure(self._source, target)
                 if why is None:
@@ -223,8 +218,7 @@ class View:
             if not gap:
                 with transaction(writer):
                     position = ViewState.of(writer).position
-                    most = 2**62 if self._until is None else self._until
-                    new = [recorded for recorded in events if position < recorded.position <= most]
+                    new = [recorded for recorded in events if position < recorded.position]
                     lost = any(recorded.event.__class__ is KeyDestroyed for recorded in new)
                     gap = bool(new) and (lost or new[0].position != position + 1)
                     if new and not gap:
@@ -258,7 +252,7 @@ class View:
             with self._file.replacement() as fresh:
                 with transaction(fresh):
                     create(fresh, self.id)
-                position, target = 0, self._target()
+                position, target = 0, self._source.last_position()
                 while position < target:
                     with transaction(fresh):
                         position = self._fold_from(fresh, position, target, MOST_PER_TRANSACTION)
@@ -289,7 +283,7 @@ class View:
             if self._moved():
                 self._bring()
             position = self._learn_position()
-            log_position = self._target()
+            log_position = self._source.last_position()
             return ViewStatus(
                 path=self.path,
                 position=position,

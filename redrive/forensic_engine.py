@@ -133,6 +133,6 @@ class ForensicEngine:
         """Decide history beyond *from_* again under another *policy* (a document, or the path of a policy file), as if
         the events *drop* (positions or ids) had not happened. What was never tried is unknown, and told as bounds.
         Close the answer when done, or use it as a context manager. Raises InvalidValue, StorageError."""
-        from redrive.forensics.what_if.counterfactual import what_if
+        from redrive.forensics.what_if.what_if import what_if
 
         return what_if(cast("Engine", self), policy, from_, drop, progress)

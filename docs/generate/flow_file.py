@@ -1,5 +1,6 @@
 """The keys of a flow file, from the models that read it."""
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pydantic import BaseModel
@@ -38,17 +39,20 @@ LEVELS: tuple[tuple[str, type[BaseModel]], ...] = (
 
 def keys() -> str:
     """The keys at each level."""
-    parts = []
-    for title, model in LEVELS:
-        parts.append(f"### {title}\n\n{_table(model)}")
-    return "\n".join(parts)
+    return "\n".join(tables(LEVELS, MEANINGS))
 
 
-def _table(model: type[BaseModel]) -> str:
+def tables(levels: Sequence[tuple[str, type[BaseModel]]], meanings: Mapping[tuple[str, str], str]) -> list[str]:
+    """A table for each level: its title, and the model whose fields are the keys; *meanings* are of those that do not
+    describe themselves."""
+    return [f"### {title}\n\n{_table(model, meanings)}" for title, model in levels]
+
+
+def _table(model: type[BaseModel], meanings: Mapping[tuple[str, str], str]) -> str:
     schema = model.model_json_schema()
     rows = []
     for name, field in model.model_fields.items():
-        meaning = MEANINGS.get((model.__name__, name)) or sentence(field.description or "")
+        meaning = meanings.get((model.__name__, name)) or sentence(field.description or "")
         assert meaning, f"{model.__name__}.{name} has no description"
         needed = "yes" if field.is_required() else ""
         shown = field.alias or name

@@ -12,10 +12,12 @@ from redrive.evidence.report import VerifyReport
 from redrive.faults.summary import Summary
 from redrive.forensics.causes.blast import Blast
 from redrive.forensics.causes.why import Why
+from redrive.forensics.decided_again.replay_check import ReplayReport
 from redrive.forensics.diff import ViewDiff
 from redrive.forensics.footing import Footing
 from redrive.forensics.invariants.first import InvariantReport
 from redrive.forensics.timelines.timeline import Timeline
+from redrive.forensics.what_if.report import WhatIfReport
 from redrive.history import HistoryEntry
 from redrive.ledger.copying import DatabaseCopied
 from redrive.ledger.stores import DatabaseMade, DatabaseStatus, DatabaseUpgraded
@@ -46,16 +48,6 @@ class Printed:
 _OPTIONS = (
     "list of objects with `subject` (run, dead_letter, effect, compensation), `id`, `node`, `status`, `action`, "
     "`possible`, `why_not` (null, or what the command is refused with), `command`"
-)
-_DIFFERENCE = (
-    "null, or an object: `position`, `stream`, `version`, `run`, `node`, `rule`, `topic`, `recorded`, `recomputed`, "
-    "`recomputed_topic`, `fields` (by path: recorded and recomputed), `inputs`, `why`"
-)
-_COMPARED = "objects with `recorded` (integer), `counterfactual` and `change` (bounds: `low`, `high`)"
-_RUN_DIFFERENCE = (
-    "list of the first 200: `run`, `automation`, `position`, `first` (as in redrive.replay-check/1), `attempts`, "
-    "`dead_letters`, `dispatches` (bounds of the change), `status_recorded`, `status`, `later_ms`, `saved`, `unknown`, "
-    "`unused` (lists of texts), `exact`"
 )
 PRINTED = {
     "demo": Printed(
@@ -187,37 +179,8 @@ PRINTED = {
     "archive": Printed("item", "`archive`", ArchiveReport),
     "key-destroyed": Printed("item", "`privacy destroy`", KeyDestruction),
     "simulation": Printed("item", "`simulate`", Summary),
-    "replay-check": Printed(
-        "item",
-        "`replay --check`",
-        None,
-        [
-            ("from_position, to_position", "integers"),
-            ("events", "integer: how many were read"),
-            ("checked", "object: decisions made again, by rule"),
-            ("given", "object: what was taken as recorded, by why"),
-            ("differences", "object: decisions that differ, by rule"),
-            ("first", _DIFFERENCE),
-            ("unknown_events", "integer"),
-        ],
-    ),
-    "what-if": Printed(
-        "item",
-        "`what-if`; its first key is `COUNTERFACTUAL`",
-        None,
-        [
-            ("from_position, to_position", "integers"),
-            ("dropped", "list of integers: positions"),
-            ("attempts, retries, dead_letters, dispatches, completed", _COMPARED),
-            ("recoveries", "object: runs `earlier`, `later`, `same`, `undecided`; bounds `gained`, `lost`, `later_ms`"),
-            ("runs_that_differ", "integer"),
-            ("runs", _RUN_DIFFERENCE),
-            ("bucket_ms", "integer, ms"),
-            ("load", "list of `at_ms`, `retries_recorded`, `retries`, `dead_letters_recorded`, `dead_letters`"),
-            ("inexact_runs", "integer"),
-            ("assumptions, notes", "lists of texts"),
-        ],
-    ),
+    "replay-check": Printed("item", "`replay --check`", ReplayReport),
+    "what-if": Printed("item", "`what-if`; the first key of the document is `COUNTERFACTUAL`", WhatIfReport),
     "database": Printed("item", "`db status`", DatabaseStatus),
     "database-made": Printed("item", "`db init`", DatabaseMade),
     "database-copied": Printed("item", "`db copy`", DatabaseCopied),
@@ -228,7 +191,12 @@ PRINTED = {
         "item",
         "`views rebuild`",
         None,
-        [("position", "integer"), ("took_ms", "integer, ms"), ("path", "text or null")],
+        [
+            ("position", "integer"),
+            ("agenda_rows", "integer"),
+            ("took_ms", "integer, ms"),
+            ("path", "text or null"),
+        ],
     ),
     "checkpoint": Printed(
         "item",

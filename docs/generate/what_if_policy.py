@@ -4,8 +4,7 @@ import json
 
 from pydantic import BaseModel
 
-from docs.generate.flow_file import accepted
-from docs.generate.markdown import code, sentence, table
+from docs.generate.flow_file import tables
 from redrive.forensics.what_if.policy_file import RedriveChange, RetryChange, Section, WhatIfPolicy, schema
 
 MEANINGS = {
@@ -33,16 +32,5 @@ LEVELS: tuple[tuple[str, type[BaseModel]], ...] = (
 
 def keys() -> str:
     """The keys at each level, and the JSON Schema."""
-    parts = [f"### {title}\n\n{_table(model)}" for title, model in LEVELS]
     told = json.dumps(schema(), indent=2, ensure_ascii=False)
-    return "\n".join([*parts, f"## JSON Schema\n\n```json\n{told}\n```\n"])
-
-
-def _table(model: type[BaseModel]) -> str:
-    shapes = model.model_json_schema()["properties"]
-    rows = []
-    for name, field in model.model_fields.items():
-        meaning = MEANINGS.get((model.__name__, name)) or sentence(field.description or "")
-        assert meaning, f"{model.__name__}.{name} has no description"
-        rows.append((code(name), "yes" if field.is_required() else "", accepted(shapes[name]), meaning))
-    return table(("key", "required", "accepted", "meaning"), rows)
+    return "\n".join([*tables(LEVELS, MEANINGS), f"## JSON Schema\n\n```json\n{told}\n```\n"])

@@ -38,7 +38,7 @@ def verify(session: Session, file: str, keys: tuple[str, ...], pins: tuple[Path,
     TAMPERED is 1, SELF-CONSISTENT 2, STALE 3, INCOMPLETE 4; 64 is no answer: the command line makes no sense. The
     verify.py in each bundle says the same without redrive.
     """
-    from redrive.evidence.bundle.checking import EXITS, verify_bundle
+    from redrive.evidence.bundle.checking import verify_bundle
 
     out = session.output
     report = verify_bundle(
@@ -54,7 +54,7 @@ def verify(session: Session, file: str, keys: tuple[str, ...], pins: tuple[Path,
         for why in report.why:
             out.say(f"why          {printable(why, 500)}")
         out.say(f"RESULT       {report.result}")
-    return EXITS[report.result]
+    return report.result.exit_code
 
 
 def tell_bundle(out: Output, path: str, engine: "Engine") -> None:

@@ -22,11 +22,10 @@ class EventLines:
     it is about, where the events of many stand together.
     """
 
-    def __init__(self, out: Output, redactor: "Redactor", *, positions: bool = True, runs: bool = False) -> None:
+    def __init__(self, out: Output, redactor: "Redactor", *, runs: bool = False) -> None:
         self._out = out
         self._runs = runs
         self._redactor = redactor
-        self._positions = positions
         self._day = ""
 
     def print(self, entry: "HistoryEntry") -> None:
@@ -41,7 +40,7 @@ class EventLines:
         sentence = sentence_of(entry)
         time = f"{clock(entry.recorded_at_ms, '%H:%M:%S')}.{entry.recorded_at_ms % 1_000:03}"
         day = clock(entry.recorded_at_ms, "%Y-%m-%d")
-        place = f"{entry.position:>6}  " if self._positions else ""
+        place = f"{entry.position:>6}  "
         if self._runs and entry.topic.startswith(_OF_RUNS) and entry.run:
             sentence = f"{printable(entry.run[:8])} {sentence}"
         if self._out.terminal:

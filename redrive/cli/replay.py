@@ -1,7 +1,6 @@
 """``redrive replay --check``: whether the code of today decides as it was decided."""
 
 import json
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import click
@@ -33,8 +32,7 @@ def replay(session: Session, check: bool, from_: str | None, to: str | None) -> 
     with metered("deciding again") as progress:
         report = engine.replay_check(from_, to, progress=progress)
     if out.json:
-        document = report.model_dump(mode="json")
-        replace(out, footing=document.pop("footing")).item("replay-check", document)
+        out.item("replay-check", report)
     else:
         for line in _told(report):
             out.say(line)

@@ -33,11 +33,11 @@ def _who(entry: HistoryEntry) -> str:
     return f" ({': '.join(told)})" if told else ""
 
 
-def failure_words(failure: Data, most: int = MOST_REASON) -> str:
+def failure_words(failure: Data) -> str:
     """``provider_transient/timeout: timeout after 90 s``."""
     name = f"{failure['failure_class']}/{failure['kind']}" if failure.get("kind") else str(failure["failure_class"])
     reason = str(failure.get("reason") or "")
-    return f"{name}: {printable(reason, most)}" if reason else name
+    return f"{name}: {printable(reason, MOST_REASON)}" if reason else name
 
 
 def _decided(decision: Data) -> str:

@@ -1,6 +1,5 @@
 """``redrive what-if``: recorded history decided again under another policy, on paper."""
 
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -43,9 +42,7 @@ def what_if(session: Session, policy: str | None, from_: str | None, drop: tuple
         if svg is not None:
             save_picture(svg, answer.svg())
     if out.json:
-        document = report.model_dump(mode="json")
-        ahead = {"COUNTERFACTUAL": document.pop("COUNTERFACTUAL")}
-        replace(out, footing=document.pop("footing")).item("what-if", document, ahead)
+        out.item("what-if", report, {"COUNTERFACTUAL": report.COUNTERFACTUAL})
         return
     for line in _told(report):
         out.say(line, hang=len(line) - len(line.lstrip()))

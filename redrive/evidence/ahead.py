@@ -2,9 +2,8 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import IO
 
-from redrive import second_process
+from redrive import other_process
 from redrive.evidence.glance import is_left
 from redrive.evidence.stretches import Sound, heard
 
@@ -17,26 +16,19 @@ Ahead = Callable[[int], Sound | None]
 @contextmanager
 def ahead(file: tuple[str, int] | None, size: int) -> Iterator[Ahead]:
     """What another process tells of the first *size* leaves of the log in *file*; nothing, where there is none."""
-    process = None
-    if file is not None and size >= FROM_LEAVES and second_process.processors() > 1:
-        path, busy_timeout_ms = file
-        process = second_process.started("redrive.evidence.glance", (path, str(size), str(busy_timeout_ms)))
-    if process is None:
+    if file is None or size < FROM_LEAVES or other_process.processors() < 2:
         yield nothing
         return
-    with process:
-        try:
-            assert process.stdout is not None
-            yield _Listening(process.stdout)
-        finally:
-            process.kill()
+    path, busy_timeout_ms = file
+    with other_process.started("redrive.evidence.glance", (path, str(size), str(busy_timeout_ms))) as words:
+        yield nothing if words is None else _Listening(words)
 
 
 class _Listening:
     """Hears what the process tells until it ends, however it does."""
 
-    def __init__(self, pipe: IO[bytes]) -> None:
-        self._ended, self._words = False, second_process.Words(pipe)
+    def __init__(self, words: other_process.Words) -> None:
+        self._ended, self._words = False, words
 
     def __call__(self, start: int) -> Sound | None:
         if self._ended or is_left(start):

@@ -86,7 +86,7 @@ class TiledTree:
         nodes, start = [], 0
         for height in reversed(range(size.bit_length())):
             if size >> height & 1:
-                nodes.append(self._node(height, start >> height))
+                nodes.append(self.node(height, start >> height))
                 start += 1 << height
         return Frontier(size, nodes)
 
@@ -94,13 +94,15 @@ class TiledTree:
         """The root of the first *size* leaves."""
         return self.frontier(size).root()
 
-    def leaf(self, index: int) -> bytes:
-        """The hash of a leaf."""
-        return self._node(0, index)
-
     def node(self, height: int, index: int) -> bytes:
         """The root of the complete subtree number *index* of 2^height leaves."""
-        return self._node(height, index)
+        level, rest = divmod(height, TILE_BITS)
+        first = index << rest
+        tile, offset = divmod(first, TILE_WIDTH)
+        hashes = self._tile(level, tile)[offset * HASH_BYTES : (offset + (1 << rest)) * HASH_BYTES]
+        if len(hashes) != HASH_BYTES << rest:
+            raise TreeDamaged(level, tile)
+        return _complete([hashes[at : at + HASH_BYTES] for at in range(0, len(hashes), HASH_BYTES)])
 
     def inclusion(self, index: int, size: int) -> list[bytes]:
         """The proof that leaf *index* is in the tree of *size* leaves (RFC 9162, 2.1.3.1)."""
@@ -137,19 +139,9 @@ class TiledTree:
         nodes = []
         while start < end:
             height = (end - start).bit_length() - 1
-            nodes.append(self._node(height, start >> height))
+            nodes.append(self.node(height, start >> height))
             start += 1 << height
         return _folded(nodes)
-
-    def _node(self, height: int, index: int) -> bytes:
-        """The root of the complete subtree number *index* of 2^height leaves."""
-        level, rest = divmod(height, TILE_BITS)
-        first = index << rest
-        tile, offset = divmod(first, TILE_WIDTH)
-        hashes = self._tile(level, tile)[offset * HASH_BYTES : (offset + (1 << rest)) * HASH_BYTES]
-        if len(hashes) != HASH_BYTES << rest:
-            raise TreeDamaged(level, tile)
-        return _complete([hashes[at : at + HASH_BYTES] for at in range(0, len(hashes), HASH_BYTES)])
 
     def _tile(self, level: int, tile: int) -> bytes:
         key = (level, tile)

@@ -9,7 +9,7 @@ from typing import Any
 
 from redrive.domain.errors import StorageError
 from redrive.evidence.report import Compared
-from redrive.forensics.checkpoints import ViewCheckpoints
+from redrive.forensics.checkpoints import ViewCheckpoints, erasures_of
 from redrive.forensics.positions import Position
 from redrive.forensics.prefix import LogPrefix
 from redrive.forensics.private import private_folder
@@ -33,23 +33,17 @@ def views_compared(ledger: LogLedger, live: View) -> Compared:
     live.catch_up()
     if live.path is None:
         return Compared(state=SKIPPED, detail="the views are in memory")
-    erasures = _erasures(ledger)
+    erasures = erasures_of(ledger)  # what is folded before one differs from what is folded after
     with private_folder(live.path) as folder:
         position = live.copy_to(str(folder / "live.db"))  # one moment of the view, whoever goes on folding into it
         kept = ViewCheckpoints(ledger, live)
         difference, moments = _first_difference(ledger, folder, position, kept)
-    if difference is not None and (erasures is None or _erasures(ledger) != erasures):
+    if difference is not None and (erasures is None or erasures_of(ledger) != erasures):
         raise StorageError("a key was destroyed meanwhile: verify again")
     if difference is not None:
         return Compared(state=DIFFERENT, detail=difference)
     more = f", {moments} view checkpoint(s) on the way" if moments else ""
     return Compared(state=EQUAL, detail=f"{position:,} events folded anew{more}; full-text indexes checked")
-
-
-def _erasures(ledger: LogLedger) -> int | None:
-    """How many keys are destroyed; None while one is: what is folded before differs from what is folded after."""
-    encryption = ledger.recorder.encryption
-    return 0 if encryption is None else encryption.erasures
 
 
 def _first_difference(ledger: LogLedger, folder: Path, position: int, kept: ViewCheckpoints) -> tuple[str | None, int]:

@@ -42,7 +42,7 @@ class ViewCheckpoints:
             self.every = LEAST_EVERY
         beside = None if views.path is None else Path(f"{views.path.removesuffix('.db')}.checkpoints")
         self.folder = beside if self.every else None
-        self._erasures = self._erasures_now()
+        self._erasures = erasures_of(ledger)  # what was folded before one must not be written after
         self._drop_what_is_destroyed()
 
     def positions(self) -> list[int]:
@@ -84,7 +84,7 @@ class ViewCheckpoints:
             view.copy_to(str(fresh))
             sync(fresh)
             fresh.rename(self._path(position))
-            if self._erasures is None or self._erasures_now() != self._erasures:
+            if self._erasures is None or erasures_of(self._ledger) != self._erasures:
                 self._path(position).unlink(missing_ok=True)
                 return False
         except Exception as error:  # noqa: BLE001 - it only makes later questions faster
@@ -95,12 +95,6 @@ class ViewCheckpoints:
                 fresh.unlink(missing_ok=True)
         self._thin()
         return True
-
-    def _erasures_now(self) -> int | None:
-        """How many keys are destroyed, None while one is: what was folded before must not be written after. Whoever
-        destroys a key removes what was written before."""
-        encryption = self._ledger.recorder.encryption
-        return 0 if encryption is None else encryption.erasures
 
     def _drop_what_is_destroyed(self) -> None:
         """Remove those that were made before the last key was destroyed: by whom, and where, does not matter."""
@@ -161,6 +155,12 @@ class ViewCheckpoints:
         except (sqlite3.Error, TypeError):
             return False
         return state.position == position and state.mismatch(self._ledger, position) is None
+
+
+def erasures_of(ledger: LogLedger) -> int | None:
+    """How many keys are destroyed; None while one is. Whoever destroys a key removes what was folded before."""
+    encryption = ledger.recorder.encryption
+    return 0 if encryption is None else encryption.erasures
 
 
 def _is_named(name: str) -> bool:

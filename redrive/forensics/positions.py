@@ -7,7 +7,6 @@ maximum of ``recorded_at_ms`` is at most T, and whatever stands before it is par
 """
 
 import re
-from collections.abc import Callable, Iterable
 from datetime import datetime
 from typing import NoReturn
 
@@ -31,8 +30,6 @@ EVENT_ID = re.compile(r"[0-9a-f][0-9a-f-]{18,62}[0-9a-f]\Z")
 _HASH = re.compile(r"[0-9A-Za-z+/]{6,64}={0,2}\Z")
 
 Asked = str | int
-CheckpointLookup = Callable[[str], Iterable[int]]
-"""The positions that the checkpoints cover whose root begins with this text, in hex or in base64."""
 
 
 class ClockRegression(Model):
@@ -60,13 +57,9 @@ class Position(Model):
         return f"pos:{self.position}"
 
 
-def position_of(
-    ledger: LogLedger, asked: Asked, tenant: Tenant | None = None, checkpoints: CheckpointLookup | None = None
-) -> Position:
-    """The moment that *asked* names. Raises InvalidValue, which names what is accepted.
-
-    With a *tenant*, events of others are not found. *checkpoints* looks hashes up (default: those of the log).
-    """
+def position_of(ledger: LogLedger, asked: Asked, tenant: Tenant | None = None) -> Position:
+    """The moment that *asked* names. Raises InvalidValue, which names what is accepted. With a *tenant*, events of
+    others are not found."""
     text = str(asked).strip() if isinstance(asked, (str, int)) and not isinstance(asked, bool) else _refuse(asked)
     scheme, colon, rest = text.partition(":")
     scheme = scheme.lower() if colon and scheme.isalpha() else ""
@@ -75,7 +68,7 @@ def position_of(
     if scheme == "time":
         return _at_time(ledger, text, _milliseconds(rest, asked))
     if scheme in ("cp", "checkpoint"):
-        return _told(ledger, text, _covered(checkpoints or checkpoints_beginning(ledger), rest, asked))
+        return _told(ledger, text, _covered(ledger, rest, asked))
     if text.lower() in ("now", "head"):
         return _told(ledger, text, ledger.last_position())
     if _NUMBER.match(text):
@@ -100,11 +93,6 @@ def clock_regressions(ledger: LogLedger, after: int, until: int, most: int) -> t
         before = event.occurred_at_ms
         latest = max(latest, event.occurred_at_ms)
     return tuple(found)
-
-
-def checkpoints_beginning(ledger: LogLedger) -> CheckpointLookup:
-    """How the checkpoints of this log are looked up. A log that has none finds none."""
-    return lambda text: covered_by(ledger.recorder, text)
 
 
 def _told(ledger: LogLedger, asked: str, position: int, regressions: tuple[ClockRegression, ...] = ()) -> Position:
@@ -151,10 +139,10 @@ def _whole_ms(told: datetime) -> int:
     return (gap.days * 86_400 + gap.seconds) * 1_000 + gap.microseconds // 1_000
 
 
-def _covered(checkpoints: CheckpointLookup, text: str, asked: Asked) -> int:
+def _covered(ledger: LogLedger, text: str, asked: Asked) -> int:
     if not _HASH.match(text):
         _refuse(asked, f"cp:HASH with at least {LEAST_HASH} characters of a checkpoint's root, in base64 or hex")
-    found = sorted(set(checkpoints(text)))
+    found = sorted(set(covered_by(ledger.recorder, text)))
     if len(found) > 1:
         _refuse(asked, f"more of the hash: {len(found)} checkpoints begin so")
     return found[0] if found else _refuse(asked, "the root hash of a checkpoint of this log")

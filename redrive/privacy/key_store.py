@@ -119,7 +119,7 @@ class KeyStore:
             key_id, data_key = secrets.token_hex(16), secrets.token_bytes(KEY_BYTES)
             secret = data_key if self._master is None else wrap(data_key, self._master, key_id)
             query = "INSERT OR IGNORE INTO keys (id, subject, secret, created_ms) VALUES (?, ?, ?, ?)"
-            self._write((query, (key_id, subject, secret, now_ms)))
+            self._write(query, (key_id, subject, secret, now_ms))
         return known
 
     def cipher(self, key_id: str) -> Cipher | Literal["destroyed"] | None:
@@ -147,7 +147,7 @@ class KeyStore:
 
     def intend(self, intent: Intent) -> None:
         """Note that a key is to be destroyed; an intent that is there already stays."""
-        self._write((f"INSERT OR IGNORE INTO intents ({_INTENT}) VALUES (?, ?, ?, ?, ?, ?)", intent))
+        self._write(f"INSERT OR IGNORE INTO intents ({_INTENT}) VALUES (?, ?, ?, ?, ?, ?)", intent)
 
     def intents(self) -> list[Intent]:
         """The destructions that are not finished."""
@@ -157,9 +157,9 @@ class KeyStore:
     def destroy(self, key_id: str, now_ms: int) -> None:
         """Overwrite a key where it lies, then empty its row. What is destroyed stays so."""
         noise = secrets.token_bytes(KEY_BYTES if self._master is None else KEY_BYTES + 28)
-        self._write(("UPDATE keys SET secret = ? WHERE id = ? AND secret IS NOT NULL", (noise, key_id)))
+        self._write("UPDATE keys SET secret = ? WHERE id = ? AND secret IS NOT NULL", (noise, key_id))
         query = "UPDATE keys SET secret = NULL, destroyed_ms = COALESCE(destroyed_ms, ?) WHERE id = ?"
-        self._write((query, (now_ms, key_id)))
+        self._write(query, (now_ms, key_id))
         self._seen = -1  # what this process knows is old now
 
     def erasures(self) -> int | None:
@@ -171,7 +171,7 @@ class KeyStore:
 
     def finish(self, key_id: str) -> None:
         """Everything that a destruction leads to is done."""
-        self._write(("DELETE FROM intents WHERE key = ?", (key_id,)))
+        self._write("DELETE FROM intents WHERE key = ?", (key_id,))
 
     def _prepare(self) -> None:
         connection = self._connection
@@ -203,16 +203,10 @@ class KeyStore:
             row: tuple[Any, ...] | None = self._connection.execute(query, (value,)).fetchone()
             return row
 
-    def _write(self, *statements: tuple[str, tuple[object, ...]]) -> None:
+    def _write(self, statement: str, values: tuple[object, ...]) -> None:
+        """Durably, when this returns: a statement is a transaction of its own."""
         with self._errors(), self._lock:
-            self._connection.execute("BEGIN IMMEDIATE")
-            try:
-                for query, values in statements:
-                    self._connection.execute(query, values)
-                self._connection.execute("COMMIT")
-            finally:
-                if self._connection.in_transaction:
-                    self._connection.execute("ROLLBACK")
+            self._connection.execute(statement, values)
 
     @contextlib.contextmanager
     def _errors(self) -> Iterator[None]:

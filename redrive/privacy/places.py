@@ -18,23 +18,21 @@ if TYPE_CHECKING:
     from redrive.engine import Engine
 
 
-def forget_what_is_destroyed(engine: "Engine", encryption: Encryption) -> tuple[str, ...]:
-    """Fold the views in this place anew, and remove copies of them, when a key was destroyed since that was last done;
-    what was removed. What cannot be done now is logged, and tried again by the next one."""
+def forget_what_is_destroyed(engine: "Engine", encryption: Encryption) -> None:
+    """Fold the views in this place anew, and remove copies of them, when a key was destroyed since that was last done.
+    What cannot be done now is logged, and tried again by the next one."""
     path, done = engine.views.path, encryption.erasures
     if path is None or not done or _known(path) == done:
-        return ()
+        return
     from redrive.privacy.destruction import follow_destructions
 
     try:
         follow_destructions(engine, encryption)
         engine.views.catch_up()
-        removed = remove_copies(path)
+        remove_copies(path)
         note_erasures(path, done)
     except (RedriveError, OSError) as error:
         log.error("privacy.copies-left", path=path, error=str(error))
-        return ()
-    return removed
 
 
 def remove_copies(view: str | None) -> tuple[str, ...]:

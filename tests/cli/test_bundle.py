@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 import redrive
-from redrive.evidence.bundle.checking import EXITS
+from redrive import VerifyResult
 from tests.cli.effect_logs import EffectWorld
 from tests.cli.logs import World
 from tests.cli.test_schemas import FROZEN
@@ -90,9 +90,9 @@ def test_verify_ends_with_the_result(world: World, case: str) -> None:
         last = engine.evidence.store.last()
     assert last is not None
     Path("pin").write_text(last.note)
-    assert world.run("bundle", "verify", "case.tar", "--pin", "pin").exit_code == EXITS["VERIFIED"]
+    assert world.run("bundle", "verify", "case.tar", "--pin", "pin").exit_code == VerifyResult.VERIFIED.exit_code
     Path("case.tar").write_bytes(Path("case.tar").read_bytes()[:-1])
-    assert world.run("bundle", "verify", "case.tar").exit_code == EXITS["TAMPERED"]
+    assert world.run("bundle", "verify", "case.tar").exit_code == VerifyResult.TAMPERED.exit_code
 
 
 @pytest.mark.parametrize(

@@ -44,6 +44,7 @@ def test_the_check_as_json(world: World) -> None:
     assert document["schema"] == "redrive.replay-check/1"
     assert document["item"]["first"] is None
     assert document["footing"]["position"] == document["item"]["to_position"]
+    assert document["footing"] == document["item"]["footing"]
 
 
 def test_a_what_if_says_first_what_it_is(world: World, policy: str) -> None:
@@ -51,9 +52,10 @@ def test_a_what_if_says_first_what_it_is(world: World, policy: str) -> None:
     result = world.run("what-if", "--policy", policy)
     assert result.exit_code == 0, result.output
     assert result.stdout.startswith("COUNTERFACTUAL")
-    told = world.run("--json", "what-if", "--policy", policy).stdout
-    assert next(iter(json.loads(told))) == "COUNTERFACTUAL"
-    assert json.loads(told)["schema"] == "redrive.what-if/1"
+    told = json.loads(world.run("--json", "what-if", "--policy", policy).stdout)
+    assert next(iter(told)) == "COUNTERFACTUAL"
+    assert told["schema"] == "redrive.what-if/1"
+    assert told["footing"] == told["item"]["footing"]
 
 
 def test_the_picture_is_the_same_every_time(world: World, policy: str, tmp_path: Path) -> None:

@@ -3,16 +3,15 @@
 import random
 import shutil
 import sqlite3
-import subprocess
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 import redrive
-from redrive import second_process
+from redrive import other_process
 from redrive.evidence import ahead
 from redrive.evidence.glance import Glance, is_left
 from redrive.evidence.store import StoredRow
@@ -20,9 +19,11 @@ from redrive.evidence.stretches import CHUNK, stretches, told
 from tests.evidence import tampering
 from tests.evidence.sealed import FLOW, NOW_MS, Sealed
 from tests.evidence.tampering import Mutation
+from tests.other_processes import WAYS, Started, Way, noted
 
 RUNS, MORE = 5_300, 700
-Started = list["subprocess.Popen[bytes]"]
+BEGUN = bytes(36) + bytes([0, 0, 4, 0]) + bytes(99)
+"""What a process says that was not allowed to finish."""
 
 
 @pytest.fixture(scope="session")
@@ -52,19 +53,8 @@ def wide(wide_template: Path, tmp_path: Path) -> Sealed:
 @pytest.fixture
 def started(monkeypatch: pytest.MonkeyPatch) -> Started:
     """The processes that are started from now on: for every log, on a machine with one processor too."""
-    found: Started = []
-    start = second_process.started
-
-    def noting(module: str, arguments: Sequence[str]) -> "subprocess.Popen[bytes] | None":
-        process = start(module, arguments)
-        if process is not None:
-            found.append(process)
-        return process
-
     monkeypatch.setattr(ahead, "FROM_LEAVES", 0)
-    monkeypatch.setattr(second_process, "processors", lambda: 2)
-    monkeypatch.setattr(second_process, "started", noting)
-    return found
+    return noted(monkeypatch, processors=2)
 
 
 def report_of(sealed: Sealed) -> redrive.VerifyReport:
@@ -158,49 +148,10 @@ def test_what_was_tampered_with_in_many_ways(wide_template: Path, tmp_path: Path
     assert found_otherwise(wide_template, tmp_path, mutations) == []
 
 
-def ends_at_once(_: pytest.MonkeyPatch) -> str:
-    """A process that cannot import what it needs."""
-    return "raise ImportError"
-
-
-def ends_within_a_stretch(_: pytest.MonkeyPatch) -> str:
-    """A process that is killed while it tells."""
-    return (
-        "import os, sys; sys.stdout.buffer.write(bytes(36) + bytes([0, 0, 4, 0]) + bytes(99)); "
-        "sys.stdout.flush(); os.kill(os.getpid(), 9)"
-    )
-
-
-def is_no_python(_: pytest.MonkeyPatch) -> str:
-    """Another program answers, in its own words."""
-    return "print('usage: not what you think' * 100_000)"
-
-
-def is_stopped(patch: pytest.MonkeyPatch) -> str:
-    """A process that tells a little and is stopped, so that its end of the pipe stays open."""
-    patch.setattr(second_process, "PATIENCE_MS", 100)
-    return "import os, signal, sys; os.write(1, bytes(40)); os.kill(os.getpid(), signal.SIGSTOP)"
-
-
-def is_no_program(patch: pytest.MonkeyPatch) -> str:
-    """Python is embedded, and does not know where it is."""
-    patch.setattr(sys, "executable", None)
-    return ""
-
-
-def cannot_be_started(patch: pytest.MonkeyPatch) -> str:
-    """No Python where this one says that it is."""
-    patch.setattr(sys, "executable", "/nowhere/python")
-    return ""
-
-
-HOW = [ends_at_once, ends_within_a_stretch, is_stopped, is_no_python, is_no_program, cannot_be_started]
-
-
-@pytest.mark.parametrize("how", HOW)
+@pytest.mark.parametrize("fails", WAYS)
 @pytest.mark.parametrize("tampered", [False, True])
 def test_the_process_fails(
-    how: Callable[[pytest.MonkeyPatch], str],
+    fails: Way,
     tampered: bool,
     wide: Sealed,
     started: Started,
@@ -210,7 +161,7 @@ def test_the_process_fails(
     if tampered:
         wide.sql("UPDATE events SET state = X'7B7D' WHERE position = 3001")
     expected = alone(wide)
-    monkeypatch.setattr(second_process, "_BEGIN", how(monkeypatch))
+    fails(monkeypatch, BEGUN)
     assert report_of(wide) == expected
     assert (expected.result == "TAMPERED") == tampered
 
@@ -227,13 +178,13 @@ def test_a_program_that_is_frozen_is_not_started_again(
 def test_a_small_log_starts_no_process(sealed: Sealed) -> None:
     """By default."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(second_process, "started", lambda *_: pytest.fail("a process was started"))
+        patch.setattr(other_process, "started", lambda *_: pytest.fail("a process was started"))
         assert report_of(sealed).result == "SELF-CONSISTENT"
 
 
 def test_one_processor_starts_no_process(wide: Sealed, started: Started, monkeypatch: pytest.MonkeyPatch) -> None:
     """It would only wait for this one."""
-    monkeypatch.setattr(second_process, "processors", lambda: 1)
+    monkeypatch.setattr(other_process, "processors", lambda: 1)
     assert report_of(wide).result == "SELF-CONSISTENT"
     assert started == []
 

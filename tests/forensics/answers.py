@@ -1,9 +1,14 @@
-"""Everything that can be asked of a tenant, as one value."""
+"""What an engine answers: everything that can be asked of a tenant, as one value, and the views step by step."""
 
+from collections.abc import Iterator
 from typing import Any
 
+import redrive
 from redrive.domain.identity import EffectId, RunId
+from redrive.forensics.positions import position_of
+from redrive.forensics.prefix import LogPrefix
 from redrive.projections.queue_queries import QUEUES
+from redrive.projections.view import View
 from redrive.tenant_queries import TenantQueries
 
 
@@ -23,3 +28,14 @@ def answers(asked: TenantQueries) -> dict[str, Any]:
     found["search"] = [asked.history(run.run_id, text="boom").items for run in runs[:2]]
     found |= {"groups": asked.groups().items, "counts": asked.counts(), "limits": asked.limits()}
     return found
+
+
+def single_steps(engine: redrive.Engine) -> Iterator[View]:
+    """One view, as it stands at every position from 0 on: folded event by event."""
+    prefix = LogPrefix(engine.ledger, position_of(engine.ledger, "now"))
+    prefix.until = 0
+    with View(prefix, None) as view:
+        for position in range(prefix.end.position + 1):
+            prefix.until = position
+            view.catch_up()
+            yield view

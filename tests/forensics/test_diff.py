@@ -8,6 +8,7 @@ import pytest
 import redrive
 from redrive.projections.fold import TABLES
 from redrive.projections.view import View
+from tests.forensics.answers import single_steps
 from tests.projections.plant import ACME, GLOBEX
 
 Rows = dict[tuple[str, tuple[Any, ...]], tuple[Any, ...]]
@@ -25,13 +26,7 @@ def rows_of(view: View) -> Rows:
 
 def stepped(engine: redrive.Engine) -> list[Rows]:
     """All rows at every position."""
-    with View(engine.ledger, None, until=0) as view:
-        found = [rows_of(view)]
-        for events in engine.ledger.replay(batch=1):
-            view._until = events[0].position
-            view.catch_up()
-            found.append(rows_of(view))
-    return found
+    return [rows_of(view) for view in single_steps(engine)]
 
 
 def naive(states: list[Rows], start: int, end: int) -> dict[tuple[str, tuple[Any, ...]], int]:

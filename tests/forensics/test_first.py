@@ -12,7 +12,7 @@ from redrive.forensics.invariants.first import InvariantReport
 from redrive.forensics.invariants.invariant import by_row
 from redrive.forensics.invariants.named import NAMED
 from redrive.forensics.invariants.touching import topics_of
-from redrive.projections.view import View
+from tests.forensics.answers import single_steps
 
 ROWS = (
     *(invariant.sql for invariant in NAMED.values()),
@@ -67,12 +67,9 @@ def verdicts(engine: redrive.Engine) -> dict[str, list[bool]]:
     if engine.ledger.id not in VERDICTS:
         asked = {sql: f"SELECT EXISTS ({_violations(sql)}\n)" for sql in (*ROWS, *QUERIES)}
         found: dict[str, list[bool]] = {sql: [] for sql in asked}
-        with View(engine.ledger, None, until=0) as view:
-            for position in range(engine.ledger.last_position() + 1):
-                view._until = position
-                view.catch_up()
-                for sql, query in asked.items():
-                    found[sql].append(bool(view.rows(query)[0][0]))
+        for view in single_steps(engine):
+            for sql, query in asked.items():
+                found[sql].append(bool(view.rows(query)[0][0]))
         VERDICTS[engine.ledger.id] = found
     return VERDICTS[engine.ledger.id]
 

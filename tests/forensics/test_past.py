@@ -8,8 +8,7 @@ import pytest
 import redrive
 from redrive.forensics import checkpoints, private
 from redrive.forensics.past import Past, keep_checkpoints
-from redrive.projections.view import View
-from tests.forensics.answers import answers
+from tests.forensics.answers import answers, single_steps
 from tests.projections.plant import ACME, GLOBEX, contents
 
 
@@ -28,12 +27,9 @@ def on_disk(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_every_position_equals_a_fold_of_single_steps(engine: redrive.Engine) -> None:
     """The same rows, whether the prefix was folded at once or event by event."""
-    with View(engine.ledger, None, until=0) as step:
-        for events in engine.ledger.replay(batch=1):
-            step._until = events[0].position
-            step.catch_up()
-            with engine.at(events[0].position) as past:
-                assert contents(past.views) == contents(step)
+    for position, step in enumerate(single_steps(engine)):
+        with engine.at(position) as past:
+            assert contents(past.views) == contents(step)
 
 
 @pytest.mark.usefixtures("on_disk")

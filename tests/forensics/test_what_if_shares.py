@@ -1,46 +1,34 @@
 """Runs shared out among processes: what is found is what one process finds, whatever becomes of the others."""
 
-import subprocess
-import sys
-from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 import redrive
-from redrive import second_process
+from redrive import other_process
 from redrive.domain.values import MAX_INTEGER
 from redrive.forensics.what_if import shares, what_if
 from redrive.forensics.what_if.counterfactual_log import CounterfactualViews
 from tests.forensics.fate import Fate, Life
 from tests.forensics.what_if_worlds import WORLDS
+from tests.other_processes import WAYS, Started, Way, noted
 
 pytestmark = pytest.mark.sqlite_only
-Started = list["subprocess.Popen[bytes]"]
 ONCE: dict[str, Any] = {"version": 1, "default": {"retry": {"max_attempts": 1}}}
 MORE: dict[str, Any] = {"version": 1, "default": {"retry": {"max_attempts": 5}, "redrive": {"base_delay_ms": 7}}}
 TOLD = 2
+BEGUN = b'...{"recorded":'
+"""What a process says that was not allowed to finish."""
 FATE = Fate(seed=3, rate=0.6, graph={"a": (), "b": ("a",)}, runs=14, retries=2)
 
 
 @pytest.fixture
 def started(monkeypatch: pytest.MonkeyPatch) -> Started:
     """The processes that are started from now on: for few runs, on a machine with one processor too."""
-    found: Started = []
-    start = second_process.started
-
-    def noting(module: str, arguments: Sequence[str]) -> "subprocess.Popen[bytes] | None":
-        process = start(module, arguments)
-        if process is not None:
-            found.append(process)
-        return process
-
     monkeypatch.setattr(what_if, "MOST_RUNS", TOLD)
     monkeypatch.setattr(shares, "FROM_RUNS", 0)
-    monkeypatch.setattr(second_process, "processors", lambda: 3)
-    monkeypatch.setattr(second_process, "started", noting)
-    return found
+    return noted(monkeypatch, processors=3)
 
 
 @pytest.fixture
@@ -69,7 +57,7 @@ def _answer(path: Path, policy: dict[str, Any], **more: Any) -> list[Any]:
 def alone(path: Path, policy: dict[str, Any], **more: Any) -> list[Any]:
     """What one process answers."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(second_process, "processors", lambda: 1)
+        patch.setattr(other_process, "processors", lambda: 1)
         return _answer(path, policy, **more)
 
 
@@ -109,7 +97,7 @@ def test_the_redrive_policy_of_the_engine_goes_with_the_job(tmp_path: Path, star
     several = found()
     assert len(started) == 2
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(second_process, "processors", lambda: 1)
+        patch.setattr(other_process, "processors", lambda: 1)
         assert several == found()
 
 
@@ -122,49 +110,11 @@ def test_progress_is_told_to_the_end(world: Path, started: Started) -> None:
     assert told[-1] == (last, last)
 
 
-def ends_at_once(_: pytest.MonkeyPatch) -> str:
-    """A process that cannot import what it needs."""
-    return "raise ImportError"
-
-
-def ends_while_it_tells(_: pytest.MonkeyPatch) -> str:
-    """A process that is killed before it has told all."""
-    return "import os; os.write(1, b'...{\"recorded\":'); os.kill(os.getpid(), 9)"
-
-
-def is_no_python(_: pytest.MonkeyPatch) -> str:
-    """Another program answers, in its own words."""
-    return "print('usage: not what you think' * 100_000)"
-
-
-def is_stopped(patch: pytest.MonkeyPatch) -> str:
-    """A process that is alive once and is stopped, so that its end of the pipe stays open."""
-    patch.setattr(second_process, "PATIENCE_MS", 100)
-    return "import os, signal; os.write(1, b'.'); os.kill(os.getpid(), signal.SIGSTOP)"
-
-
-def is_no_program(patch: pytest.MonkeyPatch) -> str:
-    """Python is embedded, and does not know where it is."""
-    patch.setattr(sys, "executable", None)
-    return ""
-
-
-def cannot_be_started(patch: pytest.MonkeyPatch) -> str:
-    """No Python where this one says that it is."""
-    patch.setattr(sys, "executable", "/nowhere/python")
-    return ""
-
-
-HOW = [ends_at_once, ends_while_it_tells, is_no_python, is_stopped, is_no_program, cannot_be_started]
-
-
-@pytest.mark.parametrize("how", HOW)
-def test_a_process_fails(
-    how: Callable[[pytest.MonkeyPatch], str], world: Path, started: Started, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.mark.parametrize("fails", WAYS)
+def test_a_process_fails(fails: Way, world: Path, started: Started, monkeypatch: pytest.MonkeyPatch) -> None:
     """The one that was asked finds out by itself."""
     expected = alone(world, ONCE)
-    monkeypatch.setattr(second_process, "_BEGIN", how(monkeypatch))
+    fails(monkeypatch, BEGUN)
     assert _answer(world, ONCE) == expected
     assert all(process.poll() is not None for process in started)
 
@@ -189,7 +139,7 @@ def _nobody_starts(path: Path, **more: Any) -> None:
 
 def test_one_processor_starts_no_process(world: Path, started: Started, monkeypatch: pytest.MonkeyPatch) -> None:
     """It would only wait for this one."""
-    monkeypatch.setattr(second_process, "processors", lambda: 1)
+    monkeypatch.setattr(other_process, "processors", lambda: 1)
     _nobody_starts(world)
     assert started == []
 

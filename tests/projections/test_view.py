@@ -13,6 +13,8 @@ from sqlite_utils import Database
 
 from redrive.domain.errors import StorageError
 from redrive.domain.flow import Flow, Node
+from redrive.forensics.positions import position_of
+from redrive.forensics.prefix import LogPrefix
 from redrive.projections.fold import fingerprint
 from redrive.projections.queries import Queries
 from redrive.projections.view import View, view_path
@@ -175,13 +177,11 @@ def test_a_file_of_something_else_is_left_alone(plant: Plant, tmp_path: Path) ->
 
 
 def test_a_view_can_stop_in_the_past(plant: Plant, tmp_path: Path) -> None:
-    """*until* is the last position that is folded, in memory and in a file."""
+    """Where its source ends, in memory and in a file."""
     plant.live(60)
     middle = plant.ledger.last_position() // 2
-    with (
-        View(plant.ledger, None, until=middle) as past,
-        View(plant.ledger, str(tmp_path / "p.db"), until=middle) as file,
-    ):
+    prefix = LogPrefix(plant.ledger, position_of(plant.ledger, middle))
+    with View(prefix, None) as past, View(prefix, str(tmp_path / "p.db")) as file:
         assert past.catch_up() == file.catch_up() == middle
         assert contents(past) == contents(file)
         plant.live(20)
@@ -213,13 +213,17 @@ FULL = """
 import resource, signal, sys
 from redrive.domain.errors import StorageError
 from redrive.ledger.ledger import LogLedger
+from redrive.forensics.positions import position_of
+from redrive.forensics.prefix import LogPrefix
 from redrive.projections.view import View
 from tests.projections.plant import contents
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 ledger = LogLedger(sys.argv[1], clock=lambda: 0, dice=lambda: 0.5, engine="test")
-view = View(ledger, sys.argv[2], until=100)
+log = LogPrefix(ledger, position_of(ledger, "now"))
+log.until = 100
+view = View(log, sys.argv[2])
 view.catch_up()
-view._until = None
+log.until = ledger.last_position()
 sys.dont_write_bytecode = True
 resource.setrlimit(resource.RLIMIT_FSIZE, (60_000, resource.RLIM_INFINITY))
 for act in (view.catch_up, view.rebuild):

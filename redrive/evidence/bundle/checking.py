@@ -2,17 +2,15 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Literal
 
 from redrive.domain.errors import InvalidValue, StorageError
 from redrive.domain.values import canonical_json
 from redrive.evidence.bundle.reading import Found, read_bundle, signed_by
 from redrive.evidence.notes import COSIGNATURE, Checkpoint, Verifier, parse_checkpoint, parse_note
+from redrive.evidence.report import VerifyResult as Result
 from redrive.projections.models import Model
 
-Result = Literal["VERIFIED", "TAMPERED", "SELF-CONSISTENT", "STALE", "INCOMPLETE"]
-EXITS: dict[Result, int] = {"VERIFIED": 0, "TAMPERED": 1, "SELF-CONSISTENT": 2, "STALE": 3, "INCOMPLETE": 4}
-_WORST: tuple[Result, ...] = ("VERIFIED", "SELF-CONSISTENT", "STALE", "INCOMPLETE", "TAMPERED")
+_WORST = (Result.VERIFIED, Result.SELF_CONSISTENT, Result.STALE, Result.INCOMPLETE, Result.TAMPERED)
 
 
 class BundleReport(Model):
@@ -39,7 +37,7 @@ class BundleReport(Model):
 
 class _Judgement:
     def __init__(self, *, asked: bool) -> None:
-        self.result: Result = "VERIFIED" if asked else "SELF-CONSISTENT"
+        self.result = Result.VERIFIED if asked else Result.SELF_CONSISTENT
         self.why = [] if asked else ["no key and no pin was given: whoever can write a log can write such a bundle"]
         self.agreed: list[str] = []
         self.vouched = 0
@@ -66,15 +64,15 @@ def verify_bundle(path: str | Path, *, keys: Sequence[str] = (), pins: Sequence[
     except OSError as error:
         raise StorageError(f"{path}: the bundle cannot be read ({error})") from error
     except InvalidValue as error:
-        return BundleReport(result="TAMPERED", why=(str(error.value) if error.field == "bundle" else str(error),))
+        return BundleReport(result=Result.TAMPERED, why=(str(error.value) if error.field == "bundle" else str(error),))
     for pin in kept:
         _judge_pin(judged, found, pin)
     _judge_keys(judged, found, trusted)
     if (keys or pins) and found.last_leaf >= judged.vouched:
         why = f"nobody stands for leaf {found.last_leaf}: what was seen ends before leaf {judged.vouched}"
-        judged.lower("SELF-CONSISTENT", f"{why}; give a key, too")
+        judged.lower(Result.SELF_CONSISTENT, f"{why}; give a key, too")
     if found.gaps:
-        judged.lower("INCOMPLETE", f"{found.gaps[0]}: events in between are not there")
+        judged.lower(Result.INCOMPLETE, f"{found.gaps[0]}: events in between are not there")
     return _report(judged, found)
 
 
@@ -88,26 +86,28 @@ def _judge_keys(judged: _Judgement, found: Found, keys: Sequence[Verifier]) -> N
             else:
                 signers = ", ".join(f"{one.name}+{one.key_id.hex()}" for one in found.note.signatures) or "nobody"
                 told = f"{kind} {key.name}+{key.key_id.hex()} did not sign the checkpoint; signed by {signers}"
-                judged.lower("INCOMPLETE", told)
+                judged.lower(Result.INCOMPLETE, told)
         except InvalidValue as error:
-            judged.lower("TAMPERED", str(error.value))
+            judged.lower(Result.TAMPERED, str(error.value))
 
 
 def _judge_pin(judged: _Judgement, found: Found, pin: Checkpoint) -> None:
     mine, since = found.checkpoint, found.since
     if pin.origin != mine.origin:
-        judged.lower("TAMPERED", f"the pin is of another log: {pin.origin}")
+        judged.lower(Result.TAMPERED, f"the pin is of another log: {pin.origin}")
     elif pin.size > mine.size:
-        judged.lower("STALE", f"the pin, of {pin.size} leaves, is newer than the bundle")
+        judged.lower(Result.STALE, f"the pin, of {pin.size} leaves, is newer than the bundle")
     elif pin.size == mine.size or (since is not None and since.size == pin.size):
         kept = mine if pin.size == mine.size or since is None else since
         if pin.root == kept.root:
             judged.agreed.append(f"pin of {pin.size} leaves")
             judged.vouched = max(judged.vouched, pin.size)
         else:
-            judged.lower("TAMPERED", f"the pinned tree of {pin.size} leaves has another root")
+            judged.lower(Result.TAMPERED, f"the pinned tree of {pin.size} leaves has another root")
     else:
-        judged.lower("INCOMPLETE", f"the bundle has no consistency proof from the pin, which has {pin.size} leaves")
+        judged.lower(
+            Result.INCOMPLETE, f"the bundle has no consistency proof from the pin, which has {pin.size} leaves"
+        )
 
 
 def _report(judged: _Judgement, found: Found) -> BundleReport:

@@ -65,9 +65,14 @@ def command_of(together: Sequence[Recorded], at: int, policy_of: PolicyOf) -> Ru
         return Rule("cancel", operations.cancelling(RunId(last.stream), policy_of))
     if at == 0 and last.event.__class__ is de.DeadLetterLinkedToCompensation:
         return Rule("compensate", compensations.choosing(DeadLetterId(last.stream), None))
-    if isinstance(recorded.event, UnknownEvent) or (making := _MAKING.get(recorded.event.__class__)) is None:
+    event = recorded.event
+    if isinstance(event, UnknownEvent):
         return None
-    return making(recorded, recorded.event, policy_of)
+    if (plain := _PLAIN.get(event.__class__)) is not None:
+        name, command = plain
+        return Rule(name, command(recorded.stream, event, policy_of))
+    making = _MAKING.get(event.__class__)
+    return None if making is None else making(recorded, event, policy_of)
 
 
 def by(*classes: type[Event]) -> Callable[[Making], Making]:
@@ -81,14 +86,45 @@ def by(*classes: type[Event]) -> Callable[[Making], Making]:
     return register
 
 
-@by(e.NoteAdded, de.DeadLetterNoted, *RECORDS)
-def _input(_recorded: Recorded, _event: Event, _policy_of: PolicyOf) -> Given:
-    return INPUT
-
-
 def attempt_of(run: str, event: Any) -> AttemptId:
     """The attempt that *event* of *run* is about."""
     return AttemptId(RunId(run), event.node, event.number, event.lifetime, event.epoch)
+
+
+_PLAIN: dict[type[Event], tuple[str, Callable[[str, Any, PolicyOf], Command]]] = {
+    e.AttemptSucceeded: (
+        "complete",
+        lambda id_, event, of: reports.completing(attempt_of(id_, event), event.output, of),
+    ),
+    e.AttemptFailed: (
+        "fail",
+        lambda id_, event, of: reports.failing(attempt_of(id_, event), event.decision.failure, of, NoClassifier()),
+    ),
+    e.AttemptSnoozed: ("snooze", lambda id_, event, _: reports.snoozing(attempt_of(id_, event), event.delay_ms)),
+    e.RunPauseRequested: ("pause", lambda id_, _event, _: operations.pausing(RunId(id_))),
+    e.RunResumed: ("resume", lambda id_, _event, _: operations.resuming(RunId(id_))),
+    w.ApprovalGiven: ("approve", lambda id_, event, _: operations.approving(RunId(id_), event.node)),
+    w.ApprovalDenied: ("deny", lambda id_, event, _: operations.denying(RunId(id_), event.node)),
+    w.WaitEnded: ("end wait", lambda id_, _event, of: timers.ending(RunId(id_), of)),
+    w.ApprovalExpired: ("end wait", lambda id_, _event, of: timers.ending(RunId(id_), of)),
+    de.DeadLetterRetryRequested: (
+        "request retry",
+        lambda id_, _event, of: operations.requesting_retry(DeadLetterId(id_), of, None),
+    ),
+    de.RetryBudgetGranted: (
+        "grant retries",
+        lambda id_, event, _: operations.granting_retries(DeadLetterId(id_), event.granted, None),
+    ),
+    de.DeadLetterIgnored: ("ignore", lambda id_, _event, _: operations.ignoring(DeadLetterId(id_), None)),
+    de.DeadLetterAbandoned: ("abandon", lambda id_, _event, _: operations.abandoning(DeadLetterId(id_), None)),
+    de.DeadLetterReopened: ("reopen", lambda id_, _event, _: operations.reopening(DeadLetterId(id_), None)),
+}
+"""The commands that follow from the id of their stream and the event alone, with what reports count them under."""
+
+
+@by(e.NoteAdded, de.DeadLetterNoted, *RECORDS)
+def _input(_recorded: Recorded, _event: Event, _policy_of: PolicyOf) -> Given:
+    return INPUT
 
 
 def on_run(run: str, rule: Callable[[Run, int], Sequence[Event]]) -> Command:
@@ -169,22 +205,6 @@ def _abandoned(recorded: Recorded, event: e.ClaimAbandoned, policy_of: PolicyOf)
     return Rule("reclaim", reclaim)
 
 
-@by(e.AttemptSucceeded)
-def _succeeded(recorded: Recorded, event: e.AttemptSucceeded, policy_of: PolicyOf) -> Rule:
-    return Rule("complete", reports.completing(attempt_of(recorded.stream, event), event.output, policy_of))
-
-
-@by(e.AttemptFailed)
-def _failed(recorded: Recorded, event: e.AttemptFailed, policy_of: PolicyOf) -> Rule:
-    attempt = attempt_of(recorded.stream, event)
-    return Rule("fail", reports.failing(attempt, event.decision.failure, policy_of, NoClassifier()))
-
-
-@by(e.AttemptSnoozed)
-def _snoozed(recorded: Recorded, event: e.AttemptSnoozed, _policy_of: PolicyOf) -> Rule:
-    return Rule("snooze", reports.snoozing(attempt_of(recorded.stream, event), event.delay_ms))
-
-
 @by(e.RunQueued)
 def _queued(_recorded: Recorded, event: e.RunQueued, _policy_of: PolicyOf) -> Rule | Given:
     if event.limits:
@@ -197,56 +217,6 @@ def _requeued(recorded: Recorded, event: e.RunRequeued, policy_of: PolicyOf) -> 
     if event.cause == "redrive":
         return Rule("sweep", redriving(RunId(recorded.stream), policy_of, recorded.engine))
     return Rule("recover", operations.recovering(RunId(recorded.stream), list(event.roots)))
-
-
-@by(e.RunPauseRequested)
-def _pausing(recorded: Recorded, _event: Event, _policy_of: PolicyOf) -> Rule:
-    return Rule("pause", operations.pausing(RunId(recorded.stream)))
-
-
-@by(e.RunResumed)
-def _resuming(recorded: Recorded, _event: Event, _policy_of: PolicyOf) -> Rule:
-    return Rule("resume", operations.resuming(RunId(recorded.stream)))
-
-
-@by(w.ApprovalGiven)
-def _approving(recorded: Recorded, event: w.ApprovalGiven, _policy_of: PolicyOf) -> Rule:
-    return Rule("approve", operations.approving(RunId(recorded.stream), event.node))
-
-
-@by(w.ApprovalDenied)
-def _denying(recorded: Recorded, event: w.ApprovalDenied, _policy_of: PolicyOf) -> Rule:
-    return Rule("deny", operations.denying(RunId(recorded.stream), event.node))
-
-
-@by(w.WaitEnded, w.ApprovalExpired)
-def _ending(recorded: Recorded, _event: Event, policy_of: PolicyOf) -> Rule:
-    return Rule("end wait", timers.ending(RunId(recorded.stream), policy_of))
-
-
-@by(de.DeadLetterRetryRequested)
-def _requested(recorded: Recorded, _event: Event, policy_of: PolicyOf) -> Rule:
-    return Rule("request retry", operations.requesting_retry(DeadLetterId(recorded.stream), policy_of, None))
-
-
-@by(de.RetryBudgetGranted)
-def _granted(recorded: Recorded, event: de.RetryBudgetGranted, _policy_of: PolicyOf) -> Rule:
-    return Rule("grant retries", operations.granting_retries(DeadLetterId(recorded.stream), event.granted, None))
-
-
-@by(de.DeadLetterIgnored)
-def _ignored(recorded: Recorded, _event: Event, _policy_of: PolicyOf) -> Rule:
-    return Rule("ignore", operations.ignoring(DeadLetterId(recorded.stream), None))
-
-
-@by(de.DeadLetterAbandoned)
-def _abandoning(recorded: Recorded, _event: Event, _policy_of: PolicyOf) -> Rule:
-    return Rule("abandon", operations.abandoning(DeadLetterId(recorded.stream), None))
-
-
-@by(de.DeadLetterReopened)
-def _reopened(recorded: Recorded, _event: Event, _policy_of: PolicyOf) -> Rule:
-    return Rule("reopen", operations.reopening(DeadLetterId(recorded.stream), None))
 
 
 @by(de.DeadLetterResolved)

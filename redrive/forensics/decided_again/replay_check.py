@@ -85,12 +85,6 @@ def replay_check(engine: "Engine", after: int, until: int, progress: Progress | 
     flow_of = recorded_flows(ledger)
     streams, policies = Streams(ledger, flow_of), RecordedPolicies(ledger)
 
-    def count(rule: str) -> None:
-        checked[rule] += 1
-
-    def give(why: str) -> None:
-        given[why] += 1
-
     for together in decisions(ledger.replay(after, until)):
         events += len(together)
         if why := unreadable(streams, together):
@@ -100,7 +94,7 @@ def replay_check(engine: "Engine", after: int, until: int, progress: Progress | 
         else:
             again = Retrial(streams, together, flow_of, eq)
             try:
-                again.try_again(policies.of(together), count, give)
+                again.try_again(policies.of(together), checked, given)
             except Differs as differs:
                 checked[differs.rule] += 1
                 differences[differs.rule] += 1

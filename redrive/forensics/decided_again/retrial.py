@@ -1,5 +1,6 @@
 """A retrial: the ordinary code decides again, and what it would write is compared with what it wrote."""
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -74,8 +75,9 @@ class Retrial(OnPaper):
             return super().due_dead_letters(run)
         return [DeadLetterId(recorded.stream) for recorded in self._together]
 
-    def try_again(self, policy_of: PolicyOf, count: Callable[[str], None], given: Callable[[str], None]) -> None:
-        """Make the decision again, command by command. Raises Differs; what was not reached is not folded then."""
+    def try_again(self, policy_of: PolicyOf, checked: Counter[str], given: Counter[str]) -> None:
+        """Make the decision again, command by command, and count it: *checked*, by rule, or *given*, by why. Raises
+        Differs; what was not reached is not folded then."""
         together = self._together
         while self._skip() < len(together):
             began, recorded = self.at, together[self.at]
@@ -83,7 +85,7 @@ class Retrial(OnPaper):
             if rule is None:
                 raise Differs(self.rule or "none", recorded, None, "no rule writes this event here")
             if isinstance(rule, Given):
-                given(rule.why)
+                given[rule.why] += 1
                 self._take()
                 continue
             self.rule = rule.name
@@ -93,7 +95,7 @@ class Retrial(OnPaper):
                 raise Differs(rule.name, recorded, None, f"{refused.code}: {refused}") from None
             if self.at == began:
                 raise Differs(rule.name, recorded, None, "the rule writes nothing")
-            count(rule.name)
+            checked[rule.name] += 1
 
     def take_rest(self) -> None:
         """Fold what was recorded and not reached."""

@@ -1,6 +1,6 @@
 """What-if: history decided again under another policy, on paper, with bounds for what nobody knows.
 
-- Asked: a ``policy_file`` says what would have been another policy, ``extent`` how far the question reaches.
+- Asked: by ``what_if``. A ``policy_file`` says what would have been another policy, ``extent`` how far it reaches.
 - One pass over the log: an ``inquiry`` leaves alone what the policy cannot change (``touched``, ``certain``), and gives
   flows with other policies (``otherwise``) to the runs that it can. Where many differ, they are shared out among
   processes (``shares``, ``share_process``), which tell each other their ``findings``.
@@ -8,6 +8,6 @@
   the world did; a ``course`` is played by the ordinary commands on ``paper``, in the order of what ``starts`` next
   (``readiness`` tells what may), with ``effects_again``, and ``fates`` for attempts that never were.
 - All its courses: ``bounds``, or ``widest`` when they are too many to play.
-- Answered: by ``what_if``, of ``sums`` over runs and ``load`` over time, a ``report``; ``load_plot`` draws it. The
-  ``counterfactual`` answer has views besides, folded from a ``counterfactual_log``.
+- Answered: a ``report``, of ``sums`` over runs and ``load`` over time; ``load_plot`` draws it. The ``counterfactual``
+  answer has views besides, folded from a ``counterfactual_log``.
 """

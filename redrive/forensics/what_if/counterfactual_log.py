@@ -7,7 +7,6 @@ from operator import itemgetter
 from typing import TYPE_CHECKING, Literal
 
 from redrive.domain.event import Recorded
-from redrive.domain.identity import Tenant
 from redrive.forensics.private import PrivateFolder
 from redrive.forensics.what_if.bounds import Ends
 from redrive.ledger.mapper import decode, row_of
@@ -148,11 +147,11 @@ class CounterfactualLog:
 class CounterfactualViews(Queries):
     """The ordinary views, folded over a log that never was: ``dead_letters()``, ``runs()``, ``queue("failed")``."""
 
-    def __init__(self, logs: CounterfactualLogs, side: Side, origin: str, until: int, tenant: Tenant | None) -> None:
+    def __init__(self, logs: CounterfactualLogs, side: Side, origin: str, until: int) -> None:
         logs.line_up(side, until)
         log = CounterfactualLog(logs, side, f"COUNTERFACTUAL {side} of {origin}")
         self.view = View(log, str(logs.folder / f"{side}.db"))
-        super().__init__(self.view, tenant)
+        super().__init__(self.view, None)
 
     def close(self) -> None:
         """Close the view."""

@@ -1,5 +1,6 @@
 """One pass over the log: each decision about a run is made again under another policy, where that may change it."""
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
@@ -13,7 +14,7 @@ from redrive.forensics.decided_again.retrial import Differs, Retrial, take, unre
 from redrive.forensics.decided_again.row_decisions import row_decisions
 from redrive.forensics.decided_again.streams import Streams
 from redrive.forensics.prefix import Progress
-from redrive.forensics.what_if.bounds import Amounts, Named, amounts_of, exactly
+from redrive.forensics.what_if.bounds import Named, amounts_of, exactly
 from redrive.forensics.what_if.certain import goes_otherwise
 from redrive.forensics.what_if.extent import kept_as_recorded
 from redrive.forensics.what_if.findings import Findings
@@ -48,9 +49,8 @@ class Inquiry:
     of the first *most* at most."""
 
     def __init__(self, ledger: "LogLedger", question: Question, usual: PolicyOf, most: int) -> None:
-        self._ledger, self._policy, self._until = ledger, question.policy, question.until
-        self._width_ms, self._most = question.width_ms, most
-        self._flows = OtherFlows(self._policy, ledger.committer.states.flow)
+        self._ledger, self.question, self._width_ms, self._most = ledger, question, question.width_ms, most
+        self._flows = OtherFlows(question.policy, ledger.committer.states.flow)
         self._streams = Streams(ledger, self._flows.flow)
         self._policies = RecordedPolicies(ledger)
         drop = ledger.at_positions(question.dropped)
@@ -58,7 +58,7 @@ class Inquiry:
         self._dropped_at = {*question.dropped}
         self._gone = self._dropped_at - kept.keys()
         ids = {recorded.event_id for recorded in drop}
-        self._partings = Partings(ledger, self._policy, self._flows, self._policies, usual, self._until, ids)
+        self._partings = Partings(ledger, question.policy, self._flows, self._policies, usual, question.until, ids)
         self.ends = self._partings.ends
         self._record: RunRecord | None = None
         self.findings = Findings()
@@ -71,12 +71,12 @@ class Inquiry:
     ) -> int:  # fmt: skip
         """Decide about the runs of a *share* (None: all) beyond position *after*, to the end; or, after a run that
         differs, until it is *enough*. The position where it ended."""
-        found = self.findings
-        touched = Touched(self._ledger, self._policy, self._flows, self._dropped_at)
-        for number, rows in enumerate(row_decisions(self._ledger.rows(after, self._until))):
+        found, until = self.findings, self.question.until
+        touched = Touched(self._ledger, self.question.policy, self._flows, self._dropped_at)
+        for number, rows in enumerate(row_decisions(self._ledger.rows(after, until))):
             at: int = rows[-1][0]
             if progress is not None and number % PROGRESS_EVERY == 0:
-                progress(at, self._until)
+                progress(at, until)
             if share is not None and not share(rows[0][6]):
                 continue
             if rows[0][6] in found.parted:
@@ -91,8 +91,8 @@ class Inquiry:
                 count_rows((found.recorded, found.same), rows, self._width_ms)
                 self._streams.follow(rows)
         if progress is not None:
-            progress(self._until, self._until)
-        return self._until
+            progress(until, until)
+        return until
 
     @property
     def has_told(self) -> bool:
@@ -118,7 +118,7 @@ class Inquiry:
         else:
             again = Retrial(self._streams, together, self._flows.flow, same_course)
             try:
-                again.try_again(self._policy_of(together), _nothing, _nothing)
+                again.try_again(self._policy_of(together), Counter(), Counter())  # nobody asks how many
             except Differs as differs:
                 if self._parts(run, together, f"{differs.rule} would go otherwise, but is"):
                     self._part(run, together, None if self.has_told else difference_of(differs, together))
@@ -152,7 +152,7 @@ class Inquiry:
 
     def _policy_of(self, together: Sequence[Recorded]) -> Callable[[Run], RedrivePolicy]:
         recorded = self._policies.of(together)
-        return lambda run: self._policy.redrive(run.automation, recorded(run))
+        return lambda run: self.question.policy.redrive(run.automation, recorded(run))
 
     def _part(self, run_id: str, together: list[Recorded], first: Difference | None) -> None:
         """From here on the history of a run is another one."""
@@ -161,27 +161,27 @@ class Inquiry:
         for stream in {recorded.stream for recorded in together} | {run_id}:
             self._streams.forget(stream)
         record = self._record_of(run_id)
-        if any(isinstance(r.event, RunSubmitted) for r in together):
-            self.findings.gone.add(run_id)
-            rest = record.events()[len(record.before(at)) :]
-            self._tell_gone(run_id, together, amounts_of(rest, self._width_ms))
-            return
+        for recorded in together:
+            if isinstance(recorded.event, RunSubmitted):
+                self.findings.gone.add(run_id)
+                self._tell_gone(recorded.position, recorded.event, record.events()[len(record.before(at)) :])
+                return
         parting = Parting(self._partings, record, at)
         self._tell(run_id, together, first, parting)
 
-    def _tell_gone(self, run_id: str, together: list[Recorded], recorded: Amounts) -> None:
+    def _tell_gone(self, at: int, submitted: RunSubmitted, rest: list[Recorded]) -> None:
         """The run was dropped as a whole."""
-        first = next((r for r in together if isinstance(r.event, RunSubmitted)), together[0])
-        if not self.has_told:
-            gone = exactly(0)
-            self.runs.append(
-                RunDifference(
-                    run=run_id, automation=getattr(first.event, "automation", ""), position=first.position,
-                    first=None, attempts=gone.minus(recorded.attempts), dead_letters=gone.minus(recorded.dead_letters),
-                    dispatches=gone.minus(recorded.dispatches), status_recorded="", status=("never submitted",),
-                    later_ms=None, saved=(), unknown=(), unused=(), exact=True,
-                )
-            )  # fmt: skip
+        if self.has_told:
+            return
+        recorded, gone = amounts_of(rest, self._width_ms), exactly(0)
+        self.runs.append(
+            RunDifference(
+                run=submitted.run, automation=submitted.automation, position=at, first=None,
+                attempts=gone.minus(recorded.attempts), dead_letters=gone.minus(recorded.dead_letters),
+                dispatches=gone.minus(recorded.dispatches), status_recorded="", status=("never submitted",),
+                later_ms=None, saved=(), unknown=(), unused=(), exact=True,
+            )
+        )  # fmt: skip
 
     def _tell(self, run_id: str, together: list[Recorded], first: Difference | None, parting: Parting) -> None:
         named = not self.has_told
@@ -217,7 +217,3 @@ def _named(attempts: set[Named]) -> tuple[str, ...]:
     """Attempts in words: node, generation and number."""
     found = sorted(attempts)[:MOST_NAMED]
     return tuple(f"{node} #{number}" + (f" of generation {g}" if g > 1 else "") for node, g, number, _ in found)
-
-
-def _nothing(_name: str) -> None:
-    """Nobody counts."""

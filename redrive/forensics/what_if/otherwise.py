@@ -31,7 +31,7 @@ class OtherRetryPolicy(RetryPolicy):
     def choosing(cls, policy: RetryPolicy, choose: Callable[[str], RetryPolicy]) -> "OtherRetryPolicy":
         """Instead of *policy*, what *choose* names."""
         known: dict[str, RetryPolicy] = {}
-        other = cls(**_fields(policy))
+        other = cls(**policy.model_dump())
 
         def chosen(failure_class: str) -> RetryPolicy:
             if failure_class not in known:
@@ -55,10 +55,6 @@ class OtherRetryPolicy(RetryPolicy):
         """Judge by the policy for the class of *failure*. The same failure is judged when it is looked for what goes
         another way, and on every course of its run: by the same inputs, so the answer is remembered for a while."""
         return self._decided(failure, number, lifetime, started_ms, now_ms, draw)
-
-
-def _fields(policy: RetryPolicy) -> dict[str, Any]:
-    return policy.model_dump()
 
 
 class OtherFlows:

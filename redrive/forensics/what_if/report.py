@@ -18,7 +18,7 @@ ASSUMPTIONS = (
 )
 
 
-class Compared(Model):
+class Comparison(Model):
     """A number as it was *recorded*, as it would have been, and the *change*."""
 
     recorded: int
@@ -26,9 +26,9 @@ class Compared(Model):
     change: Bounds
 
 
-def compared(recorded: int, counterfactual: Bounds) -> Compared:
+def compared(recorded: int, counterfactual: Bounds) -> Comparison:
     """Both, and the change."""
-    return Compared(recorded=recorded, counterfactual=counterfactual, change=counterfactual.minus(recorded))
+    return Comparison(recorded=recorded, counterfactual=counterfactual, change=counterfactual.minus(recorded))
 
 
 class Recoveries(Model):
@@ -85,11 +85,11 @@ class WhatIfReport(Model):
     from_position: int
     to_position: int
     dropped: tuple[int, ...]
-    attempts: Compared
-    retries: Compared
-    dead_letters: Compared
-    dispatches: Compared
-    completed: Compared
+    attempts: Comparison
+    retries: Comparison
+    dead_letters: Comparison
+    dispatches: Comparison
+    completed: Comparison
     recoveries: Recoveries
     runs_that_differ: int
     runs: tuple[RunDifference, ...]

@@ -1,14 +1,13 @@
 """Who decides about which runs. They do not touch each other: where many of them differ, other processes take a share
 each. What is found does not depend on it."""
 
-import subprocess
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 from zlib import crc32
 
-from redrive import second_process
+from redrive import other_process
 from redrive.domain.redrive_policy import RedrivePolicy
 from redrive.forensics.prefix import Progress
 from redrive.forensics.what_if.findings import Findings, findings_json
@@ -53,22 +52,20 @@ class Job(Model):
     parted: dict[str, int]
 
 
-def shared_out(
-    inquiry: Inquiry, question: Question, engine: "Engine", folder: Path, after: int, progress: Progress | None
-) -> None:
+def shared_out(inquiry: Inquiry, engine: "Engine", folder: Path, after: int, progress: Progress | None) -> None:
     """Have the *inquiry* made beyond position *after*: by this process until all runs are told that are to be; then by
     several, if it is worth it. Jobs are written to the *folder*."""
-    most = _most_processes(engine)
+    most, until = _most_processes(engine), inquiry.question.until
 
     def enough(at: int) -> bool:
-        differ, ahead, done = len(inquiry.findings.parted), question.until - at, at - after
+        differ, ahead, done = len(inquiry.findings.parted), until - at, at - after
         return inquiry.has_told and differ * ahead >= FROM_RUNS * done
 
     at = inquiry.read(after, None, progress, enough if most > 1 else None)
-    if at >= question.until:
+    if at >= until:
         return
     with ExitStack() as started:
-        others = _started(started, _jobs(inquiry, question, engine, at, most), folder)
+        others = _started(started, _jobs(inquiry, engine, at, most), folder)
         inquiry.read(at, Share(number=0, of=most) if others else None, progress)
         for number, other in enumerate(others, 1):
             found = _heard(other)
@@ -86,41 +83,38 @@ def _most_processes(engine: "Engine") -> int:
         return 1
     if ledger.locked or ledger.recorder.encryption is not None:
         return 1
-    return min(second_process.processors(), MOST_PROCESSES) if isinstance(engine.services.policy_of, OnePolicy) else 1
+    return min(other_process.processors(), MOST_PROCESSES) if isinstance(engine.services.policy_of, OnePolicy) else 1
 
 
-def _jobs(inquiry: Inquiry, question: Question, engine: "Engine", after: int, of: int) -> Iterator[Job]:
+def _jobs(inquiry: Inquiry, engine: "Engine", after: int, of: int) -> Iterator[Job]:
     """What each of the others has to do."""
     ledger, usual = engine.ledger, engine.services.policy_of
     assert isinstance(usual, OnePolicy)
     for number in range(1, of):
         share = Share(number=number, of=of)
         yield Job(
-            path=ledger.path, busy_timeout_ms=ledger.recorder.busy_timeout_ms, question=question, usual=usual.policy,
-            share=share, after=after, parted={run: at for run, at in inquiry.findings.parted.items() if share(run)},
+            path=ledger.path, busy_timeout_ms=ledger.recorder.busy_timeout_ms, question=inquiry.question,
+            usual=usual.policy, share=share, after=after,
+            parted={run: at for run, at in inquiry.findings.parted.items() if share(run)},
         )  # fmt: skip
 
 
-def _started(until: ExitStack, jobs: Iterable[Job], folder: Path) -> "list[subprocess.Popen[bytes]]":
+def _started(until: ExitStack, jobs: Iterable[Job], folder: Path) -> list[other_process.Words]:
     """A process for each job, ended with *until*; none when one of them cannot be started."""
-    found: list[subprocess.Popen[bytes]] = []
+    found: list[other_process.Words] = []
     for job in jobs:
         file = folder / f"share-{job.share.number}.json"
         file.write_text(job.model_dump_json(exclude_unset=True))
-        process = second_process.started("redrive.forensics.what_if.share_process", [str(file)])
-        if process is None:
+        words = until.enter_context(other_process.started("redrive.forensics.what_if.share_process", [str(file)]))
+        if words is None:
             return []
-        until.enter_context(process)
-        until.callback(process.kill)
-        found.append(process)
+        found.append(words)
     return found
 
 
-def _heard(process: "subprocess.Popen[bytes]") -> Findings | None:
+def _heard(words: other_process.Words) -> Findings | None:
     """What a process has found; None when it failed, or says nothing any more."""
-    assert process.stdout is not None
-    told = second_process.Words(process.stdout).all()
     try:
-        return findings_json().validate_json((told or b"").lstrip(ALIVE))
+        return findings_json().validate_json((words.all() or b"").lstrip(ALIVE))
     except ValueError:
         return None

@@ -4,22 +4,43 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from redrive.domain.event import Recorded
+from redrive.forensics.decided_again.commits import end_of_decision
 from redrive.forensics.footing import footing
+from redrive.forensics.positions import Asked, position_of
 from redrive.forensics.prefix import Progress
 from redrive.forensics.what_if.bounds import Bounds
+from redrive.forensics.what_if.counterfactual import WhatIf
 from redrive.forensics.what_if.counterfactual_log import CounterfactualLogs
-from redrive.forensics.what_if.extent import width_of
+from redrive.forensics.what_if.extent import dropped_events, width_of
 from redrive.forensics.what_if.inquiry import MOST_RUNS, Inquiry, Question
 from redrive.forensics.what_if.load import load_points
-from redrive.forensics.what_if.policy_file import WhatIfPolicy
+from redrive.forensics.what_if.policy_file import WhatIfPolicy, policy_given
 from redrive.forensics.what_if.report import ASSUMPTIONS, WhatIfReport, compared
 from redrive.forensics.what_if.shares import shared_out
+from redrive.projections.batch import collector_paused
 
 if TYPE_CHECKING:
     from redrive.engine import Engine
 
 
-def decided_again(
+def what_if(
+    engine: "Engine", policy: object, from_: Asked | None, drop: Sequence[Asked], progress: Progress | None
+) -> WhatIf:
+    """History beyond *from_* under *policy*, without the events *drop*. Raises InvalidValue."""
+    wanted, ledger = policy_given(policy), engine.ledger
+    after = 0 if from_ is None else position_of(ledger, from_).position
+    dropped = dropped_events(ledger, drop)
+    logs = CounterfactualLogs(engine)
+    try:
+        after = end_of_decision(ledger, after)
+        with collector_paused():
+            return WhatIf(ledger.id, logs, _decided_again(engine, wanted, after, dropped, logs, progress))
+    except BaseException:
+        logs.close()
+        raise
+
+
+def _decided_again(
     engine: "Engine", policy: WhatIfPolicy, after: int, drop: Sequence[Recorded], logs: CounterfactualLogs,
     progress: Progress | None,
 ) -> WhatIfReport:  # fmt: skip
@@ -28,7 +49,7 @@ def decided_again(
     dropped = tuple(sorted({recorded.position for recorded in drop}))
     question = Question(policy=policy, dropped=dropped, until=until, width_ms=width_of(engine.ledger, after, until))
     inquiry = Inquiry(engine.ledger, question, engine.services.policy_of, MOST_RUNS)
-    shared_out(inquiry, question, engine, logs.folder, after, progress)
+    shared_out(inquiry, engine, logs.folder, after, progress)
     found = inquiry.findings
     logs.part(found.parted, found.gone, inquiry.ends)
     low, high, same = found.sums.low, found.sums.high, found.same

@@ -8,7 +8,8 @@ import os
 import select
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import IO
 
 _BEGIN = (
@@ -25,16 +26,29 @@ def processors() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def started(module: str, arguments: Sequence[str] = (), *, told: bool = False) -> "subprocess.Popen[bytes] | None":
-    """A process that calls ``main`` of *module*, which it finds where this one does; *told*: with something on its
-    standard input. None when it cannot be started."""
+@contextmanager
+def started(module: str, arguments: Sequence[str]) -> "Iterator[Words | None]":
+    """What a process says that calls ``main`` of *module*, which it finds where this one does; None when it cannot be
+    started. However the context is left, the process has ended."""
+    process = _process(module, arguments)
+    if process is None:
+        yield None
+        return
+    with process:
+        try:
+            assert process.stdout is not None
+            yield Words(process.stdout)
+        finally:
+            process.kill()
+
+
+def _process(module: str, arguments: Sequence[str]) -> "subprocess.Popen[bytes] | None":
     if not sys.executable or getattr(sys, "frozen", False):  # embedded, or a program that would begin anew
         return None
     places = json.dumps([place for place in sys.path if isinstance(place, str)])  # others are passed over by imports
     command = [sys.executable, "-I", "-c", _BEGIN, places, module, *arguments]
-    hears = subprocess.PIPE if told else subprocess.DEVNULL
     try:
-        return subprocess.Popen(command, stdin=hears, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+        return subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
     except (OSError, ValueError):
         return None
 
@@ -43,8 +57,8 @@ class Words:
     """What a process says on *pipe*."""
 
     def __init__(self, pipe: IO[bytes]) -> None:
-        self._pipe, self._words = pipe, select.poll()
-        self._words.register(pipe, select.POLLIN)
+        self._pipe, self._ready = pipe, select.poll()
+        self._ready.register(pipe, select.POLLIN)
 
     def read(self, size: int) -> bytes:
         """So many bytes; fewer when there are no more, or none come for a while."""
@@ -62,4 +76,4 @@ class Words:
 
     def _piece(self, size: int) -> bytes | None:
         """At most so many bytes; none at the end, None when nothing comes for a while."""
-        return os.read(self._pipe.fileno(), size) if self._words.poll(PATIENCE_MS) else None
+        return os.read(self._pipe.fileno(), size) if self._ready.poll(PATIENCE_MS) else None

@@ -10,7 +10,7 @@ from redrive.cli.context import Session, pass_session
 from redrive.cli.options import Command
 from redrive.cli.output import printable
 from redrive.cli.reporting import metered, tell_end
-from redrive.cli.times import absolute
+from redrive.cli.times import absolute, dated
 from redrive.cli.words import Word
 
 if TYPE_CHECKING:
@@ -78,7 +78,10 @@ def _print_change(session: Session, change: "RowChange", *, all_columns: bool) -
 
 def _line(change: str, column: "ColumnChange", *, all_columns: bool) -> str | None:
     """How a column differs; of a row that was not there, only what it says."""
-    old, new = (printable("null" if value is None else value, MOST_CHARS) for value in (column.old, column.new))
+    old, new = (
+        printable("null" if value is None else dated(column.column, value), MOST_CHARS)
+        for value in (column.old, column.new)
+    )
     if change == "changed":
         return f"{column.column}: {old} -> {new}"
     value = column.new if change == "added" else column.old

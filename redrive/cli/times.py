@@ -17,6 +17,8 @@ _AGO = re.compile(r"(\d{1,9}) ?(s|min|m|h|d)(?: ago)?\Z")
 _SPAN = re.compile(r"(\d{1,9}) ?(ms|s|min|m|h|d)\Z")
 _IN_MS = {"s": 1_000, "m": 60_000, "min": 60_000, "h": 3_600_000, "d": 86_400_000}
 
+_LEAST_TIME_MS = 100_000_000_000
+
 
 def absolute(ms: int) -> str:
     """``2026-11-22 05:44:10Z``."""
@@ -29,6 +31,14 @@ def clock(ms: int, form: str) -> str:
         return datetime.fromtimestamp(ms / 1000, UTC).strftime(form)
     except (OverflowError, ValueError, OSError):
         return f"{ms} ms "
+
+
+def dated(field: str, value: object) -> object:
+    """*value*, or the time that it is: fields in milliseconds (``due_ms``) are times when they are past 1973, and
+    durations below."""
+    if field.endswith("_ms") and isinstance(value, int) and value >= _LEAST_TIME_MS:
+        return f"{clock(value, '%Y-%m-%d %H:%M:%S')}.{value % 1_000:03}Z"
+    return value
 
 
 def duration(ms: int) -> str:

@@ -9,7 +9,7 @@ from redrive.cli.counted import counted
 from redrive.cli.options import Command
 from redrive.cli.output import printable
 from redrive.cli.reporting import metered, save_picture, tell_end, tell_of_everybody
-from redrive.cli.times import duration
+from redrive.cli.times import dated, duration
 
 if TYPE_CHECKING:
     from redrive.forensics.what_if.bounds import Bounds
@@ -133,7 +133,8 @@ def _fields(run: "RunDifference") -> str:
     fields = run.first.fields
     for name in _TELLING:
         if name in fields:
-            return f"{name.rpartition('.')[2]} {fields[name][1]} instead of {fields[name][0]}"
+            recorded, otherwise = (dated(name, value) for value in fields[name])
+            return f"{name.rpartition('.')[2]} {otherwise} instead of {recorded}"
     if run.first.recomputed_topic is None:
         return run.first.why or "nothing would be written"
     return f"{run.first.recomputed_topic} instead of {run.first.topic or 'nothing'}"

@@ -10,7 +10,7 @@ from redrive.cli.options import Command
 from redrive.cli.output import printable
 from redrive.cli.past import HELP
 from redrive.cli.reporting import tell_end
-from redrive.cli.times import absolute, duration
+from redrive.cli.times import absolute, dated, duration
 
 if TYPE_CHECKING:
     from redrive.cli.output import Output
@@ -90,7 +90,8 @@ def _head(told: "Why", redactor: "Redactor") -> str:
     if told.field is None:
         return f"{told.subject} {told.key} changed last at {since}"
     before, after = (
-        json.dumps(redactor.value(value), ensure_ascii=False)[:MOST_BODY] for value in (told.before, told.after)
+        json.dumps(redactor.value(dated(told.field, value)), ensure_ascii=False)[:MOST_BODY]
+        for value in (told.before, told.after)
     )
     return f"{told.subject} {told.key}: {told.field} is {after} (before: {before}) since {since}"
 
@@ -121,7 +122,9 @@ def inputs_of(step: "WhyStep", known: set[str]) -> list[str]:
             if name not in ("policy", "failure") and value not in ([], None)
         }
         if shown:
-            told.append("decided from " + ", ".join(f"{name} {_short(value)}" for name, value in shown.items()))
+            told.append(
+                "decided from " + ", ".join(f"{name} {_short(dated(name, value))}" for name, value in shown.items())
+            )
     if (policy := step.policy) is not None:
         body = "its body is not in this log" if policy.kind is None else _body(policy.body)
         told.append(f"by {policy.kind or 'a'} policy {policy.id[-12:]}" + ("" if policy.id in known else f": {body}"))

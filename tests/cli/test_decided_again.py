@@ -1,6 +1,7 @@
 """``redrive replay --check`` and ``redrive what-if``, as a user types them."""
 
 import json
+import re
 import xml.etree.ElementTree as ET
 from pathlib import Path
 
@@ -56,6 +57,13 @@ def test_a_what_if_says_first_what_it_is(world: World, policy: str) -> None:
     assert next(iter(told)) == "COUNTERFACTUAL"
     assert told["schema"] == "redrive.what-if/1"
     assert told["footing"] == told["item"]["footing"]
+
+
+def test_a_retry_at_another_time_is_told_as_a_time(world: World, tmp_path: Path) -> None:
+    """Nobody reads milliseconds since 1970."""
+    (tmp_path / "later.json").write_text('{"version": 1, "default": {"retry": {"backoff": {"initial_delay_ms": 7}}}}')
+    told = world.run("what-if", "--policy", str(tmp_path / "later.json")).stdout
+    assert re.search(r"next_retry_at_ms \d{4}-\d\d-\d\d [\d:.]+Z instead of \d{4}-", told)
 
 
 def test_the_picture_is_the_same_every_time(world: World, policy: str, tmp_path: Path) -> None:

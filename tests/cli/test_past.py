@@ -100,6 +100,14 @@ def test_a_diff_tells_rows_and_events(world: World) -> None:
     assert world.run("diff", "9", "3").exit_code == 2
 
 
+def test_times_are_told_as_times(world: World) -> None:
+    """A diff and a why are read by people; JSON has milliseconds."""
+    due = world.json("show", world.ids.backoff)["item"]["due_ms"]
+    for words in (["diff", "pos:0", "--table", "runs"], ["why", f"{world.ids.backoff}.due_ms"]):
+        assert str(due) not in said(world, words)
+        assert str(due) in world.run("--json", *words).stdout
+
+
 def test_the_first_violation_is_told(world: World) -> None:
     """With its event and a row; the exit code tells whether there was one."""
     result = world.run("first", "SELECT run_id, status FROM runs WHERE status = 'blocked'")

@@ -5,7 +5,7 @@ import time
 import click
 import pytest
 
-from redrive.cli.times import Moment, absolute, duration, moment, relative
+from redrive.cli.times import Moment, absolute, dated, duration, moment, relative
 
 NOON = 1_795_348_800_000
 
@@ -29,6 +29,21 @@ def test_moments_are_absolute_and_relative() -> None:
     assert relative(NOON + 12_000, NOON) == "in 12 s"
     assert relative(NOON + 400, NOON) == "now"
     assert moment(None, NOON) is None
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "told"),
+    [
+        *(
+            ("due_ms", NOON + 7, "2026-11-22 12:00:00.007Z"),
+            ("decision.next_retry_at_ms", NOON, "2026-11-22 12:00:00.000Z"),
+        ),
+        *(("backoff_ms", 86_400_000, 86_400_000), ("due_ms", None, None), ("n", NOON, NOON), ("due_ms", "x", "x")),
+    ],
+)
+def test_fields_that_are_times_are_told_as_times(field: str, value: object, told: object) -> None:
+    """Durations, and what is no time, stay as they are."""
+    assert dated(field, value) == told
 
 
 def test_a_time_that_no_calendar_holds_is_told_all_the_same() -> None:

@@ -8,6 +8,7 @@ import pytest
 import redrive
 from redrive.forensics.timelines.axis import axis_of, lasting
 from redrive.forensics.timelines.picture import svg_of
+from redrive.forensics.timelines.picture_parts import Theme
 from redrive.forensics.timelines.spans import timeline_of
 from redrive.forensics.timelines.strip import lines_of, rows_of
 from redrive.forensics.timelines.timeline import Kind, Timeline, TimelineEntry, TimelineLane
@@ -74,6 +75,15 @@ def test_a_picture_is_the_same_every_time(incident: Incident) -> None:
     assert svg_of(told) == svg_of(told.model_copy(deep=True))
     assert "prefers-color-scheme" in svg_of(told)
     assert "prefers-color-scheme" not in svg_of(told, "dark")
+
+
+@pytest.mark.parametrize("theme", ["auto", "light", "dark"])
+def test_colours_are_drawn_by_programs_that_know_no_variables(incident: Incident, theme: Theme) -> None:
+    """Converters and word processors draw what they do not understand black on black."""
+    svg = svg_of(incident.acme.timeline(incident.run), theme)
+    assert "var(" not in svg
+    assert svg.count(".failed{fill:#c9342b}") == (theme != "dark")
+    assert svg.count(".failed{fill:#f2695f}") == (theme != "light")
 
 
 def test_lanes_bars_breaks_and_people_are_drawn(incident: Incident) -> None:

@@ -101,6 +101,26 @@ def test_the_redrive_policy_of_the_engine_goes_with_the_job(tmp_path: Path, star
         assert several == found()
 
 
+def test_runs_that_were_claimed_together_go_to_who_has_them(tmp_path: Path, started: Started) -> None:
+    """A decision about several runs is everybody's."""
+    path = tmp_path / "log.db"
+    with _opened(path) as engine:
+        flow = redrive.Flow([redrive.Node("a"), redrive.Node("b", after=["a"])])
+        for n in range(12):
+            engine.local.submit(flow, automation="nightly", key=str(n))
+        for n, claim in enumerate(engine.local.claim_many(12, worker="w", start=True)):
+            if n % 2:
+                engine.local.complete_attempt(claim.attempts[0])
+            else:
+                engine.local.fail_attempt(claim.attempts[0], redrive.Failure("execution_error", "it broke"))
+            engine.local.release(claim)
+        assert len(engine.local.claim_many(12, worker="w", start=True)) == 12
+    found = _answer(path, ONCE)
+    assert len(started) == 2
+    assert found == alone(path, ONCE)
+    assert (found[0].runs_that_differ, str(found[0].attempts.change)) == (6, "-6")
+
+
 def test_progress_is_told_to_the_end(world: Path, started: Started) -> None:
     """By the process that was asked."""
     told: list[tuple[int, int]] = []

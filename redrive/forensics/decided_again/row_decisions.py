@@ -36,6 +36,17 @@ def row_decisions(batches: Iterable[Sequence[Row]]) -> Iterator[list[Row]]:
         yield together
 
 
+def of_each_run(together: list[Row]) -> Iterable[list[Row]]:
+    """The rows of a decision run by run: a claim may take several runs in hand."""
+    run = together[0][6]
+    if all(row[6] == run for row in together):
+        return (together,)
+    found: dict[str, list[Row]] = {}
+    for row in together:
+        found.setdefault(row[6], []).append(row)
+    return found.values()
+
+
 def _goes_on(row: Row, together: Sequence[Row], first: bytes, id_: bytes) -> bool:
     """Whether the decision *together* wrote *row* too, which does not begin as those of one transaction do. *first* is
     the id of its first event, *id_* that of the row; empty when it must be decoded to be told."""

@@ -1,5 +1,6 @@
 """What pictures are made of: safe text, elements, colours for light and dark, and many small spans as one."""
 
+import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
@@ -48,13 +49,15 @@ text{font:12px ui-sans-serif,system-ui,"Segoe UI",Roboto,"Helvetica Neue",Arial,
 .chip.calm{stroke:var(--running)}.cross{stroke:var(--ground);stroke-width:1.6;fill:none}
 """
 
+_VARIABLE = re.compile(r"var\(--(\w+)\)")
+
 
 def style(theme: Theme) -> str:
-    """The style sheet: colours as variables; *auto* follows what the reader prefers."""
-    light, dark = (";".join(f"--{name}:{value}" for name, value in colours.items()) for colours in (_LIGHT, _DARK))
-    chosen = dark if theme == "dark" else light
-    preferred = f"@media (prefers-color-scheme:dark){{svg{{{dark}}}}}" if theme == "auto" else ""
-    return f"<style>svg{{{chosen}}}{preferred}{_RULES}</style>"
+    """The style sheet; *auto* follows what the reader prefers. Colours are written out: not every program that draws
+    SVG knows variables."""
+    light, dark = (_VARIABLE.sub(lambda found, of=colours: of[found[1]], _RULES) for colours in (_LIGHT, _DARK))
+    preferred = f"@media (prefers-color-scheme:dark){{{dark}}}" if theme == "auto" else ""
+    return f"<style>{dark if theme == 'dark' else light}{preferred}</style>"
 
 
 def safe(text: object, most: int = 400) -> str:

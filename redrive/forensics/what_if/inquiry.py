@@ -11,7 +11,7 @@ from redrive.domain.run.state import Run
 from redrive.forensics.decided_again.recorded_policies import RecordedPolicies
 from redrive.forensics.decided_again.replay_check import Difference, difference_of
 from redrive.forensics.decided_again.retrial import Differs, Retrial, take, unreadable
-from redrive.forensics.decided_again.row_decisions import row_decisions
+from redrive.forensics.decided_again.row_decisions import of_each_run, row_decisions
 from redrive.forensics.decided_again.streams import Streams
 from redrive.forensics.prefix import Progress
 from redrive.forensics.what_if.bounds import Named, amounts_of, exactly
@@ -24,6 +24,7 @@ from redrive.forensics.what_if.policy_file import WhatIfPolicy
 from redrive.forensics.what_if.report import RunDifference
 from redrive.forensics.what_if.run_record import RunRecord
 from redrive.forensics.what_if.touched import Touched, count_rows
+from redrive.ledger.database import Row
 from redrive.processes.letters import PolicyOf
 from redrive.projections.models import Model
 
@@ -71,28 +72,35 @@ class Inquiry:
     ) -> int:  # fmt: skip
         """Decide about the runs of a *share* (None: all) beyond position *after*, to the end; or, after a run that
         differs, until it is *enough*. The position where it ended."""
-        found, until = self.findings, self.question.until
+        until = self.question.until
         touched = Touched(self._ledger, self.question.policy, self._flows, self._dropped_at)
-        for number, rows in enumerate(row_decisions(self._ledger.rows(after, until))):
-            at: int = rows[-1][0]
+        for number, together in enumerate(row_decisions(self._ledger.rows(after, until))):
+            at: int = together[-1][0]
             if progress is not None and number % PROGRESS_EVERY == 0:
                 progress(at, until)
-            if share is not None and not share(rows[0][6]):
-                continue
-            if rows[0][6] in found.parted:
-                count_rows((found.recorded,), rows, self._width_ms)
-            elif touched.touches(rows):
-                count_rows((found.recorded,), rows, self._width_ms)
-                self._decide(touched.shown(rows))
-                self._streams.shrink()
-                if enough is not None and enough(at):
-                    return at
-            else:
-                count_rows((found.recorded, found.same), rows, self._width_ms)
-                self._streams.follow(rows)
+            decided = [
+                self._read(rows, touched) for rows in of_each_run(together) if share is None or share(rows[0][6])
+            ]
+            if enough is not None and any(decided) and enough(at):
+                return at
         if progress is not None:
             progress(until, until)
         return until
+
+    def _read(self, rows: list[Row], touched: Touched) -> bool:
+        """Count what one decision wrote of one run; whether it had to be looked at."""
+        found = self.findings
+        if rows[0][6] in found.parted:
+            count_rows((found.recorded,), rows, self._width_ms)
+        elif touched.touches(rows):
+            count_rows((found.recorded,), rows, self._width_ms)
+            self._decide(touched.shown(rows))
+            self._streams.shrink()
+            return True
+        else:
+            count_rows((found.recorded, found.same), rows, self._width_ms)
+            self._streams.follow(rows)
+        return False
 
     @property
     def has_told(self) -> bool:
@@ -161,25 +169,25 @@ class Inquiry:
         for stream in {recorded.stream for recorded in together} | {run_id}:
             self._streams.forget(stream)
         record = self._record_of(run_id)
+        parting = Parting(self._partings, record, at)
         for recorded in together:
             if isinstance(recorded.event, RunSubmitted):
                 self.findings.gone.add(run_id)
-                self._tell_gone(recorded.position, recorded.event, record.events()[len(record.before(at)) :])
+                self._tell_gone(recorded.position, recorded.event, parting)
                 return
-        parting = Parting(self._partings, record, at)
         self._tell(run_id, together, first, parting)
 
-    def _tell_gone(self, at: int, submitted: RunSubmitted, rest: list[Recorded]) -> None:
+    def _tell_gone(self, at: int, submitted: RunSubmitted, parting: Parting) -> None:
         """The run was dropped as a whole."""
         if self.has_told:
             return
-        recorded, gone = amounts_of(rest, self._width_ms), exactly(0)
+        recorded, gone = amounts_of(parting.rest, self._width_ms), exactly(0)
         self.runs.append(
             RunDifference(
                 run=submitted.run, automation=submitted.automation, position=at, first=None,
                 attempts=gone.minus(recorded.attempts), dead_letters=gone.minus(recorded.dead_letters),
-                dispatches=gone.minus(recorded.dispatches), status_recorded="", status=("never submitted",),
-                later_ms=None, saved=(), unknown=(), unused=(), exact=True,
+                dispatches=gone.minus(recorded.dispatches), status_recorded=_status(parting.script.run),
+                status=("never submitted",), later_ms=None, saved=(), unknown=(), unused=(), exact=True,
             )
         )  # fmt: skip
 
@@ -202,7 +210,7 @@ class Inquiry:
                 attempts=bounds("attempts").minus(recorded.attempts),
                 dead_letters=bounds("dead_letters").minus(recorded.dead_letters),
                 dispatches=bounds("dispatches").minus(recorded.dispatches),
-                status_recorded=str(run.status) if run is not None else "",
+                status_recorded=_status(run),
                 status=status,
                 later_ms=later,
                 saved=_named(courses.saved),
@@ -211,6 +219,10 @@ class Inquiry:
                 exact=courses.exact,
             )
         )
+
+
+def _status(run: Run | None) -> str:
+    return "" if run is None else str(run.status)
 
 
 def _named(attempts: set[Named]) -> tuple[str, ...]:

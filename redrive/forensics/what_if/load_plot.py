@@ -3,6 +3,7 @@ for the same report, in light and dark."""
 
 from collections.abc import Callable, Sequence
 
+from redrive.forensics.timelines.lettering import BOLD, width_of
 from redrive.forensics.timelines.picture_parts import clock_of, safe
 from redrive.forensics.what_if.report import LoadPoint, WhatIfReport
 
@@ -39,7 +40,8 @@ def load_plot(report: WhatIfReport) -> str:
         f"<style>{_STYLE}</style>",
         f'<rect class="back" width="{WIDTH}" height="{HEIGHT}" rx="8"/>',
         (
-            f'<text x="{LEFT}" y="38" class="title"><tspan class="warn">COUNTERFACTUAL</tspan>'
+            f'<text x="{LEFT}" y="38" class="title" style="font-size:{_size(report):.1f}px">'
+            '<tspan class="warn">COUNTERFACTUAL</tspan>'
             f'<tspan class="ink" dx="8">{safe(_title(report))}</tspan></text>'
         ),
         f'<text x="{LEFT}" y="60" class="soft">{safe(_note(report))}</text>',
@@ -72,6 +74,12 @@ def _title(report: WhatIfReport) -> str:
         f"{letters.counterfactual} dead letters (recorded: {letters.recorded:,}), "
         f"{retries.counterfactual} retries (recorded: {retries.recorded:,})"
     )
+
+
+def _size(report: WhatIfReport) -> float:
+    """Of its letters, so that the title of a large log has room too."""
+    room = WIDTH - LEFT - RIGHT - 8
+    return min(16.0, 16.0 * room / (BOLD * width_of(f"COUNTERFACTUAL{_title(report)}", 16.0)))
 
 
 def _note(report: WhatIfReport) -> str:

@@ -23,6 +23,7 @@ from redrive.domain.values import MAX_INTEGER, clean_integer
 from redrive.engine import Engine
 from redrive.evidence.custody import Custody, path_given
 from redrive.ledger.ledger import LogLedger
+from redrive.ledger.state_folder import state_folder
 from redrive.ledger.urls import location_of
 from redrive.privacy.wiring import attach
 from redrive.processes.capacity import setting_limit
@@ -74,7 +75,8 @@ def open(  # noqa: A001, PLR0913  (redrive.open reads well; all have defaults)
     effect and may withhold it; *reconcilers* (operation → function) find out what became of effects whose outcome is
     unknown. *limits* are set where the log has another or none, and stay until they are removed; one that a human
     operator changed last stays as it is, with a warning `limit.kept`. *views* is the folder for the query views
-    (default: beside the log; for one on a server, ``$XDG_STATE_HOME/redrive``, that is ``~/.local/state/redrive``).
+    (default: beside the log; for one on a server, or that cannot be written to here and is only asked,
+    ``$XDG_STATE_HOME/redrive``, that is ``~/.local/state/redrive``).
 
     *seal*: whether what is new is sealed in the background, from the first event that this engine commits (True), while
     a worker or a ticker runs (None), or never (False); with the key of *key_file* (default: the user's, when there is
@@ -161,10 +163,14 @@ def _set_limits(ledger: LogLedger, setting: SettingLimits) -> None:
 
 
 def _view(ledger: LogLedger, folder: str | Path | None) -> View:
-    """The live view of a log: beside it, or in *folder*."""
+    """The live view of a log: in *folder*, or beside it; of one that cannot be written to, where those of logs on
+    servers are."""
     home = Path(ledger.home)
-    beside = home.parent if folder is None else Path(folder)
-    return View(ledger, view_path(str(beside / home.name), locked=ledger.locked))
+    if folder is not None:
+        home = Path(folder) / home.name
+    elif ledger.recorder.read_only:
+        home = state_folder() / f"{home.name}-{ledger.id[:8]}"
+    return View(ledger, view_path(str(home), locked=ledger.locked))
 
 
 def _milliseconds() -> int:

@@ -43,7 +43,10 @@ class Custody:
             self._sealer.arm()
 
     def begin(self) -> None:
-        """Somebody begins to work: seal from now on, unless the host said that it must not be done."""
+        """Somebody begins to work: seal from now on, unless the host said that it must not be done. Raises
+        StorageError for a log that cannot be written to."""
+        if self._ledger.recorder.read_only:
+            raise StorageError(f"{self._ledger.path}: the file or its folder is read-only: nobody can work on this log")
         if self._seal is not False:
             self._sealer.begin()
 

@@ -25,7 +25,7 @@ from redrive.evidence.custody import Custody, path_given
 from redrive.ledger.ledger import LogLedger
 from redrive.ledger.state_folder import state_folder
 from redrive.ledger.urls import location_of
-from redrive.privacy.wiring import attach
+from redrive.privacy.wiring import attach, require_usable
 from redrive.processes.capacity import setting_limit
 from redrive.processes.decision_lines import DecisionLines
 from redrive.processes.given import function_given, functions_given, instance_given, listeners_given
@@ -144,7 +144,9 @@ def _require_evidence(seal: object, key_file: str | Path | None, pin_file: str |
     if privacy is not None:
         from redrive.privacy.options import Privacy
 
-        instance_given(privacy, Privacy, "privacy", "a Privacy, such as redrive.Privacy(keys='ops.keys.db')")
+        require_usable(
+            instance_given(privacy, Privacy, "privacy", "a Privacy, such as redrive.Privacy(keys='ops.keys.db')")
+        )
 
 
 def _setting(limits: Sequence[Limit]) -> SettingLimits:

@@ -11,6 +11,7 @@ from redrive import InvalidValue, KeyReused, PayloadLocked, Privacy, StorageErro
 from redrive.domain.payloads import ENCRYPTED, KEYED, paths_of, value_at
 from redrive.ledger.copying import copy_log
 from redrive.privacy.encryption import key_of_state
+from redrive.privacy.key_store import KeyStore
 from tests.privacy.vault import CANARY, FLOW, Vault
 from tests.processes.workshop import ACME, ONE, Shop, nothing_written
 from tests.stores import in_postgres, location_of, log_url, outside, unguard
@@ -211,6 +212,30 @@ def test_a_log_has_one_key_store(vault: Vault, tmp_path: Path) -> None:
     with pytest.raises(StorageError, match="key store of another log"):
         redrive.open(url, privacy=Privacy(str(tmp_path / "theirs")))
     other.engine.close()
+
+
+@pytest.mark.parametrize("refused", ["text", "others may read", "no master key", "bad master key", "no folder"])
+def test_a_refused_key_store_makes_no_log(tmp_path: Path, refused: str) -> None:
+    """Nothing is left that somebody would take for a log; with a good one it is made."""
+    keys, master = tmp_path / "k", tmp_path / "master"
+    master.write_bytes(b"x" * (31 if refused == "bad master key" else 32))
+    match refused:
+        case "text":
+            keys.write_text("no database at all" * 40)
+            keys.chmod(0o600)
+        case "others may read" | "no master key":
+            KeyStore(str(keys), None if refused == "others may read" else str(master)).close()
+            keys.chmod(0o644 if refused == "others may read" else 0o600)
+        case "no folder":
+            keys = tmp_path / "no" / "k"
+    before = sorted(tmp_path.iterdir())
+    with pytest.raises(StorageError):
+        redrive.open(
+            log_url(tmp_path / "log.db"),
+            privacy=Privacy(keys, master_key=master if refused == "bad master key" else None),
+        )
+    assert sorted(tmp_path.iterdir()) == before
+    redrive.open(log_url(tmp_path / "log.db"), privacy=Privacy(tmp_path / "good")).close()
 
 
 # What was changed in the file

@@ -21,7 +21,7 @@ from redrive.domain.redrive_policy import RedrivePolicy
 from redrive.domain.run.state import Run
 from redrive.domain.values import MAX_INTEGER, clean_integer
 from redrive.engine import Engine
-from redrive.evidence.custody import Custody, path_given
+from redrive.evidence.custody import Custody, key_file_given, path_given
 from redrive.ledger.ledger import LogLedger
 from redrive.ledger.state_folder import state_folder
 from redrive.ledger.urls import location_of
@@ -138,9 +138,10 @@ def _require_evidence(seal: object, key_file: str | Path | None, pin_file: str |
     """As above: before a log is made that nobody opens."""
     if seal is not None and not isinstance(seal, bool):
         raise InvalidValue("seal", seal, "True, False, or None: while a worker works")
-    for file, field in ((key_file, "key_file"), (pin_file, "pin_file")):
-        if file is not None:
-            path_given(file, field)
+    if key_file is not None:
+        key_file_given(key_file)
+    if pin_file is not None:
+        path_given(pin_file, "pin_file")
     if privacy is not None:
         from redrive.privacy.options import Privacy
 

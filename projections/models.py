@@ -62,8 +62,8 @@ class QueueEntry(Model):
     approval, *text* is the prompt and *due_ms* when it expires.
 
     *remaining_ms* is the time until *due_ms*, never negative. *held_back* says why nobody executes a run that is
-    due: no_handler, resource_lock, rate_limit, or capacity (as many runs as may are running). What is said of a node
-    alone is None for a run.
+    due: no_handler, resource_lock, rate_limit, or capacity (as many runs as may are running); *held_by* names the
+    limits that it waits for. What is said of a node alone is None for a run.
     """
 
     queue: str
@@ -81,6 +81,7 @@ class QueueEntry(Model):
     due_ms: int | None
     remaining_ms: int | None = None
     held_back: str | None = None
+    held_by: tuple[str, ...] = ()
     created: int
     node: str | None = None
     number: int | None = None

@@ -4,7 +4,11 @@ from typing import Generic, TypeVar
 
 from pydantic import BaseModel, ConfigDict
 
+from redrive.domain.compensation.state import CompensationStatus
+from redrive.domain.dead_letter.state import Disposition
+from redrive.domain.effect.state import EffectStatus
 from redrive.domain.identity import CompensationId, DeadLetterId, EffectId, RunId
+from redrive.domain.run.state import Status
 
 T = TypeVar("T")
 
@@ -31,7 +35,7 @@ class RunSummary(Model):
     automation: str
     key: str | None
     flow: str
-    status: str
+    status: Status
     queue_reason: str
     due_ms: int | None
     generation: int
@@ -71,7 +75,7 @@ class QueueEntry(Model):
     tenant: str
     automation: str
     key: str | None
-    status: str
+    status: Status
     reason: str
     generation: int
     worker: str | None
@@ -105,7 +109,7 @@ class DeadLetterSummary(Model):
     effect_id: EffectId | None = None
     effect_key: str = ""
     compensation_id: CompensationId | None = None
-    status: str
+    status: Disposition
     settled: bool
     failure_class: str
     kind: str | None
@@ -148,7 +152,7 @@ class EffectSummary(Model):
     scope: str
     operation: str
     target: str
-    status: str
+    status: EffectStatus
     tries: int
     holder: str
     lifetime: int
@@ -186,7 +190,7 @@ class CompensationSummary(Model):
     operation: str
     target: str
     requires_approval: bool
-    status: str
+    status: CompensationStatus
     tries: int
     worker: str | None
     expires_at_ms: int | None

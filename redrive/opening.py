@@ -6,6 +6,7 @@ import random
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -23,6 +24,7 @@ from redrive.domain.values import MAX_INTEGER, clean_integer
 from redrive.engine import Engine
 from redrive.evidence.custody import Custody, key_file_given, path_given
 from redrive.ledger.ledger import LogLedger
+from redrive.ledger.starting import awaited
 from redrive.ledger.state_folder import state_folder
 from redrive.ledger.urls import location_of
 from redrive.privacy.wiring import attach, require_usable
@@ -58,6 +60,7 @@ def open(  # noqa: A001, PLR0913  (redrive.open reads well; all have defaults)
     reconcilers: Mapping[str, Reconciler] | None = None,
     views: str | Path | None = None,
     busy_timeout_ms: int = 10_000,
+    connect_timeout_ms: int = 5_000,
     cache_bytes: int = 268_435_456,
     limits: Sequence[Limit] = (),
     seal: bool | None = None,
@@ -78,6 +81,9 @@ def open(  # noqa: A001, PLR0913  (redrive.open reads well; all have defaults)
     (default: beside the log; for one on a server, or that cannot be written to here and is only asked,
     ``$XDG_STATE_HOME/redrive``, that is ``~/.local/state/redrive``).
 
+    *busy_timeout_ms*: how long to wait for who writes to the log; *connect_timeout_ms*: how long a server is waited for
+    that is starting, or not there yet. *cache_bytes*: memory for the states of runs.
+
     *seal*: whether what is new is sealed in the background, from the first event that this engine commits (True), while
     a worker or a ticker runs (None), or never (False); with the key of *key_file* (default: the user's, when there is
     one), and pinned to *pin_file* when it is given. *privacy* has payloads encrypted with a key per subject, from now
@@ -85,13 +91,15 @@ def open(  # noqa: A001, PLR0913  (redrive.open reads well; all have defaults)
     """
     path, setting, policy_of = location_of(url), _setting(limits), _policy_of(redrive_policy)
     clean_integer(busy_timeout_ms, "busy_timeout_ms", 0, MAX_BUSY_TIMEOUT_MS)
+    clean_integer(connect_timeout_ms, "connect_timeout_ms", 0, MAX_BUSY_TIMEOUT_MS)
     clean_integer(cache_bytes, "cache_bytes", 0, MAX_INTEGER)
     telling = [_one_by_one(listener) for listener in listeners_given(listeners)]
     _require_parts(views, gate, classifier, redactor)
     _require_evidence(seal, key_file, pin_file, privacy)
     asked = functions_given(reconcilers, "reconcilers", "an EffectCall")
     with ExitStack() as opened:
-        ledger = LogLedger(
+        opening = partial(
+            LogLedger,
             path,
             clock=_milliseconds if clock is None else _checked(clock),
             dice=random.random if dice is None else _fair(dice),
@@ -100,6 +108,7 @@ def open(  # noqa: A001, PLR0913  (redrive.open reads well; all have defaults)
             busy_timeout_ms=busy_timeout_ms,
             listeners=[DecisionLines(), *telling],
         )
+        ledger = awaited(opening, connect_timeout_ms)
         opened.callback(ledger.close)
         evidence = Custody(ledger, seal=seal, key_file=key_file, pin_file=pin_file)
         services = Services(

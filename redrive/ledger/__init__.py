@@ -20,5 +20,5 @@ lock (``alone``), or ``ahead`` of it where others may write meanwhile. It waits 
 
 For who only reads: ``readable`` (the whole log, or a prefix of it), ``moments`` and ``mentions`` (places in it), and
 ``tenants_in``; ``subscribers`` are told what is committed. For who looks after databases: ``stores`` and ``copying``.
-``seams`` is where the simulator of faults puts them in.
+``starting`` waits for a server, ``seams`` is where the simulator of faults puts them in.
 """

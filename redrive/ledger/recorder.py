@@ -42,6 +42,9 @@ class LogRecorder(ApplicationRecorder):
     bell: "Bell | None" = None
     """Wakes other processes, where they can be woken."""
 
+    keys_away = False
+    """Whether payloads are encrypted here, and the log was opened without its key store."""
+
     read_only = False
     """Whether nobody may write here: the log can be asked, and nothing else."""
 

@@ -33,13 +33,14 @@ def require_usable(privacy: "Privacy") -> None:
 
 
 def attach(ledger: LogLedger, privacy: "Privacy | None") -> "Encryption | None":
-    """Have the ledger encrypt and decrypt payloads. Without *privacy*, a log with encrypted ones is readable in part.
+    """Have the ledger encrypt and decrypt payloads. Without *privacy*, a log with encrypted ones is readable in
+    part, and nothing new begins in it.
 
     Raises InvalidValue, StorageError when the key store is missing, or another log's.
     """
     known = key_store_id(ledger)
     if privacy is None:
-        ledger.locked = known is not None
+        ledger.locked = ledger.recorder.keys_away = known is not None
         if ledger.locked:
             log.warning("privacy.locked", path=ledger.path, key_store=known)
         return None

@@ -164,7 +164,7 @@ def test_without_the_key_names_and_states_are_seen(vault: Vault, locked: redrive
 
 
 def test_without_the_key_nothing_is_decided(vault: Vault, locked: redrive.Engine) -> None:
-    """No claim, no sweep, no operator: nothing is written; what is not encrypted goes on."""
+    """No claim, no sweep, no operator: nothing is written."""
     acme, run = locked.for_tenant(ACME), vault.run  # type: ignore[attr-defined]
     before = vault.engine.ledger.last_position()
     assert acme.claim(worker="w") is None
@@ -174,8 +174,29 @@ def test_without_the_key_nothing_is_decided(vault: Vault, locked: redrive.Engine
         acme.submit(FLOW, automation="nightly", key="k", input={"who": f"{CANARY}-input"})
     locked.tick()
     assert vault.engine.ledger.last_position() == before
-    plain = locked.local.submit(ONE, automation="x")
-    assert locked.local.claim(worker="w", start=True).run_id == plain  # type: ignore[union-attr]
+
+
+def test_without_the_key_nothing_begins_that_would_be_plain(tmp_path: Path) -> None:
+    """Refused, and nothing is written, a run or an effect outside runs; what is plain already goes on; with the key
+    store everything does."""
+    shop = Shop(tmp_path / "log.db")
+    run = shop.submit(ONE)
+    shop.engine.close()
+    keys = Privacy(tmp_path / "keys")
+    redrive.open(log_url(shop.path), privacy=keys).close()
+    shop.engine = shop._open()
+    for begin in (
+        lambda: shop.acme.submit(ONE, automation="x", input=CANARY),
+        lambda: shop.acme.effect("k", operation="POST /pay", request=CANARY, send=lambda: CANARY),
+    ):
+        refused = nothing_written(shop, PayloadLocked, begin)
+        assert "setting key_store" in str(refused)
+    assert shop.claim().run_id == run
+    shop.engine.close()
+    shop.options["privacy"] = keys
+    shop.engine = shop._open()
+    assert shop.acme.submit(ONE, automation="x", input=CANARY)
+    shop.engine.close()
 
 
 def test_who_opened_before_there_were_keys_must_open_again(tmp_path: Path) -> None:

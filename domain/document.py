@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 from difflib import get_close_matches
-from typing import Any
+from typing import Any, Self
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
@@ -14,6 +14,13 @@ class Document(BaseModel):
     """A frozen model that raises InvalidValue instead of pydantic's error."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
+
+    def __new__(cls, *unnamed: object, **_data: Any) -> Self:
+        """Refuse what Python would: values without their names. Raises InvalidValue."""
+        if unnamed:
+            names = ", ".join(f"{name}=…" for name in cls.model_fields)
+            raise InvalidValue(cls.__name__, unnamed[0], f"each value with its name: {names}")
+        return super().__new__(cls)
 
     def __init__(self, **data: Any) -> None:
         try:

@@ -300,14 +300,20 @@ class PayloadDestroyed(Refused, StreamUnreadable):
 
 
 class PayloadLocked(Refused, StreamUnreadable):
-    """A payload is encrypted with a key that is not here: nothing can be decided about it."""
+    """A payload is encrypted with a key that is not here: nothing can be decided about it. Or it would be encrypted,
+    were the key store here (*begins*): nothing is begun."""
 
     code = "payload-locked"
 
-    def __init__(self, stream: str, key: str = "", store: str = "") -> None:
+    def __init__(self, stream: str, key: str = "", store: str = "", *, begins: bool = False) -> None:
         self.stream, self.key, self.store = stream, key, store
         where = f"key {key} is not in {store}" if key else "its key is not here"
-        super().__init__(f"the payload of {stream} is encrypted and {where}: open the log with its key store")
+        why = (
+            f"would be written in plain, but this log is encrypted, and {where}"
+            if begins
+            else f"is encrypted and {where}"
+        )
+        super().__init__(f"the payload of {stream} {why}: open the log with its key store (setting key_store)")
 
 
 class WrongShard(Refused):

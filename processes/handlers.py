@@ -20,6 +20,7 @@ from redrive.domain.values import clean_integer
 from redrive.processes.handout import Attempt
 
 Delay: TypeAlias = int | timedelta
+_RAISED = "what was raised is no exception: return redrive.Snooze(delay), or raise Retry, Fatal or another exception"
 
 
 def milliseconds(delay: Delay) -> int:
@@ -97,6 +98,8 @@ def failure_raised(error: Failure | BaseException) -> Failure | BaseException:
     """
     if isinstance(error, BaseExceptionGroup):
         return min(map(failure_raised, error.exceptions), key=_hope)
+    if isinstance(error, TypeError) and error.args == ("exceptions must derive from BaseException",):
+        return TypeError(_RAISED).with_traceback(error.__traceback__)  # Python does not say what it was
     return _raised_alone(error)
 
 

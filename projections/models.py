@@ -4,7 +4,11 @@ from typing import Generic, TypeVar
 
 from pydantic import BaseModel, ConfigDict
 
+from redrive.domain.compensation.state import CompensationStatus
+from redrive.domain.dead_letter.state import Disposition
+from redrive.domain.effect.state import EffectStatus
 from redrive.domain.identity import CompensationId, DeadLetterId, EffectId, RunId
+from redrive.domain.run.state import Status
 
 T = TypeVar("T")
 
@@ -31,7 +35,7 @@ class RunSummary(Model):
     automation: str
     key: str | None
     flow: str
-    status: str
+    status: Status
     queue_reason: str
     due_ms: int | None
     generation: int
@@ -62,8 +66,8 @@ class QueueEntry(Model):
     approval, *text* is the prompt and *due_ms* when it expires.
 
     *remaining_ms* is the time until *due_ms*, never negative. *held_back* says why nobody executes a run that is
-    due: no_handler, resource_lock, rate_limit, or capacity (as many runs as may are running). What is said of a node
-    alone is None for a run.
+    due: no_handler, resource_lock, rate_limit, or capacity (as many runs as may are running); *held_by* names the
+    limits that it waits for. What is said of a node alone is None for a run.
     """
 
     queue: str
@@ -71,7 +75,7 @@ class QueueEntry(Model):
     tenant: str
     automation: str
     key: str | None
-    status: str
+    status: Status
     reason: str
     generation: int
     worker: str | None
@@ -81,6 +85,7 @@ class QueueEntry(Model):
     due_ms: int | None
     remaining_ms: int | None = None
     held_back: str | None = None
+    held_by: tuple[str, ...] = ()
     created: int
     node: str | None = None
     number: int | None = None
@@ -104,7 +109,7 @@ class DeadLetterSummary(Model):
     effect_id: EffectId | None = None
     effect_key: str = ""
     compensation_id: CompensationId | None = None
-    status: str
+    status: Disposition
     settled: bool
     failure_class: str
     kind: str | None
@@ -147,7 +152,7 @@ class EffectSummary(Model):
     scope: str
     operation: str
     target: str
-    status: str
+    status: EffectStatus
     tries: int
     holder: str
     lifetime: int
@@ -185,7 +190,7 @@ class CompensationSummary(Model):
     operation: str
     target: str
     requires_approval: bool
-    status: str
+    status: CompensationStatus
     tries: int
     worker: str | None
     expires_at_ms: int | None

@@ -1,5 +1,6 @@
 """The queues by name: who waits for what, and for how long."""
 
+import json
 from collections.abc import Sequence
 from typing import Any
 
@@ -25,6 +26,7 @@ _RUN = (
     "lease_expires_ms",
     "pause_requested",
     "open_letters",
+    "held_by",
     "created",
 )
 _NODE = ("node", "number", "next_number", "max_attempts", "backoff_ms", "resource_key", "text", "due_ms", "reason")
@@ -114,6 +116,7 @@ def _page(
 
 def _entry(queue: str, row: dict[str, Any], now_ms: int) -> QueueEntry:
     due = row["due_ms"]
+    row["held_by"] = tuple(json.loads(row["held_by"]))
     held_back = row["reason"] if row["status"] == "queued" and row["reason"] in HELD_BACK else None
     remaining_ms = None if due is None else max(0, due - now_ms)
     return QueueEntry(queue=queue, remaining_ms=remaining_ms, held_back=held_back, **row)

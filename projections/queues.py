@@ -1,5 +1,6 @@
 """Runs and what they wait for: the rows behind the queues."""
 
+import json
 from typing import Any
 
 from redrive.domain.failure import Failure
@@ -23,6 +24,7 @@ RUNS = Table(
         "flow": "",
         "status": "queued",
         "queue_reason": "submitted",
+        "held_by": "[]",  # the limits that it waits for
         "due_ms": None,
         "generation": 1,
         "epoch": 0,
@@ -103,7 +105,7 @@ def needs_review(row: Row) -> int:
 
 @folds.on(e.RunClaimed)
 def _claimed(_batch: Batch, row: Row, event: e.RunClaimed, _position: int) -> None:
-    row["status"], row["due_ms"], row["epoch"] = "running", None, event.epoch
+    row["status"], row["due_ms"], row["epoch"], row["held_by"] = "running", None, event.epoch, "[]"
     row["worker"], row["lease_expires_ms"] = event.worker, event.expires_at_ms
 
 
@@ -192,6 +194,8 @@ def _wait(batch: Batch, row: Row, node: str, reason: str, times: tuple[Any, ...]
 def _queued(_batch: Batch, row: Row, event: e.RunQueued, _position: int) -> None:
     leave(row, "queued")
     row["due_ms"], row["queue_reason"] = event.due_ms, event.reason
+    if event.limits:
+        row["held_by"] = json.dumps(list(dict.fromkeys(use.limit for use in event.limits)), ensure_ascii=False)
 
 
 @folds.on(e.RunRequeued)
@@ -253,3 +257,4 @@ def leave(row: Row, status: str, finished_at_ms: int | None = None) -> None:
     """The run is no longer being executed: its claim ends, its epoch stays."""
     row["status"], row["finished_at_ms"], row["due_ms"] = status, finished_at_ms, None
     row["worker"] = row["lease_expires_ms"] = None
+    row["held_by"] = "[]"

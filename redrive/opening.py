@@ -6,6 +6,7 @@ import random
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -21,10 +22,12 @@ from redrive.domain.redrive_policy import RedrivePolicy
 from redrive.domain.run.state import Run
 from redrive.domain.values import MAX_INTEGER, clean_integer
 from redrive.engine import Engine
-from redrive.evidence.custody import Custody, path_given
+from redrive.evidence.custody import Custody, key_file_given, path_given
 from redrive.ledger.ledger import LogLedger
+from redrive.ledger.starting import awaited
+from redrive.ledger.state_folder import state_folder
 from redrive.ledger.urls import location_of
-from redrive.privacy.wiring import attach
+from redrive.privacy.wiring import attach, require_usable
 from redrive.processes.capacity import setting_limit
 from redrive.processes.decision_lines import DecisionLines
 from redrive.processes.given import function_given, functions_given, instance_given, listeners_given
@@ -58,6 +61,7 @@ def open(  # noqa: A001, PLR0913  (redrive.open reads well; all have defaults)
     reconcilers: Mapping[str, Reconciler] | None = None,
     views: str | Path | None = None,
     busy_timeout_ms: int = 10_000,
+    connect_timeout_ms: int = 5_000,
     cache_bytes: int = 268_435_456,
     limits: Sequence[Limit] = (),
     seal: bool | None = None,
@@ -75,7 +79,11 @@ def open(  # noqa: A001, PLR0913  (redrive.open reads well; all have defaults)
     effect and may withhold it; *reconcilers* (operation → function) find out what became of effects whose outcome is
     unknown. *limits* are set where the log has another or none, and stay until they are removed; one that a human
     operator changed last stays as it is, with a warning `limit.kept`. *views* is the folder for the query views
-    (default: beside the log; for one on a server, ``$XDG_STATE_HOME/redrive``, that is ``~/.local/state/redrive``).
+    (default: beside the log; for one on a server, or that cannot be written to here and is only asked,
+    ``$XDG_STATE_HOME/redrive``, that is ``~/.local/state/redrive``).
+
+    *busy_timeout_ms*: how long to wait for who writes to the log; *connect_timeout_ms*: how long a server is waited for
+    that is starting, or not there yet. *cache_bytes*: memory for the states of runs.
 
     *seal*: whether what is new is sealed in the background, from the first event that this engine commits (True), while
     a worker or a ticker runs (None), or never (False); with the key of *key_file* (default: the user's, when there is
@@ -84,13 +92,15 @@ def open(  # noqa: A001, PLR0913  (redrive.open reads well; all have defaults)
     """
     path, setting, policy_of = location_of(url), _setting(limits), _policy_of(redrive_policy)
     clean_integer(busy_timeout_ms, "busy_timeout_ms", 0, MAX_BUSY_TIMEOUT_MS)
+    clean_integer(connect_timeout_ms, "connect_timeout_ms", 0, MAX_BUSY_TIMEOUT_MS)
     clean_integer(cache_bytes, "cache_bytes", 0, MAX_INTEGER)
     telling = [_one_by_one(listener) for listener in listeners_given(listeners)]
     _require_parts(views, gate, classifier, redactor)
     _require_evidence(seal, key_file, pin_file, privacy)
     asked = functions_given(reconcilers, "reconcilers", "an EffectCall")
     with ExitStack() as opened:
-        ledger = LogLedger(
+        opening = partial(
+            LogLedger,
             path,
             clock=_milliseconds if clock is None else _checked(clock),
             dice=random.random if dice is None else _fair(dice),
@@ -99,6 +109,7 @@ def open(  # noqa: A001, PLR0913  (redrive.open reads well; all have defaults)
             busy_timeout_ms=busy_timeout_ms,
             listeners=[DecisionLines(), *telling],
         )
+        ledger = awaited(opening, connect_timeout_ms)
         opened.callback(ledger.close)
         evidence = Custody(ledger, seal=seal, key_file=key_file, pin_file=pin_file)
         services = Services(
@@ -137,13 +148,16 @@ def _require_evidence(seal: object, key_file: str | Path | None, pin_file: str |
     """As above: before a log is made that nobody opens."""
     if seal is not None and not isinstance(seal, bool):
         raise InvalidValue("seal", seal, "True, False, or None: while a worker works")
-    for file, field in ((key_file, "key_file"), (pin_file, "pin_file")):
-        if file is not None:
-            path_given(file, field)
+    if key_file is not None:
+        key_file_given(key_file)
+    if pin_file is not None:
+        path_given(pin_file, "pin_file")
     if privacy is not None:
         from redrive.privacy.options import Privacy
 
-        instance_given(privacy, Privacy, "privacy", "a Privacy, such as redrive.Privacy(keys='ops.keys.db')")
+        require_usable(
+            instance_given(privacy, Privacy, "privacy", "a Privacy, such as redrive.Privacy(keys='ops.keys.db')")
+        )
 
 
 def _setting(limits: Sequence[Limit]) -> SettingLimits:
@@ -162,10 +176,14 @@ def _set_limits(ledger: LogLedger, setting: SettingLimits) -> None:
 
 
 def _view(ledger: LogLedger, folder: str | Path | None) -> View:
-    """The live view of a log: beside it, or in *folder*."""
+    """The live view of a log: in *folder*, or beside it; of one that cannot be written to, where those of logs on
+    servers are."""
     home = Path(ledger.home)
-    beside = home.parent if folder is None else Path(folder)
-    return View(ledger, view_path(str(beside / home.name), locked=ledger.locked))
+    if folder is not None:
+        home = Path(folder) / home.name
+    elif ledger.recorder.read_only:
+        home = state_folder() / f"{home.name}-{ledger.id[:8]}"
+    return View(ledger, view_path(str(home), locked=ledger.locked))
 
 
 def _milliseconds() -> int:

@@ -1,7 +1,9 @@
 """A run in full: what ``show`` prints. Folded from the log itself, not from a view."""
 
+from typing import Literal
+
 from redrive.domain.identity import NodeId
-from redrive.domain.run.state import NodeState, NodeStatus, Run
+from redrive.domain.run.state import NodeState, NodeStatus, Run, Status
 from redrive.domain.values import CleanJson
 from redrive.projections.models import Model
 
@@ -12,7 +14,7 @@ class NodeDetail(Model):
     denied it. Times are UTC milliseconds."""
 
     node: str
-    status: str
+    status: NodeStatus | Literal["blocked"]
     after: tuple[str, ...]
     handler: str
     number: int
@@ -35,7 +37,7 @@ class RunDetail(Model):
     automation: str
     key: str | None
     flow: str
-    status: str
+    status: Status
     pause_requested: bool
     generation: int
     epoch: int

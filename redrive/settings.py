@@ -36,6 +36,9 @@ class Settings(BaseModel):
     tick_ms: int = Field(1_000, ge=10, le=3_600_000, description="time between two ticks of a worker, ms")
     poll_ms: int = Field(500, ge=10, le=60_000, description="within what time other processes' acts are noticed, ms")
     busy_timeout_ms: int = Field(10_000, ge=0, le=600_000, description="how long to wait for the write lock, ms")
+    connect_timeout_ms: int = Field(
+        5_000, ge=0, le=600_000, description="how long to wait for a server that is starting, or not there yet, ms"
+    )
     cache_bytes: int = Field(268_435_456, ge=1_048_576, description="memory for the states of runs, bytes")
     checkpoint_events: int = Field(
         50_000, ge=0, description="distance of view checkpoints, which make the past quick to look at, events; 0: none"

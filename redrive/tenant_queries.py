@@ -9,7 +9,7 @@ from redrive.domain.event import Recorded
 from redrive.domain.identity import CompensationId, DeadLetterId, EffectId, RunId, Tenant
 from redrive.effect_detail import CompensationDetail, EffectDetail, compensation_detail_of, effect_detail_of
 from redrive.history import HistoryEntry, entry_of
-from redrive.ledger.limit_status import LimitStatus, runs_are_full, statuses
+from redrive.ledger.limit_status import LimitStatus, full_for_runs, statuses
 from redrive.ledger.readable import ReadableLog
 from redrive.processes.services import Services
 from redrive.projections.effect_queries import EffectQueries
@@ -83,9 +83,9 @@ class TenantQueries:
         wherever its run stands), running, paused, blocked, failed or needs_review. Filters: automation, limit,
         cursor."""
         page = self._queries.queue(name, now_ms=self._ledger.now_ms(), **filters)
-        if not runs_are_full(self._ledger, self.tenant):
+        if not (full := full_for_runs(self._ledger, self.tenant)):
             return page
-        return page.model_copy(update={"items": tuple(_held_back(entry) for entry in page.items)})
+        return page.model_copy(update={"items": tuple(_held_back(entry, full) for entry in page.items)})
 
     def queue_counts(self, *, automation: str | None = None) -> dict[str, int]:
         """How many are in each queue now, by its name."""
@@ -191,7 +191,7 @@ class TenantQueries:
         return found[:most]
 
 
-def _held_back(entry: QueueEntry) -> QueueEntry:
-    """A due run, where no more runs may be claimed now."""
+def _held_back(entry: QueueEntry, full: tuple[str, ...]) -> QueueEntry:
+    """A due run, where no more runs may be claimed now under the limits that are *full*."""
     due = entry.status == "queued" and entry.remaining_ms == 0 and entry.held_back is None
-    return entry.model_copy(update={"held_back": "capacity"}) if due else entry
+    return entry.model_copy(update={"held_back": "capacity", "held_by": full}) if due else entry

@@ -96,6 +96,7 @@ class Session:
                 continue_after_recurrence=settings.continue_after_recurrence,
             ),
             busy_timeout_ms=settings.busy_timeout_ms,
+            connect_timeout_ms=settings.connect_timeout_ms,
             cache_bytes=settings.cache_bytes,
             reconcilers=effect_reconcilers(),
             privacy=self._privacy(create),
@@ -228,7 +229,8 @@ class Session:
     def _store_at(self, url: str) -> "Store":
         from redrive.ledger.stores import store_at
 
-        return store_at(url, busy_timeout_ms=self.settings.busy_timeout_ms)
+        settings = self.settings
+        return store_at(url, busy_timeout_ms=settings.busy_timeout_ms, connect_timeout_ms=settings.connect_timeout_ms)
 
     def require_log(self, store: "Store") -> None:
         """A query never creates a log. Raises NotFound."""

@@ -149,5 +149,11 @@ def _server(session: Session, role: str | None, *, archiving: bool) -> "Postgres
     from redrive.ledger.postgres.store import PostgresStore
     from redrive.ledger.urls import location_of
 
-    location, busy_timeout_ms = location_of(session.url), session.settings.busy_timeout_ms
-    return PostgresStore(location, busy_timeout_ms=busy_timeout_ms, role=role, archiving=archiving)
+    location, settings = location_of(session.url), session.settings
+    return PostgresStore(
+        location,
+        busy_timeout_ms=settings.busy_timeout_ms,
+        connect_timeout_ms=settings.connect_timeout_ms,
+        role=role,
+        archiving=archiving,
+    )

@@ -75,6 +75,25 @@ def named(acme: "TenantQueries", text: str) -> tuple[str, str]:
     return _only(acme, text, *_TABLES)
 
 
+def fingerprint_named(acme: "TenantQueries", text: str) -> str:
+    """The fingerprint of dead letters that begins with *text*; *text* as it is when none does. Raises InvalidValue."""
+    prefix = text.strip().lower()
+    if len(prefix) < LEAST_TYPED:
+        raise InvalidValue("fingerprint", text, f"a fingerprint, or at least its first {LEAST_TYPED} characters")
+    if not prefix.isascii():
+        return text
+    acme.engine.views.catch_up()
+    query = (
+        "SELECT DISTINCT fingerprint FROM dead_letters "
+        "WHERE tenant = ? AND fingerprint >= ? AND fingerprint < ? ORDER BY 1 LIMIT ?"
+    )
+    values = (str(acme.tenant), prefix, f"{prefix}g", MOST_CANDIDATES + 1)
+    found = [str(row[0]) for row in acme.engine.views.rows(query, values)]
+    if len(found) > 1 and found[0] != prefix:
+        raise _ambiguous("fingerprint", text, found)
+    return found[0] if found else text
+
+
 def shortener(acme: "TenantQueries", ids: Iterable[str | None], *, whole: bool) -> Callable[[str | None], str | None]:
     """What shortens each of *ids* to what names nothing else: eight characters as a rule.
 
@@ -97,10 +116,13 @@ def _only(acme: "TenantQueries", text: str, *kinds: str) -> tuple[str, str]:
         others = _beginning(acme, prefix, set(_TABLES).difference(kinds)) if _PREFIX.match(prefix) else []
         raise OtherKind(called, text, *others[0]) if len(others) == 1 else NotFound(called, text)
     if len(found) > 1:
-        names = ", ".join(f"{kind} {id_}" for kind, id_ in found[:MOST_CANDIDATES])
-        more = ", …" if len(found) > MOST_CANDIDATES else ""
-        raise AmbiguousId(called, text, f"more of the id: it begins {names}{more}")
+        raise _ambiguous(called, text, [f"{kind} {id_}" for kind, id_ in found])
     return found[0]
+
+
+def _ambiguous(called: str, text: str, found: list[str]) -> AmbiguousId:
+    more = ", …" if len(found) > MOST_CANDIDATES else ""
+    return AmbiguousId(called, text, f"more of it: it begins {', '.join(found[:MOST_CANDIDATES])}{more}")
 
 
 def _beginning(acme: "TenantQueries", prefix: str, kinds: Iterable[str]) -> list[tuple[str, str]]:

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from redrive.cli.ids import effect_named, run_named
+from redrive.cli.ids import effect_named, fingerprint_named, run_named
 from redrive.cli.times import Moment
 from redrive.cli.words import LETTER_STATUSES, SOURCES, Word
 
@@ -54,10 +54,12 @@ def given(filters: Filters) -> Filters:
 
 
 def asked(acme: "TenantQueries", filters: Filters) -> Filters:
-    """*filters* as queries take them: the run by its whole id. Raises NotFound, InvalidValue."""
+    """*filters* as queries take them: what is named by a prefix by its whole name. Raises NotFound, InvalidValue."""
     chosen = given(filters)
     if "run" in chosen:
         chosen["run"] = run_named(acme, chosen["run"])
     if "effect" in chosen:
         chosen["effect"] = effect_named(acme, chosen["effect"])
+    if "fingerprint" in chosen:
+        chosen["fingerprint"] = fingerprint_named(acme, chosen["fingerprint"])
     return chosen

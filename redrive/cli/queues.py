@@ -102,8 +102,8 @@ def _print_entries(session: Session, acme: "TenantQueries", name: str, entries: 
             columns = (*_RUN, Column("reason"), Column("due"), Column("held back"))
             rows = [(entry.reason.replace("_", " "), moment(entry.due_ms, now), _held_back(entry)) for entry in entries]
         case "limited":
-            columns = (*_RUN, Column("held back"), Column("due"))
-            rows = [(_held_back(entry), _due(entry, now)) for entry in entries]
+            columns = (*_RUN, Column("held back"), Column("waits for", elastic=True), Column("due"))
+            rows = [(_held_back(entry), ", ".join(entry.held_by), _due(entry, now)) for entry in entries]
         case "retry_backoff":
             columns = (*_RUN, *_NODE)
             rows = [(e.node, f"{e.next_number}/{e.max_attempts or '?'}", _due(e, now), e.text) for e in entries]

@@ -90,7 +90,7 @@ def print_compensation(session: Session, acme: "TenantQueries", id_: "Compensati
 
 
 def _standing(effect: "EffectDetail") -> str:
-    told = [effect.status]
+    told: list[str] = [effect.status]
     if effect.did_not_happen:
         told.append("it did not happen")
     if effect.late:

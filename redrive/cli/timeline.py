@@ -71,9 +71,9 @@ def timeline(session: Session, key: str, correlated: bool, at: str | None, svg: 
 def _held_back(acme: "TenantEngine", told: "Timeline") -> str | None:
     """Why nobody executes a run that is due: a limit on runs keeps it in its queue, and writes no event."""
     from redrive.domain.identity import RunId
-    from redrive.ledger.limit_status import runs_are_full
+    from redrive.ledger.limit_status import full_for_runs
 
-    if told.subject != "run" or told.status != "queued" or not runs_are_full(acme.engine.ledger, acme.tenant):
+    if told.subject != "run" or told.status != "queued" or not full_for_runs(acme.engine.ledger, acme.tenant):
         return None
     run = acme.run(RunId(told.key))
     if run.status != "queued" or run.due_ms is None or run.due_ms > acme.engine.now_ms():

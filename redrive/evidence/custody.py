@@ -32,10 +32,8 @@ class Custody:
         self._seal = seal
         self.origin = origin_of(ledger.id)
         self.store = SqliteEvidence(ledger) if isinstance(ledger.recorder, SqliteRecorder) else PostgresEvidence(ledger)
-        self.keys = KeyFile(path_given(key_file, "key_file") if key_file is not None else default_key_file())
+        self.keys = KeyFile(default_key_file()) if key_file is None else key_file_given(key_file)
         self.pin = None if pin_file is None else PinFile(path_given(pin_file, "pin_file"))
-        if key_file is not None and not self.keys.read():
-            raise InvalidValue("key_file", key_file, "a file with a key; redrive keys init creates it")
         clock = ledger.now_ms
         self.sealing = Sealing(self.store, self.store, origin=self.origin, clock=clock, keys=self.keys, pin=self.pin)
         self._sealer = Sealer(self.sealing, ledger.subscribe)
@@ -43,7 +41,10 @@ class Custody:
             self._sealer.arm()
 
     def begin(self) -> None:
-        """Somebody begins to work: seal from now on, unless the host said that it must not be done."""
+        """Somebody begins to work: seal from now on, unless the host said that it must not be done. Raises
+        StorageError for a log that cannot be written to."""
+        if self._ledger.recorder.read_only:
+            raise StorageError(f"{self._ledger.path}: the file or its folder is read-only: nobody can work on this log")
         if self._seal is not False:
             self._sealer.begin()
 
@@ -79,6 +80,14 @@ class Custody:
     def close(self) -> None:
         """Seal what is left, when this process has been sealing."""
         self._sealer.close()
+
+
+def key_file_given(given: str | Path) -> KeyFile:
+    """The file of keys that *given* names. Raises InvalidValue for one without a key, or that is not there."""
+    keys = KeyFile(path_given(given, "key_file"))
+    if not keys.read():
+        raise InvalidValue("key_file", given, "a file with a key; redrive keys init creates it")
+    return keys
 
 
 def path_given(given: str | Path, field: str) -> Path:

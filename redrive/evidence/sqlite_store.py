@@ -8,7 +8,7 @@ from typing import cast
 from redrive.evidence.log_store import LogEvidence
 from redrive.evidence.sqlite_faults import faults
 from redrive.evidence.store import StoredRow
-from redrive.ledger.schema import connect
+from redrive.ledger.sqlite.recorder import SqliteRecorder
 from redrive.ledger.storage_errors import storage_errors
 
 
@@ -42,9 +42,8 @@ class SqliteEvidence(LogEvidence):
     def faults(self) -> list[str]:
         """What is wrong with the file that reading it row by row does not show. It may be asked in a thread of its
         own: it takes as long as reading all rows, but needs no Python."""
-        path, patience = self._ledger.path, self._ledger.recorder.busy_timeout_ms
-        with storage_errors(path), closing(connect(path, busy_timeout_ms=patience)) as connection:
-            connection.execute("PRAGMA query_only = ON")
+        recorder = cast(SqliteRecorder, self._ledger.recorder)
+        with storage_errors(recorder.path), closing(recorder.connected()) as connection:
             return list(faults(connection))
 
 

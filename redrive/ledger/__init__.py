@@ -7,8 +7,9 @@ lock (``alone``), or ``ahead`` of it where others may write meanwhile. It waits 
 
 - the log: ``mapper`` makes rows of events, a ``recorder`` (``concurrent``: with others who write) inserts them;
   ``encrypting`` is what it asks of whoever encrypts. ``database`` is what both stores have in common, ``schema`` the
-  tables in SQLite, ``storage_errors`` what a database says, ``urls`` where it lies. ``sqlite`` and ``postgres`` hold
-  what each needs beside. ``application`` and ``persistence`` are how the eventsourcing library is given all of it.
+  tables in SQLite, ``storage_errors`` what a database says, ``urls`` where it lies, ``state_folder`` where files lie
+  that cannot be beside it. ``sqlite`` and ``postgres`` hold what each needs beside. ``application`` and ``persistence``
+  are how the eventsourcing library is given all of it.
 - ``states`` in memory, and the ``flows`` that runs refer to.
 - the agenda: ``agenda`` is the table of what is due, ``agenda_rows`` what a state has there, ``agenda_log`` what the
   log says must stand there.
@@ -19,5 +20,5 @@ lock (``alone``), or ``ahead`` of it where others may write meanwhile. It waits 
 
 For who only reads: ``readable`` (the whole log, or a prefix of it), ``moments`` and ``mentions`` (places in it), and
 ``tenants_in``; ``subscribers`` are told what is committed. For who looks after databases: ``stores`` and ``copying``.
-``seams`` is where the simulator of faults puts them in.
+``starting`` waits for a server, ``seams`` is where the simulator of faults puts them in.
 """

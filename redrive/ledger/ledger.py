@@ -274,7 +274,7 @@ class LogLedger:
         writer = self.recorder.writer
         with storage_errors(self.path):
             known = writer.execute("SELECT value FROM meta WHERE name = 'engine'").fetchone()
-            if known is not None and known[0] == engine:
+            if self.recorder.read_only or (known is not None and known[0] == engine):
                 return
             self.recorder.begin()
             writer.execute(_NOTE_ENGINE, (engine,))

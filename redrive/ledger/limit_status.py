@@ -39,10 +39,10 @@ def statuses(ledger: ReadableLog, tenant: Tenant | None) -> tuple[LimitStatus, .
         )
 
 
-def runs_are_full(ledger: ReadableLog, tenant: Tenant) -> bool:
-    """Whether no more runs of *tenant* may be claimed now."""
+def full_for_runs(ledger: ReadableLog, tenant: Tenant) -> tuple[str, ...]:
+    """The limits under which no more runs of *tenant* may be claimed now."""
     with storage_errors(ledger.path):
-        return bool(ledger.capacity().room(keys_of_run(tenant)).full)
+        return tuple(dict.fromkeys(use.limit for use in ledger.capacity().room(keys_of_run(tenant)).full))
 
 
 def _status(limit: Limit, in_use: int, bucket: Bucket, waiting: int, now_ms: int) -> LimitStatus:

@@ -42,6 +42,12 @@ class LogRecorder(ApplicationRecorder):
     bell: "Bell | None" = None
     """Wakes other processes, where they can be woken."""
 
+    keys_away = False
+    """Whether payloads are encrypted here, and the log was opened without its key store."""
+
+    read_only = False
+    """Whether nobody may write here: the log can be asked, and nothing else."""
+
     shift = 0
     """By how much the positions of the last commit are higher than they were told: others wrote before it."""
 

@@ -109,9 +109,10 @@ CREATE TABLE meta (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 """
 
 
-def connect(path: str, *, busy_timeout_ms: int, durable: bool = True) -> sqlite3.Connection:
-    """A connection in autocommit mode; the caller says BEGIN."""
-    uri = f"{Path(path).absolute().as_uri()}?mode=rwc"
+def connect(path: str, *, busy_timeout_ms: int, durable: bool = True, immutable: bool = False) -> sqlite3.Connection:
+    """A connection in autocommit mode; the caller says BEGIN. *immutable*: nobody writes to the file, and nothing is
+    made beside it."""
+    uri = f"{Path(path).absolute().as_uri()}?{'immutable=1' if immutable else 'mode=rwc'}"
     with storage_errors(path):
         connection = connecting.get()(
             uri,

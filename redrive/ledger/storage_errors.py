@@ -27,6 +27,10 @@ class LogMoved(DatabaseFault):
     """Nothing was written: others wrote to what it rests on."""
 
 
+class ServerAway(DatabaseFault):
+    """The server is not there, or lets nobody in yet: it may be starting."""
+
+
 STORAGE = (sqlite3.Error, UnicodeDecodeError, DatabaseFault)
 """What connections raise. Python's sqlite3 also fails to decode a message that quotes a damaged schema."""
 

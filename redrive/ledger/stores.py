@@ -5,6 +5,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import Protocol
 
+from redrive.ledger.starting import PATIENCE_MS
 from redrive.ledger.urls import is_server, location_of
 from redrive.projections.models import Model
 from redrive.projections.view import view_path
@@ -84,13 +85,13 @@ class Store(Protocol):
         """How it is doing. Raises StorageError."""
 
 
-def store_at(url: str, *, busy_timeout_ms: int = 10_000) -> Store:
+def store_at(url: str, *, busy_timeout_ms: int = 10_000, connect_timeout_ms: int = PATIENCE_MS) -> Store:
     """The store that *url* names. Raises InvalidValue."""
     location = location_of(url)
     if is_server(location):
         from redrive.ledger.postgres.store import PostgresStore
 
-        return PostgresStore(location, busy_timeout_ms=busy_timeout_ms)
+        return PostgresStore(location, busy_timeout_ms=busy_timeout_ms, connect_timeout_ms=connect_timeout_ms)
     from redrive.ledger.sqlite.file import SqliteFile
 
     return SqliteFile(location, busy_timeout_ms=busy_timeout_ms)

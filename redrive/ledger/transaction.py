@@ -30,6 +30,7 @@ from redrive.ledger.agenda_rows import State
 from redrive.ledger.agenda_rows import rows_of as agenda_rows_of
 from redrive.ledger.capacity_rows import waiters_of
 from redrive.ledger.database import Connection
+from redrive.ledger.encrypting import require_none_in_plain
 from redrive.ledger.limit_book import LIMITS_STREAM
 from redrive.ledger.mapper import Appended, Envelope, NewRow, rows_of
 from redrive.ledger.seams import nonces
@@ -165,8 +166,11 @@ class LedgerTransaction(AgendaReading):
     def encode(self) -> None:
         """Turn what was appended into rows, before anything reaches the database."""
         self._rows = rows_of(self.appended, self._envelope()) if self.appended else []
-        if (encryption := self._committer.recorder.encryption) is not None:
-            self._rows = encryption.encrypt(self._rows, self.caller.subject)
+        recorder = self._committer.recorder
+        if recorder.encryption is not None:
+            self._rows = recorder.encryption.encrypt(self._rows, self.caller.subject)
+        elif recorder.keys_away:
+            require_none_in_plain(self._rows)
 
     def events(self) -> list[Recorded]:
         """What was appended, as it stands in the log: after ``flush``, for those who want to be told."""

@@ -16,13 +16,13 @@ from redrive.domain.identity import StreamId, Tenant, derived_id
 from redrive.domain.payloads import DESTROYED, ENCRYPTED, KEYED, paths_of, put_at, value_at
 from redrive.domain.values import clean_name
 from redrive.ledger.database import Row
+from redrive.ledger.encrypting import begun_in
 from redrive.ledger.mapper import NewRow, tenant_named
 from redrive.ledger.recorder import LogRecorder
 from redrive.privacy.cipher import Cipher, aad_of
 from redrive.privacy.key_store import KeyStore
 
 PREFIX = b'{"encrypted":'
-_BEGINS = ("run.submitted/", "effect.intended/", "effect.withheld/")
 _FIRST = "SELECT position, state FROM events WHERE originator_id = ? AND originator_version = 1"
 _HAS = "SELECT 1 FROM events WHERE originator_id = ? LIMIT 1"
 _MOST_KNOWN = 65_536
@@ -54,7 +54,7 @@ class Encryption:
         Raises PayloadLocked where the key is not in the key store.
         """
         self._follow()
-        begun = {row[0]: row for row in rows if row[1] == 1 and row[0] == row[5] and row[2].startswith(_BEGINS)}
+        begun = begun_in(rows)
         try:
             return [self._encrypted(row, self._key_of(row[5], begun, subject)) for row in rows]
         except BaseException:

@@ -87,6 +87,17 @@ class KeyStore:
                 raise
         self._seen = -1
 
+    @classmethod
+    def require_usable(cls, path: str, master_key: str | None) -> None:
+        """Raises StorageError for what cannot be used, as the constructor does; nothing is made where nothing is."""
+        if Path(path).exists():
+            cls(path, master_key).close()
+            return
+        if master_key is not None:
+            _master_key(master_key)
+        if not os.access(Path(os.path.realpath(path)).parent, os.W_OK):
+            raise StorageError(f"{path}: the key store cannot be made: may this user write to its folder?")
+
     @property
     def wrapped(self) -> bool:
         """Whether the keys in the file are under a master key."""

@@ -25,14 +25,22 @@ def key_store_id(ledger: LogLedger) -> str | None:
     return None if row is None else str(row[0])
 
 
+def require_usable(privacy: "Privacy") -> None:
+    """Raises StorageError for a key store that cannot be used: before a log is made for it."""
+    from redrive.privacy.key_store import KeyStore
+
+    KeyStore.require_usable(*_files(privacy))
+
+
 def attach(ledger: LogLedger, privacy: "Privacy | None") -> "Encryption | None":
-    """Have the ledger encrypt and decrypt payloads. Without *privacy*, a log with encrypted ones is readable in part.
+    """Have the ledger encrypt and decrypt payloads. Without *privacy*, a log with encrypted ones is readable in
+    part, and nothing new begins in it.
 
     Raises InvalidValue, StorageError when the key store is missing, or another log's.
     """
     known = key_store_id(ledger)
     if privacy is None:
-        ledger.locked = known is not None
+        ledger.locked = ledger.recorder.keys_away = known is not None
         if ledger.locked:
             log.warning("privacy.locked", path=ledger.path, key_store=known)
         return None
@@ -43,7 +51,7 @@ def attach(ledger: LogLedger, privacy: "Privacy | None") -> "Encryption | None":
         raise StorageError(
             f"{privacy.keys}: the key store of this log is missing; without it nothing encrypted is readable"
         )
-    keys = KeyStore(str(privacy.keys), None if privacy.master_key is None else str(privacy.master_key))
+    keys = KeyStore(*_files(privacy))
     try:
         if known is None:
             known = _paired(ledger, keys.id)
@@ -54,6 +62,10 @@ def attach(ledger: LogLedger, privacy: "Privacy | None") -> "Encryption | None":
         raise
     ledger.recorder.encryption = encryption
     return encryption
+
+
+def _files(privacy: "Privacy") -> tuple[str, str | None]:
+    return str(privacy.keys), None if privacy.master_key is None else str(privacy.master_key)
 
 
 def _require_same(keys: "KeyStore", known: str) -> None:

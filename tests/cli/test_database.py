@@ -135,7 +135,7 @@ def test_files_have_no_roles(url: str) -> None:
 def test_a_file_that_is_no_log(url: str) -> None:
     """An empty one, and one of another program."""
     Path("ops.db").touch()
-    assert "holds no log yet" in ran(url, "db", "status").stderr
+    assert "there is no log at" in ran(url, "db", "status").stderr
     assert ran(url, "db", "init").exit_code == 0
     Path("ops.db").write_bytes(b"not a database at all" * 100)
     assert [ran(url, "db", verb).exit_code for verb in ("init", "upgrade", "status")] == [5, 5, 5]

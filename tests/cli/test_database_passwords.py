@@ -76,8 +76,9 @@ def test_a_wrong_password_is_said(doorkeeper: int, words: list[str]) -> None:
 
 
 @pytest.mark.parametrize("words", [["db", "status"], ["runs"]])
-def test_a_server_that_is_not_there(words: list[str]) -> None:
+def test_a_server_that_is_not_there(words: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
     """Nobody listens at the port: what was tried is named."""
+    monkeypatch.setenv("REDRIVE_CONNECT_TIMEOUT_MS", "0")
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))
         result = ran(f"postgresql://ana:{SECRET}@127.0.0.1:{unused.getsockname()[1]}/ops", *words)

@@ -32,6 +32,20 @@ def test_a_log_that_is_not_there_is_not_created(world: World, tmp_path: Path, co
     assert list(place.iterdir()) == []
 
 
+@pytest.mark.parametrize("command", [*QUERIES, ["db", "status"]])
+def test_an_empty_file_is_no_log(world: World, tmp_path: Path, command: list[str]) -> None:
+    """As what somebody made by mistake: nothing is written to it, and nothing beside it; what creates logs may."""
+    place = tmp_path / "empty"
+    place.mkdir()
+    (place / "no.db").touch()
+    empty = World(f"sqlite:///{place / 'no.db'}", world.ids)
+    result = empty.run(*command)
+    assert (result.exit_code, "there is no log at " in result.stderr) == (4, True)
+    assert [(path.name, path.stat().st_size) for path in place.iterdir()] == [("no.db", 0)]
+    assert empty.run("db", "init").exit_code == 0
+    assert empty.run("runs").exit_code == 0
+
+
 @pytest.mark.parametrize(
     ("url", "code"),
     [

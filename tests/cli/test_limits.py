@@ -40,7 +40,7 @@ def test_a_run_beyond_the_capacity_says_so(world: World) -> None:
     """In the queue, at query time: no event is needed for that."""
     assert world.run("limits", "set", "total", "--concurrency", "1", *WHY).exit_code == 0
     ready = world.json("queues", "ready")["items"]
-    assert {entry["held_back"] for entry in ready} == {"capacity"}
+    assert {(entry["held_back"], *entry["held_by"]) for entry in ready} == {("capacity", "total")}
 
 
 def test_what_is_not_named_is_kept(world: World) -> None:

@@ -4,7 +4,7 @@ import pytest
 
 import redrive
 from redrive.cli.ids import OtherKind
-from redrive.cli.output import Output
+from redrive.cli.output import Output, printable
 from tests.cli.effect_logs import EffectWorld
 from tests.cli.logs import ONCE, THEIRS, World
 
@@ -79,6 +79,7 @@ def test_a_limit_that_lets_nobody_in_leads_to_more_room(world: World, resource: 
     """From the queue to the limit, and from the limit to the command that sets it; hostile names stay text."""
     run = limited(world, resource)
     assert all(way in world.run("queues", "limited").stderr for way in ("limits list", f"show {run[:8]}"))
+    assert printable(f"resource:{resource}") in world.run("queues", "limited").stdout
     told = world.run("limits", "list").stderr
     assert "limits set resource" in told
     assert "--concurrency N --reason WHY" in told

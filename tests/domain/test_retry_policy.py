@@ -46,6 +46,14 @@ def decide(retry: RetryPolicy, failure: Failure = BROKEN, **more: Any) -> RetryD
     return retry.decide(failure, **{**values, **more})
 
 
+@pytest.mark.parametrize("document", [RetryPolicy, Backoff, RedrivePolicy, TerminalBehavior, ManualOverride])
+def test_a_value_without_its_name_is_refused_by_naming_the_names(document: Any) -> None:
+    """``RetryPolicy(3)``; what is accepted says how it is meant."""
+    with pytest.raises(InvalidValue, match=rf"{document.__name__}: 3 .* each value with its name: \w+=…"):
+        document(3)
+    assert document() == document(**document().document())
+
+
 @pytest.mark.parametrize(
     ("backoff", "delays"),
     [

@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from redrive.domain.errors import InvalidValue
+import redrive
+from redrive.domain.errors import InvalidValue, RedriveError
 from redrive.evidence.keys import KeyFile, default_key_file, default_name
 from redrive.evidence.notes import is_key_name, next_key_of, parse_note, verified_by
 from tests.evidence.sealed import FLOW, Sealed
@@ -91,3 +92,16 @@ def test_where_keys_lie_when_nobody_says(monkeypatch: pytest.MonkeyPatch) -> Non
     monkeypatch.delenv("XDG_CONFIG_HOME")
     assert default_key_file() == Path.home() / ".config" / "redrive" / "keys.json"
     assert is_key_name(default_name())
+
+
+def test_a_key_file_that_is_refused_makes_no_log(tmp_path: Path) -> None:
+    """It is not there, or others may use it."""
+    for mode in (None, 0o644):
+        if mode is not None:
+            KeyFile(tmp_path / "keys.json").init("ana", 7)
+            (tmp_path / "keys.json").chmod(mode)
+        with pytest.raises(RedriveError):
+            redrive.open(f"sqlite:///{tmp_path / 'log.db'}", key_file=tmp_path / "keys.json")
+        assert not (tmp_path / "log.db").exists()
+    (tmp_path / "keys.json").chmod(0o600)
+    redrive.open(f"sqlite:///{tmp_path / 'log.db'}", key_file=tmp_path / "keys.json").close()

@@ -3,6 +3,7 @@
 import json
 import os
 import resource
+import shutil
 import sqlite3
 import subprocess
 import sys
@@ -12,6 +13,7 @@ from contextlib import suppress
 from multiprocessing import get_context
 from multiprocessing.connection import Connection
 from pathlib import Path
+from tempfile import mkdtemp
 from typing import Any
 
 from redrive.domain.errors import RedriveError
@@ -28,6 +30,7 @@ MOUNTING = ("unshare", "--mount", "--map-root-user")
 SERVER = get_context("forkserver")  # the parts share nothing with the test's process, and start at once
 SERVER.set_forkserver_preload([__name__, "tests.engine.outworld"])
 BIG = "x" * 4_000
+ASKED = ("runs", "queues", "log show 1", "log tail", "runs --at pos:1", "diff pos:1 pos:2", "replay --check", "verify")
 
 
 class Child:
@@ -198,6 +201,37 @@ def read_only(path: str) -> None:
         os.setgid(65534)
         os.setuid(65534)
     say(outcome(lambda: World(path).submit("a")))
+
+
+@part
+def ask_a_read_only_disk(path: str) -> None:
+    """As ``ask``, where nobody may write to the folder of the log."""
+    folder = str(Path(path).parent)
+    subprocess.run(["mount", "--bind", folder, folder], check=True)
+    subprocess.run(["mount", "-o", "remount,bind,ro", folder], check=True)
+    ask(path)
+
+
+@part
+def ask(path: str, *commands: str) -> None:
+    """As a user who may write nothing but views, ask the log; tell exit codes and what is printed."""
+    from click.testing import CliRunner
+
+    from redrive.cli.root import cli
+
+    def asked(log: str) -> list[list[object]]:
+        done = ((line, CliRunner().invoke(cli, ["--db", f"sqlite:///{log}", *line.split()])) for line in lines)
+        return [[line, result.exit_code, result.output] for line, result in done]
+
+    lines, state = commands or ASKED, mkdtemp()
+    asked(shutil.copy(path, f"{state}/copy.db"))  # modules are imported now: others may not read them
+    Path(state).chmod(0o777)
+    os.environ["XDG_STATE_HOME"] = os.environ["XDG_CONFIG_HOME"] = state
+    if os.getuid() == 0 and commands:
+        os.setgid(65534)
+        os.setuid(65534)
+    for answer in asked(path):
+        say(answer)
 
 
 class Real(World):

@@ -11,6 +11,7 @@ from redrive import InvalidValue, KeyReused, PayloadLocked, Privacy, StorageErro
 from redrive.domain.payloads import ENCRYPTED, KEYED, paths_of, value_at
 from redrive.ledger.copying import copy_log
 from redrive.privacy.encryption import key_of_state
+from redrive.privacy.key_store import KeyStore
 from tests.privacy.vault import CANARY, FLOW, Vault
 from tests.processes.workshop import ACME, ONE, Shop, nothing_written
 from tests.stores import in_postgres, location_of, log_url, outside, unguard
@@ -163,7 +164,7 @@ def test_without_the_key_names_and_states_are_seen(vault: Vault, locked: redrive
 
 
 def test_without_the_key_nothing_is_decided(vault: Vault, locked: redrive.Engine) -> None:
-    """No claim, no sweep, no operator: nothing is written; what is not encrypted goes on."""
+    """No claim, no sweep, no operator: nothing is written."""
     acme, run = locked.for_tenant(ACME), vault.run  # type: ignore[attr-defined]
     before = vault.engine.ledger.last_position()
     assert acme.claim(worker="w") is None
@@ -173,8 +174,29 @@ def test_without_the_key_nothing_is_decided(vault: Vault, locked: redrive.Engine
         acme.submit(FLOW, automation="nightly", key="k", input={"who": f"{CANARY}-input"})
     locked.tick()
     assert vault.engine.ledger.last_position() == before
-    plain = locked.local.submit(ONE, automation="x")
-    assert locked.local.claim(worker="w", start=True).run_id == plain  # type: ignore[union-attr]
+
+
+def test_without_the_key_nothing_begins_that_would_be_plain(tmp_path: Path) -> None:
+    """Refused, and nothing is written, a run or an effect outside runs; what is plain already goes on; with the key
+    store everything does."""
+    shop = Shop(tmp_path / "log.db")
+    run = shop.submit(ONE)
+    shop.engine.close()
+    keys = Privacy(tmp_path / "keys")
+    redrive.open(log_url(shop.path), privacy=keys).close()
+    shop.engine = shop._open()
+    for begin in (
+        lambda: shop.acme.submit(ONE, automation="x", input=CANARY),
+        lambda: shop.acme.effect("k", operation="POST /pay", request=CANARY, send=lambda: CANARY),
+    ):
+        refused = nothing_written(shop, PayloadLocked, begin)
+        assert "setting key_store" in str(refused)
+    assert shop.claim().run_id == run
+    shop.engine.close()
+    shop.options["privacy"] = keys
+    shop.engine = shop._open()
+    assert shop.acme.submit(ONE, automation="x", input=CANARY)
+    shop.engine.close()
 
 
 def test_who_opened_before_there_were_keys_must_open_again(tmp_path: Path) -> None:
@@ -211,6 +233,30 @@ def test_a_log_has_one_key_store(vault: Vault, tmp_path: Path) -> None:
     with pytest.raises(StorageError, match="key store of another log"):
         redrive.open(url, privacy=Privacy(str(tmp_path / "theirs")))
     other.engine.close()
+
+
+@pytest.mark.parametrize("refused", ["text", "others may read", "no master key", "bad master key", "no folder"])
+def test_a_refused_key_store_makes_no_log(tmp_path: Path, refused: str) -> None:
+    """Nothing is left that somebody would take for a log; with a good one it is made."""
+    keys, master = tmp_path / "k", tmp_path / "master"
+    master.write_bytes(b"x" * (31 if refused == "bad master key" else 32))
+    match refused:
+        case "text":
+            keys.write_text("no database at all" * 40)
+            keys.chmod(0o600)
+        case "others may read" | "no master key":
+            KeyStore(str(keys), None if refused == "others may read" else str(master)).close()
+            keys.chmod(0o644 if refused == "others may read" else 0o600)
+        case "no folder":
+            keys = tmp_path / "no" / "k"
+    before = sorted(tmp_path.iterdir())
+    with pytest.raises(StorageError):
+        redrive.open(
+            log_url(tmp_path / "log.db"),
+            privacy=Privacy(keys, master_key=master if refused == "bad master key" else None),
+        )
+    assert sorted(tmp_path.iterdir()) == before
+    redrive.open(log_url(tmp_path / "log.db"), privacy=Privacy(tmp_path / "good")).close()
 
 
 # What was changed in the file

@@ -98,6 +98,23 @@ def test_a_run_without_room_waits_without_a_due_time(shop: Shop) -> None:
     assert shop.run_status(waiting) == "queued"
 
 
+def test_the_queue_names_the_limits_that_each_run_waits_for(shop: Shop) -> None:
+    """Two of them, one, and none any more; also in views that are folded anew."""
+    limit(shop, "resource", "bank")
+    limit(shop, "provider", "mail")
+    won = shop.begin(beside("a", resource="bank", provider="mail"))
+    both = shop.submit(beside("a", resource="bank", provider="mail"))
+    bank = shop.submit(BANK)
+    assert claim(shop) is None
+    found = {entry.run_id: sorted(entry.held_by) for entry in shop.acme.queue("limited").items}
+    assert found == {both: ["provider:mail", "resource:bank"], bank: ["resource:bank"]}
+    finish(shop, won)
+    assert shop.claim().run_id == both
+    assert [entry.held_by for entry in shop.acme.queue("running").items] == [()]
+    shop.engine.views.rebuild()
+    assert [entry.held_by for entry in shop.acme.queue("limited").items] == [("resource:bank",)]
+
+
 def test_the_oldest_waiter_comes_first(shop: Shop) -> None:
     """One freed slot, one claim; also before a run that never waited."""
     limit(shop, "resource", "bank")

@@ -140,6 +140,16 @@ def test_a_snooze_goes_on_with_the_same_number(shop: Shop) -> None:
     assert shop.node(run).output == [1, 4]
 
 
+def test_a_snooze_that_is_raised_says_that_it_is_returned(shop: Shop) -> None:
+    """Python's own sentence names neither; the class is still the classifier's."""
+    run = shop.submit()
+    work(shop, {"a": raising(Snooze(70))})  # type: ignore[arg-type]
+    failure = shop.facts(e.AttemptFailed)[-1].failure
+    assert (failure.failure_class, failure.kind) == ("execution_error", "TypeError")
+    assert "return redrive.Snooze(delay), or raise Retry" in failure.reason
+    assert shop.node(run).status == "failed"
+
+
 @pytest.mark.parametrize(
     "result",
     [float("nan"), {1}, 2**53, "x" * 1_100_000, object(), {1: 2}, Snooze(-1), Snooze(1.5), Snooze("x")],  # type: ignore[arg-type]

@@ -18,7 +18,7 @@ from redrive.ledger.mapper import is_read
 from redrive.projections import compensations, dead_letters, effects, queues
 from redrive.projections.tables import Table
 
-_LEFT = frozenset({"status", "finished_at_ms", "due_ms", "worker", "lease_expires_ms"})
+_LEFT = frozenset({"status", "finished_at_ms", "due_ms", "held_by", "worker", "lease_expires_ms"})
 _SUCCESS = frozenset({"succeeded", "succeeded_bits"})
 _FAILURE = frozenset({f"last_failure_{name}" for name in ("class", "kind", "reason", "node")})
 _CLAIM = frozenset({"worker", "lease_expires_ms"})
@@ -33,7 +33,7 @@ OF_ITS_OWN: dict[str, frozenset[type]] = {
 
 
 _OF_RUNS: dict[type[Event], frozenset[str]] = {
-    e.RunClaimed: _CLAIM | {"status", "due_ms", "epoch"},
+    e.RunClaimed: _CLAIM | {"status", "due_ms", "held_by", "epoch"},
     e.LeaseRenewed: frozenset({"lease_expires_ms"}),
     e.ClaimReleased: _CLAIM,
     e.ClaimAbandoned: _CLAIM | {"takeovers"},

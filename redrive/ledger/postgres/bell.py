@@ -97,6 +97,11 @@ class Bell:
                 self._listening = threading.Thread(target=self._listen, args=(heard,), name="redrive-bell", daemon=True)
                 self._listening.start()
 
+    @property
+    def is_closed(self) -> bool:
+        """Whether it is being closed, or was."""
+        return self._closed.is_set()
+
     def close(self) -> None:
         """Ring what was not rung yet, and listen no longer."""
         self._stop_ringing()

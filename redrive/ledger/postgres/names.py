@@ -1,11 +1,9 @@
 """What is named after a log on a server: its write lock, and the files that lie on this machine."""
 
-import contextlib
 import hashlib
-import os
-from pathlib import Path
 
 from redrive.ledger.postgres.address import Address
+from redrive.ledger.state_folder import state_folder
 
 
 def lock_key(schema: str, turn: str = "") -> int:
@@ -18,13 +16,4 @@ def lock_key(schema: str, turn: str = "") -> int:
 def home_of(address: Address, ledger_id: str) -> str:
     """What files of the log are named after: a copy of it elsewhere has files of its own."""
     which = hashlib.sha256(f"{address.label} {ledger_id}".encode()).hexdigest()[:8]
-    return str(_state_folder() / f"{address.database}.{address.schema}-{which}")
-
-
-def _state_folder() -> Path:
-    """Where files lie that belong to a log on a server: one place for all processes of a user, so that they share
-    views."""
-    folder = Path(os.environ.get("XDG_STATE_HOME") or "~/.local/state").expanduser() / "redrive"
-    with contextlib.suppress(OSError):  # who cannot write there names a folder for the views
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    return folder
+    return str(state_folder() / f"{address.database}.{address.schema}-{which}")

@@ -15,6 +15,7 @@ from redrive.ledger.postgres.connection import PostgresConnection
 from redrive.ledger.postgres.errors import fault_of
 from redrive.ledger.postgres.grants import clean_role, grants, privileges, script
 from redrive.ledger.postgres.names import home_of, lock_key
+from redrive.ledger.starting import PATIENCE_MS, awaited
 from redrive.ledger.storage_errors import storage_errors
 from redrive.ledger.stores import DatabaseMade, DatabaseStatus, DatabaseUpgraded, view_of
 
@@ -58,8 +59,16 @@ _LACKS = {
 class PostgresStore:
     """A schema for one log. *role* is granted what an application needs, *archiving*: and what archives need."""
 
-    def __init__(self, url: str, *, busy_timeout_ms: int, role: str | None = None, archiving: bool = False) -> None:
-        self._address = address_of(url)
+    def __init__(
+        self,
+        url: str,
+        *,
+        busy_timeout_ms: int,
+        connect_timeout_ms: int = PATIENCE_MS,
+        role: str | None = None,
+        archiving: bool = False,
+    ) -> None:
+        self._address, self._connect_timeout_ms = address_of(url), connect_timeout_ms
         self.location, self._schema = self._address.label, self._address.schema
         self._busy_timeout_ms, self._archiving = busy_timeout_ms, archiving
         self._role = None if role is None else clean_role(role)
@@ -181,18 +190,15 @@ class PostgresStore:
 
     @contextmanager
     def _connected(self, options: str = "") -> Iterator[PostgresConnection]:
-        with storage_errors(self.location):
-            try:
-                raw = connect(
-                    self._address,
-                    busy_timeout_ms=self._busy_timeout_ms,
-                    application="redrive db",
-                    options=options,
-                )
-            except psycopg.Error as error:
-                raise fault_of(error) from error
-            with raw:
-                yield PostgresConnection(raw)
+        with storage_errors(self.location), awaited(lambda: self._connection(options), self._connect_timeout_ms) as raw:
+            yield PostgresConnection(raw)
+
+    def _connection(self, options: str) -> "psycopg.Connection[Any]":
+        patience_ms = self._busy_timeout_ms
+        try:
+            return connect(self._address, busy_timeout_ms=patience_ms, application="redrive db", options=options)
+        except psycopg.Error as error:
+            raise fault_of(error) from error
 
 
 def _warnings(found: dict[str, Any]) -> Iterator[str]:

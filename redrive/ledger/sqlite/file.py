@@ -21,9 +21,11 @@ class SqliteFile:
         self.location, self._busy_timeout_ms = path, busy_timeout_ms
 
     def is_there(self) -> bool:
-        """Whether the file is there."""
+        """Whether the file is there, and has something in it."""
         try:
-            return Path(self.location).exists()
+            return Path(self.location).stat().st_size > 0
+        except (FileNotFoundError, NotADirectoryError):
+            return False
         except (OSError, ValueError):  # a name that is too long; opening it says so
             return True
 

@@ -19,6 +19,7 @@ _INSERT = (
 _TRIGGER = "SELECT sql FROM sqlite_master WHERE type = 'trigger' AND name = 'events_no_update'"
 _LAST = "SELECT recorded_at_ms FROM events ORDER BY position DESC LIMIT 1"
 _NOTHING = News(())
+_NOTHING_BESIDE = (sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY)
 
 
 class SqliteRecorder(LogRecorder):
@@ -30,21 +31,54 @@ class SqliteRecorder(LogRecorder):
         super().__init__()
         self._local = threading.local()
         self._seen: int | None = None
+        self._immutable = False
 
     def open(self, path: str, *, busy_timeout_ms: int, durable: bool) -> str:
         """Connect to the log at *path*, creating it when there is none; its id."""
         self.path = self.home = path
         self.busy_timeout_ms = busy_timeout_ms
-        self.writer = connect(path, busy_timeout_ms=busy_timeout_ms, durable=durable)
-        found = Path(path).stat()
-        self._identity = (found.st_dev, found.st_ino)
+        self._wal = f"{path}-wal"
         try:
+            return self._begun(durable)
+        except StorageError as error:
+            if _code_of(error) not in _NOTHING_BESIDE or not self._is_whole():
+                raise
+            self._immutable, self._whole = True, self._sizes()
+            return self._begun(durable)
+
+    def _begun(self, durable: bool) -> str:
+        path = self.path
+        self.writer = connect(path, busy_timeout_ms=self.busy_timeout_ms, durable=durable, immutable=self._immutable)
+        try:
+            found = Path(path).stat()
+            self._identity = (found.st_dev, found.st_ino)
             id_ = prepare(self.writer, path)
-            self._wal, self._wal_identity = f"{path}-wal", _identity_of(f"{path}-wal")
+            self._wal_identity = _identity_of(self._wal)
+            self.read_only = self._immutable or not os.access(path, os.W_OK)
         except BaseException:
-            self.close()
+            self.writer.close()
             raise
         return id_
+
+    def _is_whole(self) -> bool:
+        """Whether the file lies where the files that SQLite needs beside it cannot be made, on a read-only disk or in
+        a read-only folder, and holds all of the log. Raises StorageError when a part of it is elsewhere."""
+        file = Path(self.path)
+        if not file.is_file() or os.access(file.parent, os.W_OK):
+            return False
+        if self._sizes()[2]:
+            raise StorageError(
+                f"{self._wal}: a part of the log is in it, which cannot be read in a read-only folder: copy the log, "
+                "together with this file, to where you may write"
+            )
+        return True
+
+    def _sizes(self) -> tuple[int, int, int]:
+        """What changes when somebody writes: when the file was changed, its size, and how much is written ahead."""
+        found = Path(self.path).stat()
+        with contextlib.suppress(FileNotFoundError):
+            return found.st_mtime_ns, found.st_size, Path(self._wal).stat().st_size
+        return found.st_mtime_ns, found.st_size, 0
 
     def is_there(self) -> bool:
         """Whether the file that was opened still lies at its path; else what is written to it would be lost."""
@@ -61,9 +95,16 @@ class SqliteRecorder(LogRecorder):
         self.require_open()
         known: _Reader | None = getattr(self._local, "reader", None)
         if known is None:
-            known = self._local.reader = _Reader(connect(self.path, busy_timeout_ms=self.busy_timeout_ms))
-            known.connection.execute("PRAGMA query_only = ON")
+            known = self._local.reader = _Reader(self.connected())
+        if self._immutable and self._sizes() != self._whole:
+            raise StorageError(f"{self.path}: somebody writes to the log, which was read-only: open it anew")
         return known.connection
+
+    def connected(self) -> sqlite3.Connection:
+        """A new connection for reading; it is the caller's to close."""
+        connection = connect(self.path, busy_timeout_ms=self.busy_timeout_ms, immutable=self._immutable)
+        connection.execute("PRAGMA query_only = ON")
+        return connection
 
     def close(self) -> None:
         """Close this thread's connections, and the writer's (under *lock*). What another thread reads with is closed
@@ -148,6 +189,11 @@ def _identity_of(path: str) -> tuple[int, int] | None:
     except OSError:
         return None
     return found.st_dev, found.st_ino
+
+
+def _code_of(error: StorageError) -> int:
+    """The code of the error of SQLite that it tells."""
+    return getattr(error.__cause__, "sqlite_errorcode", 0) & 0xFF
 
 
 class _Reader:

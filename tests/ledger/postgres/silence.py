@@ -24,13 +24,17 @@ class Way:
         self._listening = socket.create_server(("127.0.0.1", 0))
         self.port: int = self._listening.getsockname()[1]
         self._ends: list[socket.socket] = []
-        threading.Thread(target=self._listen, daemon=True).start()
+        self.listen()
 
     @property
     def url(self) -> str:
         """The server's URL, by this way."""
         user, database = self._given.get("user", "postgres"), self._given["dbname"]
         return f"postgresql://{user}@127.0.0.1:{self.port}/{database}?sslmode=disable"
+
+    def listen(self) -> None:
+        """Let those who come pass, in a thread."""
+        threading.Thread(target=self._listen, daemon=True).start()
 
     def speak(self) -> None:
         """Pass on what was held back, and what comes."""

@@ -129,6 +129,27 @@ def test_a_listener_survives_a_log_that_cannot_be_read(till: Till, other: Till) 
     until(lambda: "run.submitted" in heard)
 
 
+def test_what_is_committed_here_and_elsewhere_is_told_once(till: Till, other: Till) -> None:
+    """Also what both commit while the listener reads; each event, in the order of the log within a call."""
+    heard: list[int] = []
+    ledger = till.engine.ledger
+    ledger.subscribe(lambda events: heard.extend(event.position for event in events), others=True)
+    until(lambda: listening(till))
+    before = ledger.last_position()
+
+    def others() -> None:
+        for _ in range(40):
+            other.submit()
+
+    with running(others):
+        for _ in range(40):
+            till.submit()
+    last = other.submit()
+    ends = ledger.stream(last)[-1].position
+    until(lambda: ends in heard)
+    assert sorted(heard) == [event.position for event in ledger.read(before)]
+
+
 def test_closing_ends_the_thread_that_listens(tmp_path: Path) -> None:
     """Also while a listener is being called."""
     before = set(listeners())

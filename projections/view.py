@@ -39,11 +39,11 @@ class View:
     """
 
     def __init__(self, source: Source, path: str | None, *, until: int | None = None) -> None:
-        self._source = source
-        self._until = until
+        self._source, self._until = source, until
         self._lock = threading.RLock()
         self._graphs = Graphs()
         self._position, self._answered = 0, 0
+        self._tip: tuple[Any, ...] = ()  # of the log as it was folded last
         self._wanted: str | None = None  # why it must be folded anew before it is asked anything
         self.path = path
         with view_errors(path):
@@ -170,8 +170,8 @@ class View:
                 log.warning("view.rebuild", path=self.path, why=why)
             self._rebuild()
 
-    def _target(self) -> int:
-        last = self._source.last_position()
+    def _target(self, tip: tuple[Any, ...] = ()) -> int:
+        last: int = (tip or self._source.tip())[0]
         return last if self._until is None else min(last, self._until)
 
     def _mismatch(self) -> str | None:
@@ -184,30 +184,26 @@ class View:
         return state.mismatch(self._source, self._target())
 
     def _catch_up(self) -> int:
-        position = self._position
-        if self._file.moved() or self._target() != position:
+        position, tip = self._position, self._source.tip()
+        if self._file.moved() or tip != self._tip or self._target(tip) != position:
             with self._lock:
                 if self._moved():
                     self._bring()
                 while self._fold_some():
                     pass
-                position = self._position
+                position, self._tip = self._position, tip
         self._answered = position
         return position
 
     def _fold_some(self) -> bool:
         """Fold one transaction's worth; whether there may be more."""
         writer = self._file.writer
-        if self._learn_position() == self._target():  # by somebody else, meanwhile: no lock is waited for
-            return False
+        if self._departure(target := self._target()) is None and self._position == target:
+            return False  # by somebody else, meanwhile: no lock is waited for
         try:
             with transaction(writer):
-                state = ViewState.of(writer)
-                position = self._position = state.position
-                if position == (target := self._target()):
-                    return False
-                why = state.departure(self._source, target)
-                if why is None:
+                why = self._departure(target := self._target())
+                if why is None and (position := self._position) < target:
                     self._fold_from(writer, position, target, MOST_PER_TRANSACTION, anew=False)
         except PayloadGoneError:
             why = "a key was destroyed"
@@ -216,11 +212,16 @@ class View:
             return True
         return self._learn_position() < target
 
+    def _departure(self, target: int) -> str | None:
+        """Why the log is another one than was folded; learns the view's position."""
+        state = ViewState.of(self._file.writer)
+        self._position = state.position
+        return state.departure(self._source, target)
+
     def _fold_given(self, events: Sequence[Recorded]) -> None:
         with self._lock:
             writer = self._file.writer
-            gap = self._file.moved()
-            if not gap:
+            if not (gap := self._file.moved()):
                 with transaction(writer):
                     position = ViewState.of(writer).position
                     most = 2**62 if self._until is None else self._until
@@ -288,8 +289,7 @@ class View:
         with self._lock:
             if self._moved():
                 self._bring()
-            position = self._learn_position()
-            log_position = self._target()
+            position, log_position = self._learn_position(), self._target()
             return ViewStatus(
                 path=self.path,
                 position=position,

@@ -59,6 +59,7 @@ class SqliteRecorder(LogRecorder):
         if self._closed:
             self._local.reader = None
         self.require_open()
+        self.require_there()
         known: _Reader | None = getattr(self._local, "reader", None)
         if known is None:
             known = self._local.reader = _Reader(connect(self.path, busy_timeout_ms=self.busy_timeout_ms))

@@ -65,7 +65,7 @@ def test_who_comes_while_it_is_counted_who_waits_disturbs_nobody(world: World) -
 
     class LookedAt(Pending[Any]):
         @property
-        def _gate(self) -> None:  # type: ignore[override]
+        def _gate(self) -> None:
             if late not in committer._queue and not late.done():
                 committer._queue.append(late)
 

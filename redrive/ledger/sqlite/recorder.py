@@ -6,6 +6,7 @@ import sqlite3
 import threading
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from weakref import WeakSet
 
 from redrive.domain.errors import StorageError
 from redrive.ledger.mapper import NewRow
@@ -35,9 +36,15 @@ class SqliteRecorder(LogRecorder):
         """Connect to the log at *path*, creating it when there is none; its id."""
         self.path = self.home = path
         self.busy_timeout_ms = busy_timeout_ms
+        if _identity_of(path) in _inherited:
+            raise StorageError(
+                f"{path}: the process from which this one was forked had it open, and SQLite takes its locks for those "
+                "of this one: fork before the log is opened, or after it is closed, or start processes by spawn"
+            )
         self.writer = connect(path, busy_timeout_ms=busy_timeout_ms, durable=durable)
         found = Path(path).stat()
         self._identity = (found.st_dev, found.st_ino)
+        _opened.add(self)
         try:
             id_ = prepare(self.writer, path)
             self._wal, self._wal_identity = f"{path}-wal", _identity_of(f"{path}-wal")
@@ -149,6 +156,21 @@ def _identity_of(path: str) -> tuple[int, int] | None:
     except OSError:
         return None
     return found.st_dev, found.st_ino
+
+
+_opened: "WeakSet[SqliteRecorder]" = WeakSet()
+_inherited: set[tuple[int, int] | None] = set()
+"""The files that were open when this process was forked. SQLite shares what it knows of a file's locks within a
+process, and goes by that in the child, too: whoever closes the file in the parent would delete the write-ahead log
+under it, with what was acknowledged there."""
+
+
+def _inherit() -> None:
+    _inherited.update(one._identity for one in _opened if not one._closed)
+    _opened.clear()
+
+
+os.register_at_fork(after_in_child=_inherit)
 
 
 class _Reader:

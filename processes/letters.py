@@ -148,14 +148,21 @@ def _dead_letter_bad(
     """The dead letter of an effect about which no policy decided: no attempt comes by itself that would do it."""
     failure = failure_of(effect)
     grounds = Grounds(failure, Verdict.NOT_RETRYABLE, number, lifetime, run.generation, tx.now_ms)
-    dead_letter_effect(tx, run, run, effect, grounds, policy_of)
+    dead_letter_effect(tx, run, run, effect, grounds, policy_of, ends=True)
 
 
 def dead_letter_effect(
-    tx: Transaction, run: Run | None, subject: Subject, effect: Effect, grounds: Grounds, policy_of: PolicyOf
+    tx: Transaction,
+    run: Run | None,
+    subject: Subject,
+    effect: Effect,
+    grounds: Grounds,
+    policy_of: PolicyOf,
+    *,
+    ends: bool = False,
 ) -> None:
     """Open the dead letter of an effect, with the compensation that it described, or record a recurrence. *subject*
-    is the run, or what stands for it outside runs."""
+    is the run, or what stands for it outside runs; *ends*: whatever retry was asked for, none will come."""
     if run is None:
         id_ = dead_letter_id_of(effect.tenant, effect.run, effect.node, effect.id)
     else:
@@ -164,8 +171,8 @@ def dead_letter_effect(
         return
     if (dl := tx.find_dead_letter(id_)) is not None:
         policy = DEFAULT_REDRIVE_POLICY if run is None else _policy(tx, policy_of, run)
-        unknown = effect.status is EffectStatus.UNKNOWN
-        tx.append_dead_letter(id_, subject, recur_on(dl, grounds, policy, ends=unknown))
+        ends = ends or effect.status is EffectStatus.UNKNOWN
+        tx.append_dead_letter(id_, subject, recur_on(dl, grounds, policy, ends=ends))
     else:
         if run is not None:
             tx.append_run(run, DeadLetterLinked(node=effect.node, dead_letter=id_, effect=effect.id))

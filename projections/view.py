@@ -43,6 +43,7 @@ class View:
         self._lock = threading.RLock()
         self._graphs = Graphs()
         self._position, self._answered = 0, 0
+        self._tip: tuple[Any, ...] = ()  # of the log as it was folded last
         self._wanted: str | None = None  # why it must be folded anew before it is asked anything
         self.path = path
         with view_errors(path):
@@ -142,7 +143,7 @@ class View:
             if writer.execute("PRAGMA application_id").fetchone()[0] != APPLICATION_ID:
                 raise StorageError(f"{self.path}: this SQLite database belongs to something else")
             self._wanted = self._mismatch()
-            if self._wanted is None and self._position == 0 and self._source.last_position() > REBUILD_FROM:
+            if self._wanted is None and self._position == 0 and self._target() > REBUILD_FROM:
                 self._wanted = EMPTY
 
     def _bring(self) -> None:
@@ -169,6 +170,11 @@ class View:
                 log.warning("view.rebuild", path=self.path, why=why)
             self._rebuild()
 
+    def _target(self) -> int:
+        """The last position of the log."""
+        last: int = self._source.tip()[0]
+        return last
+
     def _mismatch(self) -> str | None:
         """Why the view as it stands is not one of this log; learns its position."""
         try:
@@ -176,33 +182,29 @@ class View:
         except (sqlite3.OperationalError, TypeError) as error:  # somebody dropped the table, or emptied it
             return f"its own state is missing ({error})"
         self._position = state.position
-        return state.mismatch(self._source, self._source.last_position())
+        return state.mismatch(self._source, self._target())
 
     def _catch_up(self) -> int:
-        position = self._position
-        if self._file.moved() or self._source.last_position() != position:
+        position, tip = self._position, self._source.tip()
+        if self._file.moved() or tip != self._tip or tip[0] != position:
             with self._lock:
                 if self._moved():
                     self._bring()
                 while self._fold_some():
                     pass
-                position = self._position
+                position, self._tip = self._position, tip
         self._answered = position
         return position
 
     def _fold_some(self) -> bool:
         """Fold one transaction's worth; whether there may be more."""
         writer = self._file.writer
-        if self._learn_position() == self._source.last_position():  # by somebody else, meanwhile: no lock is waited for
-            return False
+        if self._departure(target := self._target()) is None and self._position == target:
+            return False  # by somebody else, meanwhile: no lock is waited for
         try:
             with transaction(writer):
-                state = ViewState.of(writer)
-                position = self._position = state.position
-                if position == (target := self._source.last_position()):
-                    return False
-                why = state.departure(self._source, target)
-                if why is None:
+                why = self._departure(target := self._target())
+                if why is None and (position := self._position) < target:
                     self._fold_from(writer, position, target, MOST_PER_TRANSACTION, anew=False)
         except PayloadGoneError:
             why = "a key was destroyed"
@@ -211,11 +213,16 @@ class View:
             return True
         return self._learn_position() < target
 
+    def _departure(self, target: int) -> str | None:
+        """Why the log is another one than was folded; learns the view's position."""
+        state = ViewState.of(self._file.writer)
+        self._position = state.position
+        return state.departure(self._source, target)
+
     def _fold_given(self, events: Sequence[Recorded]) -> None:
         with self._lock:
             writer = self._file.writer
-            gap = self._file.moved()
-            if not gap:
+            if not (gap := self._file.moved()):
                 with transaction(writer):
                     position = ViewState.of(writer).position
                     new = [recorded for recorded in events if position < recorded.position]
@@ -252,7 +259,7 @@ class View:
             with self._file.replacement() as fresh:
                 with transaction(fresh):
                     create(fresh, self.id)
-                position, target = 0, self._source.last_position()
+                position, target = 0, self._target()
                 while position < target:
                     with transaction(fresh):
                         position = self._fold_from(fresh, position, target, MOST_PER_TRANSACTION)
@@ -282,8 +289,7 @@ class View:
         with self._lock:
             if self._moved():
                 self._bring()
-            position = self._learn_position()
-            log_position = self._source.last_position()
+            position, log_position = self._learn_position(), self._target()
             return ViewStatus(
                 path=self.path,
                 position=position,

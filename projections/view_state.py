@@ -2,7 +2,7 @@
 
 import sqlite3
 from collections.abc import Iterator
-from typing import NamedTuple, Protocol, Self
+from typing import Any, NamedTuple, Protocol, Self
 
 from sqlite_utils import Database
 
@@ -26,8 +26,9 @@ class Source(Protocol):
     def replay(self, after: int = 0, until: int | None = None, batch: int = 256) -> Iterator[list[Recorded]]:
         """The log beyond position *after*, batch by batch."""
 
-    def last_position(self) -> int:
-        """The last position of the log, 0 when it is empty."""
+    def tip(self) -> tuple[Any, ...]:
+        """The last event: its position, 0 when the log is empty, and what tells it from another one that came to stand
+        there, where a log may be restored and grow again."""
 
     def event_id_at(self, position: int) -> str | None:
         """The id of the event at *position*, None when there is none."""

@@ -63,7 +63,7 @@ class Sealing:
         self._mine = ""
         self._written = ("", Note(""))
         self._edge: tuple[Frontier, Mapping[tuple[int, int], bytes]] = (Frontier(), {})
-        self._greatest = 0
+        self._seen: StoredCheckpoint | None = None  # the last that this process wrote, or found sound
 
     def seal(self) -> StoredCheckpoint | None:
         """Seal every event there is; the checkpoint that covers them, None while the log is empty.
@@ -109,17 +109,15 @@ class Sealing:
         return last.note == self._mine
 
     def _require_forward(self, last: StoredCheckpoint | None) -> None:
-        size = last.size if last else 0
-        if size < self._greatest:
-            raise SealRefused(
-                f"the tree went back from {self._greatest} leaves to {size} while this process had it open"
-            )
+        size, greatest = last.size if last else 0, self._seen.size if self._seen else 0
+        if size < greatest:
+            raise SealRefused(f"the tree went back from {greatest} leaves to {size} while this process had it open")
 
     def _settled(self, last: StoredCheckpoint | None) -> None:
         """Remember what was written or found sound, and pin it."""
         if last is None:
             return
-        self._mine, self._greatest = last.note, last.size
+        self._mine, self._seen = last.note, last
         if self._pin is not None:
             self._pin.advance(last.note)
 
@@ -130,6 +128,8 @@ class Sealing:
         try:
             frontier = self._known_frontier(last, tile) or tree.frontier(size)
             pinned_root = None
+            if last is not None and last.note != self._mine:
+                self._require_continued(tree)
             if pinned is not None and pinned.size <= size:
                 pinned_root = frontier.root() if pinned.size == size else tree.root(pinned.size)
         except TreeDamaged as damaged:
@@ -141,6 +141,11 @@ class Sealing:
         if pinned is not None:
             self._require_pinned(pinned, size, pinned_root)
         return frontier
+
+    def _require_continued(self, tree: TiledTree) -> None:
+        """What others sealed goes on from what this process saw."""
+        if (seen := self._seen) is not None and tree.root(seen.size) != seen.root:
+            raise SealRefused(f"the log was rewritten while this process had it open: its first {seen.size} leaves")
 
     def _known_frontier(self, last: StoredCheckpoint | None, tile: TileReader) -> Frontier | None:
         """The right edge as this process left it, when every tile that it follows from still is what was written."""

@@ -31,9 +31,9 @@ class LogPrefix:
         """When the last event of the prefix was recorded."""
         return self.end.recorded_at_ms
 
-    def last_position(self) -> int:
+    def tip(self) -> tuple[int]:
         """The end of the prefix."""
-        return self.until
+        return (self.until,)
 
     def event_id_at(self, position: int) -> str | None:
         """The id of the event at *position*, None when there is none."""

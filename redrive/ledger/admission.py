@@ -40,13 +40,15 @@ class Admission:
         tenant = tx.caller.tenant
         if tenant is not None and tx.appended and tx._is_new(stream := placement_stream_of(tenant)):
             recorded = recorded_set(tx)
-            if recorded is not None:
+            if recorded is not None or self.router is not None:
                 self._require_home(tenant, recorded)
-                tx.append_record(tenant, stream, TenantPlaced(shard=self.shard or next(iter(recorded))))
+                tx.append_record(tenant, stream, TenantPlaced(shard=self.shard or next(iter(recorded or ()))))
         return value
 
-    def _require_home(self, tenant: "Tenant", recorded: ShardSet) -> None:
+    def _require_home(self, tenant: "Tenant", recorded: ShardSet | None) -> None:
         """Raises WrongShard unless *tenant* is routed here by the set that is on record: all of it, or this log."""
+        if recorded is None:
+            raise WrongShard(str(tenant), "what this log said of those that share the tenants is gone: open them anew")
         if self.router == recorded:
             if not self._leads_here(tenant):
                 raise WrongShard(str(tenant), "it is, or will be, in another: ask for_tenant of the ShardedEngine")

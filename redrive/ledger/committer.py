@@ -160,8 +160,7 @@ class Committer(GroupCommit, Alone):
     def _require_open(self) -> None:
         if self.closed:
             raise EngineClosed(f"{self.recorder.path}: the engine is closed")
-        if not self.recorder.is_there():
-            raise StorageError(f"{self.recorder.path}: the file was moved or deleted; put it back, or open another log")
+        self.recorder.require_there()
 
     def _take_news(self) -> Collection[str] | None:
         """Ask what others wrote, and learn it."""

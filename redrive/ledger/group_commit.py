@@ -87,7 +87,7 @@ class GroupCommit(ABC):
 
     def _commit_queued(self) -> None:
         """Commit what is in the queue by now; who comes later finds somebody else."""
-        self._company = sum(job._gate is not None for job in self._queue)
+        self._company = sum(job._gate is not None for job in [*self._queue])  # a copy: others come meanwhile
         last = self._queue[-1]
         while self._queue and not last._done:
             self._commit_some()

@@ -199,6 +199,10 @@ class LogLedger:
         """The last position of the log, 0 when it is empty."""
         return self.recorder.max_notification_id()
 
+    def tip(self) -> tuple[Any, ...]:
+        """Its position, stream and version, and when it was recorded."""
+        return self.recorder.tip()
+
     def due(self, kind: FallsDue, tenant: Tenant | None, limit: int, after: DueKey = START) -> Sequence[Due]:
         """What of *kind* is due, the oldest first, beyond *after*."""
         return self._read_agenda(lambda agenda: agenda.due(kind, tenant, self._clock(), limit, after))

@@ -23,9 +23,6 @@ class ReadableLog(Protocol):
     def now_ms(self) -> int:
         """What "now" means in what is derived: remaining times, what is due."""
 
-    def last_position(self) -> int:
-        """The last position, 0 when it is empty."""
-
     def event_id_at(self, position: int) -> str | None:
         """The id of the event at *position*, None when there is none."""
 

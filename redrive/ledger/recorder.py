@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 COLUMNS = "position, originator_id, originator_version, topic, state, tenant, correlation, recorded_at_ms"
 _HEAD = "SELECT originator_version FROM events WHERE originator_id = ? ORDER BY originator_version DESC LIMIT 1"
+_TIP = "SELECT position, originator_id, originator_version, recorded_at_ms FROM events ORDER BY position DESC LIMIT 1"
 
 _STATE_OF = itemgetter(4)
 
@@ -136,6 +137,11 @@ class LogRecorder(ApplicationRecorder):
             raise EngineClosed(f"{self.path}: opened before a fork; each process opens the log for itself")
         if self._closed:
             raise EngineClosed(f"{self.path}: the engine is closed")
+
+    def require_there(self) -> None:
+        """Raises StorageError where a file is no longer what lies at its path."""
+        if not self.is_there():
+            raise StorageError(f"{self.path}: the file was moved or deleted; put it back, or open another log")
 
     def subscribe(self, gt: int | None = None, topics: Sequence[str] = ()) -> Subscription[ApplicationRecorder]:
         """The library's subscriptions poll; the ledger's do not."""
@@ -278,9 +284,13 @@ class LogRecorder(ApplicationRecorder):
 
     def max_notification_id(self) -> int:
         """The last position of the log, 0 when it is empty."""
+        return self.tip()[0]
+
+    def tip(self) -> tuple[int, str, int, int]:
+        """The last event of the log: its position, stream, version, and when it was recorded."""
         with storage_errors(self.path):
-            row = self.reader().execute("SELECT position FROM events ORDER BY position DESC LIMIT 1").fetchone()
-        return row[0] if row else 0
+            row: tuple[int, str, int, int] | None = self.reader().execute(_TIP).fetchone()
+        return row or (0, "", 0, 0)
 
 
 def _row_after(event: StoredEvent, recorded_at_ms: int) -> NewRow:

@@ -182,8 +182,12 @@ class ShardedEngine:
 
     def _leads_to(self, shard: Engine, tenant: Tenant) -> bool:
         """Whether a tenant that has no place in *shard* may get one: none of the others has it, and none will. That
-        nobody had it when it was asked for is enough, as long as *shard* has on record the set that is known here."""
-        return self._to_come.get(tenant) is shard or self.shard_of(tenant) is shard
+        nobody had it when it was asked for is enough, once, as long as *shard* has on record the set that is known
+        here. What once had a place went back since: another log may have taken it in."""
+        if self._to_come.pop(tenant, None) is shard:
+            return True
+        self._homes.pop(tenant, None)
+        return self.shard_of(tenant) is shard
 
     def _in_turn(self) -> tuple[Engine, ...]:
         """The shards, each time another one first."""

@@ -206,6 +206,21 @@ def test_a_node_that_succeeded_does_not_resolve_what_failed_outside(till: Till) 
     assert till.letters() == [("tool_effect", "open")]
 
 
+def test_a_retry_that_was_asked_for_while_the_node_succeeded_without_the_effect_is_over(till: Till) -> None:
+    """Nothing could retry it any more: it stayed requested, and due in every sweep, once a later node had failed."""
+    till.fail_in(first := till.attempt(chain("a", "b", retry=policy(1, mode="dead_letter"))), till.world.reject)
+    letter = till.the_letter()
+    till.acme.recover(first.run_id, **ANA)
+    claim = till.claim()
+    till.acme.request_retry(letter, **ANA)
+    till.acme.complete_attempt(*claim.attempts)
+    assert till.status(letter) == "open"
+    till.fail(*till.acme.start_attempts(claim))
+    assert till.run_status(first.run_id) == "blocked"
+    assert not [row for row in till.engine.ledger.agenda_rows() if row.due_ms is not None]
+    assert till.engine.sweep().skipped == []
+
+
 def test_an_effect_in_the_middle_of_a_chain_is_redriven_with_it(till: Till) -> None:
     """The node after it runs once the effect has succeeded."""
     run = till.submit(chain("a", "b", retry=TWICE))

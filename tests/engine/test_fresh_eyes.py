@@ -3,6 +3,7 @@
 import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -196,6 +197,27 @@ def test_a_log_that_was_deleted_acknowledges_nothing(tmp_path: Path) -> None:
         (tmp_path / "log.db").unlink()
         with pytest.raises(redrive.StorageError, match="moved or deleted"):
             engine.local.submit(Flow([Node("a")]), automation="x")
+
+
+@pytest.mark.sqlite_only
+def test_a_log_that_was_replaced_is_not_read_any_more(tmp_path: Path) -> None:
+    """Who has the old file open does not answer from it, nor fold it into the view of those who have the new one."""
+    path, flow = tmp_path / "log.db", Flow([Node("a")])
+    with redrive.open(log_url(path)) as old:
+        old.local.submit(flow, automation="x", key="kept")
+        with closing(sqlite3.connect(path)) as log, closing(sqlite3.connect(tmp_path / "backup.db")) as backup:
+            log.backup(backup)
+        old.local.submit(flow, automation="x", key="lost")
+        assert len(old.local.runs().items) == 2
+        for part in ("", "-wal", "-shm"):
+            path.with_name(f"log.db{part}").rename(tmp_path / f"aside.db{part}")
+        (tmp_path / "backup.db").rename(path)
+        with redrive.open(log_url(path)) as new:
+            assert [run.key for run in new.local.runs().items] == ["kept"]
+            for ask in (old.local.runs, old.verify, old.ledger.read):
+                with pytest.raises(redrive.StorageError, match="moved or deleted"):
+                    ask()
+            assert [run.key for run in new.local.runs().items] == ["kept"]
 
 
 def test_an_output_that_cannot_be_read_fails_its_attempt_and_nothing_else(engine: redrive.Engine) -> None:

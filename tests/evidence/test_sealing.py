@@ -247,6 +247,26 @@ def test_a_tree_that_goes_back_under_a_running_process_is_refused(sealed: Sealed
             engine.seal()
 
 
+def test_what_others_sealed_after_a_restore_is_not_continued(sealed: Sealed) -> None:
+    """The log is as long again, with other events: who saw those that were lost does not sign it."""
+    with sealed.open(pin=False) as engine:
+        before = engine.seal()
+        with sealed.tampering() as connection:
+            for table in ("tree_checkpoints", "tree_leaves", "tree_tiles"):
+                connection.execute(f"DELETE FROM {table}")
+            connection.execute("DELETE FROM events WHERE position = (SELECT max(position) FROM events)")
+        with sealed.open(pin=False) as other:
+            submit(other, "instead")
+            after = other.seal()
+            assert before is not None
+            assert after is not None
+            assert after.size >= before.size
+        submit(engine, "later")
+        with pytest.raises(SealRefused, match="rewritten while this process had it open"):
+            engine.seal()
+        assert engine.evidence.store.last() == after
+
+
 def test_sealing_needs_no_long_transaction(sealed: Sealed) -> None:
     """A log that was never sealed is sealed in steps, each with a checkpoint of its own."""
     with sealed.open(pin=False) as engine:

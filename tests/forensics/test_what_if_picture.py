@@ -10,7 +10,7 @@ import pytest
 from redrive.forensics.timelines.lettering import BOLD, width_of
 from redrive.forensics.what_if.bounds import Bounds
 from redrive.forensics.what_if.load_plot import LEFT, WIDTH, _across, _times, load_plot
-from redrive.forensics.what_if.report import Compared, LoadPoint
+from redrive.forensics.what_if.report import Comparison, LoadPoint
 from tests.forensics.incidents import BEGIN_MS
 from tests.processes.workshop import Shop
 
@@ -40,7 +40,7 @@ def points(count: int, bucket_ms: int) -> list[LoadPoint]:
 def test_the_title_has_room(shop: Shop, times: int) -> None:
     """Also that of a large log, whose numbers are long."""
     with shop.engine.what_if({"version": 1}) as answer:
-        many = Compared(
+        many = Comparison(
             recorded=172_300 * times, counterfactual=Bounds(low=177_900 * times, high=1_876_300 * times),
             change=Bounds(low=0, high=0),
         )  # fmt: skip

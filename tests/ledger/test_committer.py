@@ -3,6 +3,7 @@
 import os
 import threading
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -284,6 +285,35 @@ def test_a_forked_child_is_told_to_open_the_log_itself(world: World) -> None:
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 2
     world.submit("b")
     world.check()
+
+
+@pytest.mark.sqlite_only
+@pytest.mark.parametrize("closed", [False, True])
+def test_a_forked_child_does_not_open_what_its_parent_has_open(tmp_path: Path, closed: bool) -> None:
+    """SQLite would count the parent's locks as the child's: once the parent closed the log, the child's commits were
+    lost, and had been acknowledged. What is closed before the fork may be opened."""
+    world = World(tmp_path / "log.db")
+    world.submit("a")
+    if closed:
+        world.ledger.close()
+    child = os.fork()
+    if child == 0:
+        ended = 3
+        try:
+            other = World(tmp_path / "log.db")
+            other.submit("b")
+            other.ledger.close()
+            ended = 0
+        except StorageError as error:
+            ended = 1 if "forked" in str(error) else 2
+        finally:
+            os._exit(ended)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == (0 if closed else 1)
+    again = World(tmp_path / "log.db") if closed else world
+    assert sum(e.topic == "run.submitted" for e in again.log()) == 1 + closed
+    again.submit("c")
+    again.check()
+    again.ledger.close()
 
 
 def test_a_refused_command_does_not_use_up_memory(open_world: Open) -> None:

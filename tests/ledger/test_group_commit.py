@@ -4,6 +4,7 @@ import sqlite3
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import pytest
 
@@ -54,6 +55,27 @@ def test_the_first_commits_for_all(world: World) -> None:
     with waiting(world, *(lambda n=n: world.submit(f"run {n}") for n in range(8))) as lock:
         pass
     assert (lock.taken, world.ledger.committer.commits - commits) == (1, 1)
+    world.check()
+
+
+def test_who_comes_while_it_is_counted_who_waits_disturbs_nobody(world: World) -> None:
+    """Two commands in the queue, and a thread that puts a third there while the first is looked at."""
+    committer = world.ledger.committer
+    late = Pending(Caller(None), submission("late"))
+
+    class LookedAt(Pending[Any]):
+        @property
+        def _gate(self) -> None:
+            if late not in committer._queue and not late.done():
+                committer._queue.append(late)
+
+        @_gate.setter
+        def _gate(self, _gate: object) -> None:
+            pass
+
+    jobs: list[Pending[Any]] = [LookedAt(Caller(None), submission(name)) for name in "ab"]
+    committer.commit_together(jobs)
+    assert all(job.result() for job in [*jobs, late])
     world.check()
 
 

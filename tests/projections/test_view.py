@@ -1,5 +1,6 @@
 """A view is thrown away without regret, shared without harm, and never says what its log does not."""
 
+import contextlib
 import os
 import sqlite3
 import subprocess
@@ -140,6 +141,29 @@ def test_a_log_that_is_restored_under_an_open_view_is_noticed(plant: Plant, tmp_
         view._source = other.ledger
         assert contents(view) == _fresh(other)
         other.ledger.close()
+
+
+@pytest.mark.parametrize("asking", [1, 2], ids=["alone", "behind another that noticed"])
+def test_a_restored_log_that_grew_to_the_same_position_is_noticed(plant: Plant, tmp_path: Path, asking: int) -> None:
+    """Nothing of the tail that was lost is answered, by whoever has the view open."""
+    with sqlite3.connect(tmp_path / "backup.db") as backup, sqlite3.connect(plant.ledger.path) as log:
+        log.backup(backup)
+    plant.ledger.close()
+    (old, new), view = (Plant(tmp_path / name) for name in ("ops.db", "backup.db")), str(tmp_path / "v.db")
+    lost = old.submit(Flow([Node("a")]), key="lost")
+    with contextlib.ExitStack() as opened:
+        first, *others = [opened.enter_context(View(old.ledger, view)) for _ in range(asking)]
+        for one in (first, *others):
+            one.catch_up()
+        new.now += 1
+        new.submit(Flow([Node("a")]), key="instead")
+        assert new.ledger.last_position() == old.ledger.last_position()
+        for one in (*others, first):
+            one._source = new.ledger
+            assert contents(one) == _fresh(new)
+            assert one.rows("SELECT count(*) FROM runs WHERE run_id = ?", (lost,)) == [(0,)]
+    old.ledger.close()
+    new.ledger.close()
 
 
 @pytest.mark.parametrize("where", [0, 5_000], ids=["the header", "a page"])

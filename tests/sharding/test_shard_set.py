@@ -13,6 +13,7 @@ from redrive import InvalidValue, ShardMissing, StorageError, WrongShard
 from redrive.domain.records import ShardsRecorded, TenantPlaced
 from redrive.ledger.ledger import LogLedger
 from redrive.sharding import shard_set
+from tests.processes.workshop import ONE
 from tests.sharding.shards import TENANTS, check, facts, home, homes, submit, urls
 
 
@@ -175,6 +176,50 @@ def test_a_log_restored_from_before_the_set_grew(tmp_path: Path) -> None:
         assert homes(engine) == before
         assert len(facts(engine.shards[0], TenantPlaced)) == (before[TENANTS[0]] == "a")
         check(engine)
+
+
+def test_a_log_that_is_restored_under_a_router_keeps_no_tenant_that_another_took_in(tmp_path: Path) -> None:
+    """A router that remembers where everybody is at home, and one that was opened after the restore: a run of one key
+    ran twice, in two logs."""
+    with redrive.open(urls(tmp_path, "ab")) as small:
+        copy(tmp_path / "a.db", tmp_path / "backup.db")
+        for tenant in TENANTS:
+            submit(small, tenant)
+        before = homes(small)
+    with redrive.open(urls(tmp_path, "abcd")) as old:
+        known = {tenant: old.for_tenant(tenant) for tenant, at in before.items() if at == "a"}
+        copy(tmp_path / "backup.db", tmp_path / "a.db")
+        for acme in known.values():
+            with pytest.raises(WrongShard):
+                acme.submit(ONE, automation="nightly", key="k")
+        with redrive.open(urls(tmp_path, "abcd")) as new:
+            moved = [tenant for tenant in known if home(new, tenant) != "a"]
+            for tenant in moved:
+                submit(new, tenant)
+            for tenant in moved:
+                with pytest.raises(WrongShard):
+                    known[tenant].submit(ONE, automation="nightly", key="k")
+                submit(old, tenant)
+            assert moved
+            check(new)
+
+
+def test_a_log_that_is_restored_under_a_router_to_before_it_had_company(tmp_path: Path) -> None:
+    """It takes in nobody, by whoever knew it with others, until all are opened together."""
+    with redrive.open(urls(tmp_path)[0]) as alone:
+        submit(alone, TENANTS[0])
+    copy(tmp_path / "a.db", tmp_path / "backup.db")
+    with redrive.open(urls(tmp_path)) as old:
+        late = next(tenant for tenant in TENANTS[1:] if home(old, tenant) == "a")
+        submit(old, late)
+        copy(tmp_path / "backup.db", tmp_path / "a.db")
+        for tenant in (TENANTS[0], late):
+            with pytest.raises(WrongShard, match="is gone: open them anew"):
+                submit(old, tenant, "more")
+        assert facts(old.shards[0], TenantPlaced) == []
+        with redrive.open(urls(tmp_path)) as new:
+            submit(old, late)
+            check(new)
 
 
 def test_who_writes_while_logs_are_brought_together(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

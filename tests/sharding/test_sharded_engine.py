@@ -42,7 +42,7 @@ def test_each_log_answers_for_itself(engine: ShardedEngine) -> None:
         shard.set_limit(redrive.Limit("total", "", 2), **ANA)
         assert len(shard.limits()) == 1
         with shard.at("now") as past:
-            assert past.ledger.last_position() == shard.ledger.last_position()
+            assert past.ledger.tip()[0] == shard.ledger.last_position()
 
 
 def test_every_record_is_found_by_its_id(engine: ShardedEngine) -> None:

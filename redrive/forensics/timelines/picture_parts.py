@@ -2,7 +2,7 @@
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from html import escape
@@ -52,10 +52,14 @@ text{font:12px ui-sans-serif,system-ui,"Segoe UI",Roboto,"Helvetica Neue",Arial,
 _VARIABLE = re.compile(r"var\(--(\w+)\)")
 
 
+def _coloured(colours: Mapping[str, str]) -> str:
+    return _VARIABLE.sub(lambda found: colours[found[1]], _RULES)
+
+
 def style(theme: Theme) -> str:
     """The style sheet; *auto* follows what the reader prefers. Colours are written out: not every program that draws
     SVG knows variables."""
-    light, dark = (_VARIABLE.sub(lambda found, of=colours: of[found[1]], _RULES) for colours in (_LIGHT, _DARK))
+    light, dark = _coloured(_LIGHT), _coloured(_DARK)
     preferred = f"@media (prefers-color-scheme:dark){{{dark}}}" if theme == "auto" else ""
     return f"<style>{dark if theme == 'dark' else light}{preferred}</style>"
 

@@ -134,9 +134,9 @@ class CounterfactualLog:
             yield events
             after = events[-1].position
 
-    def last_position(self) -> int:
-        """The last position."""
-        return self._logs.last(self._side)
+    def tip(self) -> tuple[int]:
+        """The end of it."""
+        return (self._logs.last(self._side),)
 
     def event_id_at(self, position: int) -> str | None:
         """The id of the event at *position*."""

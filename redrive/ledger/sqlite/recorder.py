@@ -6,6 +6,7 @@ import sqlite3
 import threading
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from weakref import WeakSet
 
 from redrive.domain.errors import StorageError
 from redrive.ledger.mapper import NewRow
@@ -38,6 +39,11 @@ class SqliteRecorder(LogRecorder):
         self.path = self.home = path
         self.busy_timeout_ms = busy_timeout_ms
         self._wal = f"{path}-wal"
+        if _identity_of(path) in _inherited:
+            raise StorageError(
+                f"{path}: the process from which this one was forked had it open, and SQLite takes its locks for those "
+                "of this one: fork before the log is opened, or after it is closed, or start processes by spawn"
+            )
         try:
             return self._begun(durable)
         except StorageError as error:
@@ -52,6 +58,7 @@ class SqliteRecorder(LogRecorder):
         try:
             found = Path(path).stat()
             self._identity = (found.st_dev, found.st_ino)
+            _opened.add(self)
             id_ = prepare(self.writer, path)
             self._wal_identity = _identity_of(self._wal)
             self.read_only = self._immutable or not os.access(path, os.W_OK)
@@ -93,6 +100,7 @@ class SqliteRecorder(LogRecorder):
         if self._closed:
             self._local.reader = None
         self.require_open()
+        self.require_there()
         known: _Reader | None = getattr(self._local, "reader", None)
         if known is None:
             known = self._local.reader = _Reader(self.connected())
@@ -194,6 +202,21 @@ def _identity_of(path: str) -> tuple[int, int] | None:
 def _code_of(error: StorageError) -> int:
     """The code of the error of SQLite that it tells."""
     return getattr(error.__cause__, "sqlite_errorcode", 0) & 0xFF
+
+
+_opened: "WeakSet[SqliteRecorder]" = WeakSet()
+_inherited: set[tuple[int, int] | None] = set()
+"""The files that were open when this process was forked. SQLite shares what it knows of a file's locks within a
+process, and goes by that in the child, too: whoever closes the file in the parent would delete the write-ahead log
+under it, with what was acknowledged there."""
+
+
+def _inherit() -> None:
+    _inherited.update(one._identity for one in _opened if not one._closed)
+    _opened.clear()
+
+
+os.register_at_fork(after_in_child=_inherit)
 
 
 class _Reader:

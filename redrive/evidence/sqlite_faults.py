@@ -6,6 +6,7 @@ differ (``PRAGMA writable_schema``), or put a view or a trigger where a ledger h
 
 import sqlite3
 from collections.abc import Iterator
+from contextlib import closing
 
 from redrive.ledger.schema import statements
 
@@ -38,7 +39,7 @@ def _of_schema(connection: sqlite3.Connection) -> Iterator[str]:
 
 
 def _expected() -> dict[str, tuple[str, str]]:
-    with sqlite3.connect(":memory:") as fresh:
+    with closing(sqlite3.connect(":memory:")) as fresh:
         for statement in statements():
             fresh.execute(statement)
         return {row[0]: row[1:] for row in fresh.execute(_OBJECTS)}

@@ -1,5 +1,6 @@
 """What help() and an editor show of a public name: its parameters."""
 
+from enum import Enum
 from inspect import Parameter, isclass, isfunction, signature
 
 import pytest
@@ -11,7 +12,7 @@ MADE_BY_HOSTS = [
     name
     for name in redrive.__all__
     if (isclass(found := getattr(redrive, name)) or isfunction(found))
-    and not (isclass(found) and issubclass(found, Exception))
+    and not (isclass(found) and issubclass(found, (Exception, Enum)))
     and not getattr(found, "_is_protocol", False)
 ]
 

@@ -237,7 +237,12 @@ def test_a_command_inherits_nothing_by_accident() -> None:
     finally:
         signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM, signal.SIGCHLD})
     assert result.stdout == "['0', '1', '2'] True\n"
-    assert masks == ["SigBlk:", "0" * 16, "SigIgn:", "0" * 16]
+    blocked, ignored = int(masks[1], 16), int(masks[3], 16)
+    assert (masks[::2], blocked, ignored & 0x7FFF_FFFF) == (
+        ["SigBlk:", "SigIgn:"],
+        0,
+        0,
+    )  # 32: the C library's
 
 
 def test_a_host_without_standard_streams_runs_commands() -> None:

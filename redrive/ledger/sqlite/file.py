@@ -100,18 +100,19 @@ class SqliteFile:
 
     @contextmanager
     def _looking(self) -> Iterator[sqlite3.Connection]:
-        with storage_errors(self.location):
-            with closing(self._connected("mode=rw")) as connection:
-                try:
-                    connection.execute("PRAGMA schema_version")
-                except sqlite3.OperationalError as error:
-                    if not is_whole(self.location, error):
-                        raise
-                else:
-                    yield connection
-                    return
-            with closing(self._connected("immutable=1")) as connection:
-                yield connection
+        with storage_errors(self.location), closing(self._opened()) as connection:
+            yield connection
+
+    def _opened(self) -> sqlite3.Connection:
+        connection = self._connected("mode=rw")
+        try:
+            connection.execute("PRAGMA schema_version")
+        except sqlite3.Error as error:
+            connection.close()
+            if not is_whole(self.location, error):
+                raise
+            return self._connected("immutable=1")
+        return connection
 
     def _connected(self, how: str) -> sqlite3.Connection:
         uri, timeout = f"{Path(self.location).absolute().as_uri()}?{how}", self._busy_timeout_ms / 1000

@@ -11,7 +11,7 @@ from redrive.domain.errors import StorageError
 from redrive.ledger.mapper import NewRow
 from redrive.ledger.recorder import LogRecorder, News
 from redrive.ledger.schema import connect, prepare
-from redrive.ledger.sqlite.whole import is_whole, sizes_of
+from redrive.ledger.sqlite.whole import is_whole, may_write, sizes_of
 
 _INSERT = (
     "INSERT INTO events (originator_id, originator_version, topic, state, tenant, correlation, recorded_at_ms) "
@@ -54,7 +54,7 @@ class SqliteRecorder(LogRecorder):
             self._identity = (found.st_dev, found.st_ino)
             id_ = prepare(self.writer, path)
             self._wal_identity = _identity_of(self._wal)
-            self.read_only = self._immutable or not os.access(path, os.W_OK)
+            self.read_only = self._immutable or not may_write(path)
         except BaseException:
             self.writer.close()
             raise

@@ -16,7 +16,7 @@ def is_whole(path: str, error: BaseException | None) -> bool:
     file = Path(path)
     if getattr(error, "sqlite_errorcode", 0) & 0xFF not in _NOTHING_BESIDE:
         return False
-    if not file.is_file() or os.access(file.parent, os.W_OK):
+    if not file.is_file() or may_write(file.parent):
         return False
     if sizes_of(path)[2]:
         raise StorageError(
@@ -24,6 +24,11 @@ def is_whole(path: str, error: BaseException | None) -> bool:
             "together with this file, to where you may write"
         )
     return True
+
+
+def may_write(path: str | Path) -> bool:
+    """Whether this process, whoever it acts as, may write there."""
+    return os.access(path, os.W_OK, effective_ids=os.access in os.supports_effective_ids)
 
 
 def sizes_of(path: str) -> tuple[int, int, int]:

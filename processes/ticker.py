@@ -15,12 +15,13 @@ from redrive.processes.compensations import expiring as expiring_compensation
 from redrive.processes.effects import expiring
 from redrive.processes.host import is_gone, supervisors_of
 from redrive.processes.leases import reclaiming
-from redrive.processes.services import Served, Services, engines_given
+from redrive.processes.services import Embedded, Served, Services, engines_given
 from redrive.processes.sweep import SweepReport, sweep
 from redrive.processes.timers import TIMER, TimerReport, end_timers
 from redrive.projections.logs import log
 
 DEFAULT_INTERVAL_MS = 1_000
+NAME = "redrive-ticker"
 NOUNS: dict[FallsDue, str] = {"effect": "effect", "compensating": "compensation"}
 
 
@@ -124,28 +125,35 @@ def _reclaim(services: Services, tenant: Tenant | None, run: RunId, gone: Holder
 
 class Ticker:
     """Ticks on a timer, in a thread of its own: ``with Ticker(engine): …``. *engine* may be several, or a
-    ShardedEngine: each is ticked, also when another cannot be."""
+    ShardedEngine: each is ticked in a thread of its own, also when another cannot be, or is slow."""
 
     def __init__(self, engine: Served, *, interval_ms: int = DEFAULT_INTERVAL_MS) -> None:
         self._engines = engines_given(engine)
         self._interval_s = clean_integer(interval_ms, "interval_ms", 1, 86_400_000) / 1000
         self._stop = threading.Event()
-        self._thread = threading.Thread(target=self.run, name="redrive-ticker", daemon=True)
+        self._thread = threading.Thread(target=self.run, name=NAME, daemon=True)
 
     def run(self) -> None:
         """Tick until ``stop()``; a storage error is logged, and the next tick tries again."""
         for engine in self._engines:
             engine.services.begin_work()
-        left = list(self._engines)
+        first, *more = self._engines
+        threads = [threading.Thread(target=self._run_on, args=(engine,), name=NAME, daemon=True) for engine in more]
+        for thread in threads:
+            thread.start()
+        self._run_on(first)
+        for thread in threads:
+            thread.join()
+
+    def _run_on(self, engine: Embedded) -> None:
         while True:
-            for engine in [*left]:
-                try:
-                    tick(engine.services, engine.tenant)
-                except EngineClosed:
-                    left.remove(engine)
-                except (StorageError, Conflict) as error:
-                    log.error("ticker.storage", error=str(error))
-            if not left or self._stop.wait(self._interval_s):
+            try:
+                tick(engine.services, engine.tenant)
+            except EngineClosed:
+                return
+            except (StorageError, Conflict) as error:
+                log.error("ticker.storage", error=str(error))
+            if self._stop.wait(self._interval_s):
                 return
 
     def start(self) -> None:

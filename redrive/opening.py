@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from redrive import __version__
 from redrive.domain.classifier import Classifier
@@ -91,25 +91,15 @@ def open(  # noqa: A001, PLR0913  (redrive.open reads well; all have defaults)
     on. Raises InvalidValue, StorageError.
     """
     path, setting, policy_of = location_of(url), _setting(limits), _policy_of(redrive_policy)
-    clean_integer(busy_timeout_ms, "busy_timeout_ms", 0, MAX_BUSY_TIMEOUT_MS)
-    clean_integer(connect_timeout_ms, "connect_timeout_ms", 0, MAX_BUSY_TIMEOUT_MS)
-    clean_integer(cache_bytes, "cache_bytes", 0, MAX_INTEGER)
-    telling = [_one_by_one(listener) for listener in listeners_given(listeners)]
+    _require_bounds(busy_timeout_ms, connect_timeout_ms, cache_bytes)
+    telling = [DecisionLines(), *map(_one_by_one, listeners_given(listeners))]
     _require_parts(views, gate, classifier, redactor)
     _require_evidence(seal, key_file, pin_file, privacy)
     asked = functions_given(reconcilers, "reconcilers", "an EffectCall")
+    own: dict[str, Any] = {"clock": _clock(clock), "dice": _dice(dice), "engine": __version__, "listeners": telling}
+    begun = partial(LogLedger, path, **own, cache_bytes=cache_bytes, busy_timeout_ms=busy_timeout_ms)
     with ExitStack() as opened:
-        opening = partial(
-            LogLedger,
-            path,
-            clock=_milliseconds if clock is None else _checked(clock),
-            dice=random.random if dice is None else _fair(dice),
-            engine=__version__,
-            cache_bytes=cache_bytes,
-            busy_timeout_ms=busy_timeout_ms,
-            listeners=[DecisionLines(), *telling],
-        )
-        ledger = awaited(opening, connect_timeout_ms)
+        ledger = awaited(begun, connect_timeout_ms)
         opened.callback(ledger.close)
         evidence = Custody(ledger, seal=seal, key_file=key_file, pin_file=pin_file)
         services = Services(
@@ -130,6 +120,13 @@ def open(  # noqa: A001, PLR0913  (redrive.open reads well; all have defaults)
         engine._take_keys(encryption)
         opened.pop_all()
     return engine
+
+
+def _require_bounds(busy_timeout_ms: object, connect_timeout_ms: object, cache_bytes: object) -> None:
+    """Raises InvalidValue for a number that cannot be used."""
+    clean_integer(busy_timeout_ms, "busy_timeout_ms", 0, MAX_BUSY_TIMEOUT_MS)
+    clean_integer(connect_timeout_ms, "connect_timeout_ms", 0, MAX_BUSY_TIMEOUT_MS)
+    clean_integer(cache_bytes, "cache_bytes", 0, MAX_INTEGER)
 
 
 def _require_parts(views: object, gate: Gate | None, classifier: object, redactor: object) -> None:
@@ -190,14 +187,19 @@ def _milliseconds() -> int:
     return time.time_ns() // 1_000_000
 
 
-def _checked(clock: Callable[[], int]) -> Callable[[], int]:
-    """The host's clock; a value that is no time of ours is refused where it comes from."""
+def _clock(clock: Callable[[], int] | None) -> Callable[[], int]:
+    """The host's clock, or the system's; a value that is no time of ours is refused where it comes from."""
+    if clock is None:
+        return _milliseconds
     function_given(clock, "clock", "no arguments that returns UTC milliseconds")
     return lambda: clean_integer(clock(), "clock", 0, MAX_INTEGER)
 
 
-def _fair(dice: Callable[[], float]) -> Callable[[], float]:
-    """The host's dice; what they throw is stored with the decision, so nothing else than a share may come of them."""
+def _dice(dice: Callable[[], float] | None) -> Callable[[], float]:
+    """The host's dice, or Python's; what they throw is stored with the decision, so nothing else than a share may come
+    of them."""
+    if dice is None:
+        return random.random
     function_given(dice, "dice", "no arguments that returns a float in [0, 1)")
 
     def throw() -> float:

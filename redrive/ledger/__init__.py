@@ -3,7 +3,7 @@
 A command goes through ``ledger`` (what use cases and queries see) to the ``committer``, which decides under the write
 lock (``alone``), or ``ahead`` of it where others may write meanwhile. It waits as a ``pending`` one for its
 ``group_commit``, ``admission`` lets its tenant write here, and its ``transaction`` reads (``finding``, ``reading``,
-``agenda_reading``), notes what it appends, and is flushed. It rests on:
+``agenda_reading``), notes what it appends (``appending``), and is flushed. It rests on:
 
 - the log: ``mapper`` makes rows of events, a ``recorder`` (``concurrent``: with others who write) inserts them;
   ``encrypting`` is what it asks of whoever encrypts. ``database`` is what both stores have in common, ``schema`` the

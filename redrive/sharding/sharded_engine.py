@@ -1,6 +1,8 @@
 """Several logs as one engine: each tenant has its home in one of them, and commands and queries go there."""
 
 from collections.abc import Callable, Container, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
 from functools import partial
 from itertools import count
 from typing import TYPE_CHECKING, Any, NoReturn, ParamSpec, Self, TypeVar
@@ -128,8 +130,9 @@ class ShardedEngine:
         return claims
 
     def tick(self) -> TickReport:
-        """Tick in every log: what one cannot do keeps no other from it. Raises its StorageError or Conflict
-        afterwards."""
+        """Tick in every log, in all of them at the same time: what one cannot do, or does slowly, keeps no other from
+        it. Reports come in the order of the logs. Raises the StorageError or Conflict of the first that has one, when
+        all are done."""
         refuse_in_batch("tick")
         report = TickReport()
         for one in self._each(Engine.tick):
@@ -195,12 +198,17 @@ class ShardedEngine:
         return self.shards[first:] + self.shards[:first]
 
     def _each(self, act: Callable[[Engine], T]) -> list[T]:
-        """What *act* answers for each log. Raises the first StorageError or Conflict once all were asked."""
+        """What *act* answers for each log; each is asked in a thread of its own. Raises the first StorageError or
+        Conflict once all have answered."""
+        for shard in self.shards:
+            shard.ledger.committer.require_outside()  # else a thread would wait for the lock that this one holds
+        with ThreadPoolExecutor(len(self.shards), "redrive-shard") as pool:
+            asked = [pool.submit(copy_context().run, act, shard) for shard in self.shards]
         done: list[T] = []
         trouble: StorageError | Conflict | None = None
-        for shard in self.shards:
+        for shard, answer in zip(self.shards, asked, strict=True):
             try:
-                done.append(act(shard))
+                done.append(answer.result())
             except (StorageError, Conflict) as error:
                 log.error("shard.not_ticked", shard=shard.ledger.path, error=str(error))
                 trouble = trouble or error

@@ -12,6 +12,8 @@ import pytest
 
 import redrive
 from redrive.domain.errors import StorageError
+from redrive.ledger.sqlite.recorder import SqliteRecorder
+from redrive.ledger.sqlite.whole import sizes_of
 from tests.ledger.child import ASKED, MOUNTING, run, run_mounting
 
 pytestmark = pytest.mark.sqlite_only
@@ -57,10 +59,10 @@ def test_who_may_only_read_asks(place: Path, file: int, folder: int) -> None:
         connection.commit()
     place.chmod(file)
     place.parent.chmod(folder)
-    asked = ("runs", "log tail", "verify", "tick", "work --allow-commands --until-idle")
+    asked = ("runs", "log tail", "db status", "verify", "tick", "work --allow-commands --until-idle")
     told = {command: (code, output) for command, code, output in run("ask", place, *asked)}
-    assert [code for code, _ in told.values()] == [0, 0, 2, 5, 5], told
-    assert all("read-only" in told[command][1] for command in asked[3:])
+    assert [code for code, _ in told.values()] == [0, 0, 0, 2, 5, 5], told
+    assert all("read-only" in told[command][1] for command in asked[4:])
 
 
 def test_what_is_written_ahead_cannot_be_read_there(place: Path) -> None:
@@ -80,12 +82,10 @@ def test_what_is_written_ahead_cannot_be_read_there(place: Path) -> None:
 
 def test_a_log_that_is_written_to_all_the_same_is_opened_anew(place: Path) -> None:
     """Who may write does, while somebody reads a file that was taken for one that nobody writes to."""
-    from redrive.ledger.sqlite.recorder import SqliteRecorder
-
     recorder = SqliteRecorder()
     recorder._immutable = True
     recorder.open(str(place), busy_timeout_ms=100, durable=True)
-    recorder._whole = recorder._sizes()
+    recorder._whole = sizes_of(str(place))
     assert recorder.max_notification_id() > 0
     with redrive.open(f"sqlite:///{place}") as engine:
         engine.local.submit(redrive.Flow([redrive.Node("fetch")]), automation="another")

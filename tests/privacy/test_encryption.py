@@ -235,26 +235,27 @@ def test_a_log_has_one_key_store(vault: Vault, tmp_path: Path) -> None:
     other.engine.close()
 
 
-@pytest.mark.parametrize("refused", ["text", "others may read", "no master key", "bad master key", "no folder"])
-def test_a_refused_key_store_makes_no_log(tmp_path: Path, refused: str) -> None:
+def spoiled(folder: Path, how: str) -> Privacy:
+    """A key store that is refused."""
+    keys, master = folder / "k", folder / "master"
+    master.write_bytes(b"x" * (31 if how == "bad master key" else 32))
+    if how == "text":
+        keys.write_text("no database at all" * 40)
+        keys.chmod(0o600)
+    if how in ("others may read", "no master key"):
+        KeyStore(str(keys), None if how == "others may read" else str(master)).close()
+        keys.chmod(0o644 if how == "others may read" else 0o600)
+    if how == "no folder":
+        keys = folder / "no" / "k"
+    return Privacy(keys, master_key=master if how == "bad master key" else None)
+
+
+@pytest.mark.parametrize("how", ["text", "others may read", "no master key", "bad master key", "no folder"])
+def test_a_refused_key_store_makes_no_log(tmp_path: Path, how: str) -> None:
     """Nothing is left that somebody would take for a log; with a good one it is made."""
-    keys, master = tmp_path / "k", tmp_path / "master"
-    master.write_bytes(b"x" * (31 if refused == "bad master key" else 32))
-    match refused:
-        case "text":
-            keys.write_text("no database at all" * 40)
-            keys.chmod(0o600)
-        case "others may read" | "no master key":
-            KeyStore(str(keys), None if refused == "others may read" else str(master)).close()
-            keys.chmod(0o644 if refused == "others may read" else 0o600)
-        case "no folder":
-            keys = tmp_path / "no" / "k"
-    before = sorted(tmp_path.iterdir())
+    privacy, before = spoiled(tmp_path, how), sorted(tmp_path.iterdir())
     with pytest.raises(StorageError):
-        redrive.open(
-            log_url(tmp_path / "log.db"),
-            privacy=Privacy(keys, master_key=master if refused == "bad master key" else None),
-        )
+        redrive.open(log_url(tmp_path / "log.db"), privacy=privacy)
     assert sorted(tmp_path.iterdir()) == before
     redrive.open(log_url(tmp_path / "log.db"), privacy=Privacy(tmp_path / "good")).close()
 

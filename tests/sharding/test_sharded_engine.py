@@ -1,8 +1,10 @@
 """Several logs as one engine: what it does over all of them, and what it leaves to one."""
 
 import inspect
+import threading
 from collections import Counter
-from typing import assert_type
+from pathlib import Path
+from typing import Any, assert_type
 
 import pytest
 
@@ -10,7 +12,7 @@ import redrive
 from redrive import Engine, EngineClosed, InvalidValue, NotFound, OneShardOnly, ShardedEngine, StorageError, Tenant
 from redrive.domain.ports import Caller
 from redrive.ledger.committer import Committer
-from tests.processes.workshop import ANA, ONE, TIMEOUT, beside, policy
+from tests.processes.workshop import ANA, ONE, PATIENCE_S, TIMEOUT, beside, logged, policy
 from tests.sharding.shards import TENANTS, ShardedShop, home, homes, submit, urls
 
 OVER_ALL = {"for_tenant", "claim_many", "tick", "sweep", "batch", "now_ms", "close", "destroy_key"}
@@ -94,7 +96,7 @@ def test_a_log_that_cannot_be_written_keeps_no_other_from_its_tick(
     engine: ShardedEngine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Its error is raised once all were asked; claims of the others are handed out."""
-    for tenant in TENANTS[:12]:
+    for tenant in TENANTS:  # so many that each log is home to some
         submit(engine, tenant)
     broken, begin = engine.shards[0].ledger.committer, Committer._require_open
     ticked: list[object] = []
@@ -111,6 +113,56 @@ def test_a_log_that_cannot_be_written_keeps_no_other_from_its_tick(
     assert len(ticked) == 3
     assert {home(engine, claim.tenant) for claim in engine.claim_many(100, worker="w")} == {"b", "c"}
     monkeypatch.undo()
+
+
+@pytest.mark.parametrize("call", ["tick", "sweep"])
+def test_a_slow_log_delays_no_other(engine: ShardedEngine, monkeypatch: pytest.MonkeyPatch, call: str) -> None:
+    """The first waits until the last is done; what they report comes in the order of the logs all the same."""
+    done, waited = threading.Event(), list[bool]()
+    act, places = getattr(Engine, call), {shard: place for place, shard in enumerate(engine.shards)}
+
+    def slowly(shard: Engine) -> Any:
+        if shard is engine.shards[0]:
+            waited.append(done.wait(PATIENCE_S))
+        report = act(shard)
+        swept = report if call == "sweep" else report.sweep
+        swept.acted.append(places[shard])
+        if shard is engine.shards[-1]:
+            done.set()
+        return report
+
+    monkeypatch.setattr(Engine, call, slowly)
+    report = getattr(engine, call)()
+    assert waited == [True]
+    assert (report if call == "sweep" else report.sweep).acted == [0, 1, 2]
+
+
+def test_each_log_has_its_own_error(engine: ShardedEngine, monkeypatch: pytest.MonkeyPatch) -> None:
+    """All are told in the log of decisions, in the order of the logs; the first is raised."""
+
+    def fail(shard: Engine) -> None:
+        if shard is not engine.shards[1]:
+            raise StorageError(f"{Path(shard.ledger.path).stem} is gone")
+
+    monkeypatch.setattr(Engine, "sweep", fail)
+    with logged() as logs, pytest.raises(StorageError, match="a is gone"):
+        engine.sweep()
+    assert [entry["error"] for entry in logs if entry["event"] == "shard.not_ticked"] == ["a is gone", "c is gone"]
+
+
+def test_a_tick_in_a_listener_is_refused(tmp_path: Path) -> None:
+    """It would wait for the commit that it is told of."""
+    refused: list[str] = []
+
+    def tick(_event: object) -> None:
+        try:
+            engine.tick()
+        except RuntimeError as error:
+            refused.append(str(error))
+
+    with redrive.open(urls(tmp_path), listeners=[tick]) as engine:
+        submit(engine, TENANTS[0])
+    assert "cannot run a command" in refused[0]
 
 
 def _tick(services: object, ticked: list[object]) -> redrive.TickReport:

@@ -14,7 +14,7 @@ from redrive.processes.crew import Crew
 from redrive.processes.services import Services
 from redrive.processes.shared_room import Room
 from redrive.processes.turns import Turns
-from tests.processes.workshop import ONE, running, until
+from tests.processes.workshop import ONE, PATIENCE_S, running, until
 from tests.sharding.shards import TENANTS, home, homes, submit, urls
 
 QUICK: dict[str, Any] = {"poll_ms": 20, "tick_ms": 20}
@@ -215,7 +215,17 @@ def test_a_ticker_goes_on_without_an_engine_that_was_closed(tmp_path: Path, monk
     with redrive.Ticker(engine, interval_ms=1) as ticker:
         ticker._thread.join(60)
         assert not ticker._thread.is_alive()
-    assert ticked == [*engine.shards[1:]]
+    assert sorted(map(engine.shards.index, ticked)) == [1, 2]
+
+
+def test_a_slow_log_keeps_a_ticker_from_no_other(engine: ShardedEngine) -> None:
+    """The first waits in its tick until another has been ticked."""
+    ticked, waited = threading.Event(), list[bool]()
+    engine.shards[0].services.at_tick.append(lambda: waited.append(ticked.wait(PATIENCE_S)))
+    engine.shards[1].services.at_tick.append(ticked.set)
+    with redrive.Ticker(engine, interval_ms=10):
+        until(lambda: bool(waited))
+    assert waited[0]
 
 
 def test_who_stands_in_line_is_served_first(patient: float) -> None:

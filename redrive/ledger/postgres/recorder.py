@@ -13,14 +13,11 @@ from typing import Any
 import psycopg
 
 from redrive.domain.errors import StorageError
-from redrive.ledger.concurrent import ConcurrentRecorder
 from redrive.ledger.database import Connection, Row
 from redrive.ledger.mapper import NewRow
 from redrive.ledger.postgres.address import address_of
 from redrive.ledger.postgres.appending import (
     INSERT,
-    LAST,
-    MOST_NEWS,
     NEWS,
     NOWHERE,
     ROWS_OF_EACH,
@@ -31,10 +28,11 @@ from redrive.ledger.postgres.appending import (
 from redrive.ledger.postgres.bell import Bell
 from redrive.ledger.postgres.connecting import session
 from redrive.ledger.postgres.connection import Found, Opening, PostgresConnection, wrapped
+from redrive.ledger.postgres.hearing import HearingRecorder
 from redrive.ledger.postgres.names import home_of, lock_key
 from redrive.ledger.postgres.pipeline import Statement
 from redrive.ledger.postgres.readers import Readers
-from redrive.ledger.postgres.schema import META, prepare
+from redrive.ledger.postgres.schema import prepare
 from redrive.ledger.recorder import News
 from redrive.ledger.storage_errors import DatabaseFault, storage_errors
 
@@ -43,10 +41,9 @@ _LOCK = "SELECT pg_advisory_xact_lock(?)"
 _FLUSH = "SELECT set_config('synchronous_commit', ?, true), pg_logical_emit_message(true, 'redrive', '')"
 
 
-class PostgresRecorder(ConcurrentRecorder):
+class PostgresRecorder(HearingRecorder):
     """Writes on one connection, reads on those of a pool."""
 
-    writer: PostgresConnection
     bell: Bell
 
     def open(self, path: str, *, busy_timeout_ms: int, durable: bool) -> str:
@@ -54,10 +51,8 @@ class PostgresRecorder(ConcurrentRecorder):
         address = address_of(path)
         self.path, self.busy_timeout_ms = address.label, busy_timeout_ms
         self._address, self._durable = address, durable
-        self._known: Place | None = None
         self._written = self._looking = False
         self._known_before: Place | None = None
-        self._heard: set[str] | None = set()
         self._readers = Readers(self._connected_to_read, busy_timeout_ms)
         with storage_errors(self.path):
             self.writer = wrapped(self._connected())
@@ -120,20 +115,6 @@ class PostgresRecorder(ConcurrentRecorder):
         self.writer.begin_later(Opening(opening, opened))
         return True
 
-    def _moved_on(self, known: Place, rows: list[Row]) -> None:
-        """To which streams others wrote, up to where, beyond what was *known* when this transaction told its own
-        positions."""
-        position, recorded_at_ms, stream, _ = rows[0]
-        if len(rows) > MOST_NEWS:
-            self._heard = None
-        elif self._heard is not None and stream is not None:
-            self._heard.update(row[2] for row in rows)
-        self.shift = position - known.position
-        told = self._known or known
-        self._known = told._replace(
-            position=told.position + self.shift, recorded_at_ms=max(told.recorded_at_ms, recorded_at_ms)
-        )
-
     def ask_along(self, answered: Callable[[], None]) -> None:
         """Ask for the news with whatever is asked next, ahead of it."""
 
@@ -187,41 +168,6 @@ class PostgresRecorder(ConcurrentRecorder):
         elif not self.writer.in_transaction:
             self._hear(self._first(self._question())[-1].fetchall())
         return self.heard()
-
-    def heard(self) -> News:
-        """What was heard of others since this was last asked."""
-        if self._heard is None:
-            self._require_same_log()
-        heard, self._heard = self._heard, set()
-        return News(heard, self._known.recorded_at_ms if self._known else 0)
-
-    def distrust(self) -> None:
-        """Anything is news."""
-        self._known = None
-
-    def _require_same_log(self) -> None:
-        """Raises StorageError when the schema was filled with another log."""
-        row = self.writer.execute(META, ("ledger_id",)).fetchone()
-        if row is None or row[0] != self._id:
-            raise StorageError(f"{self.path}: another log lies here now: open it anew")
-
-    def _question(self) -> Statement:
-        return (LAST, (0,)) if self._known is None else self._question_from(self._known)
-
-    def _question_from(self, known: Place) -> Statement:
-        return NEWS, (known.position,)
-
-    def _hear(self, rows: list[Row]) -> None:
-        """Note to which streams others wrote, as far as it can be told."""
-        known, last = self._known, Place(*rows[-1]) if rows else NOWHERE
-        self._known = last
-        if known is None or len(rows) > MOST_NEWS or (known is not NOWHERE and (not rows or Place(*rows[0]) != known)):
-            self._heard = None
-            if len(rows) > MOST_NEWS:
-                self._known = None
-                self._hear(self.writer.execute(LAST, (0,)).fetchall())
-        elif self._heard is not None:
-            self._heard.update(row[1] for row in (rows if known is NOWHERE else rows[1:]))
 
     def _first(self, *statements: Statement) -> list[Found]:
         """Run what nothing was sent before of: when the connection turns out to be gone, on a new one."""

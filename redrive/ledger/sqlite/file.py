@@ -7,6 +7,7 @@ from pathlib import Path
 
 from redrive.domain.errors import StorageError
 from redrive.ledger.schema import APPLICATION_ID, SCHEMA_VERSION, connect, prepare
+from redrive.ledger.sqlite.whole import is_whole
 from redrive.ledger.storage_errors import storage_errors
 from redrive.ledger.stores import DatabaseMade, DatabaseStatus, DatabaseUpgraded, view_of
 
@@ -99,11 +100,23 @@ class SqliteFile:
 
     @contextmanager
     def _looking(self) -> Iterator[sqlite3.Connection]:
-        with storage_errors(self.location):
-            uri = f"{Path(self.location).absolute().as_uri()}?mode=rw"
-            timeout = self._busy_timeout_ms / 1000
-            with closing(sqlite3.connect(uri, uri=True, isolation_level=None, timeout=timeout)) as connection:
-                yield connection
+        with storage_errors(self.location), closing(self._opened()) as connection:
+            yield connection
+
+    def _opened(self) -> sqlite3.Connection:
+        connection = self._connected("mode=rw")
+        try:
+            connection.execute("PRAGMA schema_version")
+        except sqlite3.Error as error:
+            connection.close()
+            if not is_whole(self.location, error):
+                raise
+            return self._connected("immutable=1")
+        return connection
+
+    def _connected(self, how: str) -> sqlite3.Connection:
+        uri, timeout = f"{Path(self.location).absolute().as_uri()}?{how}", self._busy_timeout_ms / 1000
+        return sqlite3.connect(uri, uri=True, isolation_level=None, timeout=timeout)
 
 
 def _is_locked(connection: sqlite3.Connection) -> bool | None:

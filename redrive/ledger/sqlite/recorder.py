@@ -12,6 +12,7 @@ from redrive.domain.errors import StorageError
 from redrive.ledger.mapper import NewRow
 from redrive.ledger.recorder import LogRecorder, News
 from redrive.ledger.schema import connect, prepare
+from redrive.ledger.sqlite.whole import is_whole, may_write, sizes_of
 
 _INSERT = (
     "INSERT INTO events (originator_id, originator_version, topic, state, tenant, correlation, recorded_at_ms) "
@@ -20,7 +21,6 @@ _INSERT = (
 _TRIGGER = "SELECT sql FROM sqlite_master WHERE type = 'trigger' AND name = 'events_no_update'"
 _LAST = "SELECT recorded_at_ms FROM events ORDER BY position DESC LIMIT 1"
 _NOTHING = News(())
-_NOTHING_BESIDE = (sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY)
 
 
 class SqliteRecorder(LogRecorder):
@@ -47,9 +47,9 @@ class SqliteRecorder(LogRecorder):
         try:
             return self._begun(durable)
         except StorageError as error:
-            if _code_of(error) not in _NOTHING_BESIDE or not self._is_whole():
+            if not is_whole(path, error.__cause__):
                 raise
-            self._immutable, self._whole = True, self._sizes()
+            self._immutable, self._whole = True, sizes_of(path)
             return self._begun(durable)
 
     def _begun(self, durable: bool) -> str:
@@ -61,31 +61,11 @@ class SqliteRecorder(LogRecorder):
             _opened.add(self)
             id_ = prepare(self.writer, path)
             self._wal_identity = _identity_of(self._wal)
-            self.read_only = self._immutable or not os.access(path, os.W_OK)
+            self.read_only = self._immutable or not may_write(path)
         except BaseException:
             self.writer.close()
             raise
         return id_
-
-    def _is_whole(self) -> bool:
-        """Whether the file lies where the files that SQLite needs beside it cannot be made, on a read-only disk or in
-        a read-only folder, and holds all of the log. Raises StorageError when a part of it is elsewhere."""
-        file = Path(self.path)
-        if not file.is_file() or os.access(file.parent, os.W_OK):
-            return False
-        if self._sizes()[2]:
-            raise StorageError(
-                f"{self._wal}: a part of the log is in it, which cannot be read in a read-only folder: copy the log, "
-                "together with this file, to where you may write"
-            )
-        return True
-
-    def _sizes(self) -> tuple[int, int, int]:
-        """What changes when somebody writes: when the file was changed, its size, and how much is written ahead."""
-        found = Path(self.path).stat()
-        with contextlib.suppress(FileNotFoundError):
-            return found.st_mtime_ns, found.st_size, Path(self._wal).stat().st_size
-        return found.st_mtime_ns, found.st_size, 0
 
     def is_there(self) -> bool:
         """Whether the file that was opened still lies at its path; else what is written to it would be lost."""
@@ -104,7 +84,7 @@ class SqliteRecorder(LogRecorder):
         known: _Reader | None = getattr(self._local, "reader", None)
         if known is None:
             known = self._local.reader = _Reader(self.connected())
-        if self._immutable and self._sizes() != self._whole:
+        if self._immutable and sizes_of(self.path) != self._whole:
             raise StorageError(f"{self.path}: somebody writes to the log, which was read-only: open it anew")
         return known.connection
 
@@ -197,11 +177,6 @@ def _identity_of(path: str) -> tuple[int, int] | None:
     except OSError:
         return None
     return found.st_dev, found.st_ino
-
-
-def _code_of(error: StorageError) -> int:
-    """The code of the error of SQLite that it tells."""
-    return getattr(error.__cause__, "sqlite_errorcode", 0) & 0xFF
 
 
 _opened: "WeakSet[SqliteRecorder]" = WeakSet()

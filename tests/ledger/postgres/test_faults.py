@@ -1,5 +1,6 @@
 """The server says no, or ends the connection: the caller is told so, and the next command works."""
 
+import math
 import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -59,11 +60,14 @@ def told(saying: str) -> Iterator[None]:
 
 
 def test_a_connection_that_ended_meanwhile_is_made_anew(world: World) -> None:
-    """Nobody notices: nothing had been sent."""
+    """Nobody notices: nothing had been sent. Who asked for the news a moment ago does not ask again, and would be told
+    that the server ended the connection: so it is a while ago."""
     end_connection(world)
     assert len(world.log()) == 3
+    world.ledger.committer._heard_at = -math.inf
     world.note(world.submit("a"))
     end_connection(world)
+    world.ledger.committer._heard_at = -math.inf
     assert world.do(lambda tx: tx.now_ms) == world.now
 
 

@@ -1,0 +1,73 @@
+"""What is known of the end of a log in PostgreSQL, and to which streams others wrote since it was looked at."""
+
+from redrive.domain.errors import StorageError
+from redrive.ledger.concurrent import ConcurrentRecorder
+from redrive.ledger.database import Row
+from redrive.ledger.postgres.appending import LAST, MOST_NEWS, NEWS, NOWHERE, Place
+from redrive.ledger.postgres.connection import PostgresConnection
+from redrive.ledger.postgres.pipeline import Statement
+from redrive.ledger.postgres.schema import META
+from redrive.ledger.recorder import News
+
+
+class HearingRecorder(ConcurrentRecorder):
+    """The part of the recorder that hears the news: *_known* is the last event that it saw, None when it is not known;
+    *_heard* are the streams that others wrote to, None when they are not."""
+
+    writer: PostgresConnection
+    _id: str
+    _known: Place | None = None
+    _heard: set[str] | None
+
+    def __init__(self, **given: object) -> None:
+        super().__init__(**given)
+        self._heard = set()
+
+    def _moved_on(self, known: Place, rows: list[Row]) -> None:
+        """To which streams others wrote, up to where, beyond what was *known* when this transaction told its own
+        positions."""
+        position, recorded_at_ms, stream, _ = rows[0]
+        if len(rows) > MOST_NEWS:
+            self._heard = None
+        elif self._heard is not None and stream is not None:
+            self._heard.update(row[2] for row in rows)
+        self.shift = position - known.position
+        told = self._known or known
+        self._known = told._replace(
+            position=told.position + self.shift, recorded_at_ms=max(told.recorded_at_ms, recorded_at_ms)
+        )
+
+    def heard(self) -> News:
+        """What was heard of others since this was last asked."""
+        if self._heard is None:
+            self._require_same_log()
+        heard, self._heard = self._heard, set()
+        return News(heard, self._known.recorded_at_ms if self._known else 0)
+
+    def distrust(self) -> None:
+        """Anything is news."""
+        self._known = None
+
+    def _require_same_log(self) -> None:
+        """Raises StorageError when the schema was filled with another log."""
+        row = self.writer.execute(META, ("ledger_id",)).fetchone()
+        if row is None or row[0] != self._id:
+            raise StorageError(f"{self.path}: another log lies here now: open it anew")
+
+    def _question(self) -> Statement:
+        return (LAST, (0,)) if self._known is None else self._question_from(self._known)
+
+    def _question_from(self, known: Place) -> Statement:
+        return NEWS, (known.position,)
+
+    def _hear(self, rows: list[Row]) -> None:
+        """Note to which streams others wrote, as far as it can be told."""
+        known, last = self._known, Place(*rows[-1]) if rows else NOWHERE
+        self._known = last
+        if known is None or len(rows) > MOST_NEWS or (known is not NOWHERE and (not rows or Place(*rows[0]) != known)):
+            self._heard = None
+            if len(rows) > MOST_NEWS:
+                self._known = None
+                self._hear(self.writer.execute(LAST, (0,)).fetchall())
+        elif self._heard is not None:
+            self._heard.update(row[1] for row in (rows if known is NOWHERE else rows[1:]))

@@ -37,7 +37,7 @@ class Custody:
         if key_file is not None and not self.keys.read():
             raise InvalidValue("key_file", key_file, "a file with a key; redrive keys init creates it")
         clock = ledger.now_ms
-        self.sealing = Sealing(self.store, self.store, origin=self.origin, clock=clock, keys=self.keys, pin=self.pin)
+        self.sealing = Sealing(self.store, origin=self.origin, clock=clock, keys=self.keys, pin=self.pin)
         self._sealer = Sealer(self.sealing, ledger.subscribe)
         if seal:
             self._sealer.arm()

@@ -2,7 +2,7 @@
 
 import json
 import re
-from pathlib import PurePath
+from pathlib import Path, PurePath
 from typing import Any
 
 from redrive.domain.errors import InvalidValue
@@ -14,6 +14,21 @@ _ESCAPES = re.compile(
     r"\\\\|\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|\\u[dD][89a-fA-F][0-9a-fA-F]{2}"
 )
 _ONE_ESCAPE = len(r"\ud800")
+
+
+def read_document(file: Path, what: str, most: int) -> Any:
+    """The document in a file of at most *most* bytes; None in an empty one. Raises InvalidValue, which calls the file
+    *what*."""
+    try:
+        with file.open("rb") as opened:
+            raw = opened.read(most + 1)
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise InvalidValue(what, str(file), f"a file that can be read ({reason})") from None
+    if len(raw) > most:
+        raise InvalidValue(what, file.name, f"at most {most} bytes")
+    text = decoded(raw, file.name)
+    return load_document(text, file.name) if text.strip() else None
 
 
 def decoded(source: str | bytes, name: str) -> str:

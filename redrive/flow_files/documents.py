@@ -59,7 +59,7 @@ def load_document(text: str, name: str) -> Any:
 
 def _load_json(text: str, name: str) -> Any:
     try:
-        return json.loads(_ESCAPES.sub(_whole_escape, text), object_pairs_hook=_object)
+        return json.loads(_ESCAPES.sub(_whole_escape, text), object_pairs_hook=each_key_once)
     except (json.JSONDecodeError, InvalidValue):
         raise
     except RecursionError:
@@ -73,11 +73,12 @@ def _whole_escape(match: re.Match[str]) -> str:
     return r"\ufffd" if len(found) == _ONE_ESCAPE else found
 
 
-def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """Python keeps the last of two equal keys silently; a person who wrote both meant something else."""
+def each_key_once(pairs: list[tuple[str, Any]], field: str = "key") -> dict[str, Any]:
+    """An object of JSON. Python keeps the last of two equal keys silently; a person who wrote both meant something
+    else. Raises InvalidValue, which names *field*."""
     built = dict(pairs)
     if len(built) < len(pairs):
         seen: set[str] = set()
         twice = next(key for key, _ in pairs if key in seen or seen.add(key))  # type: ignore[func-returns-value]
-        raise InvalidValue("key", twice[:80], "each key once in an object")
+        raise InvalidValue(field, twice[:80], "each key once in an object")
     return built

@@ -57,7 +57,8 @@ class Custody:
         return self.sealing.seal()
 
     def await_sealed(self, position: int | None, timeout_ms: int) -> StoredCheckpoint | None:
-        """The checkpoint that covers *position* (None: every event there is), once it is written."""
+        """The checkpoint that covers *position* (None: every event there is), once it is written. Raises InvalidValue
+        for a position beyond the log, SealRefused, StorageError."""
         refuse_in_batch("await_sealed")
         target = self._ledger.last_position() if position is None else position
         end = time.monotonic() + timeout_ms / 1_000

@@ -67,7 +67,8 @@ class HashedFile:
 
 
 def parse_since(source: LogEvidence, sealed: StoredCheckpoint, given: str | bytes) -> Since:
-    """The earlier checkpoint that was *given*, when the tree has grown from it. Raises InvalidValue."""
+    """The earlier checkpoint that was *given*, when the tree has grown from it. Raises InvalidValue; SealRefused
+    when it has not."""
     note = parse_note(given)
     old, new = parse_checkpoint(note.text), parse_checkpoint(parse_note(sealed.note).text)
     if old.origin != new.origin or old.size > new.size:

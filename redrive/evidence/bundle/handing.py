@@ -60,7 +60,7 @@ class Wanted:
 
 
 def export_bundle(engine: "Engine", to: "str | Path | BinaryIO", wanted: Wanted, *, force: bool) -> ExportReport:
-    """Write what is *wanted* to *to*."""
+    """Write what is *wanted* to *to*. Raises InvalidValue for an empty log, NotFound, SealRefused, StorageError."""
     with _file_at(to, force=force) as file:
         sealed = engine.seal()
         if sealed is None:

@@ -150,7 +150,7 @@ def streamed(
 
 
 def command_of(method: Callable[P, Coroutine[Any, Any, T]]) -> Callable[P, T]:
-    """The synchronous method behind a method that ``awaited`` made."""
+    """The synchronous method behind a method that ``awaited`` made. Raises InvalidValue for any other."""
     owner, function = getattr(method, "__self__", None), getattr(method, "__wrapped__", None)
     if not isinstance(owner, Asynchronous) or function is None or not inspect.iscoroutinefunction(method):
         raise InvalidValue("command", method, "a method of an AsyncTenantEngine, for example acme.submit")

@@ -143,7 +143,8 @@ class Batch:
         self._open = False
 
     def add(self, command: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> Pending[T]:
-        """Queue a command of a ``TenantEngine``; its ``result()`` exists after the block. Bad values raise here."""
+        """Queue a command of a ``TenantEngine``; its ``result()`` exists after the block. Raises InvalidValue for a bad
+        value, and outside of the block."""
         if not self._open:
             raise InvalidValue("batch", "closed", "commands that are added within its with block")
         pending = self._ledger.collect(command, *args, **kwargs)

@@ -60,10 +60,12 @@ class Words:
         self._pipe, self._ready = pipe, select.poll()
         self._ready.register(pipe, select.POLLIN)
 
-    def read(self, size: int) -> bytes:
-        """So many bytes; fewer when there are no more, or none come for a while."""
+    def exactly(self, size: int) -> bytes:
+        """So many bytes. Raises EOFError when there are no more, or none come for a while."""
         found = b""
-        while len(found) < size and (piece := self._piece(size - len(found))):
+        while len(found) < size:
+            if not (piece := self._piece(size - len(found))):
+                raise EOFError("nothing more is told")
             found += piece
         return found
 

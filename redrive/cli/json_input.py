@@ -1,7 +1,7 @@
 """``--input JSON``, ``--receipt JSON``: a document typed by a person."""
 
 import json
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from redrive.domain.values import JsonValue
@@ -9,12 +9,13 @@ if TYPE_CHECKING:
 
 def document(text: str | None, option: str = "--input") -> "JsonValue":
     """The document that *text*, given as *option*, is; None when nothing was typed. Raises InvalidValue."""
-    from redrive.domain.errors import InvalidValue
-
     if text is None:
         return None
+    from redrive.domain.errors import InvalidValue
+    from redrive.flow_files.documents import each_key_once
+
     try:
-        value: JsonValue = json.loads(text, object_pairs_hook=lambda pairs: _object(pairs, option))
+        value: JsonValue = json.loads(text, object_pairs_hook=lambda pairs: each_key_once(pairs, option))
     except RecursionError:
         raise InvalidValue(option, text[:40], "JSON that is less deeply nested") from None
     except json.JSONDecodeError as error:
@@ -24,15 +25,3 @@ def document(text: str | None, option: str = "--input") -> "JsonValue":
     except ValueError:  # an integer of thousands of digits
         raise InvalidValue(option, text[:40], "numbers of a reasonable length") from None
     return value
-
-
-def _object(pairs: list[tuple[str, Any]], option: str) -> dict[str, Any]:
-    """Python keeps the last of two equal keys silently; a person who wrote both meant something else."""
-    from redrive.domain.errors import InvalidValue
-
-    built = dict(pairs)
-    if len(built) < len(pairs):
-        names = [name for name, _ in pairs]
-        twice = next(name for name in names if names.count(name) > 1)
-        raise InvalidValue(option, twice[:80], "each key once in an object")
-    return built

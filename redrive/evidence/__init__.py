@@ -1,7 +1,7 @@
 """Evidence: what the log says cannot be changed unnoticed.
 
-- The tree: a leaf for each event (``leaves``), the tree over them (``merkle``), in a ``store`` beside the log
-  (``log_store``, and what ``sqlite_store`` and ``postgres_store`` need beside).
+- The tree: a leaf for each event (``leaves``), the tree over them (``merkle``), beside the rows in the ``log_store``
+  (``sqlite_store`` or ``postgres_store``); what it holds are the values of ``store``.
 - Sealing: ``sealing`` hashes what is new and signs a checkpoint (``notes``, with the key of ``keys``); the ``sealer``
   does it in the background. ``custody`` is all that one engine has of it.
 - Outside: ``anchors`` tell a checkpoint to others (``pins``, ``witnesses``, ``timestamps``).

@@ -35,7 +35,7 @@ class Custody:
         self.keys = KeyFile(default_key_file()) if key_file is None else key_file_given(key_file)
         self.pin = None if pin_file is None else PinFile(path_given(pin_file, "pin_file"))
         clock = ledger.now_ms
-        self.sealing = Sealing(self.store, self.store, origin=self.origin, clock=clock, keys=self.keys, pin=self.pin)
+        self.sealing = Sealing(self.store, origin=self.origin, clock=clock, keys=self.keys, pin=self.pin)
         self._sealer = Sealer(self.sealing, ledger.subscribe)
         if seal:
             self._sealer.arm()
@@ -58,7 +58,8 @@ class Custody:
         return self.sealing.seal()
 
     def await_sealed(self, position: int | None, timeout_ms: int) -> StoredCheckpoint | None:
-        """The checkpoint that covers *position* (None: every event there is), once it is written."""
+        """The checkpoint that covers *position* (None: every event there is), once it is written. Raises InvalidValue
+        for a position beyond the log, SealRefused, StorageError."""
         refuse_in_batch("await_sealed")
         target = self._ledger.last_position() if position is None else position
         end = time.monotonic() + timeout_ms / 1_000

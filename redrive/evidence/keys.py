@@ -95,7 +95,8 @@ class KeyFile:
         return key
 
     def rotate(self, now_ms: int) -> Key:
-        """A new key signs from now on. The old one signs once more, and its public half is kept for ever."""
+        """A new key signs from now on. The old one signs once more, and its public half is kept for ever.
+        Raises InvalidValue where there is no key, or the file cannot be written."""
         keys = self.read()
         if not keys:
             raise InvalidValue("key_file", str(self.path), "a file with a key; redrive keys init creates it")

@@ -3,12 +3,12 @@
 from pathlib import Path
 from typing import Annotated, Any
 
-import yaml
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from redrive.domain.document import accepted_by
 from redrive.domain.errors import InvalidValue
 from redrive.evidence.notes import COSIGNATURE, ED25519, Verifier
+from redrive.flow_files.documents import read_document
 
 MAX_POLICY_BYTES = 1_048_576
 
@@ -59,15 +59,8 @@ class VerifyPolicy(BaseModel):
 
 
 def read_verify_policy(path: Path) -> VerifyPolicy:
-    """The policy in a YAML file. Raises InvalidValue, naming the field."""
-    try:
-        if path.stat().st_size > MAX_POLICY_BYTES:
-            raise InvalidValue("policy", str(path), f"a file of at most {MAX_POLICY_BYTES:,} bytes")  # noqa: TRY301
-        document = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except InvalidValue:
-        raise
-    except (OSError, ValueError, yaml.YAMLError, RecursionError) as error:  # numbers and dates that make no sense, too
-        raise InvalidValue("policy", str(path), f"a readable YAML file ({error})") from None
+    """The policy in a file, YAML or JSON. Raises InvalidValue, naming the field."""
+    document = read_document(path, "policy", MAX_POLICY_BYTES)
     policy = verify_policy_given({} if document is None else document)
     beside = path.parent
     return policy.model_copy(

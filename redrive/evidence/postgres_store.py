@@ -30,7 +30,7 @@ _AMCHECK = "SELECT extnamespace::regnamespace::text FROM pg_extension WHERE extn
 
 
 class PostgresEvidence(LogEvidence):
-    """``StoredRows`` and ``TreeStore`` of one log in PostgreSQL."""
+    """The rows and the tree of one log in PostgreSQL."""
 
     def faults(self) -> list[str]:
         """What is wrong with the database that reading it row by row does not show."""

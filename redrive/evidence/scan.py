@@ -8,9 +8,10 @@ from redrive.evidence.ahead import Ahead, nothing
 from redrive.evidence.clocks import MOST_PLACES, Clocks, Floor
 from redrive.evidence.columns import differing_column, doubtful, is_id_of
 from redrive.evidence.leaves import leaf_of_row, leaves_of
+from redrive.evidence.log_store import LogEvidence
 from redrive.evidence.merkle import HASH_BYTES, TILE_WIDTH, Frontier, TiledTree, TreeDamaged, is_included
 from redrive.evidence.report import Finding
-from redrive.evidence.store import Archived, StoredCheckpoint, StoredRow, StoredRows, TreeStore
+from redrive.evidence.store import Archived, StoredCheckpoint, StoredRow
 from redrive.evidence.stretches import CHUNK, Expected, Sound, expected_of, stretches
 
 MOST_FINDINGS = 100
@@ -28,17 +29,16 @@ class Scan:
 
     def __init__(
         self,
-        rows: StoredRows,
-        tree: TreeStore,
+        store: LogEvidence,
         last: StoredCheckpoint,
         sizes: Sequence[int],
         look_at_note: Callable[[StoredCheckpoint], str | None],
         floors: Sequence[Floor] = (),
         ahead: Ahead = nothing,
     ) -> None:
-        self._rows, self._tree, self._last, self._look_at_note = rows, tree, last, look_at_note
+        self._store, self._last, self._look_at_note = store, last, look_at_note
         self._ahead = ahead
-        self._tiles = TiledTree(tree.tile)
+        self._tiles = TiledTree(store.tile)
         self.size, self.read_to = last.size, last.position
         self._wanted = sorted({size for size in sizes if 0 <= size <= last.size}, reverse=True)
         self._frontier = Frontier()
@@ -74,7 +74,7 @@ class Scan:
                 self._append_all(sound.hashes)
                 after = sound.last
                 continue
-            expected = expected_of(self._tree, start, count)
+            expected = expected_of(self._store, start, count)
             if isinstance(expected, str):
                 self._find("tile", expected, start)
                 break
@@ -82,7 +82,10 @@ class Scan:
             after = max(after, *expected.positions)
         if self._frontier.size != self._last.size:
             self._find("checkpoint", f"the tree has {self._frontier.size} leaves, its checkpoint {self._last.size}")
-        leaves, newest = self._tree.leaf_count(), self._tree.last() or self._last  # a sealer may have gone on meanwhile
+        leaves, newest = (
+            self._store.leaf_count(),
+            self._store.last() or self._last,
+        )  # a sealer may have gone on meanwhile
         if not self._last.size <= leaves <= max(self._last.size, newest.size):
             self._find("checkpoint", f"there are leaves beyond the last checkpoint: {leaves}")
         self._look_at_the_rest(max(after, self._last.position))
@@ -95,7 +98,7 @@ class Scan:
 
     def _look_before_the_first(self) -> None:
         """Logs are read from position 1 on, but streams would be read from there as well."""
-        for row in self._rows.rows_after(-inf, MOST_PLACES):
+        for row in self._store.rows_after(-inf, MOST_PLACES):
             if row[0] < 1:
                 self._find("row", "a row lies before the first position: it was never sealed", 0, row)
 
@@ -111,7 +114,7 @@ class Scan:
 
     def _each_checkpoint(self) -> Iterator[StoredCheckpoint]:
         after = 0
-        while page := self._tree.checkpoints(after, 1_000):
+        while page := self._store.checkpoints(after, 1_000):
             yield from (point for point in page if point.size <= self._last.size)
             after = page[-1].size
 
@@ -119,7 +122,7 @@ class Scan:
         """The rows beyond *after*, up to the last position of a stretch."""
         last, found = max(expected.positions), list[StoredRow]()
         while True:
-            page = self._rows.rows_after(after, len(expected.positions))
+            page = self._store.rows_after(after, len(expected.positions))
             found += page if page and page[-1][0] <= last else [row for row in page if row[0] <= last]
             if len(page) < len(expected.positions) or page[-1][0] >= last:
                 return found
@@ -206,7 +209,7 @@ class Scan:
             count = self._upper.get(level, 0)
             self._upper[level] = count + 1
             tile, offset = divmod(count, TILE_WIDTH)
-            if self._tree.tile(level, tile)[offset * HASH_BYTES : (offset + 1) * HASH_BYTES] != node:
+            if self._store.tile(level, tile)[offset * HASH_BYTES : (offset + 1) * HASH_BYTES] != node:
                 first = count << 8 * level
                 what = (
                     f"leaves {first} to {first + (1 << 8 * level) - 1} lead to another hash than tile {tile} of level "
@@ -233,7 +236,7 @@ class Scan:
         self._previous = point.size
         if (why := self._look_at_note(point)) is not None:
             self._find("checkpoint", f"checkpoint {point.size}: {why}")
-        if [(point.size - 1, point.position)] != list(self._tree.leaves(point.size - 1, 1)):
+        if [(point.size - 1, point.position)] != list(self._store.leaves(point.size - 1, 1)):
             self._find("checkpoint", f"checkpoint {point.size} names another position than its last leaf")
         if self._frontier.root() != point.root:
             self._find("checkpoint", f"the log does not lead to the root of checkpoint {point.size}")
@@ -265,7 +268,7 @@ class Scan:
     def _state_in_archive(self, leaf: int, row: StoredRow) -> bytes | None:
         """The state of an archived row; None when it cannot be read, which is told."""
         try:
-            state, event_id = self._rows.archived_state(row[0])
+            state, event_id = self._store.archived_state(row[0])
         except ArchiveUnreadable as error:
             if error.changed:
                 self._find("archive", "the archive holds another state than the one that was sealed", leaf, row)
@@ -277,7 +280,7 @@ class Scan:
 
     def _look_at_the_rest(self, after: int) -> None:
         """What is not sealed yet."""
-        while rows := self._rows.rows_after(after, CHUNK):
+        while rows := self._store.rows_after(after, CHUNK):
             if self.unsealed_since_ms is None:
                 self.unsealed_since_ms = _whole(rows[0][7])
             self.unsealed += len(rows)

@@ -9,36 +9,19 @@ import threading
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from functools import cache
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 from redrive.domain.errors import InvalidValue, SealRefused
+from redrive.evidence.keys import KeyFile
 from redrive.evidence.leaves import leaves_of
+from redrive.evidence.log_store import LogEvidence
 from redrive.evidence.merkle import HASH_BYTES, TILE_WIDTH, Frontier, TiledTree, TileReader, TreeDamaged
-from redrive.evidence.notes import Checkpoint, Note, Signer, Verifier, parse_checkpoint, parse_note, signed, verified_by
-from redrive.evidence.store import Addition, LeafRows, Outrun, StoredCheckpoint, StoredRow, TreeStore
+from redrive.evidence.notes import Checkpoint, Note, parse_checkpoint, parse_note, signed, verified_by
+from redrive.evidence.pins import PinFile
+from redrive.evidence.store import Addition, Outrun, StoredCheckpoint, StoredRow
 
 MOST_PER_CHECKPOINT = 4_096
 MOST_OUTRUN = 100
-
-
-class Keys(Protocol):
-    """The keys of who seals."""
-
-    def signers(self, last: Note | None) -> Sequence[Signer]:
-        """Who signs the checkpoint after *last*: nobody when there is no key, two after a rotation."""
-
-    def verifiers(self) -> Sequence[Verifier]:
-        """The public keys, old ones too."""
-
-
-class Pin(Protocol):
-    """The last checkpoint as it is kept outside of the database."""
-
-    def read(self) -> Checkpoint | None:
-        """What is pinned. Raises SealRefused when that cannot be told."""
-
-    def advance(self, note: str) -> None:
-        """Pin a later checkpoint; an earlier one changes nothing."""
 
 
 class _Sealed(NamedTuple):
@@ -55,9 +38,9 @@ class Sealing:
     """Seals one log. Any number of processes may do so at a time: each goes on from what the others wrote."""
 
     def __init__(
-        self, rows: LeafRows, tree: TreeStore, *, origin: str, clock: Callable[[], int], keys: Keys, pin: Pin | None
+        self, store: LogEvidence, *, origin: str, clock: Callable[[], int], keys: KeyFile, pin: PinFile | None
     ) -> None:
-        self._rows, self._tree, self._keys, self._pin = rows, tree, keys, pin
+        self._store, self._keys, self._pin = store, keys, pin
         self._origin, self._clock = origin, clock
         self._lock = threading.Lock()
         self._mine = ""
@@ -81,22 +64,22 @@ class Sealing:
     def _seal_some(self) -> "_Sealed":
         """Write one checkpoint, if there is anything to seal. Raises Outrun, SealRefused."""
         pinned = self._pin.read() if self._pin else None  # before the tree: what is pinned was in it by then
-        last = self._tree.last()
+        last = self._store.last()
         self._require_forward(last)
-        rows = self._rows.leaf_rows_after(last.position if last else 0, MOST_PER_CHECKPOINT)
+        rows = self._store.leaf_rows_after(last.position if last else 0, MOST_PER_CHECKPOINT)
         if not rows and self._is_known(last, pinned):
             return _Sealed(last, more=False)
-        tile = cache(self._tree.tile)  # what was found sound is what is gone on from
+        tile = cache(self._store.tile)  # what was found sound is what is gone on from
         try:
             frontier = self._checked(last, pinned, tile)
         except SealRefused:
-            if self._tree.last() != last:
+            if self._store.last() != last:
                 raise Outrun from None  # it was looked at while another sealer wrote
             raise
         if rows:
             last = self._add(last, frontier, rows, tile)
         else:
-            self._tree.make_durable()  # another process wrote it: what is pinned or handed over must outlive a crash
+            self._store.make_durable()  # another process wrote it: what is pinned or handed over must outlive a crash
         self._settled(last)
         return _Sealed(last, more=bool(rows))
 
@@ -136,7 +119,7 @@ class Sealing:
             raise SealRefused(f"{damaged}: run redrive verify") from None
         if last is not None:
             self._require_sound(last, frontier)
-        if (leaves := self._tree.leaf_count()) != size:
+        if (leaves := self._store.leaf_count()) != size:
             raise SealRefused(f"the tree has {leaves} leaves, its last checkpoint {size}")
         if pinned is not None:
             self._require_pinned(pinned, size, pinned_root)
@@ -207,7 +190,7 @@ class Sealing:
         next_key = signers[-1].verifier if len(signers) > 1 else None
         note = signed(Checkpoint(self._origin, frontier.size, root).text(next_key), signers)
         checkpoint = StoredCheckpoint(frontier.size, size, position, root, str(note), self._clock())
-        self._tree.add(Addition(checkpoint, [row[0] for row in rows], tiles))
+        self._store.add(Addition(checkpoint, [row[0] for row in rows], tiles))
         self._remember_edge(frontier, tiles)
         self._written = (checkpoint.note, note)
         return checkpoint

@@ -13,7 +13,7 @@ from redrive.ledger.storage_errors import storage_errors
 
 
 class SqliteEvidence(LogEvidence):
-    """``StoredRows`` and ``TreeStore`` of one log in SQLite. Reading uses the connection of the calling thread."""
+    """The rows and the tree of one log in SQLite. Reading uses the connection of the calling thread."""
 
     _checkpoint = (
         "SELECT size, previous_size, CASE typeof(position) WHEN 'integer' THEN position ELSE -1 END, root, note, "

@@ -6,6 +6,7 @@ from struct import Struct
 from typing import NamedTuple, Protocol
 
 from redrive.evidence.merkle import HASH_BYTES, TILE_WIDTH
+from redrive.other_process import Words
 
 CHUNK = 4 * TILE_WIDTH
 _SOUND = Struct(">IQQQQ")
@@ -19,13 +20,6 @@ class Leaves(Protocol):
 
     def tile(self, level: int, tile: int) -> bytes:
         """The hashes of a tile, none when it is not there."""
-
-
-class Pipe(Protocol):
-    """Where one process hears another."""
-
-    def read(self, size: int, /) -> bytes:
-        """So many bytes; fewer when there are no more."""
 
 
 class Expected(NamedTuple):
@@ -74,19 +68,12 @@ def told(sound: Sound | None) -> bytes:
     return _SOUND.pack(len(hashes), after, last, first_ms, last_ms) + b"".join(hashes)
 
 
-def heard(pipe: Pipe) -> Sound | None:
+def heard(words: Words) -> Sound | None:
     """The next stretch that is told. Raises EOFError when there is no more."""
-    count, after, last, first_ms, last_ms = _SOUND.unpack(_exactly(pipe, _SOUND.size))
+    count, after, last, first_ms, last_ms = _SOUND.unpack(words.exactly(_SOUND.size))
     if count > CHUNK:
         raise EOFError("somebody else is talking")
-    return Sound(after, last, first_ms, last_ms, _hashes(_exactly(pipe, count * HASH_BYTES), count)) if count else None
-
-
-def _exactly(pipe: Pipe, size: int) -> bytes:
-    read = pipe.read(size)
-    if len(read) < size:
-        raise EOFError("nothing more is told")
-    return read
+    return Sound(after, last, first_ms, last_ms, _hashes(words.exactly(count * HASH_BYTES), count)) if count else None
 
 
 def _hashes(tiles: bytes, count: int) -> list[bytes]:

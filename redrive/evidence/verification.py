@@ -62,7 +62,7 @@ def verify(
     trust = Trust(origin, policy.trusted, engine.evidence.keys.verifiers())
     sizes = [claim.checkpoint.size for claim in claims]
     with ahead(store.file(), last.size if last else 0) as told, ThreadPoolExecutor(1, "redrive-verify") as aside:
-        scan = Scan(store, store, last or _NOTHING, sizes, trust.look, _floors(claims, policy), told)
+        scan = Scan(store, last or _NOTHING, sizes, trust.look, _floors(claims, policy), told)
         faults = aside.submit(store.faults)
         scan.run()
     case.findings += scan.findings

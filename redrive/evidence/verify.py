@@ -149,9 +149,9 @@ def base64_of(text: str, size: int | None = None) -> bytes:
     return value
 
 
-def number_of(text: str, most: int = 2**63 - 1) -> int:
+def number_of(text: str) -> int:
     """The number that *text* spells in decimal, without sign or leading zeros."""
-    need(re.fullmatch(r"0|[1-9][0-9]{0,18}", text, re.ASCII) and int(text) <= most, f"{text[:60]!r} is no number")
+    need(re.fullmatch(r"0|[1-9][0-9]{0,18}", text, re.ASCII) and int(text) < 2**63, f"{text[:60]!r} is no number")
     return int(text)
 
 

@@ -2,7 +2,7 @@
 
 import json
 import re
-from pathlib import PurePath
+from pathlib import Path, PurePath
 from typing import Any
 
 from redrive.domain.errors import InvalidValue
@@ -14,6 +14,21 @@ _ESCAPES = re.compile(
     r"\\\\|\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|\\u[dD][89a-fA-F][0-9a-fA-F]{2}"
 )
 _ONE_ESCAPE = len(r"\ud800")
+
+
+def read_document(file: Path, what: str, most: int) -> Any:
+    """The document in a file of at most *most* bytes; None in an empty one. Raises InvalidValue, which calls the file
+    *what*."""
+    try:
+        with file.open("rb") as opened:
+            raw = opened.read(most + 1)
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise InvalidValue(what, str(file), f"a file that can be read ({reason})") from None
+    if len(raw) > most:
+        raise InvalidValue(what, file.name, f"at most {most} bytes")
+    text = decoded(raw, file.name)
+    return load_document(text, file.name) if text.strip() else None
 
 
 def decoded(source: str | bytes, name: str) -> str:
@@ -44,7 +59,7 @@ def load_document(text: str, name: str) -> Any:
 
 def _load_json(text: str, name: str) -> Any:
     try:
-        return json.loads(_ESCAPES.sub(_whole_escape, text), object_pairs_hook=_object)
+        return json.loads(_ESCAPES.sub(_whole_escape, text), object_pairs_hook=each_key_once)
     except (json.JSONDecodeError, InvalidValue):
         raise
     except RecursionError:
@@ -58,11 +73,12 @@ def _whole_escape(match: re.Match[str]) -> str:
     return r"\ufffd" if len(found) == _ONE_ESCAPE else found
 
 
-def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """Python keeps the last of two equal keys silently; a person who wrote both meant something else."""
+def each_key_once(pairs: list[tuple[str, Any]], field: str = "key") -> dict[str, Any]:
+    """An object of JSON. Python keeps the last of two equal keys silently; a person who wrote both meant something
+    else. Raises InvalidValue, which names *field*."""
     built = dict(pairs)
     if len(built) < len(pairs):
         seen: set[str] = set()
         twice = next(key for key, _ in pairs if key in seen or seen.add(key))  # type: ignore[func-returns-value]
-        raise InvalidValue("key", twice[:80], "each key once in an object")
+        raise InvalidValue(field, twice[:80], "each key once in an object")
     return built

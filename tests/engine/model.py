@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 from redrive import Engine, Recorded, RunId, StreamUnreadable
 from redrive.domain.compensation import events as cp
@@ -16,23 +17,25 @@ from redrive.domain.run import wait_events as w
 from redrive.domain.run.attempts import startable
 from redrive.domain.run.holding import waits_for_room
 from redrive.domain.run.state import FINAL, Status
+from redrive.faults import oracles
 from redrive.forensics.decided_again.replay_check import replay_check
 from redrive.projections.view import View
+
+OF_EVENTS = (
+    oracles.one_success, oracles.fenced, oracles.nothing_follows_the_end, oracles.sent_once, oracles.well_ordered
+)  # fmt: skip
+"""Oracles of simulations that look at nothing but the log."""
+NOBODY: Any = None
 
 
 def check_log(engine: Engine, *, of_other_code: bool = False) -> None:
     """Every invariant that one pass over the log can show. *of_other_code*: its decisions are not those of today."""
     events = [event for batch in engine.ledger.replay() for event in batch]
-    one_success_per_node_and_generation(events)
-    claims_never_overlap(events)
-    nothing_follows_the_end(events)
+    assert [said for oracle in OF_EVENTS for said in oracle(NOBODY, events)] == []
     dispatches_stay_within_the_budget(events)
-    versions_are_dense(events)
-    recorded_times_never_go_back(events)
     each_request_ends_once(events)
     stateful_waits_stand_where_they_are_counted(engine, events)
     what_could_start_is_due(engine, events)
-    nothing_is_sent_twice(events)
     receipts_stay(events)
     compensations_run_one_after_the_other(events)
     effects_are_what_their_letters_say(engine, events)
@@ -67,62 +70,11 @@ def check_capacity(engine: Engine) -> None:
     assert capacity.waiters() == by_the_log.waiters
 
 
-def one_success_per_node_and_generation(events: Iterable[Recorded]) -> None:
-    """No node succeeds twice in a generation."""
-    generation: Counter[str] = Counter()
-    seen: set[tuple[str, int, str]] = set()
-    for event in events:
-        match event.event:
-            case e.RunRequeued():
-                generation[event.stream] += 1
-            case e.AttemptSucceeded(node=node) | w.ApprovalGiven(node=node) | w.WaitEnded(node=node):
-                success = (event.stream, generation[event.stream], node)
-                assert success not in seen
-                seen.add(success)
-
-
-def claims_never_overlap(events: Iterable[Recorded]) -> None:
-    """Epochs rise by one, and every attempt starts and ends under the epoch that is in force."""
-    epochs: Counter[str] = Counter()
-    for event in events:
-        match event.event:
-            case e.RunClaimed(epoch=epoch):
-                assert epoch == epochs[event.stream] + 1
-                epochs[event.stream] = epoch
-            case e.AttemptStarted() | e.AttemptSucceeded() | e.AttemptFailed() | e.AttemptSnoozed():
-                assert event.event.epoch == epochs[event.stream]
-
-
-def nothing_follows_the_end(events: Iterable[Recorded]) -> None:
-    """Completed and cancelled are final."""
-    ended: set[str] = set()
-    for event in events:
-        assert event.stream not in ended or isinstance(event.event, e.NoteAdded)
-        if isinstance(event.event, (e.RunCompleted, e.RunCancelled)):
-            ended.add(event.stream)
-
-
 def dispatches_stay_within_the_budget(events: Iterable[Recorded]) -> None:
     """No dead letter is dispatched more often than policy and grants allow."""
     for event in events:
         if isinstance(event.event, dl.DeadLetterRetryDispatched):
             assert event.event.count <= event.event.budget
-
-
-def versions_are_dense(events: Iterable[Recorded]) -> None:
-    """Each stream counts from 1 without a hole."""
-    heads: Counter[str] = Counter()
-    for event in events:
-        heads[event.stream] += 1
-        assert event.version == heads[event.stream]
-
-
-def recorded_times_never_go_back(events: Iterable[Recorded]) -> None:
-    """Positions and recorded times rise together, whatever the clock did."""
-    last = 0
-    for event in events:
-        assert event.recorded_at_ms >= last
-        last = event.recorded_at_ms
 
 
 def each_request_ends_once(events: Iterable[Recorded]) -> None:
@@ -174,25 +126,6 @@ def what_could_start_is_due(engine: Engine, events: Sequence[Recorded]) -> None:
         free = [node for node in startable(run, now_ms) if not waits_for_room(run, node)]
         assert not free or (run.due_ms is not None and run.due_ms <= now_ms), (id_, free, run.due_ms, run.held_by)
         assert run.due_ms is not None or run.held_by, (id_, "nobody would ever look at it")
-
-
-def nothing_is_sent_twice(events: Iterable[Recorded]) -> None:
-    """A try is intended only when the one before is known not to have happened; and never after a success."""
-    open_: dict[str, int] = {}
-    done: set[str] = set()
-    for event in events:
-        match event.event:
-            case fx.EffectIntended(try_number=number):
-                assert event.stream not in open_, "a try is live or unknown"
-                assert event.stream not in done, "it was done"
-                open_[event.stream] = number
-            case fx.EffectFailed(try_number=number) if open_.get(event.stream) == number:
-                del open_[event.stream]
-            case fx.EffectReconciled(outcome="did_not_happen"):
-                del open_[event.stream]
-            case fx.EffectSucceeded() | fx.EffectReconciled(outcome="succeeded"):
-                open_.pop(event.stream, None)
-                done.add(event.stream)
 
 
 def receipts_stay(events: Iterable[Recorded]) -> None:

@@ -6,6 +6,8 @@ Each is a function that changes the file and says what verify must name: a leaf,
 import random
 import sqlite3
 from collections.abc import Callable, Iterator
+from contextlib import closing
+from pathlib import Path
 from typing import Any, NamedTuple
 
 Connection = sqlite3.Connection
@@ -25,6 +27,15 @@ def rows(connection: Connection) -> list[tuple[Any, ...]]:
         "SELECT position, originator_id, originator_version, topic, state, tenant, correlation, recorded_at_ms "
         "FROM events ORDER BY position"
     ).fetchall()
+
+
+def of_each_kind(path: Path, count: int, seed: int) -> list[Mutation]:
+    """So many of each, for the log at *path*."""
+    dice = random.Random(seed)
+    with closing(sqlite3.connect(path)) as connection:
+        log = rows(connection)
+        kinds = (bytes_of_states, columns, orders)
+        return [*(one for kind in kinds for one in kind(log, dice, count)), *trees(connection, dice, count)]
 
 
 def bytes_of_states(log: list[tuple[Any, ...]], dice: random.Random, count: int) -> Iterator[Mutation]:

@@ -1,6 +1,5 @@
 """Reading ahead in a second process: what is found is what one process finds, whatever becomes of the other."""
 
-import random
 import shutil
 import sqlite3
 import sys
@@ -102,31 +101,14 @@ def test_most_of_a_sound_log_is_not_read_again(wide: Sealed, started: Started, m
     assert [limit for limit in read if limit == CHUNK] == [*left, CHUNK]  # the last one looks beyond the tree
 
 
-def changed(sealed: Sealed, mutation: Mutation) -> None:
-    """Do it, for everybody to see."""
-    with sealed.tampering() as connection:
-        mutation.do(connection)
-
-
-def some(sealed: Sealed, count: int, seed: int) -> list[Mutation]:
-    """Mutations of each kind."""
-    dice = random.Random(seed)
-    with closing(sqlite3.connect(sealed.path)) as connection:
-        log = tampering.rows(connection)
-        kinds = (tampering.bytes_of_states, tampering.columns, tampering.orders)
-        return [
-            *(mutation for kind in kinds for mutation in kind(log, dice, count)),
-            *tampering.trees(connection, dice, count),
-        ]
-
-
 def found_otherwise(template: Path, folder: Path, mutations: list[Mutation]) -> list[str]:
     """Those after which two processes tell something else than one."""
     wrong = []
     for number, mutation in enumerate(mutations):
         sealed = Sealed(folder / str(number))
         shutil.copytree(template, sealed.folder)
-        changed(sealed, mutation)
+        with sealed.tampering() as connection:
+            mutation.do(connection)
         if report_of(sealed) != alone(sealed):
             wrong.append(mutation.name)
         shutil.rmtree(sealed.folder)
@@ -135,7 +117,7 @@ def found_otherwise(template: Path, folder: Path, mutations: list[Mutation]) -> 
 
 def test_what_was_tampered_with(wide_template: Path, tmp_path: Path, started: Started) -> None:
     """The same findings, in the same order, with the same words."""
-    mutations = some(Sealed(wide_template), 1, seed=1)
+    mutations = tampering.of_each_kind(Sealed(wide_template).path, 1, seed=1)
     assert found_otherwise(wide_template, tmp_path, mutations) == []
     assert len(started) == len(mutations)
 
@@ -144,7 +126,7 @@ def test_what_was_tampered_with(wide_template: Path, tmp_path: Path, started: St
 @pytest.mark.timeout(1800)
 def test_what_was_tampered_with_in_many_ways(wide_template: Path, tmp_path: Path, started: Started) -> None:
     """The same, of more."""
-    mutations = some(Sealed(wide_template), 12, seed=2)
+    mutations = tampering.of_each_kind(Sealed(wide_template).path, 12, seed=2)
     assert found_otherwise(wide_template, tmp_path, mutations) == []
 
 

@@ -16,6 +16,7 @@ from redrive.evidence.leaves import leaf_of_row
 from redrive.evidence.notes import Checkpoint, Note, Signature
 from redrive.evidence.outside import Claim
 from redrive.evidence.scan import Scan
+from redrive.evidence.sqlite_store import SqliteEvidence
 from redrive.evidence.store import Archived, StoredRow
 from redrive.evidence.trust import Trust
 from redrive.ledger.mapper import event_id_of
@@ -73,37 +74,29 @@ def test_a_state_without_an_envelope(state: bytes) -> None:
         differing_column(state, "t", "c")
 
 
-class ArchivedRows:
+class ArchivedRows(SqliteEvidence):
     """The rows of a log, whose older states were moved elsewhere."""
-
-    def __init__(self, engine: redrive.Engine) -> None:
-        self._store = engine.evidence.store
 
     def rows_after(self, position: float, limit: int) -> Sequence[StoredRow]:
         """With what remains of an archived state."""
-        rows = self._store.rows_after(position, limit)
         return [
             (*row[:4], Archived(len(row[4]), sha256(row[4]).digest()), *row[5:]) if row[0] <= 300 else row
-            for row in rows
+            for row in super().rows_after(position, limit)
         ]
 
     def archived_state(self, position: int) -> tuple[bytes, object]:
         """From where it was moved to."""
-        state: bytes = self._store.rows_after(position - 1, 1)[0][4]
+        state: bytes = super().rows_after(position - 1, 1)[0][4]
         return state, event_id_of(state)
-
-    def last_position(self) -> int:
-        """The last position of the log."""
-        return self._store.last_position()
 
 
 def test_archived_states_are_checked_by_their_digests(sealed: Sealed) -> None:
     """Their leaves are the same."""
     with sealed.open() as engine:
-        rows, store, last = ArchivedRows(engine), engine.evidence.store, engine.evidence.store.last()
+        rows, store, last = ArchivedRows(engine.ledger), engine.evidence.store, engine.evidence.store.last()
         assert last is not None
         assert leaf_of_row(rows.rows_after(0, 1)[0]) == leaf_of_row(store.rows_after(0, 1)[0])
-        scan = Scan(rows, store, last, [], Trust(engine.evidence.origin, [], []).look)
+        scan = Scan(rows, last, [], Trust(engine.evidence.origin, [], []).look)
         scan.run()
         assert (scan.findings, scan.matched, scan.archived) == ([], last.size, 300)
 

@@ -1,6 +1,5 @@
 """Tampering is found: by the thousand, on a real log, with the leaf named; or it is declared beyond what is found."""
 
-import random
 import shutil
 import sqlite3
 from contextlib import closing
@@ -22,19 +21,6 @@ def report_of(sealed: Sealed, *, pin: bool = True, policy: redrive.VerifyPolicy 
     """What verifying finds; views and agenda have tests of their own."""
     with sealed.open(pin=pin) as engine:
         return engine.verify(policy, views=False, agenda=False)
-
-
-def mutations(sealed: Sealed, count: int, seed: int) -> list[Mutation]:
-    """So many of each kind."""
-    dice = random.Random(seed)
-    with closing(sqlite3.connect(sealed.path)) as connection:
-        log = tampering.rows(connection)
-        return [
-            *tampering.bytes_of_states(log, dice, count),
-            *tampering.columns(log, dice, count),
-            *tampering.orders(log, dice, count),
-            *tampering.trees(connection, dice, count),
-        ]
 
 
 def undetected(sealed: Sealed, found: list[Mutation]) -> list[str]:
@@ -64,7 +50,7 @@ def verified(engine: redrive.Engine, connection: sqlite3.Connection) -> redrive.
 
 def test_mutations_are_found_and_named(sealed: Sealed) -> None:
     """Bytes, columns, types, order, tiles, leaves, checkpoints: a sample."""
-    assert undetected(sealed, mutations(sealed, 25, seed=1)) == []
+    assert undetected(sealed, tampering.of_each_kind(sealed.path, 25, seed=1)) == []
 
 
 @pytest.mark.long
@@ -72,7 +58,7 @@ def test_mutations_are_found_and_named(sealed: Sealed) -> None:
 @pytest.mark.parametrize("seed", range(2, 6))
 def test_thousands_of_mutations_are_found_and_named(sealed: Sealed, seed: int) -> None:
     """The same, by the thousand."""
-    assert undetected(sealed, mutations(sealed, 250, seed)) == []
+    assert undetected(sealed, tampering.of_each_kind(sealed.path, 250, seed)) == []
 
 
 def test_an_untouched_log_is_verified(sealed: Sealed) -> None:

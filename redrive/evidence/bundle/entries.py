@@ -132,15 +132,14 @@ def _are_texts(*values: object) -> bool:
     return all(isinstance(value, str) and value.encode("utf-8", "replace").decode() == value for value in values)
 
 
-def is_foreign(entry: Entry) -> bool:
-    """Whether the state says nothing of the tenant and correlation that the entry repeats. Raises InvalidValue when it
-    says something else."""
+def require_own(entry: Entry) -> None:
+    """Raise InvalidValue when the state says another tenant or correlation than the entry repeats; one without an
+    envelope of ours says nothing of them."""
     try:
         envelope = json.loads(entry.state or b"")
     except (ValueError, RecursionError):
-        return True
+        return
     if not isinstance(envelope, dict) or not {"tenant", "correlation"} <= envelope.keys():
-        return True
+        return
     if (envelope["tenant"], envelope["correlation"]) != (entry.tenant, entry.correlation):
         broken(f"the tenant or correlation at position {entry.position} is not that of its state")
-    return False

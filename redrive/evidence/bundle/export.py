@@ -16,8 +16,9 @@ from redrive.evidence.bundle.archive import Archive, canonical_line
 from redrive.evidence.bundle.contents import Contents
 from redrive.evidence.bundle.entries import line_of
 from redrive.evidence.bundle.proofs import Span, consistency_file, range_file, range_proof, single_file
-from redrive.evidence.bundle.selection import SealedRows, Selection, index_from, rows_at, rows_of
+from redrive.evidence.bundle.selection import Selection, index_from, rows_at, rows_of
 from redrive.evidence.bundle.wording import instructions
+from redrive.evidence.log_store import LogEvidence
 from redrive.evidence.merkle import EMPTY_ROOT, TiledTree, is_included
 from redrive.evidence.notes import Checkpoint, Verifier, parse_checkpoint, parse_note
 from redrive.evidence.store import StoredCheckpoint, StoredRow
@@ -65,8 +66,9 @@ class HashedFile:
         return self._file.write(data)
 
 
-def parse_since(source: SealedRows, sealed: StoredCheckpoint, given: str | bytes) -> Since:
-    """The earlier checkpoint that was *given*, when the tree has grown from it. Raises InvalidValue."""
+def parse_since(source: LogEvidence, sealed: StoredCheckpoint, given: str | bytes) -> Since:
+    """The earlier checkpoint that was *given*, when the tree has grown from it. Raises InvalidValue; SealRefused
+    when it has not."""
     note = parse_note(given)
     old, new = parse_checkpoint(note.text), parse_checkpoint(parse_note(sealed.note).text)
     if old.origin != new.origin or old.size > new.size:
@@ -77,7 +79,7 @@ def parse_since(source: SealedRows, sealed: StoredCheckpoint, given: str | bytes
     return Since(str(note), old)
 
 
-def write_bundle(source: SealedRows, order: Order, file: HashedFile) -> None:
+def write_bundle(source: LogEvidence, order: Order, file: HashedFile) -> None:
     """Write the bundle that was ordered. The memory that it takes does not depend on the length of a range.
 
     Raises SealRefused when the log is not what was sealed.
@@ -86,7 +88,7 @@ def write_bundle(source: SealedRows, order: Order, file: HashedFile) -> None:
 
 
 class _Writer:
-    def __init__(self, source: SealedRows, order: Order, archive: Archive) -> None:
+    def __init__(self, source: LogEvidence, order: Order, archive: Archive) -> None:
         self._source, self._order, self._archive = source, order, archive
         self._size = order.sealed.size
         self._note = order.sealed.note.encode()

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, BinaryIO, cast
 
 from redrive.domain.errors import InvalidValue, StorageError
 from redrive.evidence.bundle.export import HashedFile, Order, Since, parse_since, write_bundle
-from redrive.evidence.bundle.selection import SealedRows, Selection, select_positions, select_run, select_since
+from redrive.evidence.bundle.selection import Selection, select_positions, select_run, select_since
+from redrive.evidence.log_store import LogEvidence
 from redrive.evidence.notes import parse_note
 from redrive.evidence.store import StoredCheckpoint
 from redrive.forensics.footing import Footing, footing
@@ -59,7 +60,7 @@ class Wanted:
 
 
 def export_bundle(engine: "Engine", to: "str | Path | BinaryIO", wanted: Wanted, *, force: bool) -> ExportReport:
-    """Write what is *wanted* to *to*."""
+    """Write what is *wanted* to *to*. Raises InvalidValue for an empty log, NotFound, SealRefused, StorageError."""
     with _file_at(to, force=force) as file:
         sealed = engine.seal()
         if sealed is None:
@@ -94,7 +95,7 @@ def export_bundle(engine: "Engine", to: "str | Path | BinaryIO", wanted: Wanted,
 
 
 def _selected(
-    engine: "Engine", source: SealedRows, sealed: StoredCheckpoint, wanted: Wanted, since: Since | None
+    engine: "Engine", source: LogEvidence, sealed: StoredCheckpoint, wanted: Wanted, since: Since | None
 ) -> Selection:
     ledger = engine.ledger
     if wanted.run is not None:

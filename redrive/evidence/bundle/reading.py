@@ -9,7 +9,7 @@ from redrive.domain.errors import InvalidValue
 from redrive.domain.values import JsonValue
 from redrive.evidence.bundle.archive import MANIFEST, Member, broken, canonical_line, checked_manifest, members
 from redrive.evidence.bundle.contents import Contents, named_keys, read_contents
-from redrive.evidence.bundle.entries import Entry, entry_of, is_foreign
+from redrive.evidence.bundle.entries import Entry, entry_of, require_own
 from redrive.evidence.bundle.proofs import Span, read_consistency, read_range, read_single
 from redrive.evidence.merkle import is_consistent, is_included
 from redrive.evidence.notes import Checkpoint, Note, Verifier, parse_checkpoint, parse_note
@@ -23,8 +23,7 @@ NEEDED = ("VERIFY.md", "bundle.json", "checkpoint", "policy.json", "verify.py")
 @dataclass
 class Found:
     """What a bundle holds, every part of it in agreement with every other. *gaps*: versions of a stream between which
-    others are missing. *foreign* entries have states that do not name their tenant; *left_out* are those without one.
-    *begun_before* counts streams whose beginning is not there.
+    others are missing. *left_out* counts entries without a state, *begun_before* streams whose beginning is not there,
     *singles* and *spans* count proofs."""
 
     contents: Contents
@@ -34,7 +33,6 @@ class Found:
     entries: int = 0
     singles: int = 0
     spans: int = 0
-    foreign: int = 0
     left_out: int = 0
     begun_before: int = 0
     recorded_ms: tuple[int, int] = (0, 0)
@@ -140,7 +138,7 @@ class _Reading:
             if entry.state is None:
                 found.left_out += 1
             else:
-                found.foreign += is_foreign(entry)
+                require_own(entry)
             self._keep(entry)
             if self._take is not None:
                 self._take(entry)

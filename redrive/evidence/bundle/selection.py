@@ -3,22 +3,18 @@
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
 
 from redrive.domain.errors import InvalidValue, NotFound
 from redrive.domain.identity import FlowDigest, PolicyId, Tenant, flow_stream_of, policy_stream_of
 from redrive.domain.values import JsonValue, clean_name
-from redrive.evidence.store import StoredCheckpoint, StoredRow, StoredRows, TreeStore
+from redrive.evidence.log_store import LogEvidence
+from redrive.evidence.store import StoredCheckpoint, StoredRow
 from redrive.ledger.limit_book import LIMITS_STREAM
 from redrive.ledger.mapper import tenant_named
 from redrive.ledger.readable import ReadableLog
 
 PAGE = 1_000
 _NAMED = re.compile(rb'"(flow|policy|classifier)":"([0-9A-Za-z._:/-]{1,200})"')
-
-
-class SealedRows(StoredRows, TreeStore, Protocol):
-    """The rows of a log, and the tree over them."""
 
 
 @dataclass(frozen=True)
@@ -59,7 +55,7 @@ def _stream_of(tenant: Tenant, kind: bytes, name: str) -> str:
     return flow_stream_of(tenant, FlowDigest(name)) if kind == b"flow" else policy_stream_of(tenant, PolicyId(name))
 
 
-def select_run(source: SealedRows, log: ReadableLog, sealed: StoredCheckpoint, run: str) -> Selection:
+def select_run(source: LogEvidence, log: ReadableLog, sealed: StoredCheckpoint, run: str) -> Selection:
     """Every event of a run, of its effects, dead letters and compensations, with what they name; given the id of one of
     these, of the run that it belongs to. Raises NotFound."""
     run = _belonging(log, clean_name(run, "run"))
@@ -92,7 +88,7 @@ def _belonging(log: ReadableLog, id_: str) -> str:
 
 
 def select_positions(
-    source: SealedRows, log: ReadableLog, sealed: StoredCheckpoint, first: int, last: int
+    source: LogEvidence, log: ReadableLog, sealed: StoredCheckpoint, first: int, last: int
 ) -> Selection:
     """Every event from position *first* to *last*, with what they name of what came before. Raises InvalidValue."""
     for value in (first, last):
@@ -104,14 +100,14 @@ def select_positions(
     return _range(source, log, begin, end, {"positions": [first, last]})
 
 
-def select_since(source: SealedRows, log: ReadableLog, sealed: StoredCheckpoint, size: int) -> Selection:
+def select_since(source: LogEvidence, log: ReadableLog, sealed: StoredCheckpoint, size: int) -> Selection:
     """Every event beyond the first *size* leaves, with what they name of what came before. Raises InvalidValue."""
     if size >= sealed.size:
         raise InvalidValue("since", size, f"a checkpoint of fewer leaves than the last one, which has {sealed.size}")
     return _range(source, log, size, sealed.size, {"since": size})
 
 
-def _range(source: SealedRows, log: ReadableLog, begin: int, end: int, told: dict[str, JsonValue]) -> Selection:
+def _range(source: LogEvidence, log: ReadableLog, begin: int, end: int, told: dict[str, JsonValue]) -> Selection:
     first = position_of(source, begin)
     singles: set[int] = set()
     if begin:
@@ -128,13 +124,13 @@ def _positions(log: ReadableLog, streams: Iterable[str], before: int) -> set[int
     return {event.position for stream in streams for event in log.stream(stream) if event.position < before}
 
 
-def position_of(source: TreeStore, index: int) -> int:
+def position_of(source: LogEvidence, index: int) -> int:
     """The position of a leaf that there is."""
     (found,) = source.leaves(index, 1)
     return found[1]
 
 
-def index_from(source: TreeStore, size: int, position: int) -> int:
+def index_from(source: LogEvidence, size: int, position: int) -> int:
     """The first of *size* leaves whose position is *position* or beyond; *size* when there is none."""
     guess = position - 1  # where the log has no gaps
     if 0 <= guess < size and position_of(source, guess) == position:
@@ -149,7 +145,7 @@ def index_from(source: TreeStore, size: int, position: int) -> int:
     return low
 
 
-def rows_of(source: SealedRows, begin: int, end: int) -> Iterator[StoredRow]:
+def rows_of(source: LogEvidence, begin: int, end: int) -> Iterator[StoredRow]:
     """The rows of leaves *begin* to before *end*, as long as there are any."""
     left = end - begin
     after = position_of(source, begin) - 1 if left else 0
@@ -158,7 +154,7 @@ def rows_of(source: SealedRows, begin: int, end: int) -> Iterator[StoredRow]:
         after, left = rows[-1][0], left - len(rows)
 
 
-def rows_at(source: StoredRows, positions: Sequence[int]) -> Iterator[StoredRow]:
+def rows_at(source: LogEvidence, positions: Sequence[int]) -> Iterator[StoredRow]:
     """The rows at *positions*, which ascend; those that follow one another are read together."""
     at = 0
     while at < len(positions):

@@ -76,7 +76,8 @@ def _accepted(wanted: str, given: str, known: Mapping[Any, Any]) -> str:
 
 def changes(ledger: "LogLedger", of: Found, getter: Getter) -> Iterator[tuple[Recorded, Any, Any]]:
     """Every event that changed a field, with what it was before and after. Raises StreamReadOnly when an event of the
-    stream is of a version that is not known here, for what it changed cannot be known."""
+    stream is of a version that is not known here, for what it changed cannot be known; StreamDamaged when one does
+    not follow from those before."""
     state = _blank(ledger, of)
     before: Any = None
     for one in own_events(ledger, of):

@@ -144,25 +144,23 @@ def _draw_of(event: Any) -> float | None:
 def unreadable(streams: Streams, together: Sequence[Recorded]) -> str:
     """Why a decision cannot be made again: it is about a stream that this version cannot read in full, about one whose
     beginning an evidence bundle does not hold, or one whose payload was gone by then. Empty when it can be."""
-    before, seen = together[0].position, set[str]()
+    before = together[0].position
     if streams.erasures.came_before(together[0].correlation, before):
         return ERASED
+    seen: set[str] = {one.stream for one in together if one.version == 1}  # what begins here is read with it
     for recorded in together:
         if isinstance(recorded.event, UnknownEvent):
             return UNREADABLE
-        for id_ in (recorded.stream, recorded.correlation):
-            begins = recorded.version == 1 and id_ == recorded.stream
-            if id_ in seen or begins or recorded.event.__class__ in RECORDS:
-                if begins and streams.lacks_flow(recorded):
-                    return ELSEWHERE
+        if streams.lacks_flow(recorded):
+            return ELSEWHERE
+        for id_ in () if recorded.event.__class__ in RECORDS else (recorded.stream, recorded.correlation):
+            if id_ in seen:
                 continue
             seen.add(id_)
             stream = streams.get(id_, before)
-            if stream is None and not any(one.stream == id_ and one.version == 1 for one in together):
+            if stream is None or not stream.whole:
                 return ELSEWHERE
-            if stream is not None and not stream.whole:
-                return ELSEWHERE
-            if stream is not None and (stream.unknown or stream.state is None):
+            if stream.unknown or stream.state is None:
                 return UNREADABLE
     return ""
 

@@ -8,6 +8,6 @@
   the world did; a ``course`` is played by the ordinary commands on ``paper``, in the order of what ``starts`` next
   (``readiness`` tells what may), with ``effects_again``, and ``fates`` for attempts that never were.
 - All its courses: ``bounds``, or ``widest`` when they are too many to play.
-- Answered: a ``report``, of ``sums`` over runs and ``load`` over time; ``load_plot`` draws it. The ``counterfactual``
-  answer has views besides, folded from a ``counterfactual_log``.
+- Answered: a ``report``, of numbers and of load over time; ``load_plot`` draws it. The ``counterfactual`` answer has
+  views besides, folded from a ``counterfactual_log``.
 """

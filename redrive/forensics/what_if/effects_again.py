@@ -1,7 +1,7 @@
 """Effects in another course of a run: sent by the ordinary commands, on paper, by the attempts of that course."""
 
-from collections.abc import Callable, Mapping
-from typing import Any, Protocol
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 from redrive.domain.effect import events as ee
 from redrive.domain.effect.request import Receipt
@@ -10,30 +10,17 @@ from redrive.domain.event import Event, Recorded
 from redrive.domain.identity import SYSTEM, EffectId, EventId, StreamId
 from redrive.domain.run import events as e
 from redrive.domain.run.attempts import AttemptId
-from redrive.domain.run.state import Run
 from redrive.domain.values import digest
 from redrive.forensics.decided_again.commands import Given, command_of
-from redrive.forensics.decided_again.streams import Stream
 from redrive.processes import effects
-from redrive.processes.letters import PolicyOf
+
+if TYPE_CHECKING:
+    from redrive.forensics.what_if.course import Play
 
 _NOBODY_KNOWS = Receipt(None, digest(None))
 
 
-class Playing(Protocol):
-    """A course that is played."""
-
-    engine: str
-    now: int
-    run: Run
-    streams: dict[str, Stream]
-    policy_of: PolicyOf
-
-    def do(self, command: Callable[[Any], object]) -> bool:
-        """Carry out a command on paper; whether it was not refused."""
-
-
-def send_again(play: Playing, recorded: Recorded, attempt: AttemptId) -> None:
+def send_again(play: "Play", recorded: Recorded, attempt: AttemptId) -> None:
     """What happened to an effect in a recorded attempt, as it would have in *attempt* of this course."""
     event, effect = recorded.event, _effect(play, recorded.stream)
     if isinstance(event, ee.EffectIntended):
@@ -44,7 +31,7 @@ def send_again(play: Playing, recorded: Recorded, attempt: AttemptId) -> None:
         _write(play, recorded.stream, event.model_copy(update={"try_number": effect.tries}))
 
 
-def send_what_failed(play: Playing, attempt: AttemptId, intents: Mapping[str, ee.EffectIntended]) -> None:
+def send_what_failed(play: "Play", attempt: AttemptId, intents: Mapping[str, ee.EffectIntended]) -> None:
     """An attempt that nobody made, and that succeeds, has sent what had failed before: else its node would not have
     succeeded. Nobody knows the receipts."""
     for stream in list(play.streams):
@@ -55,12 +42,12 @@ def send_what_failed(play: Playing, attempt: AttemptId, intents: Mapping[str, ee
             play.do(effects.succeeding(EffectId(stream), sent.tries, _NOBODY_KNOWS))
 
 
-def _effect(play: Playing, stream: str) -> Effect | None:
+def _effect(play: "Play", stream: str) -> Effect | None:
     known = play.streams.get(stream)
     return known.state if known is not None and isinstance(known.state, Effect) else None
 
 
-def _intend(play: Playing, stream: str, event: ee.EffectIntended, attempt: AttemptId) -> bool:
+def _intend(play: "Play", stream: str, event: ee.EffectIntended, attempt: AttemptId) -> bool:
     names = {"lifetime": attempt.lifetime, "epoch": attempt.epoch}
     if not _write(play, stream, event.model_copy(update=names)):
         return False
@@ -68,7 +55,7 @@ def _intend(play: Playing, stream: str, event: ee.EffectIntended, attempt: Attem
     return _write(play, attempt.run_id, admitted)
 
 
-def _write(play: Playing, stream: str, event: Event) -> bool:
+def _write(play: "Play", stream: str, event: Event) -> bool:
     """Write *event* by the command that writes such events; whether it was not refused."""
     run = play.run
     recorded = Recorded(

@@ -2,13 +2,16 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import TYPE_CHECKING
 
 from redrive.domain.event import Event, Recorded
 from redrive.domain.ports import Caller, Subject
 from redrive.forensics.decided_again.on_paper import OnPaper, S
 from redrive.forensics.decided_again.streams import Stream
 from redrive.forensics.what_if.script import Asked, Key
+
+if TYPE_CHECKING:
+    from redrive.forensics.what_if.course import Play
 
 FAILS, SUCCEEDS, SUCCEEDS_AT_LAST, FAILS_AT_ONCE = range(4)
 """What becomes of a node in a generation, from the first attempt on whose outcome is unknown: every attempt fails; this
@@ -44,26 +47,16 @@ class Course:
     shared: int | None = None
 
 
-class Desk(Protocol):
-    """Where events are written down."""
-
-    engine: str
-    streams: dict[str, Stream]
-
-    def write(self, id_: str, subject: Subject, kind: type, event: Event, caller: Caller, now_ms: int) -> None:
-        """Write an event down, and fold it."""
-
-
 class Paper(OnPaper):
     """A transaction on paper that writes down what is appended."""
 
-    def __init__(self, desk: Desk, caller: Caller, now_ms: int, draw: float = 0.5) -> None:
-        super().__init__(caller, now_ms, desk.engine)
-        self._desk, self._draw = desk, draw
+    def __init__(self, play: "Play", caller: Caller, now_ms: int, draw: float = 0.5) -> None:
+        super().__init__(caller, now_ms, play.engine)
+        self._play, self._draw = play, draw
 
     def stream_of(self, id_: str) -> Stream | None:
         """A stream as of now."""
-        return self._desk.streams.get(id_)
+        return self._play.streams.get(id_)
 
     def draw(self) -> float:
         """The die as it was recorded; the middle where it never fell."""
@@ -71,7 +64,7 @@ class Paper(OnPaper):
 
     def _append(self, id_: str, subject: Subject, kind: type[S], events: Sequence[Event]) -> S:
         for event in events:
-            self._desk.write(id_, subject, kind, event, self.caller, self.now_ms)
-        stream = self._desk.streams[id_]
+            self._play.write(id_, subject, kind, event, self.caller, self.now_ms)
+        stream = self._play.streams[id_]
         assert isinstance(stream.state, kind)
         return stream.state

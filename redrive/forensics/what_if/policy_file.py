@@ -11,7 +11,7 @@ from redrive.domain.failure import failure_class_named
 from redrive.domain.redrive_policy import RedrivePolicy
 from redrive.domain.retry_policy import RetryPolicy
 from redrive.domain.values import clean_integer
-from redrive.flow_files.documents import decoded, load_document
+from redrive.flow_files.documents import read_document
 from redrive.flow_files.fields import Attempts, DelayMs, ElapsedMs, Name, Names, Version
 from redrive.flow_files.own_document import BackoffDocument, OverrideDocument, TerminalDocument
 from redrive.flow_files.schema import DIALECT
@@ -131,17 +131,9 @@ def policy_given(policy: object) -> WhatIfPolicy:
 def read_policy_file(path: str | os.PathLike[str]) -> WhatIfPolicy:
     """The policy in the file at *path*, YAML or JSON. Raises InvalidValue, naming file and field."""
     file = Path(path)
+    document = read_document(file, "policy file", MAX_BYTES)
     try:
-        with file.open("rb") as opened:
-            raw = opened.read(MAX_BYTES + 1)
-    except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or error
-        raise InvalidValue("policy file", str(file), f"a file that can be read ({reason})") from None
-    if len(raw) > MAX_BYTES:
-        raise InvalidValue("policy file", file.name, f"at most {MAX_BYTES} bytes")
-    document = load_document(decoded(raw, file.name), file.name) if raw.strip() else {}
-    try:
-        return validated(WhatIfPolicy, document)
+        return validated(WhatIfPolicy, {} if document is None else document)
     except InvalidValue as error:
         raise InvalidValue(f"{file.name}: {error.field}", error.value, error.accepted) from None
 

@@ -13,9 +13,8 @@ from redrive.forensics.what_if.counterfactual import WhatIf
 from redrive.forensics.what_if.counterfactual_log import CounterfactualLogs
 from redrive.forensics.what_if.extent import dropped_events, width_of
 from redrive.forensics.what_if.inquiry import MOST_RUNS, Inquiry, Question
-from redrive.forensics.what_if.load import load_points
 from redrive.forensics.what_if.policy_file import WhatIfPolicy, policy_given
-from redrive.forensics.what_if.report import ASSUMPTIONS, WhatIfReport, compared
+from redrive.forensics.what_if.report import ASSUMPTIONS, WhatIfReport, compared, load_points
 from redrive.forensics.what_if.shares import shared_out
 from redrive.projections.batch import collector_paused
 

@@ -91,7 +91,7 @@ def open(  # noqa: A001, PLR0913  (redrive.open reads well; all have defaults)
     with ExitStack() as opened:
         ledger = LogLedger(
             path,
-            clock=_milliseconds if clock is None else _checked(clock),
+            clock=_checked(_milliseconds if clock is None else clock),
             dice=random.random if dice is None else _fair(dice),
             engine=__version__,
             cache_bytes=cache_bytes,
@@ -172,7 +172,8 @@ def _milliseconds() -> int:
 
 
 def _checked(clock: Callable[[], int]) -> Callable[[], int]:
-    """The host's clock; a value that is no time of ours is refused where it comes from."""
+    """A clock, the machine's too; a value that is no time of ours is refused where it comes from: what was due before
+    1970 would never be found."""
     function_given(clock, "clock", "no arguments that returns UTC milliseconds")
     return lambda: clean_integer(clock(), "clock", 0, MAX_INTEGER)
 

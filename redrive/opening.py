@@ -188,9 +188,9 @@ def _milliseconds() -> int:
 
 
 def _clock(clock: Callable[[], int] | None) -> Callable[[], int]:
-    """The host's clock, or the system's; a value that is no time of ours is refused where it comes from."""
-    if clock is None:
-        return _milliseconds
+    """The host's clock, or the system's; a value that is no time of ours is refused where it comes from: what was due
+    before 1970 would never be found."""
+    clock = _milliseconds if clock is None else clock
     function_given(clock, "clock", "no arguments that returns UTC milliseconds")
     return lambda: clean_integer(clock(), "clock", 0, MAX_INTEGER)
 

@@ -3,12 +3,13 @@
 import asyncio
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 import redrive
-from redrive import Flow, InvalidValue, Limit, Node, Ticker, Withhold, Worker, http_reconcile, http_send
+from redrive import Flow, InvalidValue, Limit, Node, Ticker, Withhold, Worker, http_reconcile, http_send, opening
 from tests.processes.workshop import ANA, ONE
 from tests.stores import log_url
 
@@ -106,6 +107,21 @@ def test_a_wrong_value_is_refused(engine: redrive.Engine, url: str, place: str, 
         wrong(engine, url)
     assert str(refused.value).startswith(place)
     assert engine.ledger.last_position() == before
+
+
+def test_a_machine_whose_clock_is_before_1970_writes_nothing(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A run that was due then was never found again, whatever the clock said later."""
+    machine = SimpleNamespace(time_ns=lambda: -86_400_000_000_000)
+    monkeypatch.setattr(opening, "time", machine)
+    with redrive.open(url, seal=False) as engine:
+        with pytest.raises(InvalidValue, match="clock: -86400000 is not accepted"):
+            engine.local.submit(ONE, automation="x", key="k")
+        assert engine.ledger.last_position() == 0
+        machine.time_ns = lambda: 1_700_000_000_000_000_000
+        run = engine.local.submit(ONE, automation="x", key="k")
+        claim = engine.local.claim(worker="w")
+        assert claim is not None
+        assert claim.run_id == run
 
 
 def test_an_effect_without_a_send_leaves_no_intent(engine: redrive.Engine) -> None:

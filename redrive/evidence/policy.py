@@ -1,4 +1,4 @@
-"""What whoever verifies a log trusts, and demands: a YAML file that lies with them, never with the log."""
+"""What whoever verifies a log trusts, and demands: a file (YAML or JSON) that lies with them, never with the log."""
 
 from pathlib import Path
 from typing import Annotated, Any

@@ -1,11 +1,11 @@
-"""What whoever verifies a log trusts, and demands: a YAML file that lies with them, never with the log."""
+"""What whoever verifies a log trusts, and demands: a file (YAML or JSON) that lies with them, never with the log."""
 
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, ConfigDict, Field
 
-from redrive.domain.document import accepted_by
+from redrive.domain.document import Document
 from redrive.domain.errors import InvalidValue
 from redrive.evidence.notes import COSIGNATURE, ED25519, Verifier
 from redrive.flow_files.documents import read_document
@@ -27,10 +27,11 @@ LogKey = Annotated[str, _key_of(ED25519)]
 WitnessKey = Annotated[str, _key_of(COSIGNATURE)]
 
 
-class VerifyPolicy(BaseModel):
-    """What is trusted (keys, pins, checkpoints, witnesses) and what is demanded. Paths are relative to its file."""
+class VerifyPolicy(Document):
+    """What is trusted (keys, pins, checkpoints, witnesses) and what is demanded. Paths are relative to its file.
+    Raises InvalidValue."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+    model_config = ConfigDict(strict=True)
 
     trust: list[LogKey] = Field(default=[], description="verifier keys whose signatures are trusted")
     pin_file: str | None = Field(default=None, description="the pin file, which must be there and agree")
@@ -61,7 +62,12 @@ class VerifyPolicy(BaseModel):
 def read_verify_policy(path: Path) -> VerifyPolicy:
     """The policy in a file, YAML or JSON. Raises InvalidValue, naming the field."""
     document = read_document(path, "policy", MAX_POLICY_BYTES)
-    policy = verify_policy_given({} if document is None else document)
+    if not isinstance(document, dict | None):
+        raise InvalidValue("policy", document, "an object with the keys of a verify policy")
+    try:
+        policy = VerifyPolicy(**(document or {}))
+    except InvalidValue as error:
+        raise InvalidValue(f"policy {error.field}", error.value, error.accepted) from None
     beside = path.parent
     return policy.model_copy(
         update={
@@ -69,13 +75,3 @@ def read_verify_policy(path: Path) -> VerifyPolicy:
             "checkpoints": [str(beside / Path(name).expanduser()) for name in policy.checkpoints],
         }
     )
-
-
-def verify_policy_given(document: object) -> VerifyPolicy:
-    """A policy from its document. Raises InvalidValue, naming the field."""
-    try:
-        return VerifyPolicy.model_validate(document)
-    except ValidationError as error:
-        first = error.errors()[0]
-        field = ".".join(map(str, first["loc"]))
-        raise InvalidValue(f"policy {field}".rstrip(), first["input"], accepted_by(first)) from None

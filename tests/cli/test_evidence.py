@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+import redrive
 from tests.cli.logs import World
 from tests.cli.test_schemas import FROZEN
 
@@ -129,6 +130,9 @@ def test_a_policy_that_makes_no_sense_is_refused_in_a_sentence(world: World) -> 
     told = world.run("verify", "--policy", "policy.yaml")
     assert (told.exit_code, told.stdout) == (64, "")
     assert "policy trusted: 'x' is not accepted; expected one of the known names" in told.stderr
+    assert "did you mean 'trust'" in told.stderr
+    with pytest.raises(redrive.InvalidValue, match="freshness_ms"):
+        redrive.VerifyPolicy(freshness_ms=-1)
 
 
 def test_the_schemas_of_evidence_stay(kept: World) -> None:

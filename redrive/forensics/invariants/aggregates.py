@@ -2,10 +2,9 @@
 each is of one table and no more than a count, a sum, the greatest or the least."""
 
 from collections.abc import Sequence
-from itertools import pairwise
 from typing import NamedTuple
 
-from redrive.forensics.invariants.invariant import AGGREGATES, BY_ROW, NOT_BY_ROW, WINDOW, Word, words_of
+from redrive.forensics.invariants.invariant import Word, is_more_than_a_row, source_of, words_of
 from redrive.projections.tables import Table
 
 _KEPT = frozenset({"count", "sum", "max", "min"})
@@ -56,25 +55,16 @@ def _aggregate(sql: str, words: Sequence[Word]) -> Aggregate | None:
     if texts[1:2] == [] or texts[1] not in _KEPT or end is None or end < 4 or texts[end + 1 : end + 2] != ["from"]:
         return None
     where = texts.index("where", end) if "where" in texts[end:] else len(texts)
-    named = [word for word in words[end + 2 : where] if word.text != "as"]
-    table = BY_ROW.get(named[0].text.strip('"`[]')) if 1 <= len(named) <= 2 else None
-    what, condition = words[3:end], words[where + 1 :]
-    if table is None or _is_more_than_a_row(what) or _is_more_than_a_row(condition):
+    source = source_of(sql, words[end + 2 : where])
+    if source is None or is_more_than_a_row(texts[3:end]) or is_more_than_a_row(texts[where + 1 :]):
         return None
+    function, condition, value = texts[1], words[where + 1 :], _text(sql, words[3:end])
     holds = _text(sql, condition) if condition else "1"
-    alias = sql[named[-1].begin : named[-1].end]
-    if [word.text for word in what] == ["*"]:
-        return Aggregate("count", table, alias, f"CASE WHEN ({holds}) THEN 1 END") if texts[1] == "count" else None
-    value = _text(sql, what)
-    if texts[1] == "count":
-        return Aggregate("count", table, alias, f"CASE WHEN ({holds}) AND ({value}) IS NOT NULL THEN 1 END")
-    return Aggregate(texts[1], table, alias, f"CASE WHEN ({holds}) THEN ({value}) END")
-
-
-def _is_more_than_a_row(words: Sequence[Word]) -> bool:
-    texts = [word.text for word in words]
-    calls = {name for name, after in pairwise(texts) if after == "("}
-    return bool({*texts} & NOT_BY_ROW or calls & (AGGREGATES | WINDOW))
+    if value == "*":
+        return Aggregate("count", *source, f"CASE WHEN ({holds}) THEN 1 END") if function == "count" else None
+    if function == "count":
+        return Aggregate("count", *source, f"CASE WHEN ({holds}) AND ({value}) IS NOT NULL THEN 1 END")
+    return Aggregate(function, *source, f"CASE WHEN ({holds}) THEN ({value}) END")
 
 
 def _text(sql: str, words: Sequence[Word]) -> str:

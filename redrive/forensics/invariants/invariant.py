@@ -45,9 +45,9 @@ _MORE_THAN_ROWS = (
     "having order limit offset over window filter distinct values indexed collate match regexp rowid oid _rowid_ "
     "returning , ;"
 )
-AGGREGATES, WINDOW = frozenset(_AGGREGATE_NAMES.split()), frozenset(_WINDOW_NAMES.split())
-NOT_BY_ROW = frozenset(_MORE_THAN_ROWS.split())
-_FUNCTIONS = AGGREGATES | WINDOW | frozenset(_SCALAR_NAMES.split())
+_AGGREGATES, _WINDOW = frozenset(_AGGREGATE_NAMES.split()), frozenset(_WINDOW_NAMES.split())
+_NOT_BY_ROW = frozenset(_MORE_THAN_ROWS.split())
+_FUNCTIONS = _AGGREGATES | _WINDOW | frozenset(_SCALAR_NAMES.split())
 _ALLOWED = frozenset({sqlite3.SQLITE_SELECT, sqlite3.SQLITE_RECURSIVE})
 _TOKEN = re.compile(
     r"""\s+|--[^\n]*|/\*.*?(?:\*/|\Z)|'(?:[^']|'')*'|"(?:[^"]|"")*"|`(?:[^`]|``)*`|\[[^\]]*\]|\w+|.""", re.DOTALL
@@ -95,14 +95,11 @@ def by_row(sql: str) -> ByRow | None:
         return None
     begin = texts.index("from")
     end = texts.index("where") if "where" in texts else len(texts)
-    named = [word for word in words[begin + 1 : end] if word.text != "as"]
-    table = BY_ROW.get(named[0].text.strip('"`[]')) if 1 <= len(named) <= 2 else None
-    calls = {a for a, b in pairwise(texts) if b == "("}
-    said = {*texts[1:begin], *texts[end + 1 :]} - {","}
-    if table is None or said & NOT_BY_ROW or calls & (AGGREGATES | WINDOW) or (end < len(texts) and end < begin):
+    source = source_of(sql, words[begin + 1 : end])
+    said = [text for text in (*texts[1:begin], *texts[end + 1 :]) if text != ","]
+    if source is None or is_more_than_a_row(said) or end < begin:
         return None
-    condition = sql[words[end].end :] if end < len(texts) else "1"
-    return ByRow(table, sql[named[-1].begin : named[-1].end], condition)
+    return ByRow(*source, sql[words[end].end :] if end < len(texts) else "1")
 
 
 class Word(NamedTuple):
@@ -117,6 +114,19 @@ def words_of(sql: str) -> list[Word]:
     """The tokens of *sql*, without comments and white space."""
     found = (Word(match.group().lower(), *match.span()) for match in _TOKEN.finditer(sql))
     return [word for word in found if not word.text.isspace() and not word.text.startswith(("--", "/*"))]
+
+
+def source_of(sql: str, words: Sequence[Word]) -> tuple[Table, str] | None:
+    """The table of ``table [AS alias]``, and what the query calls it; None for anything else."""
+    named = [word for word in words if word.text != "as"]
+    table = BY_ROW.get(named[0].text.strip('"`[]')) if 1 <= len(named) <= 2 else None
+    return None if table is None else (table, sql[named[-1].begin : named[-1].end])
+
+
+def is_more_than_a_row(texts: Sequence[str]) -> bool:
+    """Whether these tokens ask for more than what a row holds."""
+    calls = {name for name, after in pairwise(texts) if after == "("}
+    return bool({*texts} & _NOT_BY_ROW or calls & (_AGGREGATES | _WINDOW))
 
 
 class Guard:

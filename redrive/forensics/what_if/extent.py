@@ -37,12 +37,10 @@ def width_of(ledger: "LogLedger", after: int, until: int) -> int:
     return next((width for width in WIDTHS_MS if width * BUCKETS >= span), WIDTHS_MS[-1])
 
 
-def dropped_events(ledger: "LogLedger", drop: Sequence[Asked]) -> list[Recorded]:
-    """The events to leave out: by position, or by id. Raises InvalidValue."""
-    found: list[Recorded] = []
-    for one in drop:
-        event = ledger.at_positions([position_of(ledger, one).position])
-        if not event:
+def dropped_positions(ledger: "LogLedger", drop: Sequence[Asked]) -> tuple[int, ...]:
+    """Where the events stand that are to be left out, each named by its position or its id. Raises InvalidValue."""
+    found = {one: position_of(ledger, one).position for one in drop}
+    for one, position in found.items():
+        if not ledger.at_positions([position]):
             raise InvalidValue("drop", one, "the position or the id of an event of this log")
-        found += event
-    return found
+    return tuple(sorted({*found.values()}))

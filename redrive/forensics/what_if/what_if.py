@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from redrive.domain.event import Recorded
 from redrive.forensics.decided_again.commits import end_of_decision
 from redrive.forensics.footing import footing
 from redrive.forensics.positions import Asked, position_of
@@ -11,7 +10,7 @@ from redrive.forensics.prefix import Progress
 from redrive.forensics.what_if.bounds import Bounds
 from redrive.forensics.what_if.counterfactual import WhatIf
 from redrive.forensics.what_if.counterfactual_log import CounterfactualLogs
-from redrive.forensics.what_if.extent import dropped_events, width_of
+from redrive.forensics.what_if.extent import dropped_positions, width_of
 from redrive.forensics.what_if.inquiry import MOST_RUNS, Inquiry, Question
 from redrive.forensics.what_if.policy_file import WhatIfPolicy, policy_given
 from redrive.forensics.what_if.report import ASSUMPTIONS, WhatIfReport, compared, load_points
@@ -28,7 +27,7 @@ def what_if(
     """History beyond *from_* under *policy*, without the events *drop*. Raises InvalidValue."""
     wanted, ledger = policy_given(policy), engine.ledger
     after = 0 if from_ is None else position_of(ledger, from_).position
-    dropped = dropped_events(ledger, drop)
+    dropped = dropped_positions(ledger, drop)
     logs = CounterfactualLogs(engine)
     try:
         after = end_of_decision(ledger, after)
@@ -40,12 +39,11 @@ def what_if(
 
 
 def _decided_again(
-    engine: "Engine", policy: WhatIfPolicy, after: int, drop: Sequence[Recorded], logs: CounterfactualLogs,
+    engine: "Engine", policy: WhatIfPolicy, after: int, dropped: tuple[int, ...], logs: CounterfactualLogs,
     progress: Progress | None,
 ) -> WhatIfReport:  # fmt: skip
-    """What would have been beyond position *after*, without the events to *drop*; *logs* learn which runs differ."""
+    """What would have been beyond position *after*, without what was *dropped*; *logs* learn which runs differ."""
     until = engine.ledger.last_position()
-    dropped = tuple(sorted({recorded.position for recorded in drop}))
     question = Question(policy=policy, dropped=dropped, until=until, width_ms=width_of(engine.ledger, after, until))
     inquiry = Inquiry(engine.ledger, question, engine.services.policy_of, MOST_RUNS)
     shared_out(inquiry, engine, logs.folder, after, progress)

@@ -40,7 +40,7 @@ class EffectQueries(Queries):
         cursor: str | None = None,
     ) -> Page[EffectSummary]:
         """Effects, by when they began. *run* and *node* are those of the last try."""
-        chosen = self._select("effects").equal("status", words(status, "status", EffectStatus))
+        chosen = self._select("effects", of=run).equal("status", words(status, "status", EffectStatus))
         chosen.equal("run_id", run).equal("node", node).equal("automation", automation).equal("key", key)
         chosen.equal("operation", operation).equal("target", target)
         if failure_class is not None:
@@ -69,7 +69,9 @@ class EffectQueries(Queries):
         cursor: str | None = None,
     ) -> Page[CompensationSummary]:
         """Compensations, by when they were proposed."""
-        chosen = self._select("compensations").equal("status", words(status, "status", CompensationStatus))
+        chosen = self._select("compensations", of=run or effect).equal(
+            "status", words(status, "status", CompensationStatus)
+        )
         chosen.equal("run_id", run).equal("node", node).equal("automation", automation)
         chosen.equal("effect_id", effect).equal("operation", operation)
         _saying(chosen, text).between("proposed_at_ms", since_ms, until_ms)

@@ -128,7 +128,7 @@ class Queries:
         cursor: str | None = None,
     ) -> Page[DeadLetterSummary]:
         """Dead letters, by when they were opened. *active_only* hides superseded and settled ones."""
-        chosen = self._select("dead_letters", "d.tenant")
+        chosen = self._select("dead_letters", "d.tenant", of=run or effect)
         _filter_letters(chosen, status, source, failure_class, active_only=active_only)
         chosen.equal("d.run_id", run).equal("d.node", node).equal("d.automation", automation)
         chosen.equal("d.effect_id", effect)
@@ -215,8 +215,10 @@ class Queries:
             takeovers=totals.get("takeovers", 0),
         )
 
-    def _select(self, kind: str, tenant: str = "tenant") -> Selection:
-        return Selection(self._view.id, kind).equal(tenant, self._tenant)
+    def _select(self, kind: str, tenant: str = "tenant", *, of: str | None = None) -> Selection:
+        """Records of the tenant; where a run or effect is named (*of*), SQLite is to find them by that, and not to go
+        through all that the tenant has."""
+        return Selection(self._view.id, kind).equal(f"+{tenant}" if of else tenant, self._tenant)
 
     def _ask(self, query: str, values: Sequence[Any]) -> list[tuple[Any, ...]]:
         self._view.catch_up()

@@ -128,7 +128,9 @@ class Sealing:
     def _require_continued(self, tree: TiledTree) -> None:
         """What others sealed goes on from what this process saw."""
         if (seen := self._seen) is not None and tree.root(seen.size) != seen.root:
-            raise SealRefused(f"the log was rewritten while this process had it open: its first {seen.size} leaves")
+            raise SealRefused(
+                f"the log was rewritten while this process had it open: its first {seen.size} leaves are others"
+            )
 
     def _known_frontier(self, last: StoredCheckpoint | None, tile: TileReader) -> Frontier | None:
         """The right edge as this process left it, when every tile that it follows from still is what was written."""

@@ -4,6 +4,7 @@ import itertools
 import json
 import sqlite3
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, cast
 
 import pytest
@@ -16,15 +17,15 @@ from tests.ledger.world import LOCAL, World
 pytestmark = pytest.mark.sqlite_only
 
 
-def fill(world: World, others: int) -> None:
-    """100 due things of every kind among *others* that are not."""
+def fill(world: World, others: int, due: int = 300) -> None:
+    """*due* things, as many of every kind, among *others* that are not."""
     agenda = Agenda(world.ledger.recorder.writer)
     world.ledger.recorder.writer.execute("BEGIN")
-    for n in range(others + 300):
+    for n in range(others + due):
         kind = ("run", "lease", "dead_letter")[n % 3]
-        due = n if n < 300 else world.now + n if n % 2 or kind == "run" else None
+        at = n if n < due else world.now + n if n % 2 or kind == "run" else None
         needs = json.dumps(["a"]) if kind == "run" else ""
-        agenda.put(AgendaRow(f"s{n}", kind, due, n, str(LOCAL), needs, f"s{n}"))
+        agenda.put(AgendaRow(f"s{n}", kind, at, n, str(LOCAL), needs, f"s{n}"))
     world.ledger.recorder.writer.execute("COMMIT")
 
 
@@ -75,6 +76,26 @@ def test_cost_follows_what_is_due(filled: dict[int, World], name: str) -> None:
     few, many = (steps_of(world, QUERIES[name]) for world in filled.values())
     assert few == many
     assert few[1] > 0
+
+
+OF_A_RUN: dict[str, Callable[[Agenda, int, int], int]] = {
+    "claim": lambda agenda, now, last: len(agenda.claimable_run(RunId(f"s{last - 2}"), now)),
+    "claimed": lambda agenda, _now, last: len(agenda.claimed([RunId(f"s{last - 1}")])),
+    "dead letters": lambda agenda, now, last: len(agenda.dead_letters(RunId(f"s{last}"), now)),
+}
+
+
+@pytest.mark.parametrize("name", OF_A_RUN)
+def test_what_concerns_a_run_costs_the_same_however_much_is_due(name: str, tmp_path: Path) -> None:
+    """A sweep of 100,000 due dead letters went through all of them for each run that it dispatched."""
+    steps = []
+    for due in (300, 6_000):
+        world = World(tmp_path / f"{due}.db", durable=False)
+        fill(world, 0, due)
+        steps.append(steps_of(world, lambda agenda, now: OF_A_RUN[name](agenda, now, due - 1)))  # noqa: B023
+        world.ledger.close()
+    assert steps[0] == steps[1]
+    assert steps[0][0] == 1
 
 
 @pytest.mark.parametrize("name", QUERIES)

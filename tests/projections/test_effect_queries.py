@@ -1,5 +1,6 @@
 """Questions about effects and compensations: filters before limits, newest first, pages that fit, one's own only."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,32 @@ def plant(tmp_path: Path) -> EffectPlant:
 def queries(plant: EffectPlant) -> EffectQueries:
     """What acme may ask."""
     return EffectQueries(View(plant.ledger, None), ACME)
+
+
+OF_ONE = [
+    ("dead_letters", {"run": "r"}, "run_id=?"),
+    ("dead_letters", {"effect": "e", "status": "open"}, "effect_id=?"),
+    ("effects", {"run": "r"}, "run_id=?"),
+    ("compensations", {"run": "r"}, "run_id=?"),
+    ("compensations", {"effect": "e"}, "effect_id=?"),
+]
+
+
+@pytest.mark.parametrize(("question", "named", "found_by"), OF_ONE)
+def test_what_belongs_to_one_is_found_by_it(
+    queries: EffectQueries, monkeypatch: pytest.MonkeyPatch, question: str, named: dict[str, str], found_by: str
+) -> None:
+    """It cost as much as the tenant has records; another's are still not shown."""
+    plans: list[str] = []
+    rows = View.rows
+
+    def planned(view: View, query: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
+        plans.extend(row[3] for row in rows(view, f"EXPLAIN QUERY PLAN {query}", values))
+        return rows(view, query, values)
+
+    monkeypatch.setattr(View, "rows", planned)
+    assert getattr(queries, question)(**named).items == ()
+    assert found_by in plans[0]
 
 
 WANTED: list[dict[str, Any]] = [

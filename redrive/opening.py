@@ -164,7 +164,7 @@ def _set_limits(ledger: LogLedger, setting: SettingLimits) -> None:
 def _view(ledger: LogLedger, folder: str | Path | None) -> View:
     """The live view of a log: beside it, or in *folder*."""
     home = Path(ledger.home)
-    beside = home.parent if folder is None else Path(folder)
+    beside = home.parent if folder is None else Path(folder).absolute()
     return View(ledger, view_path(str(beside / home.name), locked=ledger.locked))
 
 

@@ -1,5 +1,6 @@
 """Runs shared out among processes: what is found is what one process finds, whatever becomes of the others."""
 
+import errno
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
@@ -175,7 +176,17 @@ def cannot_be_started(patch: pytest.MonkeyPatch) -> str:
     return ""
 
 
-HOW = [ends_at_once, ends_while_it_tells, is_no_python, is_stopped, is_no_program, cannot_be_started]
+def cannot_be_told(patch: pytest.MonkeyPatch) -> str:
+    """The disk is full."""
+
+    def write_text(path: Path, text: str) -> int:
+        raise OSError(errno.ENOSPC, "no space left on device", str(path))
+
+    patch.setattr(Path, "write_text", write_text)
+    return ""
+
+
+HOW = [cannot_be_told, ends_at_once, ends_while_it_tells, is_no_python, is_stopped, is_no_program, cannot_be_started]
 
 
 @pytest.mark.parametrize("how", HOW)
@@ -200,6 +211,23 @@ def test_whose_answer_is_not_heard_any_more_ends(world: Path, started: Started) 
         engine.what_if(ONCE, progress=interrupt)
     assert len(started) == 2
     assert all(process.poll() is not None for process in started)
+
+
+def test_the_program_goes_to_another_folder(
+    world: Path, tmp_path: Path, started: Started, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The log is the one that was opened, also where another of that name lies."""
+    expected = alone(world, ONCE)[0]
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    with _opened(elsewhere / world.name) as other:
+        other.local.submit(redrive.Flow([redrive.Node("a")]), automation="other")
+    monkeypatch.chdir(world.parent)
+    with _opened(Path(world.name)) as engine:
+        monkeypatch.chdir(elsewhere)
+        with engine.what_if(ONCE) as answer:
+            assert answer.report.model_copy(update={"footing": None}) == expected
+    assert len(started) == 2
 
 
 def _nobody_starts(path: Path, **more: Any) -> None:

@@ -117,7 +117,8 @@ class Inquiry:
         if dropped and self._parts(run, together, "what was dropped is"):
             self._part(run, together, None)
             return
-        if unreadable(self._streams, together):
+        if why := unreadable(self._streams, together):
+            self.findings.kept.setdefault(run, why)
             take(self._streams, together)
         elif self._is_certain(run, together):
             self._part(run, together, None)

@@ -96,7 +96,7 @@ def _jobs(inquiry: Inquiry, question: Question, engine: "Engine", after: int, of
     for number in range(1, of):
         share = Share(number=number, of=of)
         yield Job(
-            path=ledger.path, busy_timeout_ms=ledger.recorder.busy_timeout_ms, question=question, usual=usual.policy,
+            path=ledger.home, busy_timeout_ms=ledger.recorder.busy_timeout_ms, question=question, usual=usual.policy,
             share=share, after=after, parted={run: at for run, at in inquiry.findings.parted.items() if share(run)},
         )  # fmt: skip
 
@@ -105,15 +105,23 @@ def _started(until: ExitStack, jobs: Iterable[Job], folder: Path) -> "list[subpr
     """A process for each job, ended with *until*; none when one of them cannot be started."""
     found: list[subprocess.Popen[bytes]] = []
     for job in jobs:
-        file = folder / f"share-{job.share.number}.json"
-        file.write_text(job.model_dump_json(exclude_unset=True))
-        process = second_process.started("redrive.forensics.what_if.share_process", [str(file)])
+        process = _started_for(job, folder)
         if process is None:
             return []
         until.enter_context(process)
         until.callback(process.kill)
         found.append(process)
     return found
+
+
+def _started_for(job: Job, folder: Path) -> "subprocess.Popen[bytes] | None":
+    """A process for the *job*; None when it cannot be started, or be told."""
+    file = (folder / f"share-{job.share.number}.json").absolute()
+    try:
+        file.write_text(job.model_dump_json(exclude_unset=True))
+    except OSError:  # a full disk, too many open files
+        return None
+    return second_process.started("redrive.forensics.what_if.share_process", [str(file)])
 
 
 def _heard(process: "subprocess.Popen[bytes]") -> Findings | None:

@@ -33,14 +33,14 @@ class SqliteRecorder(LogRecorder):
 
     def open(self, path: str, *, busy_timeout_ms: int, durable: bool) -> str:
         """Connect to the log at *path*, creating it when there is none; its id."""
-        self.path = self.home = path
+        self.path, self.home = path, str(Path(path).absolute())  # the program may go to another folder
         self.busy_timeout_ms = busy_timeout_ms
         self.writer = connect(path, busy_timeout_ms=busy_timeout_ms, durable=durable)
-        found = Path(path).stat()
+        found = Path(self.home).stat()
         self._identity = (found.st_dev, found.st_ino)
         try:
             id_ = prepare(self.writer, path)
-            self._wal, self._wal_identity = f"{path}-wal", _identity_of(f"{path}-wal")
+            self._wal, self._wal_identity = f"{self.home}-wal", _identity_of(f"{self.home}-wal")
         except BaseException:
             self.close()
             raise
@@ -49,7 +49,7 @@ class SqliteRecorder(LogRecorder):
     def is_there(self) -> bool:
         """Whether the file that was opened still lies at its path; else what is written to it would be lost."""
         try:
-            found = os.stat(self.path)  # noqa: PTH116 - on the way of every commit
+            found = os.stat(self.home)  # noqa: PTH116 - on the way of every commit
         except OSError:
             return False
         return (found.st_dev, found.st_ino) == self._identity
@@ -61,7 +61,7 @@ class SqliteRecorder(LogRecorder):
         self.require_open()
         known: _Reader | None = getattr(self._local, "reader", None)
         if known is None:
-            known = self._local.reader = _Reader(connect(self.path, busy_timeout_ms=self.busy_timeout_ms))
+            known = self._local.reader = _Reader(connect(self.home, busy_timeout_ms=self.busy_timeout_ms))
             known.connection.execute("PRAGMA query_only = ON")
         return known.connection
 

@@ -38,7 +38,7 @@ def started(monkeypatch: pytest.MonkeyPatch) -> Started:
         return process
 
     monkeypatch.setattr(what_if, "MOST_RUNS", TOLD)
-    monkeypatch.setattr(shares, "FROM_RUNS", 0)
+    monkeypatch.setattr(shares, "FROM_COURSES", 0)
     monkeypatch.setattr(second_process, "processors", lambda: 3)
     monkeypatch.setattr(second_process, "started", noting)
     return found
@@ -230,6 +230,17 @@ def test_the_program_goes_to_another_folder(
     assert len(started) == 2
 
 
+def _starts(
+    courses: int, path: Path, policy: dict[str, Any], started: Started, monkeypatch: pytest.MonkeyPatch
+) -> bool:
+    """Whether processes are started where so many courses are worth it."""
+    monkeypatch.setattr(shares, "FROM_COURSES", courses)
+    before = len(started)
+    with _opened(path) as engine, engine.what_if(policy) as answer:
+        assert answer.report.runs_that_differ > TOLD
+    return len(started) > before
+
+
 def _nobody_starts(path: Path, **more: Any) -> None:
     with _opened(path, **more) as engine, engine.what_if(ONCE) as answer:
         assert answer.report.runs_that_differ > TOLD
@@ -244,9 +255,17 @@ def test_one_processor_starts_no_process(world: Path, started: Started, monkeypa
 
 def test_few_runs_start_no_process(world: Path, started: Started, monkeypatch: pytest.MonkeyPatch) -> None:
     """By default."""
-    monkeypatch.setattr(shares, "FROM_RUNS", 1_000)
+    monkeypatch.setattr(shares, "FROM_COURSES", 1_000)
     _nobody_starts(world)
     assert started == []
+
+
+def test_few_runs_that_may_take_many_courses_are_shared_out(
+    world: Path, started: Started, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What takes time are courses: a run has one of fewer attempts, and many of more."""
+    assert not _starts(10, world, ONCE, started, monkeypatch)
+    assert _starts(10, world, MORE, started, monkeypatch)
 
 
 def test_a_function_of_the_host_is_not_handed_over(world: Path, started: Started) -> None:

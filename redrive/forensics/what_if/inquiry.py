@@ -46,7 +46,7 @@ class Question(Model):
 
 class Inquiry:
     """Finds out. *usual* is the redrive policy of a run of which the log names none; *runs* tells of those that differ,
-    of the first *most* at most."""
+    of the first *most* at most; *courses* is how many courses of runs were played."""
 
     def __init__(self, ledger: "LogLedger", question: Question, usual: PolicyOf, most: int) -> None:
         self._ledger, self._policy, self._until = ledger, question.policy, question.until
@@ -64,6 +64,7 @@ class Inquiry:
         self._record: RunRecord | None = None
         self.findings = Findings()
         self.runs: list[RunDifference] = []
+        self.courses = 0
         self.kept = tuple(kept.values())
 
     def read(
@@ -194,6 +195,7 @@ class Inquiry:
         named = not self.has_told
         recorded, run = amounts_of(parting.rest, self._width_ms), parting.script.run
         courses = parting.courses(self._width_ms, named=named)
+        self.courses += len(courses.amounts)
         sums = self.findings.sums
         bounds = sums.add(courses, parting.widest, self._width_ms)
         later = sums.recover(recorded, courses)

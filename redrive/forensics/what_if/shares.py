@@ -21,8 +21,8 @@ from redrive.projections.models import Model
 if TYPE_CHECKING:
     from redrive.engine import Engine
 
-FROM_RUNS = 1_000
-"""So many more runs must be expected to differ: of fewer, one process has told before another is of much use."""
+FROM_COURSES = 1_000
+"""So many more courses of runs must be expected: of fewer, one process has told before another is of much use."""
 MOST_PROCESSES = 4
 """Each of them reads all rows, and leaves those of the others alone: more gain little."""
 ALIVE = b"."
@@ -61,8 +61,8 @@ def shared_out(
     most = _most_processes(engine)
 
     def enough(at: int) -> bool:
-        differ, ahead, done = len(inquiry.findings.parted), question.until - at, at - after
-        return inquiry.has_told and differ * ahead >= FROM_RUNS * done
+        ahead, done = question.until - at, at - after
+        return inquiry.has_told and inquiry.courses * ahead >= FROM_COURSES * done
 
     at = inquiry.read(after, None, progress, enough if most > 1 else None)
     if at >= question.until:

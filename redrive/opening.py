@@ -177,7 +177,7 @@ def _view(ledger: LogLedger, folder: str | Path | None) -> View:
     servers are."""
     home = Path(ledger.home)
     if folder is not None:
-        home = Path(folder) / home.name
+        home = Path(folder).absolute() / home.name
     elif ledger.recorder.read_only:
         home = state_folder() / f"{home.name}-{ledger.id[:8]}"
     return View(ledger, view_path(str(home), locked=ledger.locked))

@@ -95,7 +95,8 @@ def _print_flip(session: Session, flip: "Flip") -> None:
         out.say(f"{flip.position:>8}  {says} where the look begins")
     else:
         why = f": {printable(event.reason, 80)}" if event.reason else ""
-        by = f"{printable(event.topic)}, {absolute(event.recorded_at_ms)}, {printable(event.actor, 80)}{why}"
+        what = f"{printable(event.topic)} of {printable(event.stream[:8])}"
+        by = f"{what}, {absolute(event.recorded_at_ms)}, {printable(event.actor, 80)}{why}"
         out.say(f"{flip.position:>8}  {says} by {by}")
     for row in flip.rows:
         out.say(f"{'':>10}" + ", ".join(f"{printable(name, 80)} {printable(value, 80)}" for name, value in row.items()))

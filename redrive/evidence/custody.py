@@ -95,4 +95,4 @@ def path_given(given: str | Path, field: str) -> Path:
     """The file that *given* names. Raises InvalidValue for what names none."""
     if not isinstance(given, (str, Path)) or not str(given) or "\x00" in str(given):
         raise InvalidValue(field, given, "the path of a file")
-    return Path(given).expanduser()
+    return Path(given).expanduser().absolute()

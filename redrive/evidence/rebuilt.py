@@ -83,7 +83,7 @@ def agenda_compared(ledger: LogLedger) -> Compared:
     wanted = {(row.subject, row.needs): row for row in expected}
     wrong = sorted(key for key in found.keys() | wanted.keys() if found.get(key) != wanted.get(key))
     if wrong:
-        return Compared(state=DIFFERENT, detail=f"{len(wrong)} row(s), that of {wrong[0][0]} first")
+        return Compared(state=DIFFERENT, detail=f"{len(wrong)} row(s) of the agenda, that of {wrong[0][0]} first")
     if difference is not None:
         return Compared(state=DIFFERENT, detail=difference)
     return Compared(state=EQUAL, detail=f"{len(wanted)} rows")

@@ -37,7 +37,7 @@ class SqliteEvidence(LogEvidence):
 
     def file(self) -> tuple[str, int] | None:
         """The file of the log, and how many milliseconds to wait for who writes to it."""
-        return self._ledger.path, self._ledger.recorder.busy_timeout_ms
+        return self._ledger.home, self._ledger.recorder.busy_timeout_ms
 
     def faults(self) -> list[str]:
         """What is wrong with the file that reading it row by row does not show. It may be asked in a thread of its

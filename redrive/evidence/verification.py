@@ -164,7 +164,8 @@ def _judge_age(policy: VerifyPolicy, scan: Scan, now_ms: int, case: _Case) -> in
         case.stale.append(f"the first event that is not sealed claims a time {since - now_ms} ms from now")
     if scan.unsealed and age_ms > policy.freshness_ms:
         case.stale.append(
-            f"{scan.unsealed} event(s) were not sealed for {age_ms} ms; {policy.freshness_ms} are allowed"
+            f"{scan.unsealed} event(s) were not sealed for {age_ms / 1_000:,.0f} s; "
+            f"{policy.freshness_ms / 1_000:,g} s are allowed"
         )
     return age_ms
 

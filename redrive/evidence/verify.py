@@ -21,6 +21,7 @@ import struct
 import sys
 import uuid
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple, NoReturn
 
@@ -671,6 +672,14 @@ def judge_reach(bundle: Verifier, verdict: Verdict) -> None:
         verdict.note("nobody stands", sentence, "SELF-CONSISTENT")
 
 
+def moment(ms: int) -> str:
+    """A time in UTC; what no calendar holds is told in milliseconds."""
+    try:
+        return datetime.fromtimestamp(ms // 1_000, UTC).strftime("%Y-%m-%dT%H:%M:%S") + f".{ms % 1_000:03}Z"
+    except (OverflowError, ValueError, OSError):
+        return f"{ms} ms"
+
+
 def judge_holdings(bundle: Verifier, verdict: Verdict) -> None:
     """Tell what was checked, and what a bundle cannot prove."""
     facts, checkpoint, say = bundle.facts, bundle.checkpoint, verdict.note
@@ -682,7 +691,7 @@ def judge_holdings(bundle: Verifier, verdict: Verdict) -> None:
     say("entries", f"{bundle.entries}, each one a leaf of the tree: {bundle.singles} by .tlog-proof, "
         f"{bundle.entries - bundle.singles} by {bundle.proven_ranges} range proofs")  # fmt: skip
     say("states", f"{bundle.entries - bundle.left_out} hash to what their leaves say; {bundle.left_out} are left out")
-    say("recorded", f"from {bundle.times[0]} to {bundle.times[1]} (UTC milliseconds, by the clock of the log)")
+    say("recorded", f"from {moment(bundle.times[0])} to {moment(bundle.times[1])}, by the clock of the log")
     say("selected", json.dumps(facts["selection"], ensure_ascii=False))
     if bundle.begun_before:
         say("begun before", f"{bundle.begun_before} streams: their first events are not here")

@@ -38,11 +38,11 @@ QUESTIONS = {
     "show {run} --at pos:{opened}": r"nodes +\d{4}: \d+ succeeded",
     "queues --at pos:{opened}": r"(ready|scheduled|running) +1 ",  # which one is a matter of who was faster
     "dead-letters list --at pos:{opened}": "{letter} +open",
-    "diff pos:{before} pos:{opened} --table dead_letters": r"by {opened} dead-letter\.opened",
+    "diff pos:{before} pos:{opened} --table dead_letters": r"by {opened} dead-letter\.opened of ",
     "why {letter}.status": r"decided attempts exhausted: attempt 3 was the last of 3",
     "why {run}.status": "the run is blocked",
     "blast pos:{failed}": r"{opened} +└ .*dead letter \w+ opened, attempts exhausted",
-    "first \"SELECT id FROM dead_letters WHERE status = 'open'\"": r"{opened} +violated by dead-letter\.opened",
+    "first \"SELECT id FROM dead_letters WHERE status = 'open'\"": r"{opened} +violated by dead-letter\.opened of ",
     "replay --check": "RESULT: SAME",
     "what-if --policy two.yaml": r"(?s)COUNTERFACTUAL.*attempts +1,\d{3} +\S+.*dead letters +\d+ ",
     "export --run {run} -o asked.tar": r"asked\.tar: \d,\d{3} events",

@@ -112,7 +112,7 @@ def test_the_first_violation_is_told(world: World) -> None:
     """With its event and a row; the exit code tells whether there was one."""
     result = world.run("first", "SELECT run_id, status FROM runs WHERE status = 'blocked'")
     assert result.exit_code == 1
-    assert "violated by run.blocked" in result.stdout
+    assert f"violated by run.blocked of {world.ids.blocked[:8]}, " in result.stdout
     assert "status blocked" in result.stdout
     held = world.run("first", "1 = 1")
     assert held.exit_code == 0

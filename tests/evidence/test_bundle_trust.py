@@ -51,6 +51,15 @@ def with_note(files: Files, note: bytes, keys: list[str]) -> bytes:
     return packed(files | proofs | mine)
 
 
+@pytest.mark.parametrize(
+    ("ms", "told"),
+    [(1_795_348_800_007, "2026-11-22T12:00:00.007Z"), (0, "1970-01-01T00:00:00.000Z"), (2**62, f"{2**62} ms")],
+)
+def test_times_are_told_for_people(ms: int, told: str) -> None:
+    """Also those that no calendar holds: logs of simulations have any."""
+    assert verify.moment(ms) == told
+
+
 def test_a_bundle_that_another_key_signed_is_not_verified(files: Files, key: str, tmp_path: Path) -> None:
     """It agrees with itself, and bears the name of the log; by the real key it is not signed."""
     note = note_of(checkpoint_in(files), EVIL)

@@ -224,7 +224,9 @@ def test_a_stopped_sealer_is_stale(sealed: Sealed) -> None:
         engine.local.submit(FLOW, automation="later", key="1")
     policy = redrive.VerifyPolicy(freshness_ms=1_000)
     with sealed.open(now_ms=1_900_000_000_000) as engine:
-        assert engine.verify(policy, views=False, agenda=False).result == "STALE"
+        report = engine.verify(policy, views=False, agenda=False)
+        assert report.result == "STALE"
+        assert report.stale[0].endswith(" s; 1 s are allowed")
         engine.seal()
         assert engine.verify(policy, views=False, agenda=False).result == "VERIFIED"
 
@@ -262,6 +264,7 @@ def test_a_tampered_agenda_is_found(sealed: Sealed, statement: str) -> None:
     with sealed.open() as engine:
         report = engine.verify(views=False)
         assert (report.result, report.findings[0].kind) == ("TAMPERED", "agenda")
+        assert "of the agenda" in report.findings[0].what
 
 
 def test_work_goes_on_after_verifying(sealed: Sealed) -> None:

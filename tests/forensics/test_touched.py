@@ -65,7 +65,8 @@ def test_rows_are_told_apart_as_decisions_are(golden: Path, tmp_path: Path) -> N
 
 
 def test_what_nobody_can_read_is_passed_over(tmp_path: Path) -> None:
-    """Rows of other versions and damaged ones, in the stream of a run and in one of their own: both ways agree."""
+    """Rows of other versions and damaged ones, in the stream of a run and in one of their own: both ways agree, but for
+    the notes of what was kept: who looks at everything keeps more."""
     fate = Fate(seed=3, rate=0.6, graph={"a": (), "b": ("a",)}, runs=3)
     with Life(fate, tmp_path / "log.db").live() as engine:
         runs = [run.run_id for run in engine.local.runs().items]
@@ -76,7 +77,7 @@ def test_what_nobody_can_read_is_passed_over(tmp_path: Path) -> None:
             put_raw(str(tmp_path / "log.db"), stream, topic, state, at_ms=last)
         for section in POLICIES:
             quick, full = both(engine, {"version": 1, "default": section})
-            assert quick == full
+            assert quick.model_copy(update={"notes": ()}) == full.model_copy(update={"notes": ()})
 
 
 @pytest.mark.slow

@@ -259,6 +259,19 @@ def test_what_is_of_no_run_may_be_dropped_and_is_kept(shop: Shop) -> None:
         assert (topic == "run.submitted") <= ("never submitted" in str(report.runs))
 
 
+def test_a_run_that_began_before_a_bundle_is_kept_and_that_is_told(shop: Shop, tmp_path: Path) -> None:
+    """Nobody shall take it for one that the policy does not change."""
+    last = shop.engine.ledger.last_position()
+    for first, notes in ((1, ()), (6, ("1 run: decisions about a record whose beginning is not here were kept",))):
+        shop.engine.export(tmp_path / "bundle", positions=(first, last), force=True)
+        with redrive.open_bundle(tmp_path / "bundle") as bundle:
+            with bundle.what_if({"version": 1, "default": {"retry": {"max_attempts": 1}}}) as answer:
+                assert answer.report.runs_that_differ == (first == 1)
+                assert tuple(note.removesuffix(" as recorded") for note in answer.report.notes) == notes
+            with bundle.what_if(AS_IT_WAS) as answer:
+                assert answer.report.notes == ()
+
+
 @pytest.mark.parametrize("told", [200, 0])
 def test_a_run_whose_events_were_torn_apart_is_kept_as_recorded(
     shop: Shop, told: int, monkeypatch: pytest.MonkeyPatch

@@ -1,5 +1,6 @@
 """Runs shared out among processes: what is found is what one process finds, whatever becomes of the others."""
 
+import errno
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +28,7 @@ FATE = Fate(seed=3, rate=0.6, graph={"a": (), "b": ("a",)}, runs=14, retries=2)
 def started(monkeypatch: pytest.MonkeyPatch) -> Started:
     """The processes that are started from now on: for few runs, on a machine with one processor too."""
     monkeypatch.setattr(what_if, "MOST_RUNS", TOLD)
-    monkeypatch.setattr(shares, "FROM_RUNS", 0)
+    monkeypatch.setattr(shares, "FROM_COURSES", 0)
     return noted(monkeypatch, processors=3)
 
 
@@ -130,7 +131,16 @@ def test_progress_is_told_to_the_end(world: Path, started: Started) -> None:
     assert told[-1] == (last, last)
 
 
-@pytest.mark.parametrize("fails", WAYS)
+def cannot_be_told(patch: pytest.MonkeyPatch, _words: bytes) -> None:
+    """The disk is full."""
+
+    def write_text(path: Path, text: str) -> int:
+        raise OSError(errno.ENOSPC, "no space left on device", str(path))
+
+    patch.setattr(Path, "write_text", write_text)
+
+
+@pytest.mark.parametrize("fails", [cannot_be_told, *WAYS])
 def test_a_process_fails(fails: Way, world: Path, started: Started, monkeypatch: pytest.MonkeyPatch) -> None:
     """The one that was asked finds out by itself."""
     expected = alone(world, ONCE)
@@ -152,6 +162,34 @@ def test_whose_answer_is_not_heard_any_more_ends(world: Path, started: Started) 
     assert all(process.poll() is not None for process in started)
 
 
+def test_the_program_goes_to_another_folder(
+    world: Path, tmp_path: Path, started: Started, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The log is the one that was opened, also where another of that name lies."""
+    expected = alone(world, ONCE)[0]
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    with _opened(elsewhere / world.name) as other:
+        other.local.submit(redrive.Flow([redrive.Node("a")]), automation="other")
+    monkeypatch.chdir(world.parent)
+    with _opened(Path(world.name)) as engine:
+        monkeypatch.chdir(elsewhere)
+        with engine.what_if(ONCE) as answer:
+            assert answer.report.model_copy(update={"footing": None}) == expected
+    assert len(started) == 2
+
+
+def _starts(
+    courses: int, path: Path, policy: dict[str, Any], started: Started, monkeypatch: pytest.MonkeyPatch
+) -> bool:
+    """Whether processes are started where so many courses are worth it."""
+    monkeypatch.setattr(shares, "FROM_COURSES", courses)
+    before = len(started)
+    with _opened(path) as engine, engine.what_if(policy) as answer:
+        assert answer.report.runs_that_differ > TOLD
+    return len(started) > before
+
+
 def _nobody_starts(path: Path, **more: Any) -> None:
     with _opened(path, **more) as engine, engine.what_if(ONCE) as answer:
         assert answer.report.runs_that_differ > TOLD
@@ -166,9 +204,17 @@ def test_one_processor_starts_no_process(world: Path, started: Started, monkeypa
 
 def test_few_runs_start_no_process(world: Path, started: Started, monkeypatch: pytest.MonkeyPatch) -> None:
     """By default."""
-    monkeypatch.setattr(shares, "FROM_RUNS", 1_000)
+    monkeypatch.setattr(shares, "FROM_COURSES", 1_000)
     _nobody_starts(world)
     assert started == []
+
+
+def test_few_runs_that_may_take_many_courses_are_shared_out(
+    world: Path, started: Started, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What takes time are courses: a run has one of fewer attempts, and many of more."""
+    assert not _starts(10, world, ONCE, started, monkeypatch)
+    assert _starts(10, world, MORE, started, monkeypatch)
 
 
 def test_a_function_of_the_host_is_not_handed_over(world: Path, started: Started) -> None:

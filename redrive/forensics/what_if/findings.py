@@ -98,7 +98,7 @@ class Sums:
 class Findings:
     """What is *recorded*, and what of it stays the *same*; what the runs that differ come to in *sums*; from which
     position on each of them has *parted* from what was recorded, and which are *gone*, having been dropped as a whole;
-    *notes*, by position."""
+    *notes*, by position. What the policy may have changed about the runs that are *kept* cannot be told, and why."""
 
     recorded: Amounts = field(default_factory=Amounts)
     same: Amounts = field(default_factory=Amounts)
@@ -106,6 +106,7 @@ class Findings:
     parted: dict[str, int] = field(default_factory=dict)
     gone: set[str] = field(default_factory=set)
     notes: list[tuple[int, str]] = field(default_factory=list)
+    kept: dict[str, str] = field(default_factory=dict)
 
     def add(self, other: "Findings") -> None:
         """Add what was found about other runs."""
@@ -115,6 +116,7 @@ class Findings:
         self.parted.update(other.parted)
         self.gone |= other.gone
         self.notes += other.notes
+        self.kept = {**other.kept, **self.kept}
 
 
 @cache

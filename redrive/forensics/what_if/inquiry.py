@@ -47,7 +47,7 @@ class Question(Model):
 
 class Inquiry:
     """Finds out. *usual* is the redrive policy of a run of which the log names none; *runs* tells of those that differ,
-    of the first *most* at most."""
+    of the first *most* at most; *courses* is how many courses of runs were played."""
 
     def __init__(self, ledger: "LogLedger", question: Question, usual: PolicyOf, most: int) -> None:
         self._ledger, self.question, self._width_ms, self._most = ledger, question, question.width_ms, most
@@ -64,6 +64,7 @@ class Inquiry:
         self._record: RunRecord | None = None
         self.findings = Findings()
         self.runs: list[RunDifference] = []
+        self.courses = 0
         self.kept = tuple(kept.values())
 
     def read(
@@ -118,7 +119,8 @@ class Inquiry:
         if dropped and self._parts(run, together, "what was dropped is"):
             self._part(run, together, None)
             return
-        if unreadable(self._streams, together):
+        if why := unreadable(self._streams, together):
+            self.findings.kept.setdefault(run, why)
             take(self._streams, together)
         elif self._is_certain(run, together):
             self._part(run, together, None)
@@ -195,6 +197,7 @@ class Inquiry:
         named = not self.has_told
         recorded, run = amounts_of(parting.rest, self._width_ms), parting.script.run
         courses = parting.courses(self._width_ms, named=named)
+        self.courses += len(courses.amounts)
         sums = self.findings.sums
         bounds = sums.add(courses, parting.widest, self._width_ms)
         later = sums.recover(recorded, courses)

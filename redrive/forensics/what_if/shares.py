@@ -20,8 +20,8 @@ from redrive.projections.models import Model
 if TYPE_CHECKING:
     from redrive.engine import Engine
 
-FROM_RUNS = 1_000
-"""So many more runs must be expected to differ: of fewer, one process has told before another is of much use."""
+FROM_COURSES = 1_000
+"""So many more courses of runs must be expected: of fewer, one process has told before another is of much use."""
 MOST_PROCESSES = 4
 """Each of them reads all rows, and leaves those of the others alone: more gain little."""
 ALIVE = b"."
@@ -58,8 +58,8 @@ def shared_out(inquiry: Inquiry, engine: "Engine", folder: Path, after: int, pro
     most, until = _most_processes(engine), inquiry.question.until
 
     def enough(at: int) -> bool:
-        differ, ahead, done = len(inquiry.findings.parted), until - at, at - after
-        return inquiry.has_told and differ * ahead >= FROM_RUNS * done
+        ahead, done = until - at, at - after
+        return inquiry.has_told and inquiry.courses * ahead >= FROM_COURSES * done
 
     at = inquiry.read(after, None, progress, enough if most > 1 else None)
     if at >= until:
@@ -93,7 +93,7 @@ def _jobs(inquiry: Inquiry, engine: "Engine", after: int, of: int) -> Iterator[J
     for number in range(1, of):
         share = Share(number=number, of=of)
         yield Job(
-            path=ledger.path, busy_timeout_ms=ledger.recorder.busy_timeout_ms, question=inquiry.question,
+            path=ledger.home, busy_timeout_ms=ledger.recorder.busy_timeout_ms, question=inquiry.question,
             usual=usual.policy, share=share, after=after,
             parted={run: at for run, at in inquiry.findings.parted.items() if share(run)},
         )  # fmt: skip
@@ -103,13 +103,21 @@ def _started(until: ExitStack, jobs: Iterable[Job], folder: Path) -> list[other_
     """A process for each job, ended with *until*; none when one of them cannot be started."""
     found: list[other_process.Words] = []
     for job in jobs:
-        file = folder / f"share-{job.share.number}.json"
-        file.write_text(job.model_dump_json(exclude_unset=True))
-        words = until.enter_context(other_process.started("redrive.forensics.what_if.share_process", [str(file)]))
+        words = _started_for(until, job, folder)
         if words is None:
             return []
         found.append(words)
     return found
+
+
+def _started_for(until: ExitStack, job: Job, folder: Path) -> other_process.Words | None:
+    """A process for the *job*; None when it cannot be started, or be told."""
+    file = (folder / f"share-{job.share.number}.json").absolute()
+    try:
+        file.write_text(job.model_dump_json(exclude_unset=True))
+    except OSError:  # a full disk, too many open files
+        return None
+    return until.enter_context(other_process.started("redrive.forensics.what_if.share_process", [str(file)]))
 
 
 def _heard(words: other_process.Words) -> Findings | None:

@@ -1,5 +1,6 @@
 """What-if: recorded history decided again under another policy. Nothing is ever appended to the log."""
 
+from collections import Counter
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -11,6 +12,7 @@ from redrive.forensics.what_if.bounds import Bounds
 from redrive.forensics.what_if.counterfactual import WhatIf
 from redrive.forensics.what_if.counterfactual_log import CounterfactualLogs
 from redrive.forensics.what_if.extent import dropped_positions, width_of
+from redrive.forensics.what_if.findings import Findings
 from redrive.forensics.what_if.inquiry import MOST_RUNS, Inquiry, Question
 from redrive.forensics.what_if.policy_file import WhatIfPolicy, policy_given
 from redrive.forensics.what_if.report import ASSUMPTIONS, WhatIfReport, compared, load_points
@@ -71,9 +73,15 @@ def _decided_again(
         load=load_points(found.recorded, same, low, high, question.width_ms),
         inexact_runs=found.sums.inexact,
         assumptions=ASSUMPTIONS,
-        notes=(*_of_nobody(engine, policy), *inquiry.kept, *(note for _, note in sorted(found.notes))),
+        notes=(*_of_nobody(engine, policy), *_kept(found), *inquiry.kept, *(note for _, note in sorted(found.notes))),
         footing=footing(engine, until),
     )
+
+
+def _kept(found: Findings) -> list[str]:
+    """A sentence for each reason why decisions could not be made again: of these runs, no change is no answer."""
+    counts = sorted(Counter(found.kept.values()).items())
+    return [f"{number:,} run{'s'[: number > 1]}: decisions {why} were kept as recorded" for why, number in counts]
 
 
 def _of_nobody(engine: "Engine", policy: WhatIfPolicy) -> list[str]:

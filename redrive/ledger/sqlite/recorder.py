@@ -36,9 +36,9 @@ class SqliteRecorder(LogRecorder):
 
     def open(self, path: str, *, busy_timeout_ms: int, durable: bool) -> str:
         """Connect to the log at *path*, creating it when there is none; its id."""
-        self.path = self.home = path
+        self.path, self.home = path, str(Path(path).absolute())  # the program may go to another folder
         self.busy_timeout_ms = busy_timeout_ms
-        self._wal = f"{path}-wal"
+        self._wal = f"{self.home}-wal"
         if _identity_of(path) in _inherited:
             raise StorageError(
                 f"{path}: the process from which this one was forked had it open, and SQLite takes its locks for those "
@@ -70,7 +70,7 @@ class SqliteRecorder(LogRecorder):
     def is_there(self) -> bool:
         """Whether the file that was opened still lies at its path; else what is written to it would be lost."""
         try:
-            found = os.stat(self.path)  # noqa: PTH116 - on the way of every commit
+            found = os.stat(self.home)  # noqa: PTH116 - on the way of every commit
         except OSError:
             return False
         return (found.st_dev, found.st_ino) == self._identity
@@ -84,13 +84,13 @@ class SqliteRecorder(LogRecorder):
         known: _Reader | None = getattr(self._local, "reader", None)
         if known is None:
             known = self._local.reader = _Reader(self.connected())
-        if self._immutable and sizes_of(self.path) != self._whole:
+        if self._immutable and sizes_of(self.home) != self._whole:
             raise StorageError(f"{self.path}: somebody writes to the log, which was read-only: open it anew")
         return known.connection
 
     def connected(self) -> sqlite3.Connection:
         """A new connection for reading; it is the caller's to close."""
-        connection = connect(self.path, busy_timeout_ms=self.busy_timeout_ms, immutable=self._immutable)
+        connection = connect(self.home, busy_timeout_ms=self.busy_timeout_ms, immutable=self._immutable)
         connection.execute("PRAGMA query_only = ON")
         return connection
 

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 Command = Callable[["LedgerTransaction"], T]
+RESTORED = "what a log said of those that share the tenants is gone: open them anew"
 
 
 class Admission:
@@ -48,7 +49,7 @@ class Admission:
     def _require_home(self, tenant: "Tenant", recorded: ShardSet | None) -> None:
         """Raises WrongShard unless *tenant* is routed here by the set that is on record: all of it, or this log."""
         if recorded is None:
-            raise WrongShard(str(tenant), "what this log said of those that share the tenants is gone: open them anew")
+            raise WrongShard(str(tenant), RESTORED)
         if self.router == recorded:
             if not self._leads_here(tenant):
                 raise WrongShard(str(tenant), "it is, or will be, in another: ask for_tenant of the ShardedEngine")

@@ -7,13 +7,13 @@ from functools import partial
 from itertools import count
 from typing import TYPE_CHECKING, Any, NoReturn, ParamSpec, Self, TypeVar
 
-from redrive.domain.errors import Conflict, InvalidValue, NotFound, OneShardOnly, StorageError
+from redrive.domain.errors import Conflict, InvalidValue, NotFound, OneShardOnly, StorageError, WrongShard
 from redrive.domain.identity import Tenant
 from redrive.domain.run.claims import DEFAULT_LEASE_MS
-from redrive.domain.sharding import by_weight
+from redrive.domain.sharding import SHARDS_STREAM, by_weight
 from redrive.domain.values import clean_integer
 from redrive.engine import Engine
-from redrive.ledger.admission import Admission
+from redrive.ledger.admission import RESTORED, Admission, set_in
 from redrive.ledger.ledger import refuse_in_batch
 from redrive.privacy.models import KeyDestruction
 from redrive.processes.given import tenant_given
@@ -74,7 +74,8 @@ class ShardedEngine:
         return self.shard_of(tenant).for_tenant(tenant)
 
     def shard_of(self, tenant: Tenant) -> Engine:
-        """The log in which a tenant is at home; of one that never wrote, where it will be. Raises StorageError."""
+        """The log in which a tenant is at home; of one that never wrote, where it will be. Raises StorageError, and
+        WrongShard where that cannot be told, because one of the logs was restored to before it had company."""
         known = self._homes.get(tenant_given(tenant))
         if known is not None:
             return known
@@ -83,6 +84,9 @@ class ShardedEngine:
             if is_placed(shard, tenant):
                 self._to_come.pop(tenant, None)
                 return _remembered(self._homes, tenant, shard)
+        for shard in order:
+            if set_in(shard.ledger.stream(SHARDS_STREAM)) is None:
+                raise WrongShard(str(tenant), RESTORED)
         return _remembered(self._to_come, tenant, order[0])
 
     def shard_with(self, key: str) -> Engine:

@@ -3,7 +3,7 @@
 import re
 from datetime import UTC, datetime
 from time import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -33,7 +33,7 @@ def clock(ms: int, form: str) -> str:
         return f"{ms} ms "
 
 
-def dated(field: str, value: object) -> object:
+def dated(field: str, value: Any) -> Any:
     """*value*, or the time that it is: fields in milliseconds (``due_ms``) are times when they are past 1973, and
     durations below."""
     if field.endswith("_ms") and isinstance(value, int) and value >= _LEAST_TIME_MS:

@@ -55,9 +55,13 @@ _VARIABLE = re.compile(r"var\(--(\w+)\)")
 def style(theme: Theme) -> str:
     """The style sheet; *auto* follows what the reader prefers. Colours are written out: not every program that draws
     SVG knows variables."""
-    light, dark = (_VARIABLE.sub(lambda found, of=colours: of[found[1]], _RULES) for colours in (_LIGHT, _DARK))
+    light, dark = _coloured(_LIGHT), _coloured(_DARK)
     preferred = f"@media (prefers-color-scheme:dark){{{dark}}}" if theme == "auto" else ""
     return f"<style>{dark if theme == 'dark' else light}{preferred}</style>"
+
+
+def _coloured(colours: dict[str, str]) -> str:
+    return _VARIABLE.sub(lambda found: colours[found[1]], _RULES)
 
 
 def safe(text: object, most: int = 400) -> str:

@@ -11,6 +11,7 @@ from redrive.cli.output import printable
 from redrive.cli.past import HELP
 from redrive.cli.reporting import tell_end
 from redrive.cli.times import absolute, dated, duration
+from redrive.domain.failure import INTERRUPTED
 
 if TYPE_CHECKING:
     from redrive.cli.output import Output
@@ -145,6 +146,7 @@ def _judged(inputs: Any) -> str:
         "retry_allowed": f"attempt {inputs['number']} of {inputs['max_attempts']}, no delay",
     }[inputs["verdict"]]
     by = f" by rule {failure['classified_by']}" if failure["classified_by"] else " by the handler"
+    by = "" if failure["failure_class"] == INTERRUPTED else by
     return (
         f"decided {inputs['verdict'].replace('_', ' ')}: {words}; class {failure['failure_class']}{by}, "
         f"elapsed {duration(inputs['elapsed_ms'])}{limit}, dice {inputs['draw']:.4f}, "

@@ -11,7 +11,6 @@ from redrive.cli.output import printable
 from redrive.cli.past import HELP
 from redrive.cli.reporting import tell_end
 from redrive.cli.times import absolute, dated, duration
-from redrive.domain.failure import INTERRUPTED
 
 if TYPE_CHECKING:
     from redrive.cli.output import Output
@@ -134,6 +133,8 @@ def inputs_of(step: "WhyStep", known: set[str]) -> list[str]:
 
 
 def _judged(inputs: Any) -> str:
+    from redrive.domain.failure import INTERRUPTED
+
     failure = inputs["failure"]
     limit = f" of {duration(inputs['max_elapsed_ms'])}" if inputs["max_elapsed_ms"] is not None else ""
     words = {

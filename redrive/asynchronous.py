@@ -45,7 +45,12 @@ class Threads:
 
     async def go_on(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """A call that belongs to something that began before the end."""
-        return await asyncio.wrap_future(self.begin(partial(function, *args, **kwargs)))
+        begun = self.begin(partial(function, *args, **kwargs))
+        try:
+            return await asyncio.wrap_future(begun)
+        except asyncio.CancelledError:
+            begun.add_done_callback(_close_unwanted)
+            raise
 
     @asynccontextmanager
     async def sending(self) -> AsyncIterator[None]:
@@ -99,6 +104,12 @@ class Threads:
                 f"{self._name}: this AsyncEngine was opened in another event loop; open one in each loop, or share "
                 "the engine below it (engine.sync) between threads"
             )
+
+
+def _close_unwanted(done: "Future[Any]") -> None:
+    """Nobody waits any longer for what a call gives: a past, say, is a database of its own."""
+    if not done.cancelled() and done.exception() is None and (close := getattr(done.result(), "close", None)):
+        close()
 
 
 class Asynchronous(Generic[S_co]):

@@ -133,6 +133,8 @@ def inputs_of(step: "WhyStep", known: set[str]) -> list[str]:
 
 
 def _judged(inputs: Any) -> str:
+    from redrive.domain.failure import INTERRUPTED
+
     failure = inputs["failure"]
     limit = f" of {duration(inputs['max_elapsed_ms'])}" if inputs["max_elapsed_ms"] is not None else ""
     words = {
@@ -145,6 +147,7 @@ def _judged(inputs: Any) -> str:
         "retry_allowed": f"attempt {inputs['number']} of {inputs['max_attempts']}, no delay",
     }[inputs["verdict"]]
     by = f" by rule {failure['classified_by']}" if failure["classified_by"] else " by the handler"
+    by = "" if failure["failure_class"] == INTERRUPTED else by
     return (
         f"decided {inputs['verdict'].replace('_', ' ')}: {words}; class {failure['failure_class']}{by}, "
         f"elapsed {duration(inputs['elapsed_ms'])}{limit}, dice {inputs['draw']:.4f}, "

@@ -108,6 +108,13 @@ def test_times_are_told_as_times(world: World) -> None:
         assert str(due) in world.run("--json", *words).stdout
 
 
+def test_who_was_interrupted_was_classed_by_no_handler(world: World) -> None:
+    """It never came to that."""
+    assert world.run("tick").exit_code == 0
+    told = said(world, ["why", f"{world.ids.lost}.nodes.fetch.status"])
+    assert "class interrupted, elapsed" in told
+
+
 def test_the_first_violation_is_told(world: World) -> None:
     """With its event and a row; the exit code tells whether there was one."""
     result = world.run("first", "SELECT run_id, status FROM runs WHERE status = 'blocked'")

@@ -67,6 +67,29 @@ def test_a_cancelled_command_runs_to_its_end_or_never_began(url: str) -> None:
         assert {run.key for run in engine.local.runs().items} == {str(n) for n in range(THREADS)}
 
 
+@pytest.mark.sqlite_only
+@pytest.mark.parametrize("asked", ["at", "what_if"])
+def test_a_past_that_nobody_waits_for_is_closed(url: str, tmp_path: Path, asked: str) -> None:
+    """It is a database of its own, which would stay as long as the process."""
+    reading, go_on = threading.Event(), threading.Event()
+
+    def hold(_done: int, _of: int) -> None:
+        reading.set()
+        go_on.wait(60)
+
+    async def test(engine: AsyncEngine) -> None:
+        await submit(engine, 1)
+        asking = engine.at("now", progress=hold) if asked == "at" else engine.what_if({"version": 1}, progress=hold)
+        task = asyncio.create_task(asking)
+        await asyncio.to_thread(reading.wait)
+        task.cancel()
+        await asyncio.wait([task])
+        go_on.set()
+
+    on(url, test)
+    assert [path.name for path in tmp_path.iterdir() if ".past" in path.name] == []
+
+
 def test_asking_again_after_a_cancelled_await(url: str) -> None:
     """The same key gives the run that was submitted all the same."""
 

@@ -9,6 +9,7 @@ import pytest
 import redrive
 from redrive.forensics.causes.why import Why
 from tests.forensics.incidents import FLOW, Incident, opened
+from tests.processes.workshop import Shop, beside, policy
 from tests.stores import log_url
 
 STRANGER = redrive.Tenant("acme", "billing", "prod")
@@ -146,6 +147,24 @@ def test_claims_of_one_command_do_not_cause_each_other(tmp_path: Path) -> None:
         assert causes == ["command", "command"]
         assert told(it.acme.why("pos:3"))[-1][1] == "run.submitted"
         check_every_event(it.engine)
+
+
+def test_a_claim_that_was_taken_back_leads_to_the_decision_to_give_up(tmp_path: Path) -> None:
+    """Which failure, of which node, and under which policy: not only that a worker was gone."""
+    shop = Shop(tmp_path / "log.db")
+    run = shop.submit(beside("a", "b", retry=policy(1, mode="dead_letter")))
+    shop.claim()
+    shop.now += 3_600_000
+    shop.engine.tick()
+    letters = shop.acme.dead_letters().items
+    assert {letter.node for letter in letters} == {"a", "b"}
+    for asked, node in ((f"{run}.status", "b"), *((letter.id, letter.node) for letter in letters)):
+        told = shop.acme.why(asked)
+        given_up = told.steps[1]
+        assert (given_up.event.topic, given_up.event.data["node"]) == ("run.attempt-failed", node)
+        assert given_up.policy is not None
+        assert [step.event.topic for step in told.steps[2:]] == ["run.claim-abandoned", "run.claimed", "run.submitted"]
+    shop.engine.close()
 
 
 def test_another_tenants_events_are_not_found(incident: Incident) -> None:

@@ -64,6 +64,7 @@ class Lineage:
     _queued: int | None = None
     _claimed: int | None = None
     _paused: int | None = None
+    _failed: dict[NodeId, tuple[int, int]] = field(default_factory=dict)
 
     def add(self, at: Recorded) -> tuple[Link, ...]:
         """The links back from the next event, the most telling first."""
@@ -72,7 +73,11 @@ class Lineage:
         places = [self._followed(at)] if stored is None or self._tells_more(at) else []
         found = [Link(place, "followed") for place in places if place is not None and place < at.position]
         if stored is not None:
+            found += [Link(place, "followed") for place in self._gave_up(at.event, stored)]
             found.append(Link(stored, "caused"))
+            if isinstance(at.event, run.AttemptFailed):
+                self._failed.pop(at.event.node, None)  # the last one is at the end
+                self._failed[at.event.node] = stored, at.position
         if isinstance(at.event, _BEGINS):
             found += [Link(place, "followed") for place in self._parents.get(at.event.node, ())]
         if isinstance(at.event, _ENDED) and stored is not None:
@@ -82,6 +87,16 @@ class Lineage:
         unique = tuple({link.position: link for link in reversed(found)}[link.position] for link in found)
         self.links[at.position] = tuple(dict.fromkeys(unique))
         return self.links[at.position]
+
+    def _gave_up(self, event: Event | UnknownEvent, stored: int) -> list[int]:
+        """The failure, written by the same claim that was taken back, for which the run stands or has a dead letter:
+        where an attempt was reported, it is what the log stores."""
+        failed: list[tuple[int, int]] = []
+        if isinstance(event, (run.RunBlocked, run.RunFailed)):
+            failed = [*self._failed.values()][-1:]
+        elif isinstance(event, letter.DeadLetterOpened) and event.node in self._failed:
+            failed = [self._failed[event.node]]
+        return [place for cause, place in failed if cause == stored]
 
     def _tells_more(self, at: Recorded) -> bool:
         """Whether the facts tell more of an event than that it was appended together with another."""

@@ -1,7 +1,6 @@
 """What the use cases need from a ledger: one transaction for one decision."""
 
-from collections.abc import Callable, Container, Iterable, Mapping, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Container, Generator, Iterable, Mapping, Sequence
 from typing import Literal, NamedTuple, Protocol, TypeVar
 
 from redrive.domain.compensation.state import CompensationState
@@ -65,6 +64,13 @@ class Due(NamedTuple):
     def place(self) -> DueKey:
         """Where it stands in the line."""
         return self.due_ms, self.created
+
+
+class DuePage(NamedTuple):
+    """Some of what is due; *rest*: where to go on, None when there is no more."""
+
+    rows: Sequence[Due]
+    rest: DueKey | None
 
 
 class Subject(Protocol):
@@ -236,11 +242,12 @@ class Transaction(Protocol):
         limit: int,
         run: RunId | None,
         without: Container[str] = (),
-        after: DueKey = START,
+        after: DueKey | None = START,
     ) -> Sequence[Due]:
         """Due queued runs in the order (due, created) that a worker with *handlers* (None: any) may execute, and
         those for whom a limit has room; only *run*, when it is given; none of the tenants *without*. Fewer than
-        *limit*: there are no more beyond *after*."""
+        *limit*: there are no more beyond *after*. With *after* None they are chosen near the head: who needs more than
+        these goes on from START."""
 
     def due_dead_letters(self, run: RunId) -> Sequence[DeadLetterId]:
         """The dead letters of *run* whose dispatch is due."""
@@ -265,9 +272,9 @@ class Ledger(Protocol):
         """Run several commands in one commit; one refusal harms no other. *reads*: what they are about to look at, as
         far as it is known, so that a log that is far away is asked once."""
 
-    def turn(self, of: str) -> AbstractContextManager[bool]:
-        """Take turns with other processes that would otherwise decide about the same in vain; whether there was one to
-        be waited for. It is no lock: who has waited for long goes on."""
+    def sweeping(self, tenant: Tenant | None, after: DueKey) -> Generator[DuePage, None, None]:
+        """The dead letters that are due now, beyond *after*, page by page. Until the next page is asked for, other
+        processes that sweep leave it alone, as far as that can be had without waiting long."""
 
     def now_ms(self) -> int:
         """The time by the ledger's clock."""

@@ -6,7 +6,7 @@ from itertools import islice
 from redrive.domain.errors import StreamUnreadable
 from redrive.domain.identity import NodeId, RunId, Tenant
 from redrive.domain.limits import TOTAL
-from redrive.domain.ports import START, Due, Transaction
+from redrive.domain.ports import START, Due, DueKey, Transaction
 from redrive.domain.run.attempts import start_attempt, started
 from redrive.domain.run.claims import (
     MAX_LEASE_MS,
@@ -91,18 +91,18 @@ def _look_for(tx: Transaction, claimant: Claimant, waiting: Sequence[RunId]) -> 
 def _line(tx: Transaction, claimant: Claimant, limit: int, full: Collection[str]) -> Iterator[Due]:
     """What is due, in the order in which this claimant tries for it: the oldest first, unless claimants spread. Where
     there are limits nobody spreads: their lines are served in order."""
+    in_order = tx.limited or claimant.run is not None or limit == 1
     k = 1 if tx.limited or claimant.run is not None else tx.spread
-    dues = _dues(tx, claimant, limit * k, full)
+    dues = _dues(tx, claimant, limit * k, full, START if in_order or k > 1 else None)
     if k > 1:
         turn = turn_of(f"{claimant.worker} {claimant.holder}", next(claimant.claims))
         yield from rotated(list(islice(dues, limit * k)), turn, k=k, n=limit)
     yield from dues
 
 
-def _dues(tx: Transaction, claimant: Claimant, page: int, full: Collection[str]) -> Iterator[Due]:
-    """What is due, each run once, page by page, none of the tenants that are *full* meanwhile."""
+def _dues(tx: Transaction, claimant: Claimant, page: int, full: Collection[str], after: DueKey | None) -> Iterator[Due]:
+    """What is due beyond *after*, each run once, page by page, none of the tenants that are *full* meanwhile."""
     seen: set[str] = set()
-    after = START
     while dues := tx.next_claimable(claimant.handlers, page, claimant.run, full, after):
         for row in dues:
             if row.subject not in seen and not (full and str(row.tenant) in full):
@@ -110,7 +110,7 @@ def _dues(tx: Transaction, claimant: Claimant, page: int, full: Collection[str])
                 yield row
         if claimant.run is not None or len(dues) < page:
             return
-        after, page = dues[-1].place, min(4 * page, MOST_CLAIMS)
+        after, page = START if after is None else dues[-1].place, min(4 * page, MOST_CLAIMS)
 
 
 def _claim_one(tx: Transaction, due: Due, claimant: Claimant, places: Places, starter: Starter) -> Claim | bool | None:

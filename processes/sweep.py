@@ -1,6 +1,7 @@
 """The sweep: one pass of the dead-letter process manager. It reads what is due, and nothing else."""
 
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import closing
 from dataclasses import dataclass, field
 
 from redrive.domain.dead_letter.events import DeadLetterHeld
@@ -10,7 +11,7 @@ from redrive.domain.dead_letter.state import DeadLetter
 from redrive.domain.errors import Conflict, Refused, StorageError, StreamDamaged
 from redrive.domain.event import Cause
 from redrive.domain.identity import DeadLetterId, NodeId, RunId, Tenant
-from redrive.domain.ports import PAGE, START, Caller, DueKey, Ledger, Outcome, Transaction
+from redrive.domain.ports import START, Caller, DueKey, Ledger, Outcome, Transaction
 from redrive.domain.redrive_policy import RedrivePolicy
 from redrive.domain.run.control import requeue_run
 from redrive.domain.run.state import Run
@@ -76,21 +77,17 @@ def sweep(
     report = SweepReport()
     caller = Caller(tenant, cause=SWEEPER)
     seen: set[RunId] = set()
-    while page := ledger.due("dead_letter", tenant, PAGE, after):
-        with ledger.turn("sweep") as waited:
-            if waited and not (page := ledger.due("dead_letter", tenant, PAGE, after)):
-                break
-            after = page[-1].place
-            runs = list(dict.fromkeys(row.run for row in page if row.run not in seen))
+    with closing(ledger.sweeping(tenant, after)) as found:
+        for number, page in enumerate(found, 1):
+            runs = list(dict.fromkeys(row.run for row in page.rows if row.run not in seen))
             seen.update(runs)
             jobs = [(caller, redriving(id_, policy_of, engine)) for id_ in runs]
-            outcomes = ledger.transact_together(jobs, [*runs, *(row.subject for row in page)])
-        for id_, outcome in zip(runs, outcomes, strict=True):
-            tell_swept(id_, outcome, report)
-        pages = None if pages is None else pages - 1
-        if len(page) < PAGE or pages == 0:
-            report.rest = after if len(page) == PAGE else None
-            break
+            outcomes = ledger.transact_together(jobs, [*runs, *(row.subject for row in page.rows)])
+            for id_, outcome in zip(runs, outcomes, strict=True):
+                tell_swept(id_, outcome, report)
+            if number == pages:
+                report.rest = page.rest
+                break
     return report
 
 

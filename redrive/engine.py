@@ -69,7 +69,8 @@ class Engine(EvidenceEngine, ForensicEngine, PrivateEngine, ArchivingEngine):
         handlers: Container[str] | None = None,
         start: bool = False,
     ) -> list[Claim]:
-        """Claim up to *n* due runs of any tenant, the oldest first, in one commit."""
+        """Claim up to *n* due runs of any tenant, the oldest first, in one commit. Where several processes claim from a
+        log on PostgreSQL, it is the oldest sixteenth, and others near the head of the line."""
         outbox = Outbox(self.services, self.services.reconcilers)
         claims = self.services.claims
         claimant = Claimant(worker, self.services.holder, lease_ms, handlers, None, outbox, claims)

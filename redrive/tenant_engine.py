@@ -90,7 +90,8 @@ class TenantEngine(TenantEffects):
         handlers: Container[str] | None = None,
         start: bool = False,
     ) -> list[Claim]:
-        """Claim up to *n* (at most 1,000) due runs in one commit."""
+        """Claim up to *n* (at most 1,000) due runs in one commit, the oldest first. Where several processes claim
+        from a log on PostgreSQL, it is the oldest sixteenth, and others near the head of the line."""
         claimant = self._claimant(worker, lease_ms, handlers)
         return self._as_worker(worker, claiming(claimant, n, None if start else 0))
 

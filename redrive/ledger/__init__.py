@@ -10,7 +10,7 @@ lock (``alone``), or ``ahead`` of it where others may write meanwhile. It waits 
   tables in SQLite, ``storage_errors`` what a database says, ``urls`` where it lies, ``state_folder`` where files lie
   that cannot be beside it. ``sqlite`` and ``postgres`` hold what each needs beside. ``application`` and ``persistence``
   are how the eventsourcing library is given all of it.
-- ``states`` in memory, and the ``flows`` that runs refer to.
+- ``states`` in memory, the ``flows`` that runs refer to, and what this process has ``at_hand`` of what is due.
 - the agenda: ``agenda`` is the table of what is due, ``agenda_rows`` what a state has there, ``agenda_log`` what the
   log says must stand there.
 - limits: ``limit_book`` says which are in force, ``capacity`` is the tables of what is in use, ``capacity_rows`` what

@@ -61,12 +61,14 @@ class AgendaReading(Reading):
         limit: int,
         run: RunId | None,
         without: Container[str] = (),
-        after: DueKey = START,
+        after: DueKey | None = START,
     ) -> Sequence[Due]:
         """Due queued runs in the order (due, created) that a worker with *handlers* (None: any) may execute, with
-        those for whom a limit has room again, beyond *after*; none of the tenants *without*."""
+        those for whom a limit has room again, beyond *after*; none of the tenants *without*. Without *after*, near
+        the head, those that are at hand are preferred."""
         if run is None and (untaken := self._untaken(handlers, limit, without, after)) is not None:
             return self._about_to_claim(untaken)
+        after = START if after is None else after
         agenda, tenant = self._agenda, self.caller.tenant
         if run is not None:
             dues = agenda.claimable_run(run, self.now_ms)
@@ -86,7 +88,7 @@ class AgendaReading(Reading):
         return dues
 
     def _untaken(
-        self, handlers: Container[str] | None, limit: int, without: Container[str], after: DueKey
+        self, handlers: Container[str] | None, limit: int, without: Container[str], after: DueKey | None
     ) -> Sequence[Due] | None:
         """Those that no other claimant decides about at this moment; None where that is not to be told."""
         ledger = self._committer

@@ -4,20 +4,23 @@ import contextlib
 import math
 import time
 from collections.abc import Collection, Container, Iterable, Iterator, Sequence
+from operator import attrgetter, itemgetter
 from typing import TYPE_CHECKING, Any
 
 from redrive.domain.identity import Tenant
-from redrive.domain.ports import START
+from redrive.domain.ports import PAGE, START, Due, DueKey, DuePage
 from redrive.domain.sharding import SHARDS_STREAM
-from redrive.ledger.agenda import due_of, each_once
+from redrive.ledger.agenda import Agenda, due_of, each_once
 from redrive.ledger.agenda_reading import NotAhead, Untaken
+from redrive.ledger.at_hand import AtHand
 from redrive.ledger.committer import Committer
 from redrive.ledger.concurrent import ConcurrentRecorder
 from redrive.ledger.database import Connection, Row
 from redrive.ledger.limit_book import LIMITS_STREAM
 from redrive.ledger.pending import Pending
 from redrive.ledger.postgres.gathering import GatheringAgenda
-from redrive.ledger.postgres.line import LETTERS, MOST_TAKEN, TAKEN, untaken
+from redrive.ledger.postgres.line import LETTERS, MOST_TAKEN, SINCE, TAKEN, letters, untaken
+from redrive.ledger.recorder import News
 from redrive.ledger.states import Entry
 from redrive.ledger.storage_errors import LogMoved, storage_errors
 from redrive.ledger.transaction import LedgerTransaction
@@ -27,8 +30,9 @@ if TYPE_CHECKING:
 
 _OF_ALL = frozenset((LIMITS_STREAM, SHARDS_STREAM))  # what every decision rests on
 CONTENDED_S = 2.0
+COMPANY_S = 2.0  # without others, nothing is gained by a claim that is not of the oldest
 PAUSES_S = (0.002, 0.004, 0.008, 0.016, 0.032)
-TURN_PAUSES_S = (0.01, *[0.02] * 99, 0.01)
+SWEEP_PAUSES_S = (0.01, *[0.02] * 99, 0.01)
 STALE_S = 0.02  # what is older is asked again before it is used: that is cheaper than to decide in vain
 
 
@@ -40,8 +44,12 @@ class AheadCommitter(Committer):
     agenda: GatheringAgenda
     distant = True
     _ahead_of: Sequence[LedgerTransaction] = ()
-    _met_at = -math.inf
+    _met_at = _company_at = -math.inf
     _strange = False  # whether others wrote to the run that was found last
+
+    def __init__(self, *given: Any, **named: Any) -> None:
+        super().__init__(*given, **named)
+        self.at_hand = AtHand(self.states)
 
     def _agenda_on(self, connection: Connection) -> GatheringAgenda:
         return GatheringAgenda(connection)
@@ -64,7 +72,7 @@ class AheadCommitter(Committer):
         now_ms: int,
         limit: int,
         without: Container[str],
-        after: tuple[int, int],
+        after: DueKey | None,
     ) -> Untaken | None:
         """The due runs that no other claimant decides about: they are left to this one until its transaction ends,
         which begins here. Where others decide about all of them, it waits a little for what they leave. Under the lock
@@ -72,18 +80,24 @@ class AheadCommitter(Committer):
         it is to be taken from them. Raises NotAhead."""
         if limit > MOST_TAKEN or self.contended:
             return None
+        prefers = after is None and self._ticks() - self._company_at < COMPANY_S
+        mine = self.at_hand.take("run", tenant, now_ms, limit) if prefers else {}
+        after = START if after is None else after
         groups = None if handlers is None and not without else self.agenda.groups(tenant, handlers, without)
-        statement = untaken(tenant, groups, now_ms, limit, after)
+        statement = untaken(tenant, groups, now_ms, limit, after, [*mine])
         rows = self._look_for(statement, limit) if groups != [] else []
-        if not self.ahead:
-            free = list(each_once(due_of(row) for row in rows if not row[6]))
-            return Untaken(free, passed_over=False) if free else None
-        for pause_s in PAUSES_S if after == START else ():  # who waits holds nothing that others may wait for
+        waits = self.ahead and after == START  # who waits holds nothing that others may wait for
+        for pause_s in PAUSES_S if waits else ():
             if not rows or not rows[0][6]:
                 break
             time.sleep(pause_s)
-            rows = self._look_for(statement, limit)
-        dues = list(each_once(due_of(row) for row in rows if not row[6]))
+            rows = self._look_for(untaken(tenant, groups, now_ms, limit, after), limit)
+        dues = sorted(each_once(due_of(row) for row in rows if not row[6]), key=attrgetter("place"))
+        for due in dues:
+            mine.pop(due.subject, None)
+        self.at_hand.put_back("run", mine.values())
+        if not self.ahead:
+            return Untaken(dues, passed_over=False) if dues else None
         return Untaken(dues, passed_over=any(row[6] for row in rows) or len(dues) < len(rows) == limit)
 
     def _look_for(self, statement: "Statement", limit: int) -> list[Any]:
@@ -91,10 +105,16 @@ class AheadCommitter(Committer):
         read after that, where the one before had to be read, too."""
         if not self.ahead:
             return list(self._connection.execute(*statement).fetchall())
-        rows, *events = self.recorder.look(statement, *((TAKEN,) if limit == 1 and self._strange else ()))
+        alone = limit == 1
+        rows, *more = self.recorder.look(
+            statement, *(() if alone and not self._strange else (TAKEN if alone else SINCE,))
+        )
         self._require_fresh()
+        if not alone:
+            moved = set(more[0][0][0] or ())
+            return sorted(((*row[:6], row[6] or row[0] in moved) for row in rows), key=itemgetter(6))
         self._strange = bool(rows) and self.states.is_old(rows[0][0])
-        for read in events:
+        for read in more:
             self._remember(read)
         return rows
 
@@ -105,26 +125,48 @@ class AheadCommitter(Committer):
             for stream in self.states.were_read(rows):
                 self.states.readable(stream)
 
-    @contextlib.contextmanager
-    def turn(self, of: str) -> Iterator[bool]:
-        """Wait while another process has its turn, without holding anything, for two seconds at most."""
-        mine, waited = self._try_turn(of), False
-        for pause_s in TURN_PAUSES_S:
-            if mine:
-                break
+    def sweeping(self, agenda: Agenda, tenant: Tenant | None, now_ms: int, after: DueKey) -> Iterator[DuePage]:
+        """What is at hand first, so that others have time to do the same. What they sweep is passed over, and waited
+        for in the end, two seconds at most: who stands still keeps nobody from sweeping."""
+        if not agenda.due("dead_letter", tenant, now_ms, 1, after):
+            return
+        held: dict[str, Due] = {}
+        rest: DueKey | None = after
+        while rest is not None:
+            with self._apart(tenant, now_ms, rest) as (page, theirs):
+                held, rest = {**held, **theirs}, page.rest
+                if page.rows:
+                    yield page
+        for pause_s in SWEEP_PAUSES_S if held else ():
             time.sleep(pause_s)
-            mine, waited = self._try_turn(of), True
-        try:
-            yield waited
-        finally:
-            if mine:
-                with self._lock:
-                    self.recorder.end_turn(of)
+            with self._apart(tenant, now_ms, START, held) as (page, held):
+                if page.rows:
+                    yield DuePage(page.rows, None)
+            if not held:
+                return
+        if held:
+            yield DuePage([*held.values()], None)
 
-    def _try_turn(self, of: str) -> bool:
-        with self._lock, storage_errors(self.recorder.path):
-            self._require_open()
-            return self.recorder.try_turn(of)
+    @contextlib.contextmanager
+    def _apart(
+        self, tenant: Tenant | None, now_ms: int, after: DueKey, wanted: Collection[str] = ()
+    ) -> Iterator[tuple[DuePage, dict[str, Due]]]:
+        """Within the block, other sweepers pass over this page: of what is *wanted*, or at hand, or beyond *after*.
+        With it, what of that others have."""
+        try:
+            with self._lock, storage_errors(self.recorder.path):
+                self._require_open()
+                wanted = wanted or self.at_hand.take("dead_letter", tenant, now_ms, PAGE)
+                limit = max(PAGE, len(wanted))
+                rows = self.recorder.keep(letters(tenant, now_ms, limit, after, [*wanted]))
+                self._absorb(self.recorder.heard())
+            dues = [(due_of(row), row[6]) for row in rows]
+            rest = after if wanted else dues[-1][0].place if len(rows) == limit else None
+            free = [due for due, mine in dues if mine]
+            yield DuePage(free, rest), {due.subject: due for due, mine in dues if not mine}
+        finally:
+            with self._lock:
+                self.recorder.leave()
 
     def read_ahead(self, streams: Iterable[str]) -> None:
         """Read several runs in one way to the server, and their dead letters, which whoever reports will ask for."""
@@ -200,6 +242,12 @@ class AheadCommitter(Committer):
                 last += len(transaction.appended)
                 transaction.stands(last)
 
+    def _end(self, transactions: Sequence[LedgerTransaction]) -> None:
+        super()._end(transactions)
+        for transaction in transactions:
+            for entry in transaction.written():
+                self.at_hand.note(entry.rows or ())
+
     def _settle(self, written: Sequence[LedgerTransaction]) -> None:
         """What others wrote before it was committed is known now, and so is where all of it stands in the log."""
         self._absorb(self.recorder.heard())
@@ -209,6 +257,12 @@ class AheadCommitter(Committer):
                 entry.created, entry.rows = entry.created + shift, None
             for transaction in written:
                 transaction.moved_up(shift, self.recorded_at_ms)
+
+    def _absorb(self, news: News) -> Collection[str] | None:
+        changed = super()._absorb(news)
+        if changed:
+            self._company_at = self._heard_at
+        return changed
 
     def _is_stale(self, changed: Collection[str] | None) -> bool:
         """Whether any decision that is made ahead rests on what others have changed since."""

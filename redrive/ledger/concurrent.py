@@ -42,9 +42,9 @@ class ConcurrentRecorder(LogRecorder):
         """What was heard of others since this was last asked, without asking the database again."""
 
     @abstractmethod
-    def try_turn(self, of: str) -> bool:
-        """Whether no other process has its turn of *of*; this one has it then, until ``end_turn``, or it ends."""
+    def keep(self, statement: "Statement") -> list[Row]:
+        """Ask *statement*, which keeps from others what it finds until ``leave``, and then for the news."""
 
     @abstractmethod
-    def end_turn(self, of: str) -> None:
-        """Let the next one have its turn."""
+    def leave(self) -> None:
+        """Keep nothing any more."""

@@ -1,7 +1,6 @@
 """The ledger on one log: what the use cases and queries see of it."""
 
-from collections.abc import Callable, Container, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Container, Generator, Iterator, Mapping, Sequence
 from contextvars import ContextVar, copy_context
 from operator import attrgetter
 from typing import Any, ParamSpec, TypeVar, cast
@@ -9,7 +8,7 @@ from typing import Any, ParamSpec, TypeVar, cast
 from redrive.domain.errors import InvalidValue, NotFound, StorageError
 from redrive.domain.event import Recorded
 from redrive.domain.identity import RunId, Tenant
-from redrive.domain.ports import START, Caller, Due, DueKey, FallsDue
+from redrive.domain.ports import START, Caller, Due, DueKey, DuePage, FallsDue
 from redrive.domain.run.state import Run
 from redrive.domain.values import MAX_INTEGER, clean_integer, clean_name
 from redrive.ledger import agenda_log, capacity_log, next_work
@@ -110,9 +109,10 @@ class LogLedger:
         self.committer.commit_together(pending)
         return pending
 
-    def turn(self, of: str) -> AbstractContextManager[bool]:
-        """Take turns with other processes."""
-        return self.committer.turn(of)
+    def sweeping(self, tenant: Tenant | None, after: DueKey) -> Generator[DuePage, None, None]:
+        """The dead letters that are due now, page by page, as far as possible kept from others who sweep."""
+        with storage_errors(self.path):
+            yield from self.committer.sweeping(Agenda(self.recorder.reader()), tenant, self._clock(), after)
 
     def collect(self, call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> Pending[T]:
         """Run *call* so that the one command it transacts is queued, not committed."""

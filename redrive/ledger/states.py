@@ -109,8 +109,12 @@ class States:
 
     def is_old(self, stream: str) -> bool:
         """Whether a stream is not known as of now."""
+        return self.known(stream) is None
+
+    def known(self, stream: str) -> State | None:
+        """The state of a stream that is in memory as of now, else None."""
         entry = self._entries.get(stream)
-        return entry is None or entry.checked != self.foreign_changes
+        return None if entry is None or entry.checked != self.foreign_changes else entry.state
 
     def _rows_of(self, stream: str, after: int) -> list[Row]:
         known, rows = self._read_ahead.pop(stream, (after + 1, ()))

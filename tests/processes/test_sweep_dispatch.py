@@ -1,6 +1,6 @@
 """The dispatch: together or not at all, racing whoever else decides."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -117,15 +117,14 @@ def test_an_ignore_between_the_look_and_the_decision_stands(shop: Shop, monkeypa
     """The page of due dead letters was read before; the decision reads the state itself."""
     letter = shop.letter(ONCE)
     request(shop, letter)
-    due = shop.engine.ledger.due
+    sweeping = shop.engine.ledger.sweeping
 
-    def look_then_ignore(*asked: Any) -> Sequence[Any]:
-        page = due(*asked)
-        monkeypatch.undo()
-        shop.acme.ignore(letter, **ANA)
-        return page
+    def look_then_ignore(*asked: Any) -> Iterator[Any]:
+        for page in sweeping(*asked):
+            shop.acme.ignore(letter, **ANA)
+            yield page
 
-    monkeypatch.setattr(shop.engine.ledger, "due", look_then_ignore)
+    monkeypatch.setattr(shop.engine.ledger, "sweeping", look_then_ignore)
     assert shop.engine.sweep() == SweepReport()
     assert (shop.status(letter), shop.facts(e.RunRequeued)) == ("ignored", [])
 

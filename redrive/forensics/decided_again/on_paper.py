@@ -141,7 +141,7 @@ class OnPaper(Finding, ABC):
         limit: int,
         run: RunId | None,
         without: Container[str] = (),
-        after: DueKey = START,
+        after: DueKey | None = START,
     ) -> Sequence[Due]:
         """On paper nobody asks for work."""
         return ()

@@ -13,11 +13,15 @@ from redrive.ledger.recorder import COLUMNS
 
 MOST_BYTES = 4 * 1024 * 1024  # of states in one statement
 MOST_NEWS = 4_000  # beyond it, every state in memory is compared with the log before it is used, one by one
-NEWS = (
-    "SELECT position, originator_id, originator_version, recorded_at_ms FROM events WHERE position >= ? "
-    f"ORDER BY position LIMIT {MOST_NEWS + 1}"
+_PLACE = "position, originator_id, originator_version, recorded_at_ms"
+_LAST = f"SELECT {_PLACE}, {{}} FROM events ORDER BY position DESC LIMIT 1"
+_STANDS = f"EXISTS (SELECT FROM events WHERE ({_PLACE}) = (?1, ?2, ?3, ?4))"
+NEWS = _LAST.format(
+    f"{_STANDS}, (SELECT array_agg(DISTINCT originator_id) FROM events "
+    f"WHERE position BETWEEN ?1 + 1 AND ?1 + {MOST_NEWS})"
 )
-LAST = NEWS.replace("ORDER BY position", "ORDER BY position DESC").replace(str(MOST_NEWS + 1), "1")
+"""The last event of the log; whether the one that is known stands where it stood; which streams were written since."""
+LAST = _LAST.format("false, NULL::text[]")
 ROWS_OF_EACH = (
     f"SELECT {COLUMNS} FROM unnest(?::text[], ?::bigint[]) AS wanted (stream, after) "
     "JOIN events ON originator_id = stream AND originator_version > after ORDER BY originator_id, originator_version"
@@ -25,17 +29,16 @@ ROWS_OF_EACH = (
 _SHIFT = "coalesce(nullif(current_setting('redrive.shift', true), '')::bigint, 0)"
 _BASE = "coalesce(nullif(current_setting('redrive.base', true), '')::bigint, 0)"
 UNMOVED = (
-    "SELECT last.position, (SELECT recorded_at_ms FROM events WHERE position = last.position), new.stream, "
-    "1 / CASE WHEN EXISTS (SELECT FROM events WHERE (position, originator_id, originator_version, recorded_at_ms) = "
-    "(?1, ?2, ?3, ?4)) AND (new.stream = ANY (?5::text[])) IS NOT TRUE THEN 1 ELSE 0 END "
+    "WITH new AS MATERIALIZED (SELECT DISTINCT originator_id AS stream FROM events WHERE position > ?1) "
+    "SELECT position, (SELECT recorded_at_ms FROM events WHERE position = last.position), "
+    f"(SELECT array_agg(stream) FROM new), 1 / CASE WHEN {_STANDS} AND NOT EXISTS "
+    "(SELECT FROM new WHERE stream IN (SELECT unnest(?5::text[]))) THEN 1 ELSE 0 END "
     "FROM (SELECT position, set_config('redrive.base', ?1::bigint::text, true), "
     "set_config('redrive.shift', (position - ?1)::text, true) "
-    "FROM (SELECT max(position) AS position FROM events) AS log OFFSET 0) AS last LEFT JOIN (SELECT originator_id AS "
-    "stream FROM events WHERE position > ?1 GROUP BY originator_id) AS new ON true"
+    "FROM (SELECT max(position) AS position FROM events) AS log OFFSET 0) AS last"
 )
-"""The last event of the log, for later statements too, with each stream that others wrote to, or none; divides by zero,
-which ends the transaction, unless the event that is known stands where it was and none of these streams is among
-them."""
+"""The last event of the log, for later statements too, with the streams that others wrote to; divides by zero, which
+ends the transaction, unless the event that is known stands where it was and none of these streams is among them."""
 INSERT = (
     f"INSERT INTO events SELECT ? + {_SHIFT} + n, s, v, t, st, te, c, "
     f"greatest(r, (SELECT recorded_at_ms FROM events WHERE position = {_BASE} + {_SHIFT})) "

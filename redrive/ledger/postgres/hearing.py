@@ -26,11 +26,11 @@ class HearingRecorder(ConcurrentRecorder):
     def _moved_on(self, known: Place, rows: list[Row]) -> None:
         """To which streams others wrote, up to where, beyond what was *known* when this transaction told its own
         positions."""
-        position, recorded_at_ms, stream, _ = rows[0]
-        if len(rows) > MOST_NEWS:
+        position, recorded_at_ms, streams, _ = rows[0]
+        if streams is not None and len(streams) > MOST_NEWS:
             self._heard = None
-        elif self._heard is not None and stream is not None:
-            self._heard.update(row[2] for row in rows)
+        elif self._heard is not None:
+            self._heard.update(streams or ())
         self.shift = position - known.position
         told = self._known or known
         self._known = told._replace(
@@ -55,19 +55,16 @@ class HearingRecorder(ConcurrentRecorder):
             raise StorageError(f"{self.path}: another log lies here now: open it anew")
 
     def _question(self) -> Statement:
-        return (LAST, (0,)) if self._known is None else self._question_from(self._known)
-
-    def _question_from(self, known: Place) -> Statement:
-        return NEWS, (known.position,)
+        return (LAST, ()) if self._known is None else (NEWS, self._known)
 
     def _hear(self, rows: list[Row]) -> None:
         """Note to which streams others wrote, as far as it can be told."""
-        known, last = self._known, Place(*rows[-1]) if rows else NOWHERE
-        self._known = last
-        if known is None or len(rows) > MOST_NEWS or (known is not NOWHERE and (not rows or Place(*rows[0]) != known)):
+        known, self._known, told, new = self._known, NOWHERE, self._known is NOWHERE, None
+        if rows:
+            *last, stands, new = rows[0]
+            self._known = Place(*last)
+            told = known is not None and (stands or told) and last[0] - known.position <= MOST_NEWS
+        if not told:
             self._heard = None
-            if len(rows) > MOST_NEWS:
-                self._known = None
-                self._hear(self.writer.execute(LAST, (0,)).fetchall())
         elif self._heard is not None:
-            self._heard.update(row[1] for row in (rows if known is NOWHERE else rows[1:]))
+            self._heard.update(new or ())

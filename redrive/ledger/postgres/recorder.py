@@ -198,16 +198,16 @@ class PostgresRecorder(HearingRecorder):
             self.commit()
         return rows
 
-    def try_turn(self, of: str) -> bool:
-        """By a lock of the session, which ends with it."""
-        return bool(
-            self._first(("SELECT pg_try_advisory_lock(?)", (lock_key(self._address.schema, of),)))[0].fetchone()[0]
-        )
+    def keep(self, statement: Statement) -> list[Row]:
+        """By locks of the session, which end with it."""
+        found, news = self._first(statement, self._question())
+        self._hear(news.fetchall())
+        return found.fetchall()
 
-    def end_turn(self, of: str) -> None:
+    def leave(self) -> None:
         """A connection that is lost has ended it."""
         with contextlib.suppress(DatabaseFault):
-            self.writer.together(("SELECT pg_advisory_unlock(?)", (lock_key(self._address.schema, of),)))
+            self.writer.together(("SELECT pg_advisory_unlock_all()", ()))
 
     def rows_of_each(self, after: Mapping[str, int]) -> dict[str, list[Row]]:
         """In one way to the server."""

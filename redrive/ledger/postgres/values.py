@@ -80,6 +80,17 @@ def _number(data: bytes) -> int:
     return int.from_bytes(data, signed=True)
 
 
+def _texts(data: bytes) -> list[str | None]:
+    """An array of texts, of one dimension."""
+    found: list[str | None] = []
+    at, end = 20, len(data)
+    while at < end:
+        begun, at = at + 4, at + 4 + (size := _number(data[at : at + 4]))
+        found.append(_exact_text(data[begun:at]) if size >= 0 else None)
+        at = max(at, begun)
+    return found
+
+
 def _list(values: Sequence[Any], type_: int) -> bytes:
     """An array of one dimension."""
     if not values:
@@ -130,4 +141,5 @@ _LOADERS: dict[int, Callable[[bytes], Any]] = {
     INT4: _number,
     BYTEA: bytes,
     BOOL: b"\1".__eq__,
+    _ARRAYS[TEXT]: _texts,
 }

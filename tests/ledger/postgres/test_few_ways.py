@@ -2,12 +2,14 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import pytest
 
 from redrive import Claim, DeadLetterId, Failure
 from redrive.domain.ports import Caller
 from redrive.ledger import agenda_reading
+from redrive.ledger.postgres import values
 from redrive.ledger.postgres.pipeline import Pipeline, Statement
 from redrive.ledger.transaction import LedgerTransaction
 from tests.engine.outworld import Till
@@ -138,4 +140,39 @@ def test_news_of_a_busy_log(till: Till, other: Till) -> None:
     before = states.foreign_changes
     other.acme.pause(known, **ANA)
     assert states.foreign_changes == before
+    other.check()
+
+
+def test_news_of_more_than_can_be_told(till: Till, other: Till, monkeypatch: MP) -> None:
+    """Then anything may have changed: what is in memory is compared with the log."""
+    known = other.submit()
+    till.acme.pause(known, **ANA)
+    with till.engine.batch() as batch:
+        for _ in range(20):
+            batch.add(till.submit)
+    monkeypatch.setattr("redrive.ledger.postgres.hearing.MOST_NEWS", 10)
+    states = other.engine.ledger.committer.states
+    before = states.foreign_changes
+    other.acme.resume(known, **ANA)
+    assert states.foreign_changes == before + 1
+    other.check()
+
+
+def test_a_thousand_events_are_told_in_a_row(till: Till, other: Till, monkeypatch: MP) -> None:
+    """Each stream that was written to, once."""
+    other.submit()
+    with till.engine.batch() as batch:
+        for _ in range(1_000):
+            batch.add(till.submit)
+    found: list[int] = []
+
+    def counting(*result: Any) -> Any:
+        rows = values.loaded(*result)
+        found.append(len(rows))
+        return rows
+
+    with monkeypatch.context() as patched:
+        patched.setattr("redrive.ledger.postgres.connection.loaded", counting)
+        other.submit()
+    assert max(found) == 1
     other.check()

@@ -41,6 +41,7 @@ def test_what_went_there_comes_back(connection: PostgresConnection, **sent: Any)
     for values, kind in ((sent["numbers"], "bigint"), (sent["texts"], "text"), (sent["blobs"], "bytea")):
         found = connection.execute(f"SELECT unnest(?::{kind}[])", (values,)).fetchall()
         assert [value for (value,) in found] == values
+    assert connection.execute("SELECT ?::text[]", (sent["texts"],)).fetchone() == (sent["texts"],)
 
 
 def test_other_types_of_the_server_are_read_by_the_driver(connection: PostgresConnection) -> None:

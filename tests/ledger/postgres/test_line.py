@@ -13,7 +13,7 @@ from tests.engine.outworld import Till
 from tests.ledger.postgres.rivals import Rival, claiming_until_none, stopping_while_it_claims
 from tests.ledger.postgres.test_ahead import in_between
 from tests.ledger.world import World
-from tests.processes.workshop import ANA, beside
+from tests.processes.workshop import ANA, beside, until
 
 WAYS = [{}, {"handlers": ["a", "b"]}]
 MP = pytest.MonkeyPatch
@@ -94,6 +94,8 @@ def test_a_crash_frees_what_it_held(tmp_path: Path) -> None:
     assert world.claim()[0].run_id == runs[1]
     rival.process.kill()
     rival.process.join()
+    free = "SELECT pg_try_advisory_xact_lock(hashtextextended(?, 0))"
+    assert until(lambda: world.ledger.recorder.writer.execute(free, (runs[0],)).fetchone()[0])  # a moment later
     assert world.claim()[0].run_id == runs[0]
     world.ledger.close()
 

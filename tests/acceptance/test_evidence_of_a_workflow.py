@@ -38,7 +38,7 @@ QUESTIONS = {
     "show {run} --at pos:{opened}": r"nodes +\d{4}: \d+ succeeded",
     "queues --at pos:{opened}": r"(ready|scheduled|running) +1 ",  # which one is a matter of who was faster
     "dead-letters list --at pos:{opened}": "{letter} +open",
-    "diff pos:{before} pos:{opened} --table dead_letters": r"by {opened} dead-letter\.opened of ",
+    "diff pos:{before} pos:{opened} --table dead_letters": r"by {opened} dead-letter\.opened, ",
     "why {letter}.status": r"decided attempts exhausted: attempt 3 was the last of 3",
     "why {run}.status": "the run is blocked",
     "blast pos:{failed}": r"{opened} +└ .*dead letter \w+ opened, attempts exhausted",
